@@ -1,0 +1,1 @@
+"""The `homeport` command. One file per subcommand offers one `click.Command`."""

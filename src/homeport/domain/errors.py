@@ -1,0 +1,189 @@
+"""Everything that can go wrong, as one tree.
+
+HomeportError                     knows its status, its stable code and what to do about it
+├── CallerError                   the request cannot be served as it was made
+│   ├── BadRequest 400            ├── NotAuthenticated 401    ├── NotAllowed 403
+│   ├── Unknown 404               ├── WrongMethod 405         ├── TooSlow 408
+│   ├── TooLarge 413              ├── WrongMediaType 415      └── TooMany 429
+├── SetupError 409                the administrator has something left to decide
+│   ├── FeatureUnassigned         └── FeatureDisabled
+├── UpstreamError 502             the model server did not do its part
+│   ├── UpstreamUnreachable       nobody answers at the address
+│   ├── UpstreamTimeout 504       it answers too late
+│   ├── UpstreamRefused           it answered with an HTTP error
+│   │   ├── UpstreamOverloaded 503    429 or 503: come back later
+│   │   └── UpstreamRejected 400      it found the request itself wrong
+│   ├── UpstreamMalformed         its answer is not what the protocol says
+│   └── UpstreamTruncated         its answer stopped before its end
+└── Unavailable 503               Homeport itself cannot, right now
+
+The text of an error is written for the person who reads it and is safe to show:
+it never holds a key, a prompt or an upstream's own words.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class HomeportError(Exception):
+    """What went wrong (`saw`) and what to do about it (`fix`)."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+
+    def __init__(self, saw: str, fix: str = "", *, param: str | None = None, retry_after_s: int | None = None) -> None:
+        super().__init__(f"{saw} {fix}".strip())
+        self.saw = saw
+        self.fix = fix
+        self.param = param
+        self.retry_after_s = retry_after_s
+
+
+class CallerError(HomeportError):
+    """The request cannot be served as it was made; the caller can mend it."""
+
+    status = 400
+    code = "bad_request"
+
+
+class BadRequest(CallerError):
+    """The body is not what the protocol asks for."""
+
+
+class NotAuthenticated(CallerError):
+    """No credential, or one that is wrong, expired or revoked."""
+
+    status = 401
+    code = "not_authenticated"
+
+
+class NotAllowed(CallerError):
+    """We know who calls; they may not do this."""
+
+    status = 403
+    code = "not_allowed"
+
+
+class Unknown(CallerError):
+    """There is no such path, model or feature, or the caller may not know of it."""
+
+    status = 404
+    code = "not_found"
+
+
+class WrongMethod(CallerError):
+    """The path exists; the method does not."""
+
+    status = 405
+    code = "method_not_allowed"
+
+
+class TooSlow(CallerError):
+    """The caller took too long to send the request."""
+
+    status = 408
+    code = "request_timeout"
+
+
+class TooLarge(CallerError):
+    """The body is larger than the limit."""
+
+    status = 413
+    code = "body_too_large"
+
+
+class WrongMediaType(CallerError):
+    """The body is compressed or not JSON."""
+
+    status = 415
+    code = "unsupported_media_type"
+
+
+class TooMany(CallerError):
+    """The caller asked more often than its limit allows."""
+
+    status = 429
+    code = "too_many_requests"
+
+
+class SetupError(HomeportError):
+    """The administrator has something left to decide."""
+
+    status = 409
+    code = "not_set_up"
+
+
+class FeatureUnassigned(SetupError):
+    """No model serves this feature yet."""
+
+    code = "feature_unassigned"
+
+
+class FeatureDisabled(SetupError):
+    """An administrator switched this feature off."""
+
+    code = "feature_disabled"
+
+
+class UpstreamError(HomeportError):
+    """The model server did not do its part."""
+
+    status = 502
+    code = "upstream_error"
+
+
+class UpstreamUnreachable(UpstreamError):
+    """Nobody answers at the model's address."""
+
+    code = "upstream_unreachable"
+
+
+class UpstreamTimeout(UpstreamError):
+    """The model server answers too late."""
+
+    status = 504
+    code = "upstream_timeout"
+
+
+class UpstreamRefused(UpstreamError):
+    """The model server answered with an HTTP error."""
+
+    code = "upstream_refused"
+
+    def __init__(self, saw: str, fix: str = "", *, upstream_status: int, retry_after_s: int | None = None) -> None:
+        super().__init__(saw, fix, retry_after_s=retry_after_s)
+        self.upstream_status = upstream_status
+
+
+class UpstreamOverloaded(UpstreamRefused):
+    """The model server asked us to come back later."""
+
+    status = 503
+    code = "upstream_overloaded"
+
+
+class UpstreamRejected(UpstreamRefused):
+    """The model server found the request itself wrong, for example too long."""
+
+    status = 400
+    code = "upstream_rejected"
+
+
+class UpstreamMalformed(UpstreamError):
+    """The model server's answer is not what its protocol says."""
+
+    code = "upstream_malformed"
+
+
+class UpstreamTruncated(UpstreamError):
+    """The model server's answer stopped before its end."""
+
+    code = "upstream_truncated"
+
+
+class Unavailable(HomeportError):
+    """Homeport itself cannot serve this right now."""
+
+    status = 503
+    code = "unavailable"

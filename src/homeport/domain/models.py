@@ -1,0 +1,170 @@
+"""Registered models, feature settings and the snapshot that serves requests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+
+class Secret:
+    """A key that cannot be printed by accident: only `reveal()` shows it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str = "") -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The key itself; call it where the outgoing header is built and nowhere else."""
+        return self._value
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    @override
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    @override
+    def __repr__(self) -> str:
+        return "Secret(***)" if self._value else "Secret()"
+
+    __str__ = __repr__
+
+    @override
+    def __reduce__(self) -> str:
+        msg = "a Secret is not serialisable"
+        raise TypeError(msg)
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of `url`, lower-cased: what a stored key is bound to."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        return ""
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return f"{parts.scheme}://{parts.hostname.lower()}:{port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one model may take; tokens, seconds and requests."""
+
+    context_tokens: int = 0
+    """The model's context window in tokens; 0 means the family's own."""
+    output_tokens: int = 4096
+    """The most tokens one answer may have."""
+    prompt_tokens: int = 0
+    """The most tokens a completion prompt may have; 0 means the context window allows."""
+    concurrency: int = 64
+    """How many requests run at the model at once."""
+    queue: int = 256
+    """How many more may wait for their turn; the next one is refused with 503."""
+    queue_s: float = 10.0
+    """How long one may wait for its turn."""
+    connect_s: float = 3.0
+    """How long connecting may take, TLS included."""
+    first_token_s: float = 60.0
+    """How long the first byte of the answer may take."""
+    idle_s: float = 60.0
+    """How long a stream may stay silent."""
+    total_s: float = 900.0
+    """How long one answer may take in all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A registered, callable model (a deployment): one row of *Self-hosted models*."""
+
+    name: str
+    """What people call it; unique."""
+    platform: str
+    """A file of `providers/`: how it is reached."""
+    family: str = "general"
+    """A file of `families/`: how it likes to be asked."""
+    endpoint: str = ""
+    """Base URL up to and including `/v1`; empty where the platform knows it."""
+    identifier: str = ""
+    """The name the model server knows it by."""
+    key: Secret = field(default_factory=Secret)
+    """Sent to `endpoint`'s origin only."""
+    enabled: bool = True
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port that the key is bound to."""
+        return origin_of(self.endpoint)
+
+
+Assignment = Literal["unassigned", "disabled", "model", "inherit"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureSetting:
+    """Which model serves a feature."""
+
+    feature: str
+    assignment: Assignment = "unassigned"
+    model: str = ""
+    """Name of a model when `assignment` is "model"."""
+    fallbacks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who is asking, and what they may do."""
+
+    subject: str
+    """User name, or name of the service token."""
+    kind: Literal["personal", "service", "instance", "bypass"] = "personal"
+    scopes: frozenset[str] = frozenset()
+    token: str = ""
+    """Public name of the token: never the token itself."""
+    expires: float | None = None
+    """Unix seconds, or None for never."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A stored token: everything but the token."""
+
+    name: str
+    owner: str
+    kind: Literal["personal", "service"] = "personal"
+    digest: bytes = b""
+    """HMAC-SHA-256 of the token under the instance's pepper."""
+    hint: str = ""
+    """Last four characters, to tell tokens apart."""
+    scopes: frozenset[str] = frozenset()
+    created: datetime | None = None
+    expires: datetime | None = None
+    revoked: datetime | None = None
+    last_used: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """All that serving a request needs to know, frozen; replaced as a whole on every change."""
+
+    revision: int = 0
+    models: Mapping[str, Model] = field(default_factory=dict)
+    features: Mapping[str, FeatureSetting] = field(default_factory=dict)
+    tokens: Mapping[bytes, Token] = field(default_factory=dict)
+    """By digest; revoked ones are left out."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def with_models(self, *models: Model) -> Snapshot:
+        """A copy that also knows `models`."""
+        return replace(self, models={**self.models, **{model.name: model for model in models}})

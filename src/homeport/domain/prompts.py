@@ -1,0 +1,37 @@
+"""What is said to a model: either text to continue or a conversation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from homeport.domain.requests import Sampling
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from homeport.domain.requests import Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """What a provider sends; every number is final."""
+
+    kind: Literal["text", "chat"]
+    text: str = ""
+    """The text to continue, family tokens included, when `kind` is "text"."""
+    messages: tuple[Message, ...] = ()
+    raw_messages: tuple[Mapping[str, Any], ...] = ()
+    """OpenAI-shaped messages to pass on as they are; used instead of `messages`."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    sampling: Sampling = field(default_factory=Sampling)
+    stream: bool = False
+    relay: bool = False
+    """Give the answer as bytes of the OpenAI wire format where the upstream speaks it."""
+
+    @property
+    def size(self) -> int:
+        """Characters of the prompt, to learn characters per token from the usage reported."""
+        if self.kind == "text":
+            return len(self.text)
+        return sum(len(message.content) for message in self.messages)

@@ -1,0 +1,38 @@
+"""What comes back: a stream of chunks, streamed or collected."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the model server counted them."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    @property
+    def total_tokens(self) -> int:
+        """Prompt and answer together."""
+        return self.prompt_tokens + self.completion_tokens
+
+
+@dataclass(slots=True)
+class Chunk:
+    """A piece of an answer.
+
+    Either `text` (parsed) or `wire` (bytes of the OpenAI stream or document, to be passed
+    on unread). `finish` is "stop", "length", … on the last piece that has one. Not frozen
+    because a frozen one costs a microsecond more, and there are thousands a second; nobody
+    changes one after making it.
+    """
+
+    text: str = ""
+    finish: str | None = None
+    usage: Usage | None = None
+    wire: bytes = b""
+
+
+Chunks = AsyncGenerator[Chunk, None]

@@ -1,0 +1,1 @@
+"""Small tools with no opinion about AI: settings, logs, discovery, transport, encryption."""

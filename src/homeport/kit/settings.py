@@ -1,0 +1,177 @@
+"""What the operator decides before start: read once, typed, frozen.
+
+What an administrator changes while it runs (models, features, tokens) is in the store.
+Order of growing precedence: homeport.toml, HOMEPORT_* variables, AIGW_* variables, the command line.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AliasChoices, Field
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+GATEWAY_PORT = 5052
+"""The port of GitLab's AI Gateway image."""
+
+
+def default_data_dir() -> Path:
+    """`.homeport/` in a checkout, else where the platform keeps a user's data."""
+    here = Path.cwd()
+    if (here / "pyproject.toml").exists() and (here / "src" / "homeport").is_dir():
+        return here / ".homeport"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "homeport"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "homeport"
+
+
+def _both(ours: str, theirs: str) -> AliasChoices:
+    """A field that GitLab's AI Gateway knows under its own name; theirs wins."""
+    return AliasChoices(f"AIGW_{theirs}", f"HOMEPORT_{ours}", ours.lower())
+
+
+class Settings(BaseSettings):
+    """Every field is `HOMEPORT_` plus its name in capitals; the sentence under it is its documentation."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HOMEPORT_",
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
+        toml_file=os.environ.get("HOMEPORT_CONFIG", "homeport.toml"),
+    )
+
+    data_dir: Path = Field(default_factory=default_data_dir)
+    """Where the database, the keys and the logs live."""
+
+    database_url: str = ""
+    """`postgresql://user:password@host/name`; empty means SQLite in the data directory."""
+
+    host: str = "127.0.0.1"
+    """Address that `up` and `serve` listen on."""
+
+    port: int = Field(5050, ge=0, le=65535)
+    """Port that `up` and `serve` listen on; 0 takes a free one."""
+
+    gateway_host: str = Field("0.0.0.0", validation_alias=_both("GATEWAY_HOST", "FASTAPI__API_HOST"))  # noqa: S104 (the original's default; `gateway` refuses it without authentication)
+    """Address that `gateway` listens on; also `AIGW_FASTAPI__API_HOST`."""
+
+    gateway_port: int = Field(GATEWAY_PORT, ge=0, le=65535, validation_alias=_both("GATEWAY_PORT", "FASTAPI__API_PORT"))
+    """Port that `gateway` listens on; also `AIGW_FASTAPI__API_PORT`."""
+
+    metrics_host: str = Field("127.0.0.1", validation_alias=_both("METRICS_HOST", "FASTAPI__METRICS_HOST"))
+    """Address of the metrics page; also `AIGW_FASTAPI__METRICS_HOST`."""
+
+    metrics_port: int = Field(8082, ge=-1, le=65535, validation_alias=_both("METRICS_PORT", "FASTAPI__METRICS_PORT"))
+    """Port of the metrics page; -1 switches it off, 0 takes a free one; also `AIGW_FASTAPI__METRICS_PORT`."""
+
+    models_file: Path | None = None
+    """TOML file with models, features and tokens for a gateway without a database."""
+
+    url: str = ""
+    """Where the command line finds the server; empty means the one running from the data directory."""
+
+    token: str = ""
+    """The token that the command line sends; empty means the one kept in the data directory."""
+
+    auth_bypass: bool = Field(default=False, validation_alias=_both("AUTH_BYPASS", "AUTH__BYPASS_EXTERNAL"))
+    """Let everyone in with every right: for a closed test network only; also `AIGW_AUTH__BYPASS_EXTERNAL`."""
+
+    log_level: str = Field("INFO", validation_alias=_both("LOG_LEVEL", "LOGGING__LEVEL"))
+    """DEBUG, INFO, WARNING or ERROR; also `AIGW_LOGGING__LEVEL`."""
+
+    log_json: bool | None = Field(default=None, validation_alias=_both("LOG_JSON", "LOGGING__FORMAT_JSON"))
+    """JSON lines instead of readable ones; unset: JSON unless a person watches; also `AIGW_LOGGING__FORMAT_JSON`."""
+
+    log_file: Path | None = Field(default=None, validation_alias=_both("LOG_FILE", "LOGGING__TO_FILE"))
+    """Append JSON log lines to this file as well; also `AIGW_LOGGING__TO_FILE`."""
+
+    body_limit: int = Field(4 * 1024 * 1024, ge=1024, le=32 * 1024 * 1024)
+    """Bytes that a request body may have."""
+
+    body_s: float = Field(60.0, gt=0)
+    """Seconds that a request body may take to arrive."""
+
+    head_s: float = Field(10.0, gt=0)
+    """Seconds from connecting, or from a request's first byte, until its head is complete."""
+
+    keep_alive_s: float = Field(75.0, gt=0)
+    """Seconds that an idle connection is kept open."""
+
+    write_stall_s: float = Field(30.0, gt=0)
+    """Seconds without progress after which a client that does not read is cut off."""
+
+    drain_s: float = Field(10.0, ge=0)
+    """Seconds that open requests may still take when Homeport stops."""
+
+    connections: int = Field(5000, ge=1)
+    """Connections that one process keeps open."""
+
+    completion_prompt_tokens: int = Field(8192, ge=256)
+    """Tokens that a completion prompt may have, however large the window: typing must not wait."""
+
+    refresh_s: float = Field(1.0, gt=0, le=60)
+    """Seconds after which a change made by another process is seen."""
+
+    denied_networks: Annotated[tuple[str, ...], NoDecode] = ()
+    """More networks (CIDR) that no model endpoint may be in; link-local and metadata addresses never may."""
+
+    embedded_threads: int = Field(0, ge=0)
+    """Threads of the embedded model; 0 means one per core, at most four."""
+
+    embedded_model: Path | None = None
+    """A GGUF file to serve instead of the weights that the package carries."""
+
+    @classmethod
+    @override
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Command line, then environment, then homeport.toml."""
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    def sqlalchemy_url(self) -> str:
+        """The database as SQLAlchemy names it."""
+        if not self.database_url:
+            return f"sqlite+aiosqlite:///{self.data_dir / 'homeport.db'}"
+        scheme, _, rest = self.database_url.partition("://")
+        if scheme in {"postgres", "postgresql"}:
+            return f"postgresql+asyncpg://{rest}"
+        return self.database_url
+
+
+def load(**overrides: Any) -> Settings:  # noqa: ANN401 (whatever the fields take)
+    """Read the settings; raises ValueError with one line per wrong one."""
+    return Settings(**{name: value for name, value in overrides.items() if value is not None})
+
+
+def sources(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+    """Where each setting came from: a variable's name, homeport.toml, or default."""
+    file = TomlConfigSettingsSource(type(settings))()
+    found: dict[str, str] = {}
+    for name, field in type(settings).model_fields.items():
+        alias = field.validation_alias
+        names = [str(n) for n in alias.choices] if isinstance(alias, AliasChoices) else [f"HOMEPORT_{name.upper()}"]
+        variable = next((n for n in names if n in environ), None)
+        found[name] = variable or ("homeport.toml" if name in file else "default")
+    return found
+

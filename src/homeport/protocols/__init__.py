@@ -1,0 +1,114 @@
+"""Wire protocols that clients speak. One file per protocol offers one `WireProtocol`: parse in, render out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pydantic import BaseModel
+
+    from homeport.access import Need
+    from homeport.domain.errors import HomeportError
+    from homeport.domain.streams import Chunk, Usage
+    from homeport.features import Workbench
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A parsed request: which feature, with what, and what the answer needs to echo."""
+
+    feature: str
+    request: Any
+    """The domain request that the feature takes."""
+    stream: bool = False
+    model: str = ""
+    """The model name to echo."""
+    echo: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A collected answer."""
+
+    id: str
+    """The correlation id."""
+    created: int
+    """Unix seconds."""
+    text: str
+    finish: str
+    model: str
+    """Name of the model that answered."""
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streaming:
+    """How a protocol frames a stream; each function gives bytes, perhaps none.
+
+    A stream that broke gets `failed` and then an aborted connection, never `closing`.
+    """
+
+    content_type: bytes
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    opening: Callable[[Asked, Answer], bytes] = lambda _asked, _answer: b""
+    piece: Callable[[Asked, Answer, Chunk], bytes]
+    closing: Callable[[Asked, Answer], bytes] = lambda _asked, _answer: b""
+    failed: Callable[[Asked, HomeportError, str], bytes] = lambda _asked, _error, _id: b""
+    """Asked, error, correlation id."""
+    ends_cleanly: bool = False
+    """The failure is said in the stream itself, so the body ends properly after it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """An endpoint that hands a request to a feature."""
+
+    paths: tuple[str, ...]
+    need: Need
+    body: type[BaseModel]
+    """What it takes; also its OpenAPI description."""
+    parse: Callable[[Any], Asked]
+    """From the validated body."""
+    whole: Callable[[Asked, Answer], bytes]
+    """The document of a collected answer."""
+    streaming: Streaming | None = None
+    summary: str = ""
+    example: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """An endpoint that only reads."""
+
+    paths: tuple[str, ...]
+    need: Need
+    look: Callable[[Workbench], Reply]
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """A finished answer."""
+
+    body: bytes
+    status: int = 200
+    content_type: bytes = b"application/json"
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireProtocol:
+    """A family of endpoints that share one error format."""
+
+    label: str
+    routes: tuple[Ask | Look, ...]
+    error: Callable[[HomeportError, str], tuple[int, bytes]]
+    """Error and correlation id → status and body."""
+    process_time: bool = False
+    """Send X-Process-Time."""
+
+
+Framing = Literal["json", "sse", "ndjson", "raw"]
