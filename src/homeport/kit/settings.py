@@ -174,4 +174,3 @@ def sources(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
         variable = next((n for n in names if n in environ), None)
         found[name] = variable or ("homeport.toml" if name in file else "default")
     return found
-

@@ -3,10 +3,46 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+Reach = Literal["refused", "dns", "tls", "denied", "reset", "closed", "url", "network"]
+Phase = Literal["connect", "first byte", "idle", "total"]
+
+
+class TransportError(Exception):
+    """The bytes did not travel as they should."""
+
+
+class Unreachable(TransportError):
+    """No answer at all: `why` is the class of failure, `detail` is for the operator."""
+
+    def __init__(self, why: Reach, detail: str = "") -> None:
+        super().__init__(f"{why} {detail}".strip())
+        self.why = why
+        self.detail = detail
+
+
+class UpstreamTooLate(TransportError):
+    """A limit in time was passed; `phase` says which."""
+
+    def __init__(self, phase: str) -> None:
+        super().__init__(phase)
+        self.phase = phase
+
+
+class Truncated(TransportError):
+    """The connection ended before the body did."""
+
+
+class TooMuch(TransportError):
+    """The body is longer than the `limit` in bytes."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"more than {limit} bytes")
+        self.limit = limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +56,7 @@ class Call:
     connect_s: float = 3.0
     """Seconds for connecting, TLS included."""
     first_byte_s: float = 60.0
-    """Seconds until the answer's head and its first byte."""
+    """Seconds until the head of the answer."""
     idle_s: float = 60.0
     """Seconds that a started answer may stay silent."""
     total_s: float = 900.0
@@ -37,14 +73,14 @@ class Reply(Protocol):
         ...
 
     async def read(self, limit: int) -> bytes:
-        """The whole body; raises UpstreamMalformed beyond `limit` bytes."""
+        """The whole body; raises TooMuch beyond `limit` bytes."""
         ...
 
     async def part(self) -> bytes:
         """The next bytes as they arrive; empty at a proper end.
 
-        Raises UpstreamTruncated when the connection ends before the body does,
-        UpstreamTimeout when it stays silent.
+        Raises Truncated when the connection ends before the body does and
+        UpstreamTooLate when it stays silent.
         """
         ...
 
@@ -54,10 +90,10 @@ class Reply(Protocol):
 
 
 class Upstream(Protocol):
-    """Opens calls. Raises UpstreamUnreachable or UpstreamTimeout; HTTP errors are replies."""
+    """Opens calls; an HTTP error is a reply like any other."""
 
     async def open(self, call: Call) -> Reply:
-        """Send the request and wait for the head of the answer."""
+        """Send the request and wait for the head; raises Unreachable or UpstreamTooLate."""
         ...
 
     async def close(self) -> None:

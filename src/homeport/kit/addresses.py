@@ -1,0 +1,53 @@
+"""Which addresses a model endpoint may never have, checked on the address that is really dialled."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+NEVER: tuple[Network, ...] = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "0.0.0.0/8",  # this host on this network
+        "169.254.0.0/16",  # link-local, where cloud metadata services live
+        "100.100.100.200/32",  # metadata, Alibaba Cloud
+        "192.0.0.192/32",  # metadata, Oracle Cloud
+        "168.63.129.16/32",  # platform service, Azure
+        "224.0.0.0/4",  # multicast
+        "255.255.255.255/32",  # broadcast
+        "::/128",  # unspecified
+        "fe80::/10",  # link-local
+        "fd00:ec2::254/128",  # metadata, AWS over IPv6
+        "fd20:ce::254/128",  # metadata, Google Cloud over IPv6
+        "ff00::/8",  # multicast
+    )
+)
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+def inner(address: Address) -> Address:
+    """The IPv4 address that an IPv6 one stands for (mapped, NAT64, 6to4), else itself."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address.ipv4_mapped or address.sixtofour:
+        return address.ipv4_mapped or address.sixtofour or address
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address
+
+
+def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
+    """CIDR texts as networks; raises ValueError that names the wrong one."""
+    return tuple(ipaddress.ip_network(text.strip()) for text in texts if text.strip())
+
+
+def denied(host: str, more: Iterable[Network] = ()) -> bool:
+    """Whether the numeric address `host` may not be dialled."""
+    address = inner(ipaddress.ip_address(host.partition("%")[0]))
+    return any(address.version == network.version and address in network for network in (*NEVER, *more))

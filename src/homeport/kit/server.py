@@ -1,0 +1,180 @@
+"""The HTTP server: uvicorn with limits on a request's head, and a clean end for a client that leaves.
+
+When a connection goes away, the task that serves its request is cancelled at once, whatever it is
+doing: waiting in a queue, connecting, waiting for a first token, streaming. Nothing has to watch for
+it (docs/decisions/0003).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import orjson
+import uvicorn
+from typing_extensions import override
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+if TYPE_CHECKING:
+    import asyncio
+    from asyncio import TimerHandle, Transport
+    from collections.abc import Callable
+
+HEADER_BYTES = 32 * 1024
+HEADER_COUNT = 100
+CLIENT_LEFT = "client left"
+"""The message of the CancelledError that a request sees when its client is gone."""
+
+
+class Connection(HttpToolsProtocol):
+    """One client connection."""
+
+    head_s: ClassVar[float] = 10.0
+    stall_s: ClassVar[float] = 30.0
+
+    _head_timer: TimerHandle | None = None
+    _stall_timer: TimerHandle | None = None
+    _serving: asyncio.Task[None] | None = None
+    _header_bytes = 0
+
+    @override
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._arm_head()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._disarm_head()
+        self.resume_writing()
+        if self._serving is not None and not self._serving.done() and not self.cycle.response_complete:
+            self._serving.cancel(CLIENT_LEFT)
+
+    def _arm_head(self) -> None:
+        self._disarm_head()
+        self._head_timer = self.loop.call_later(self.head_s, self._head_too_late)
+
+    def _disarm_head(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_too_late(self) -> None:
+        waiting: RequestResponseCycle | None = self.cycle
+        if waiting is None or waiting.response_complete:
+            self._refuse(408, "request_timeout", f"The request's head took longer than {self.head_s:g} s.")
+
+    @override
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._header_bytes = 0
+        if self._head_timer is None:
+            self._arm_head()
+
+    @override
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._header_bytes += len(name) + len(value)
+        if self._header_bytes > HEADER_BYTES or len(self.headers) >= HEADER_COUNT:
+            self._refuse(431, "headers_too_large", f"The headers exceed {HEADER_BYTES} bytes or {HEADER_COUNT} fields.")
+            return
+        super().on_header(name, value)
+
+    @override
+    def on_headers_complete(self) -> None:
+        self._disarm_head()
+        if not self.transport.is_closing():
+            super().on_headers_complete()
+
+    @override
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._serving = task = self.loop.create_task(cycle.run_asgi(app))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    @override
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stall_timer = self.loop.call_later(self.stall_s, self._stalled, self._unsent())
+
+    @override
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
+
+    def _unsent(self) -> int:
+        return self.transport.get_write_buffer_size()
+
+    def _stalled(self, before: int) -> None:
+        if self._unsent() < before:
+            self._stall_timer = self.loop.call_later(self.stall_s, self._stalled, self._unsent())
+        else:
+            self.transport.abort()
+
+    @override
+    def send_400_response(self, msg: str) -> None:
+        if not self.transport.is_closing():
+            self._refuse(400, "bad_request", f"{msg} Expected HTTP/1.1.")
+
+    def _refuse(self, status: int, code: str, text: str) -> None:
+        """Answer before there is a request, and close."""
+        body = orjson.dumps({"error": {"message": text, "type": code, "code": code}})
+        head = b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
+        self.transport.write(STATUS_LINE[status] + head + body)
+        self.transport.close()
+
+    @override
+    def handle_websocket_upgrade(self) -> None:
+        self._refuse(400, "bad_request", "WebSocket is not spoken here.")
+
+
+class Server(uvicorn.Server):
+    """uvicorn, telling when it is ready and when it begins to stop."""
+
+    def __init__(self, config: uvicorn.Config, *, on_ready: Callable[[int], None], on_stop: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+        self._on_stop = on_stop
+
+    @override
+    async def startup(self, sockets: list[Any] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready(self.servers[0].sockets[0].getsockname()[1])
+
+    @override
+    async def shutdown(self, sockets: list[Any] | None = None) -> None:
+        self._on_stop()
+        await super().shutdown(sockets)
+
+
+def configure(  # noqa: PLR0913 (each is a setting of its own)
+    app: Any,  # noqa: ANN401 (an ASGI application)
+    *,
+    host: str,
+    port: int,
+    head_s: float,
+    keep_alive_s: float,
+    stall_s: float,
+    drain_s: float,
+    connections: int,
+) -> uvicorn.Config:
+    """A uvicorn configuration with our limits."""
+    limits = type("Connection", (Connection,), {"head_s": head_s, "stall_s": stall_s})
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=limits,
+        ws="none",
+        loop="uvloop",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=connections,
+        timeout_keep_alive=int(keep_alive_s),
+        timeout_graceful_shutdown=max(1, int(drain_s)),
+        h11_max_incomplete_event_size=None,
+    )

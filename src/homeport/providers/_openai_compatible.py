@@ -1,0 +1,337 @@
+"""The OpenAI wire format, as vLLM, llama.cpp, SGLang and many others speak it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from homeport.domain.errors import (
+    UpstreamError,
+    UpstreamMalformed,
+    UpstreamOverloaded,
+    UpstreamRefused,
+    UpstreamRejected,
+    UpstreamTimeout,
+    UpstreamTruncated,
+    UpstreamUnreachable,
+)
+from homeport.domain.streams import Chunk, Usage
+from homeport.kit.journal import correlation_id, note
+from homeport.kit.upstream import Call, TooMuch, TransportError, Truncated, Unreachable, UpstreamTooLate
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+
+    from homeport.domain.models import Model
+    from homeport.domain.prompts import Prompt
+    from homeport.domain.streams import Chunks
+    from homeport.kit.upstream import Reply, Upstream
+
+DOCUMENT_LIMIT = 16 * 1024 * 1024
+EVENT_LIMIT = 1024 * 1024
+DONE = b"data: [DONE]"
+SLOW_DOWN = {429, 503, 529}
+WRONG_REQUEST = {400, 413, 422}
+KEY_REFUSED = {401, 403}
+
+
+def generate(upstream: Upstream, model: Model, prompt: Prompt) -> Chunks:
+    """Ask the model; the answer comes as text, or as bytes when the prompt allows a relay."""
+    if not prompt.stream:
+        return _document(upstream, model, prompt)
+    return (_relay if prompt.relay else _events)(upstream, model, prompt)
+
+
+async def served(upstream: Upstream, model: Model) -> Sequence[str]:
+    """Names that the server lists at `/models`."""
+    reply = await _open(upstream, model, _call(model, "/models", b"", method="GET"))
+    try:
+        body = _parse(await _guard(model, reply.read(DOCUMENT_LIMIT)), model)
+        return [str(entry["id"]) for entry in body["data"]]
+    except (KeyError, TypeError) as error:
+        raise _malformed(model, 'no list of models under "data"') from error
+    finally:
+        reply.close()
+
+
+async def _document(upstream: Upstream, model: Model, prompt: Prompt) -> Chunks:
+    reply = await _open(upstream, model, _call(model, _path(prompt), _body(model, prompt)))
+    try:
+        data = await _guard(model, reply.read(DOCUMENT_LIMIT))
+    finally:
+        reply.close()
+    body = _parse(data, model)
+    try:
+        choice = body["choices"][0]
+        text = choice["text"] if prompt.kind == "text" else (choice["message"].get("content") or "")
+        finish = choice.get("finish_reason") or "stop"
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise _malformed(model, "a document without choices") from error
+    yield Chunk(text, finish, _usage(body), data if prompt.relay else b"")
+
+
+async def _relay(upstream: Upstream, model: Model, prompt: Prompt) -> Chunks:
+    """Pass bytes on unread; only the tail is looked at, for the usage and for a proper end."""
+    reply = await _open(upstream, model, _call(model, _path(prompt), _body(model, prompt)))
+    tail = b""
+    ended = False
+    try:
+        while part := await _guard(model, reply.part()):
+            # the end mark may straddle two parts; usage is in the event just before it
+            if b"[DONE]" in part or b'"usage":{' in part or tail:
+                tail = (tail + part)[-4096:]
+                ended = DONE in tail
+            yield Chunk(wire=part)
+        if not ended:
+            raise _truncated(model)
+        yield Chunk(usage=_usage_in(tail), finish="stop")
+    finally:
+        reply.close()
+
+
+def _usage_in(tail: bytes) -> Usage | None:
+    for line in reversed(tail.split(b"\n")):
+        if line.startswith(b"data: {") and b'"usage":{' in line:
+            try:
+                return _usage(orjson.loads(line[6:]))
+            except orjson.JSONDecodeError:
+                return None
+    return None
+
+
+async def _events(upstream: Upstream, model: Model, prompt: Prompt) -> Chunks:
+    reply = await _open(upstream, model, _call(model, _path(prompt), _body(model, prompt)))
+    pick = _text_of_completion if prompt.kind == "text" else _text_of_chat
+    ended = False
+    try:
+        async for data in events(reply, model):
+            if data == b"[DONE]":
+                ended = True
+                break
+            chunk = _read_event(data, pick, model)
+            if chunk is not None:
+                yield chunk
+        if not ended:
+            raise _truncated(model)
+        # read the connection to its end, so that it can be used again
+        while await _guard(model, reply.part()):
+            pass
+    finally:
+        reply.close()
+
+
+async def events(reply: Reply, model: Model) -> AsyncGenerator[bytes, None]:
+    """The `data` of each server-sent event, whatever way the bytes were cut on their journey."""
+    held = b""
+    while part := await _guard(model, reply.part()):
+        *lines, held = (held + part).split(b"\n")
+        if len(held) > EVENT_LIMIT:
+            raise _malformed(model, f"an event of more than {EVENT_LIMIT} bytes")
+        for line in lines:
+            if line.startswith(b"data:"):
+                yield line[5:].strip()
+    if held.startswith(b"data:"):
+        yield held[5:].strip()
+
+
+def _read_event(data: bytes, pick: Callable[[Any], str], model: Model) -> Chunk | None:
+    event = _parse(data, model)
+    if event.get("error"):
+        raise UpstreamError(
+            f"The model {model.name!r} reported an error in the middle of its answer.",
+            "Look for the correlation id in the model server's log.",
+        )
+    usage = _usage(event)
+    choices = event.get("choices") or []
+    if not choices:
+        return Chunk(usage=usage) if usage else None
+    try:
+        return Chunk(pick(choices[0]), choices[0].get("finish_reason"), usage)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise _malformed(model, "an event without a text") from error
+
+
+def _text_of_completion(choice: Mapping[str, Any]) -> str:
+    return choice.get("text") or ""
+
+
+def _text_of_chat(choice: Mapping[str, Any]) -> str:
+    return choice["delta"].get("content") or ""
+
+
+def _path(prompt: Prompt) -> str:
+    return "/completions" if prompt.kind == "text" else "/chat/completions"
+
+
+def _body(model: Model, prompt: Prompt) -> bytes:
+    body: dict[str, Any] = {**prompt.extra, "model": model.identifier or model.name, "stream": prompt.stream}
+    if prompt.kind == "text":
+        body["prompt"] = prompt.text
+    else:
+        body["messages"] = prompt.raw_messages or [
+            {"role": message.role, "content": message.content} for message in prompt.messages
+        ]
+    sampling = prompt.sampling
+    options = {
+        "max_tokens": sampling.max_tokens,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "seed": sampling.seed,
+        "stop": list(sampling.stop) or None,
+    }
+    body.update((name, value) for name, value in options.items() if value is not None)
+    if prompt.stream:
+        body["stream_options"] = {"include_usage": True}
+    return orjson.dumps(body, default=dict)
+
+
+def _call(model: Model, path: str, body: bytes, *, method: str = "POST") -> Call:
+    headers = {"X-Request-ID": correlation_id(), "Accept-Encoding": "identity"}
+    if body:
+        headers["Content-Type"] = "application/json"
+    if model.key:
+        headers["Authorization"] = f"Bearer {model.key.reveal()}"
+    limits = model.limits
+    return Call(
+        method=method,
+        url=model.endpoint.rstrip("/") + path,
+        headers=headers,
+        body=body,
+        connect_s=limits.connect_s,
+        first_byte_s=limits.first_token_s,
+        idle_s=limits.idle_s,
+        total_s=limits.total_s,
+    )
+
+
+async def _open(upstream: Upstream, model: Model, call: Call) -> Reply:
+    """The reply, once its head has arrived and says that all is well."""
+    reply = await _guard(model, upstream.open(call))
+    if reply.status == 200:  # noqa: PLR2004 (HTTP's own number)
+        return reply
+    try:
+        body = await reply.read(64 * 1024)
+    except TransportError:
+        body = b""
+    finally:
+        reply.close()
+    note(upstream_status=reply.status)
+    raise _refused(model, reply.status, _retry_after(reply), body)
+
+
+async def _guard(model: Model, waiting: Any) -> Any:  # noqa: ANN401 (an awaitable of whatever the port gives)
+    """Turn what went wrong on the wire into what the caller and the operator can use."""
+    try:
+        return await waiting
+    except TransportError as error:
+        raise explain(model, error) from error
+
+
+_REACH = {
+    "refused": "nobody listens at its address",
+    "dns": "its host name cannot be resolved",
+    "tls": "its TLS certificate was not accepted",
+    "denied": "its address is one that no model may have (link-local or a metadata service)",
+    "reset": "the connection was reset",
+    "closed": "the connection was closed before an answer came",
+    "url": "its endpoint is not a URL",
+    "network": "the network failed",
+}
+
+
+def explain(model: Model, error: TransportError) -> UpstreamError:
+    """The error of our tree that says what a transport error means for a caller."""
+    name = model.name
+    check = f"Check the endpoint with `homeport models test {name}`."
+    if isinstance(error, Unreachable):
+        note(upstream_problem=f"{error.why} {error.detail}".strip())
+        return UpstreamUnreachable(f"The model {name!r} cannot be reached: {_REACH[error.why]}.", check)
+    if isinstance(error, UpstreamTooLate):
+        note(upstream_problem=f"too late: {error.phase}")
+        return UpstreamTimeout(
+            f"The model {name!r} took too long ({error.phase}).",
+            "It may be overloaded or loading; its limits can be raised where it is registered.",
+        )
+    if isinstance(error, Truncated):
+        return _truncated(model)
+    if isinstance(error, TooMuch):
+        return _malformed(model, str(error))
+    return UpstreamError(f"The model {name!r} failed.", check)
+
+
+def _refused(model: Model, status: int, retry_after_s: int | None, body: bytes) -> UpstreamRefused:
+    name = model.name
+    if status in SLOW_DOWN:
+        return UpstreamOverloaded(
+            f"The model {name!r} is overloaded (HTTP {status}).",
+            "Try again later.",
+            upstream_status=status,
+            retry_after_s=retry_after_s,
+        )
+    if status in WRONG_REQUEST:
+        return UpstreamRejected(
+            f"The model {name!r} rejected the request (HTTP {status}){_because(body)}.",
+            "Check the family, the context window and the options of the request.",
+            upstream_status=status,
+        )
+    return UpstreamRefused(
+        f"The model {name!r} answered HTTP {status}.", _advice(model, status), upstream_status=status
+    )
+
+
+def _advice(model: Model, status: int) -> str:
+    if status in KEY_REFUSED:
+        return f"Its API key is missing or wrong: `homeport models edit {model.name} --api-key-env VAR`."
+    if status == 404:  # noqa: PLR2004 (HTTP's own number)
+        return (
+            f"Either the endpoint lacks its `/v1`, or no model is served as {model.identifier!r}: "
+            f"`homeport models test {model.name}`."
+        )
+    if 300 <= status < 400:  # noqa: PLR2004 (HTTP's own numbers)
+        return "Redirects are never followed; register the final address."
+    return "Look for the correlation id in the model server's log."
+
+
+def _because(body: bytes) -> str:
+    """A reason that we know, never the server's own words: they may repeat the prompt."""
+    text = body.lower()
+    if b"context" in text or b"max_model_len" in text or b"too long" in text or b"input_tokens" in text:
+        return ": the prompt and the answer do not fit its context window"
+    if b"chat template" in text or b"chat_template" in text:
+        return ": it has no chat template"
+    return ""
+
+
+def _retry_after(reply: Reply) -> int | None:
+    text = reply.header("Retry-After")
+    return min(int(text), 60) if text.isdigit() else None
+
+
+def _usage(body: Mapping[str, Any]) -> Usage | None:
+    usage = body.get("usage")
+    if not isinstance(usage, dict):
+        return None
+    prompt, answer = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    return Usage(prompt if isinstance(prompt, int) else 0, answer if isinstance(answer, int) else 0)
+
+
+def _parse(data: bytes, model: Model) -> dict[str, Any]:
+    try:
+        body = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise _malformed(model, "something that is not JSON") from error
+    if not isinstance(body, dict):
+        raise _malformed(model, "JSON that is not an object")
+    return body
+
+
+def _malformed(model: Model, what: str) -> UpstreamMalformed:
+    return UpstreamMalformed(
+        f"The model {model.name!r} answered with {what}.",
+        "Expected the OpenAI wire format; check that the endpoint ends in `/v1`.",
+    )
+
+
+def _truncated(model: Model) -> UpstreamTruncated:
+    return UpstreamTruncated(f"The answer of the model {model.name!r} broke off.", "Try again.")
