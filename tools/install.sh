@@ -1,0 +1,109 @@
+#!/bin/sh
+# Installs requirements/LOCK.txt and this checkout into .venv: sh tools/install.sh run|dev
+#
+# Needs Python 3.11 or newer and nothing else: no compiler, no uv, no activated environment.
+# Only wheels whose hashes stand in requirements/ are installed. Mirrors: whatever pip is
+# configured with (pip.conf or PIP_INDEX_URL) serves both pip and uv; UV_DEFAULT_INDEX and
+# UV_FIND_LINKS are obeyed as well.
+set -eu
+
+lock=requirements/$1.txt
+good_python='import sys; sys.exit(sys.version_info < (3, 11))'
+
+is_a_person() {
+    [ -t 1 ] && [ -z "${CI:-}" ]
+}
+
+say() {
+    if is_a_person && [ -z "${NO_COLOR:-}" ]; then
+        printf '\033[36m▸\033[0m %s\n' "$*"
+    else
+        printf '%s\n' "$*"
+    fi
+}
+
+stop() {
+    printf 'Homeport cannot be installed here: %s\n' "$*" >&2
+    exit 1
+}
+
+find_python() {
+    for python in "${PYTHON:-}" python3 python3.14 python3.13 python3.12 python3.11 /usr/bin/python3; do
+        if [ -n "$python" ] && "$python" -c "$good_python" >/dev/null 2>&1; then
+            return
+        fi
+    done
+    stop "no Python 3.11 or newer was found." \
+        "Install one, or name it: make PYTHON=/path/to/python3 ..."
+}
+
+find_pip() {
+    for pip_python in "$python" python3 /usr/bin/python3; do
+        if "$pip_python" -m pip --version >/dev/null 2>&1; then
+            return
+        fi
+    done
+    return 1
+}
+
+# A Python without pip: its own bundled pip, or, for root on Debian and Ubuntu, the system's.
+make_pip() {
+    if "$python" -m venv .uv.new/pip >/dev/null 2>&1; then
+        pip_python=.uv.new/pip/bin/python
+    elif [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        say "$python has no pip: installing Debian's python3-pip"
+        export DEBIAN_FRONTEND=noninteractive
+        apt-get update -qq >/dev/null && apt-get install -qq -y --no-install-recommends python3-pip >/dev/null &&
+            find_pip || stop "apt-get could not install python3-pip; its words are above."
+    else
+        stop "$python has no pip." \
+            "Install it (Debian, Ubuntu: sudo apt-get install python3-pip; Fedora: sudo dnf install python3-pip) and run make again."
+    fi
+}
+
+install_uv() {
+    if cmp -s requirements/uv.txt .uv/uv.txt && .uv/bin/uv --version >/dev/null 2>&1; then
+        return
+    fi
+    say "Installing $(sed -n 's/^\(uv==[0-9.]*\).*/\1/p' requirements/uv.txt), which installs the rest"
+    rm -rf .uv.new
+    if command -v uv >/dev/null && ! find_pip; then
+        uv pip install -q --python "$python" --target .uv.new --require-hashes -r requirements/uv.txt
+    else
+        find_pip || make_pip
+        "$pip_python" -m pip install -q --disable-pip-version-check --no-warn-script-location --target .uv.new \
+            --require-hashes --only-binary :all: --no-deps -r requirements/uv.txt
+    fi
+    cp requirements/uv.txt .uv.new/uv.txt
+    rm -rf .uv && mv .uv.new .uv
+}
+
+# What pip was told about this site, told to uv; what uv was told already stands.
+use_the_mirror_of_pip() {
+    find_pip || return 0
+    index=${PIP_INDEX_URL:-$("$pip_python" -m pip config get global.index-url 2>/dev/null || true)}
+    cert=${PIP_CERT:-$("$pip_python" -m pip config get global.cert 2>/dev/null || true)}
+    if [ -n "$index" ] && [ -z "${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-}" ]; then
+        export UV_DEFAULT_INDEX="$index"
+    fi
+    if [ -n "$cert" ] && [ -z "${SSL_CERT_FILE:-}" ]; then
+        export SSL_CERT_FILE="$cert"
+    fi
+}
+
+install_packages() {
+    # The one-week cool-down belongs to making a lock. Installing one must not ask for
+    # upload dates, which many mirrors do not keep.
+    export UV_EXCLUDE_NEWER=false UV_PYTHON_DOWNLOADS=never
+    if ! .venv/bin/python -c "$good_python" >/dev/null 2>&1; then
+        .uv/bin/uv venv -q --clear --python "$python" .venv
+    fi
+    say "Installing the packages of $lock"
+    .uv/bin/uv pip sync $(is_a_person || echo -q) --require-hashes --only-binary :all: --python .venv "$lock"
+    .uv/bin/uv pip install -q --offline --no-deps --no-build-isolation --python .venv --editable .
+}
+
+find_python
+install_uv
+use_the_mirror_of_pip
+install_packages
