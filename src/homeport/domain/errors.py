@@ -6,7 +6,8 @@ HomeportError                     knows its status, its stable code and what to 
 │   ├── Unknown 404               ├── WrongMethod 405         ├── TooSlow 408
 │   ├── TooLarge 413              ├── WrongMediaType 415      └── TooMany 429
 ├── SetupError 409                the administrator has something left to decide
-│   ├── FeatureUnassigned         └── FeatureDisabled
+│   ├── FeatureUnassigned         ├── FeatureDisabled
+│   └── BadConfiguration          a file that the operator wrote is wrong
 ├── UpstreamError 502             the model server did not do its part
 │   ├── UpstreamUnreachable       nobody answers at the address
 │   ├── UpstreamTimeout 504       it answers too late
@@ -16,6 +17,13 @@ HomeportError                     knows its status, its stable code and what to 
 │   ├── UpstreamMalformed         its answer is not what the protocol says
 │   └── UpstreamTruncated         its answer stopped before its end
 └── Unavailable 503               Homeport itself cannot, right now
+    ├── AuthUnavailable           a credential cannot be checked while the database is away
+    └── StoreUnavailable          the database does not do what we need of it
+        ├── StoreBusy             it is locked, or all connections are taken
+        ├── StoreReadOnly         it may not be written
+        ├── StoreFull             it has no space left
+        ├── StoreUnreachable      nobody answers, or not us
+        └── StoreSchema           its tables are missing, older or newer than this program
 
 The text of an error is written for the person who reads it and is safe to show:
 it never holds a key, a prompt or an upstream's own words.
@@ -126,6 +134,12 @@ class FeatureDisabled(SetupError):
     code = "feature_disabled"
 
 
+class BadConfiguration(SetupError):
+    """A file that the operator wrote cannot be used; the text names the place."""
+
+    code = "bad_configuration"
+
+
 class UpstreamError(HomeportError):
     """The model server did not do its part."""
 
@@ -187,3 +201,45 @@ class Unavailable(HomeportError):
 
     status = 503
     code = "unavailable"
+
+
+class AuthUnavailable(Unavailable):
+    """A credential cannot be checked while the database is away."""
+
+    code = "auth_unavailable"
+
+
+class StoreUnavailable(Unavailable):
+    """The database does not do what we need of it."""
+
+    code = "db_unavailable"
+
+
+class StoreBusy(StoreUnavailable):
+    """The database is locked, or all connections to it are taken."""
+
+    code = "db_busy"
+
+
+class StoreReadOnly(StoreUnavailable):
+    """The database may not be written."""
+
+    code = "db_read_only"
+
+
+class StoreFull(StoreUnavailable):
+    """The database has no space left."""
+
+    code = "db_full"
+
+
+class StoreUnreachable(StoreUnavailable):
+    """Nobody answers at the database's address, or it does not let us in."""
+
+    code = "db_unreachable"
+
+
+class StoreSchema(StoreUnavailable):
+    """The database's tables are missing, or older or newer than this program."""
+
+    code = "db_schema"

@@ -128,7 +128,7 @@ class Caller:
 
     subject: str
     """User name, or name of the service token."""
-    kind: Literal["personal", "service", "instance", "bypass"] = "personal"
+    kind: Literal["personal", "service", "instance", "bypass", "anonymous"] = "personal"
     scopes: frozenset[str] = frozenset()
     token: str = ""
     """Public name of the token: never the token itself."""
@@ -164,6 +164,8 @@ class Snapshot:
     tokens: Mapping[bytes, Token] = field(default_factory=dict)
     """By digest; revoked ones are left out."""
     settings: Mapping[str, str] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+    """What the administrator must mend, one sentence each: a key that cannot be read, for example."""
 
     def with_models(self, *models: Model) -> Snapshot:
         """A copy that also knows `models`."""
