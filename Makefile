@@ -15,7 +15,7 @@ help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
 
 up: .venv/.run ## Install and start everything on this machine, with a small model (Ctrl-C stops it)
-	@trap : INT TERM; .venv/bin/homeport up $(ARGS) || [ $$? -ge 128 ]
+	@trap : INT TERM; .venv/bin/homeport up $(ARGS) || [ $$? = 130 ]
 
 test: .venv/.dev ## Install and run all tests (ARGS="-k word" for some)
 	@.venv/bin/pytest -n 2 $(ARGS)

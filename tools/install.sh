@@ -6,6 +6,7 @@
 # configured with (pip.conf or PIP_INDEX_URL) serves both pip and uv; UV_DEFAULT_INDEX and
 # UV_FIND_LINKS are obeyed as well.
 set -eu
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 
 lock=requirements/$1.txt
 good_python='import sys; sys.exit(sys.version_info < (3, 11))'
@@ -71,9 +72,10 @@ install_uv() {
         uv pip install -q --python "$python" --target .uv.new --require-hashes -r requirements/uv.txt
     else
         find_pip || make_pip
-        "$pip_python" -m pip install -q --disable-pip-version-check --no-warn-script-location --target .uv.new \
+        "$pip_python" -m pip install -q --target .uv.new \
             --require-hashes --only-binary :all: --no-deps -r requirements/uv.txt
     fi
+    rm -rf .uv.new/pip
     cp requirements/uv.txt .uv.new/uv.txt
     rm -rf .uv && mv .uv.new .uv
 }
