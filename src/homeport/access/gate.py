@@ -1,0 +1,183 @@
+"""The door: takes the credential from a request, finds out whose it is and what it may be used for."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
+
+from homeport.access import SCOPES, tokens, widen
+from homeport.domain.errors import AuthUnavailable, BadRequest, NotAllowed, NotAuthenticated
+from homeport.domain.models import Caller
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from homeport.access import Need
+    from homeport.domain.models import Snapshot, Token
+
+CACHED_TOKENS = 4096
+"""Verified tokens that are remembered until the next change."""
+
+ANYONE = Caller(subject="", kind="anonymous")
+"""The caller of a public endpoint."""
+
+BYPASS = Caller(subject="bypass", kind="bypass", scopes=frozenset(SCOPES))
+"""The caller of every endpoint while authentication is switched off."""
+
+_BEARER = b"bearer "
+_KEY_HEADERS = frozenset({b"x-api-key", b"api-key"})
+_HOW_TO_SEND = "Send one as `Authorization: Bearer <token>`; `homeport tokens create` makes one."
+_HOW_TO_RENEW = "It may be mistyped, expired or revoked; `homeport tokens create` makes a new one."
+
+
+class Verifier(Protocol):
+    """Tells whose credential it is, if it is of its kind; raises Unavailable when it cannot know."""
+
+    def verify(self, token: str, headers: Collection[tuple[bytes, bytes]]) -> Caller | None:
+        """The caller, or None for a credential that is not valid here."""
+        ...
+
+
+class TokenVerifier:
+    """Knows the tokens of the snapshot; what it verified once it remembers until the snapshot changes."""
+
+    def __init__(
+        self, snapshot: Callable[[], Snapshot], pepper: bytes, *, fresh: Callable[[], bool] = lambda: True
+    ) -> None:
+        self._snapshot = snapshot
+        self._pepper = pepper
+        self._fresh = fresh
+        self._seen: Mapping[bytes, Token] | None = None
+        self._known: dict[bytes, tuple[Caller, bytes, float]] = {}
+        self._last_used: dict[bytes, float] = {}
+
+    def verify(self, token: str, headers: Collection[tuple[bytes, bytes]]) -> Caller | None:
+        """The token's owner; raises AuthUnavailable for an unknown one while the snapshot may be out of date."""
+        del headers
+        current = self._snapshot().tokens
+        if current is not self._seen:
+            self._seen, self._known = current, {}
+        key = hashlib.sha256(token.encode()).digest()
+        found = self._known.get(key) or self._find(current, key, token)
+        now = time.time()
+        if found is None or found[2] <= now:
+            return None
+        self._last_used[found[1]] = now
+        return found[0]
+
+    def drain_last_used(self) -> dict[bytes, datetime]:
+        """When each token was used since the last call, by digest; for whoever writes it down."""
+        used, self._last_used = self._last_used, {}
+        return {digest: datetime.fromtimestamp(at, UTC) for digest, at in used.items()}
+
+    def _find(self, known: Mapping[bytes, Token], key: bytes, token: str) -> tuple[Caller, bytes, float] | None:
+        """Look the token up by its digest, after its checksum; what was found is remembered."""
+        if not tokens.well_formed(token):
+            return None
+        digest = tokens.digest(self._pepper, token)
+        row = known.get(digest)
+        if row is None and not self._fresh():
+            saw = "This credential is not among those remembered, and the database cannot be asked now."
+            raise AuthUnavailable(saw, "Try again in a few seconds.", retry_after_s=5)
+        if row is None or row.revoked is not None:
+            return None
+        if len(self._known) >= CACHED_TOKENS:
+            self._known.clear()
+        caller = _caller(row)
+        found = self._known[key] = caller, digest, float("inf") if caller.expires is None else caller.expires
+        return found
+
+
+class Gate:
+    """Admits requests: one extractor for every carrier, then the verifiers in order."""
+
+    def __init__(
+        self,
+        snapshot: Callable[[], Snapshot],
+        pepper: bytes,
+        *,
+        bypass: bool = False,
+        verifiers: Sequence[Verifier] = (),
+        fresh: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`fresh` tells whether the snapshot is up to date: an unknown token is then wrong, else not yet known."""
+        self._tokens = TokenVerifier(snapshot, pepper, fresh=fresh)
+        self._verifiers = (self._tokens, *verifiers)
+        self._bypass = bypass
+
+    def admit(self, headers: Collection[tuple[bytes, bytes]], need: Need) -> Caller:
+        """Who calls, if they may: raises NotAuthenticated, NotAllowed, BadRequest or AuthUnavailable.
+
+        `headers` are those of an ASGI scope: names in lower case.
+        """
+        if need.public:
+            return ANYONE
+        if self._bypass:
+            return BYPASS
+        caller = self._identify(credential(headers), headers)
+        if need.scope and need.scope not in caller.scopes:
+            raise _lacks(caller, need.scope)
+        return caller
+
+    def drain_last_used(self) -> dict[bytes, datetime]:
+        """When each token was used since the last call, by digest."""
+        return self._tokens.drain_last_used()
+
+    def _identify(self, token: str, headers: Collection[tuple[bytes, bytes]]) -> Caller:
+        for verifier in self._verifiers:
+            caller = verifier.verify(token, headers)
+            if caller is not None:
+                return caller
+        saw = "The credential was not accepted."
+        raise NotAuthenticated(saw, _HOW_TO_RENEW)
+
+
+def credential(headers: Collection[tuple[bytes, bytes]]) -> str:
+    """The one credential of a request: from Authorization (Bearer), x-api-key or api-key.
+
+    Raises NotAuthenticated when there is none and BadRequest when there are two that differ:
+    if they disagreed, one part of the system might judge by this one and another by that.
+    """
+    found = b""
+    for name, value in headers:
+        if name == b"authorization":
+            sent = _bearer(value)
+        elif name in _KEY_HEADERS:
+            sent = value.strip()
+        else:
+            continue
+        if found and sent and sent != found:
+            saw = "The request carries two different credentials."
+            raise BadRequest(saw, "Send one only: `Authorization: Bearer <token>`, `x-api-key` or `api-key`.")
+        found = sent or found
+    if not found:
+        saw = "The request carries no credential."
+        raise NotAuthenticated(saw, _HOW_TO_SEND)
+    return found.decode("latin-1")
+
+
+def _bearer(value: bytes) -> bytes:
+    """The token of an Authorization header; one of another scheme is kept whole, and nobody will know it."""
+    if value[:7].lower() == _BEARER:
+        return value[7:].strip()
+    return value.strip()
+
+
+def _caller(token: Token) -> Caller:
+    return Caller(
+        subject=token.owner,
+        kind=token.kind,
+        scopes=widen(token.scopes),
+        token=token.name,
+        expires=None if token.expires is None else token.expires.timestamp(),
+    )
+
+
+def _lacks(caller: Caller, scope: str) -> NotAllowed:
+    """What is missing, and the command that makes a token that has it."""
+    held = caller.scopes & SCOPES.keys()
+    wanted = ",".join(name for name in SCOPES if name in held or name == scope)
+    saw = f"The credential lacks the scope {scope}; it has {', '.join(sorted(held)) or 'none'}."
+    return NotAllowed(saw, f"Make one with: homeport tokens create --name NAME --scopes {wanted}")
