@@ -4,6 +4,7 @@ HomeportError                     knows its status, its stable code and what to 
 ├── CallerError                   the request cannot be served as it was made
 │   ├── BadRequest 400            ├── NotAuthenticated 401    ├── NotAllowed 403
 │   ├── Unknown 404               ├── WrongMethod 405         ├── TooSlow 408
+│   ├── InUse 409
 │   ├── TooLarge 413              ├── WrongMediaType 415      └── TooMany 429
 ├── SetupError 409                the administrator has something left to decide
 │   ├── FeatureUnassigned         ├── FeatureDisabled
@@ -85,6 +86,13 @@ class WrongMethod(CallerError):
 
     status = 405
     code = "method_not_allowed"
+
+
+class InUse(CallerError):
+    """It cannot be removed while something else depends on it."""
+
+    status = 409
+    code = "in_use"
 
 
 class TooSlow(CallerError):

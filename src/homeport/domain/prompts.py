@@ -28,10 +28,22 @@ class Prompt:
     stream: bool = False
     relay: bool = False
     """Give the answer as bytes of the OpenAI wire format where the upstream speaks it."""
+    usage: bool = False
+    """The client wants the usage at the end of the relayed stream."""
 
     @property
     def size(self) -> int:
         """Characters of the prompt, to learn characters per token from the usage reported."""
         if self.kind == "text":
             return len(self.text)
-        return sum(len(message.content) for message in self.messages)
+        if self.messages:
+            return sum(len(message.content) for message in self.messages)
+        return sum(_length(message.get("content")) for message in self.raw_messages)
+
+
+def _length(content: object) -> int:
+    if isinstance(content, str):
+        return len(content)
+    if isinstance(content, list):
+        return sum(_length(part.get("text")) for part in content if isinstance(part, dict))
+    return 0

@@ -70,6 +70,8 @@ class ChatRequest:
     stream: bool = False
     relay: bool = False
     """The client speaks the OpenAI wire format: chunks may be passed on as bytes."""
+    usage: bool = False
+    """The client wants the usage at the end of a stream."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,3 +84,4 @@ class TextRequest:
     sampling: Sampling = field(default_factory=Sampling)
     stream: bool = False
     relay: bool = False
+    usage: bool = False

@@ -29,6 +29,8 @@ class Feature:
     run: Callable[[Workbench, Any], Chunks]
     inherits: str = ""
     """The feature whose setting serves when this one has none."""
+    listed: bool = True
+    """Whether an administrator assigns a model to it; one that is not listed only inherits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,10 @@ class Workbench:
     measures: Measures
     text_platforms: frozenset[str] = field(default_factory=frozenset)
     """Platforms that can continue plain text."""
+    trouble: Callable[[], str] = str
+    """What is wrong with the registry right now, or an empty text."""
+    completion_prompt_tokens: int = 8192
+    """The most tokens of a completion prompt, however large the model's window."""
 
     def family(self, model: Model) -> Family:
         """The model's family; one we do not know is asked like the general one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
@@ -12,6 +12,18 @@ if TYPE_CHECKING:
 
 _REQUEST_S = (0.5, 1, 2.5, 5, 10, 30, 60)
 _FIRST_S = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10, 30)
+
+
+class Tokens(Protocol):
+    """A count of tokens, whoever counted."""
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Tokens of the prompt."""
+
+    @property
+    def completion_tokens(self) -> int:
+        """Tokens of the answer."""
 
 
 class Metrics:
@@ -51,6 +63,27 @@ class Metrics:
         self.abandoned = Counter(
             "homeport_abandoned_requests", "Requests whose client left first", ("phase",), registry=self.registry
         )
+
+        self._series: dict[tuple[str, str, str], tuple[Counter, Histogram, Counter, Counter]] = {}
+
+    def answered(self, model: str, feature: str, outcome: str, first_s: float | None, tokens: Tokens | None) -> None:
+        """Count one request that reached a model."""
+        key = (model, feature, outcome)
+        series = self._series.get(key)
+        if series is None:
+            series = self._series[key] = (
+                self.inferences.labels(model, feature, outcome),
+                self.first_token.labels(model, feature),
+                self.prompt_tokens.labels(model),
+                self.answer_tokens.labels(model),
+            )
+        count, first, prompt, answer = series
+        count.inc()
+        if first_s is not None:
+            first.observe(first_s)
+        if tokens is not None:
+            prompt.inc(tokens.prompt_tokens)
+            answer.inc(tokens.completion_tokens)
 
     def watch(self, name: str, text: str, read: Callable[[], float]) -> None:
         """A gauge that is read when somebody scrapes."""

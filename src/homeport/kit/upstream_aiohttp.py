@@ -160,7 +160,7 @@ class AiohttpUpstream(Upstream):
             try:
                 return await self._attempt(call)
             except aiohttp.ServerDisconnectedError as error:
-                raise Unreachable("closed", str(error)) from error
+                raise unreachable(error) from error
 
     async def _attempt(self, call: Call) -> AiohttpReply:
         started = self._clock.time()
@@ -177,7 +177,8 @@ class AiohttpUpstream(Upstream):
         except aiohttp.ServerDisconnectedError:
             raise
         except TimeoutError as error:
-            raise UpstreamTooLate(_phase(error)) from error
+            phase = "connect" if isinstance(error, aiohttp.ConnectionTimeoutError) else "first byte"
+            raise UpstreamTooLate(phase) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise unreachable(error) from error
         return AiohttpReply(response, call, self._clock, started)
@@ -201,16 +202,13 @@ def _connect_limit(seconds: float) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=None, connect=None, sock_connect=seconds, sock_read=None)
 
 
-def _phase(error: TimeoutError) -> str:
-    return "connect" if isinstance(error, aiohttp.ConnectionTimeoutError) else "first byte"
-
-
 _CAUSES: tuple[tuple[type[BaseException], Reach], ...] = (
     (DeniedAddressError, "denied"),
     (ssl.SSLError, "tls"),
     (socket.gaierror, "dns"),
     (ConnectionRefusedError, "refused"),
     (ConnectionResetError, "reset"),
+    (aiohttp.ServerDisconnectedError, "closed"),
     (aiohttp.InvalidURL, "url"),
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,6 +41,9 @@ class Answer:
     finish: str
     model: str
     """Name of the model that answered."""
+    family: str = ""
+    lang: str = ""
+    """Language id of the code, when there is code."""
     usage: Usage | None = None
 
 
@@ -109,6 +112,3 @@ class WireProtocol:
     """Error and correlation id → status and body."""
     process_time: bool = False
     """Send X-Process-Time."""
-
-
-Framing = Literal["json", "sse", "ndjson", "raw"]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
 from homeport.domain.errors import (
+    BadRequest,
     UpstreamError,
     UpstreamMalformed,
     UpstreamOverloaded,
@@ -21,16 +22,19 @@ from homeport.kit.journal import correlation_id, note
 from homeport.kit.upstream import Call, TooMuch, TransportError, Truncated, Unreachable, UpstreamTooLate
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 
     from homeport.domain.models import Model
     from homeport.domain.prompts import Prompt
     from homeport.domain.streams import Chunks
     from homeport.kit.upstream import Reply, Upstream
 
+T = TypeVar("T")
+
 DOCUMENT_LIMIT = 16 * 1024 * 1024
 EVENT_LIMIT = 1024 * 1024
 DONE = b"data: [DONE]"
+NO_CHOICES = b'"choices":[]'
 SLOW_DOWN = {429, 503, 529}
 WRONG_REQUEST = {400, 413, 422}
 KEY_REFUSED = {401, 403}
@@ -72,32 +76,52 @@ async def _document(upstream: Upstream, model: Model, prompt: Prompt) -> Chunks:
 
 
 async def _relay(upstream: Upstream, model: Model, prompt: Prompt) -> Chunks:
-    """Pass bytes on unread; only the tail is looked at, for the usage and for a proper end."""
+    """Pass whole events on unread; the usage event only goes to a client that asked for it."""
     reply = await _open(upstream, model, _call(model, _path(prompt), _body(model, prompt)))
-    tail = b""
+    usage: Usage | None = None
     ended = False
+    held = b""
     try:
         while part := await _guard(model, reply.part()):
-            # the end mark may straddle two parts; usage is in the event just before it
-            if b"[DONE]" in part or b'"usage":{' in part or tail:
-                tail = (tail + part)[-4096:]
-                ended = DONE in tail
-            yield Chunk(wire=part)
-        if not ended:
-            raise _truncated(model)
-        yield Chunk(usage=_usage_in(tail), finish="stop")
+            part, held = _whole_events(held + part if held else part, model)
+            if NO_CHOICES in part:
+                usage, part = _usage_event(part, usage, keep=prompt.usage)
+            ended = ended or DONE in part
+            if part:
+                yield Chunk(wire=part)
     finally:
         reply.close()
+    if not ended:
+        raise _truncated(model)
+    yield Chunk(usage=usage, finish="stop")
 
 
-def _usage_in(tail: bytes) -> Usage | None:
-    for line in reversed(tail.split(b"\n")):
-        if line.startswith(b"data: {") and b'"usage":{' in line:
-            try:
-                return _usage(orjson.loads(line[6:]))
-            except orjson.JSONDecodeError:
-                return None
-    return None
+def _whole_events(part: bytes, model: Model) -> tuple[bytes, bytes]:
+    """The complete events at the start of `part`, and the beginning of the next one."""
+    if part.endswith(b"\n\n"):
+        return part, b""
+    cut = max(part.rfind(b"\n\n") + 2, part.rfind(b"\r\n\r\n") + 4)
+    if cut < 4:  # noqa: PLR2004 (neither mark was found: rfind gave -1)
+        if len(part) > EVENT_LIMIT:
+            raise _malformed(model, f"an event of more than {EVENT_LIMIT} bytes")
+        return b"", part
+    return part[:cut], part[cut:]
+
+
+def _usage_event(part: bytes, known: Usage | None, *, keep: bool) -> tuple[Usage | None, bytes]:
+    """The usage that an event without choices reports, and the part with or without that event."""
+    kept: list[bytes] = []
+    for event in part.replace(b"\r\n", b"\n").split(b"\n\n"):
+        if NO_CHOICES not in event:
+            kept.append(event)
+            continue
+        try:
+            known = _usage(orjson.loads(event[event.index(b"{") :])) or known
+        except ValueError:
+            continue
+        if keep:
+            kept.append(event)
+    return known, b"\n\n".join(kept)
 
 
 async def _events(upstream: Upstream, model: Model, prompt: Prompt) -> Chunks:
@@ -138,10 +162,8 @@ async def events(reply: Reply, model: Model) -> AsyncGenerator[bytes, None]:
 def _read_event(data: bytes, pick: Callable[[Any], str], model: Model) -> Chunk | None:
     event = _parse(data, model)
     if event.get("error"):
-        raise UpstreamError(
-            f"The model {model.name!r} reported an error in the middle of its answer.",
-            "Look for the correlation id in the model server's log.",
-        )
+        saw = f"The model {model.name!r} reported an error in the middle of its answer."
+        raise UpstreamError(saw, "Look for the correlation id in the model server's log.")
     usage = _usage(event)
     choices = event.get("choices") or []
     if not choices:
@@ -183,7 +205,11 @@ def _body(model: Model, prompt: Prompt) -> bytes:
     body.update((name, value) for name, value in options.items() if value is not None)
     if prompt.stream:
         body["stream_options"] = {"include_usage": True}
-    return orjson.dumps(body, default=dict)
+    try:
+        return orjson.dumps(body, default=dict)
+    except TypeError as error:
+        saw = "The request holds a number or a text that JSON cannot carry (beyond 64 bits, or half a surrogate pair)."
+        raise BadRequest(saw) from error
 
 
 def _call(model: Model, path: str, body: bytes, *, method: str = "POST") -> Call:
@@ -220,7 +246,7 @@ async def _open(upstream: Upstream, model: Model, call: Call) -> Reply:
     raise _refused(model, reply.status, _retry_after(reply), body)
 
 
-async def _guard(model: Model, waiting: Any) -> Any:  # noqa: ANN401 (an awaitable of whatever the port gives)
+async def _guard(model: Model, waiting: Awaitable[T]) -> T:
     """Turn what went wrong on the wire into what the caller and the operator can use."""
     try:
         return await waiting

@@ -1,0 +1,89 @@
+"""Where it runs and who answers: the part of the path that every feature shares."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from homeport.domain.errors import FeatureDisabled, FeatureUnassigned, Unknown
+from homeport.kit.journal import note
+
+if TYPE_CHECKING:
+    from homeport.domain.models import FeatureSetting, Model, Snapshot
+    from homeport.domain.prompts import Prompt
+    from homeport.domain.streams import Chunks
+    from homeport.features import Workbench
+
+SAFETY = 0.9
+"""Share of the token budget that is used: characters per token is an average."""
+
+
+def choose(bench: Workbench, feature: str, wanted: str = "") -> Model:
+    """The model that serves `feature`, or the one that the caller named.
+
+    `wanted` may be a registered name, the identifier of exactly one model, or a feature's name.
+    Raises Unknown (with the names that are known), FeatureUnassigned or FeatureDisabled.
+    """
+    snapshot = bench.snapshot()
+    if not wanted or wanted in bench.features:
+        model = assigned(bench, snapshot, wanted or feature)
+    else:
+        model = named(snapshot, wanted)
+    note(model=model.name, platform=model.platform, family=model.family)
+    return model
+
+
+def named(snapshot: Snapshot, wanted: str) -> Model:
+    """A model by its name, or by the identifier that only one model has."""
+    model = snapshot.models.get(wanted)
+    if model is None:
+        same = [each for each in snapshot.models.values() if each.identifier == wanted]
+        model = same[0] if len(same) == 1 else None
+    if model is None or not model.enabled:
+        known = ", ".join(sorted(name for name, each in snapshot.models.items() if each.enabled)) or "none yet"
+        raise Unknown(f"There is no model {wanted!r}.", f"Registered models: {known}.", param="model")
+    return model
+
+
+def assigned(bench: Workbench, snapshot: Snapshot, feature: str) -> Model:
+    """The model of a feature's setting, or of the feature that it inherits from."""
+    setting = _setting(bench, snapshot, feature)
+    if setting is None or setting.assignment == "unassigned":
+        raise FeatureUnassigned(
+            f"No model serves {feature!r} yet.",
+            f"An administrator assigns one: `homeport features set {feature} MODEL`.",
+        )
+    if setting.assignment == "disabled":
+        raise FeatureDisabled(f"An administrator switched {feature!r} off.")
+    model = snapshot.models.get(setting.model)
+    if model is None or not model.enabled:
+        raise FeatureUnassigned(
+            f"The model {setting.model!r} that serves {feature!r} is disabled or gone.",
+            f"An administrator assigns another: `homeport features set {feature} MODEL`.",
+        )
+    return model
+
+
+def _setting(bench: Workbench, snapshot: Snapshot, feature: str) -> FeatureSetting | None:
+    setting = snapshot.features.get(feature)
+    parent = bench.features[feature].inherits if feature in bench.features else ""
+    if parent and (setting is None or setting.assignment in {"inherit", "unassigned"}):
+        return _setting(bench, snapshot, parent)
+    return setting
+
+
+def budget(bench: Workbench, model: Model, answer_tokens: int, most_tokens: int = 0) -> int:
+    """Characters that a prompt may have so that it and the answer fit the model's window."""
+    window = model.limits.context_tokens or bench.family(model).context_tokens
+    tokens = max(window - answer_tokens, window // 4)
+    limits = [limit for limit in (tokens, most_tokens, model.limits.prompt_tokens) if limit]
+    return int(min(limits) * SAFETY * bench.measures.characters_per_token(model.name))
+
+
+async def ask(bench: Workbench, model: Model, prompt: Prompt) -> Chunks:
+    """The model's answer, once it has a seat; learns from the usage that the model reports."""
+    async with bench.capacity.seat(model), aclosing(bench.generate[model.platform](model, prompt)) as answer:
+        async for chunk in answer:
+            if chunk.usage is not None:
+                bench.measures.learn(model.name, prompt.size, chunk.usage)
+            yield chunk

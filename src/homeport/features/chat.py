@@ -1,0 +1,78 @@
+"""General chat: the next turn of a conversation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from homeport.domain.prompts import Prompt
+from homeport.domain.requests import ChatRequest, Message
+from homeport.features import Feature
+from homeport.features._ask import ask, budget, choose
+
+if TYPE_CHECKING:
+    from homeport.domain.models import Model
+    from homeport.domain.streams import Chunks
+    from homeport.families import Family
+    from homeport.features import Workbench
+
+ANSWER_TOKENS = 2048
+
+
+def run(bench: Workbench, wanted: ChatRequest) -> Chunks:
+    """Answer the conversation."""
+    model = choose(bench, "chat", wanted.model)
+    return ask(bench, model, build(bench, model, wanted))
+
+
+def build(bench: Workbench, model: Model, wanted: ChatRequest) -> Prompt:
+    """The prompt: messages passed on as they came, or ours within the model's window."""
+    family = bench.family(model)
+    answer_tokens = min(wanted.sampling.max_tokens or ANSWER_TOKENS, model.limits.output_tokens)
+    sampling = wanted.sampling
+    if wanted.messages:
+        sampling = replace(sampling, max_tokens=answer_tokens, stop=sampling.stop or family.stops)
+    if sampling.temperature is None:
+        sampling = replace(sampling, temperature=family.chat_temperature)
+    return Prompt(
+        kind="chat",
+        messages=shape(fit(wanted.messages, budget(bench, model, answer_tokens)), family),
+        raw_messages=wanted.raw_messages,
+        extra=wanted.extra,
+        sampling=sampling,
+        stream=wanted.stream,
+        relay=wanted.relay,
+        usage=wanted.usage,
+    )
+
+
+def fit(messages: tuple[Message, ...], characters: int) -> tuple[Message, ...]:
+    """The system message and the newest turns that fit; the last turn always stays, cut at its start."""
+    if sum(len(message.content) for message in messages) <= characters:
+        return messages
+    system = messages[:1] if messages and messages[0].role == "system" else ()
+    left = characters - sum(len(message.content) for message in system)
+    kept: list[Message] = []
+    for message in reversed(messages[len(system) :]):
+        if kept and len(message.content) > left:
+            break
+        kept.append(message if len(message.content) <= left else _cut(message, max(left, characters // 2)))
+        left -= len(kept[-1].content)
+    return (*system, *reversed(kept))
+
+
+def _cut(message: Message, characters: int) -> Message:
+    return replace(message, content=message.content[-characters:])
+
+
+def shape(messages: tuple[Message, ...], family: Family) -> tuple[Message, ...]:
+    """Put the system message into the first user turn where the family knows no system role."""
+    if family.system_role or not messages or messages[0].role != "system":
+        return messages
+    system, *rest = messages
+    if rest and rest[0].role == "user":
+        return (replace(rest[0], content=f"{system.content}\n\n{rest[0].content}"), *rest[1:])
+    return (replace(system, role="user"), *rest)
+
+
+FEATURE = Feature(title="General chat", section="Chat", scope="duo_chat", request=ChatRequest, run=run)

@@ -1,0 +1,139 @@
+"""Code completion: what belongs at the cursor, before the next keystroke."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from homeport.codetext.clean import Cleaner
+from homeport.codetext.language import language_of
+from homeport.codetext.related import lead
+from homeport.codetext.window import related_files, window
+from homeport.domain.prompts import Prompt
+from homeport.domain.requests import CodeRequest, Sampling
+from homeport.domain.streams import Chunk
+from homeport.domain.wording import Wording
+from homeport.features import Feature
+from homeport.features._ask import ask, budget, choose
+from homeport.kit.journal import note
+
+if TYPE_CHECKING:
+    from homeport.codetext.language import Language
+    from homeport.codetext.window import Window
+    from homeport.domain.models import Model
+    from homeport.domain.streams import Chunks
+    from homeport.families import Family
+    from homeport.features import Workbench
+
+RELATED_SHARE = 0.25
+"""The part of the budget that related files may take."""
+
+WORDING = Wording(
+    system=(
+        "You are the completion engine of a code editor. You are shown the code before and after the cursor. "
+        "Reply with exactly the text to insert at the cursor and nothing else: no explanation, no Markdown fence, "
+        "no repetition of the code that is already there. Keep the indentation and the style of the file. "
+        "When nothing needs to be inserted, reply with nothing."
+    ),
+    user=(
+        "{related}File: {file_name}\nLanguage: {language}\n\n"
+        "<before_cursor>\n{before}</before_cursor>\n<after_cursor>{after}\n</after_cursor>\n\n"
+        "Text to insert at the cursor:"
+    ),
+)
+
+
+async def run(bench: Workbench, wanted: CodeRequest) -> Chunks:
+    """Complete the code: where it runs, what to say, who answers, what to keep."""
+    model = choose(bench, "code_completions", wanted.model)
+    family = bench.family(model)
+    language = language_of(wanted.file_name, wanted.language, wanted.before)
+    prompt = build(bench, model, wanted, language)
+    cleaner = Cleaner(wanted.before, wanted.after, stops=prompt.sampling.stop, language=language)
+    note(lang=language.id if language else "", prompt_length=prompt.size, completion=family.completion)
+    async with aclosing(ask(bench, model, prompt)) as answer:
+        async for chunk in clean(answer, cleaner):
+            yield chunk
+
+
+async def clean(answer: Chunks, cleaner: Cleaner) -> Chunks:
+    """Keep of each piece what belongs at the cursor; stop the model when nothing more can follow."""
+    finish = None
+    async for chunk in answer:
+        finish = chunk.finish or finish
+        kept = cleaner.feed(chunk.text)
+        if kept or chunk.usage:
+            yield Chunk(kept, None, chunk.usage)
+        if cleaner.done:
+            break
+    rest = cleaner.end(finish or "stop")
+    yield Chunk(rest, "stop" if cleaner.done else finish or "stop")
+
+
+def build(bench: Workbench, model: Model, wanted: CodeRequest, language: Language | None) -> Prompt:
+    """The prompt in the family's own layout, within the model's window."""
+    family = bench.family(model)
+    answer_tokens = min(wanted.sampling.max_tokens or family.completion_tokens, model.limits.output_tokens)
+    characters = budget(bench, model, answer_tokens, bench.completion_prompt_tokens)
+    files = related_files(wanted.related, budget=int(characters * RELATED_SHARE))
+    fim = family.fim
+    ahead = lead(files, fim.file if fim else "", fim.current if fim else "", language, wanted.file_name)
+    code = window(wanted.before, wanted.after, budget=max(characters - len(ahead), characters // 2))
+    sampling = Sampling(
+        max_tokens=answer_tokens,
+        temperature=_or(wanted.sampling.temperature, family.completion_temperature),
+        top_p=wanted.sampling.top_p,
+        seed=wanted.sampling.seed,
+        stop=(*wanted.sampling.stop, *(fim.stops if fim else ()), *family.stops)[:16],
+    )
+    return say(family, code, ahead, sampling, wanted, language, text=model.platform in bench.text_platforms)
+
+
+def say(  # noqa: PLR0913 (the parts of one prompt)
+    family: Family,
+    code: Window,
+    ahead: str,
+    sampling: Sampling,
+    wanted: CodeRequest,
+    language: Language | None,
+    *,
+    text: bool,
+) -> Prompt:
+    """Sentinels where the family has them, the prefix where it only continues, words otherwise."""
+    if text and family.completion == "fim" and family.fim:
+        return Prompt(
+            kind="text",
+            text=family.fim.render(code.before, code.after, lead=ahead),
+            sampling=sampling,
+            stream=wanted.stream,
+        )
+    if text and family.completion == "prefix":
+        return Prompt(kind="text", text=ahead + code.before, sampling=sampling, stream=wanted.stream)
+    wording = family.rewords.get("code_completions", WORDING)
+    values = {
+        "before": code.before,
+        "after": code.after,
+        "related": ahead,
+        "file_name": wanted.file_name or "untitled",
+        "language": language.name if language else "unknown",
+        "instruction": "",
+    }
+    return Prompt(
+        kind="chat",
+        messages=wording.messages(values, system_role=family.system_role),
+        sampling=sampling,
+        stream=wanted.stream,
+    )
+
+
+def _or(given: float | None, usual: float) -> float:
+    return usual if given is None else given
+
+
+FEATURE = Feature(
+    title="Code completion",
+    section="Code Suggestions",
+    scope="complete_code",
+    request=CodeRequest,
+    run=run,
+)

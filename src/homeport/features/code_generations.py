@@ -1,0 +1,101 @@
+"""Code generation: code from an instruction, at the cursor."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from homeport.codetext.clean import GenerationCleaner
+from homeport.codetext.language import language_of
+from homeport.codetext.related import lead
+from homeport.codetext.window import related_files, window
+from homeport.domain.prompts import Prompt
+from homeport.domain.requests import CodeRequest, Sampling
+from homeport.domain.streams import Chunk
+from homeport.domain.wording import Wording
+from homeport.features import Feature
+from homeport.features._ask import ask, budget, choose
+from homeport.kit.journal import note
+
+if TYPE_CHECKING:
+    from homeport.codetext.language import Language
+    from homeport.domain.models import Model
+    from homeport.domain.streams import Chunks
+    from homeport.features import Workbench
+
+RELATED_SHARE = 0.25
+CONTEXT_LINES = 12
+"""Lines before the cursor in which the instruction stands when there is none of its own."""
+
+WORDING = Wording(
+    system=(
+        "You write {language} code inside an editor. Reply with the code to insert at the cursor and nothing else: "
+        "no explanation and no Markdown fence. Fit the indentation, the names and the style of the file, "
+        "and do not repeat code that is already there."
+    ),
+    user=(
+        "{related}File: {file_name}\n\n<before_cursor>\n{before}</before_cursor>\n"
+        "<after_cursor>{after}\n</after_cursor>\n\n{instruction}"
+    ),
+)
+FROM_COMMENT = "Do what the last comment or the unfinished code before the cursor asks for."
+
+
+async def run(bench: Workbench, wanted: CodeRequest) -> Chunks:
+    """Write the code."""
+    model = choose(bench, "code_generations", wanted.model)
+    language = language_of(wanted.file_name, wanted.language, wanted.before)
+    prompt = build(bench, model, wanted, language)
+    cleaner = GenerationCleaner(wanted.before, wanted.after, stops=prompt.sampling.stop, language=language)
+    note(lang=language.id if language else "", prompt_length=prompt.size)
+    finish = None
+    async with aclosing(ask(bench, model, prompt)) as answer:
+        async for chunk in answer:
+            finish = chunk.finish or finish
+            kept = cleaner.feed(chunk.text)
+            if kept or chunk.usage:
+                yield Chunk(kept, None, chunk.usage)
+            if cleaner.done:
+                break
+    yield Chunk(cleaner.end(finish or "stop"), finish or "stop")
+
+
+def build(bench: Workbench, model: Model, wanted: CodeRequest, language: Language | None) -> Prompt:
+    """The prompt, in words; a family that only continues text gets the code itself."""
+    family = bench.family(model)
+    answer_tokens = min(wanted.sampling.max_tokens or family.generation_tokens, model.limits.output_tokens)
+    characters = budget(bench, model, answer_tokens)
+    files = related_files(wanted.related, budget=int(characters * RELATED_SHARE))
+    ahead = lead(files, "", "", language, wanted.file_name)
+    code = window(wanted.before, wanted.after, budget=max(characters - len(ahead), characters // 2))
+    sampling = Sampling(
+        max_tokens=answer_tokens,
+        temperature=family.generation_temperature
+        if wanted.sampling.temperature is None
+        else wanted.sampling.temperature,
+        top_p=wanted.sampling.top_p,
+        seed=wanted.sampling.seed,
+        stop=(*wanted.sampling.stop, *family.stops)[:16],
+    )
+    if not family.chat and model.platform in bench.text_platforms:
+        return Prompt(kind="text", text=ahead + code.before, sampling=sampling, stream=wanted.stream)
+    values = {
+        "before": code.before,
+        "after": code.after,
+        "related": ahead,
+        "file_name": wanted.file_name or "untitled",
+        "language": language.name if language else "",
+        "instruction": wanted.instruction.strip() or FROM_COMMENT,
+    }
+    wording = family.rewords.get("code_generations", WORDING)
+    messages = wording.messages(values, system_role=family.system_role)
+    return Prompt(kind="chat", messages=messages, sampling=sampling, stream=wanted.stream)
+
+
+FEATURE = Feature(
+    title="Code generation",
+    section="Code Suggestions",
+    scope="generate_code",
+    request=CodeRequest,
+    run=run,
+)

@@ -1,0 +1,113 @@
+"""What the endpoints in OpenAI's format share: options, errors, server-sent events.
+
+Source: the OpenAI API reference, "Chat Completions" and "Completions (legacy)".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field
+
+from homeport.domain.requests import Sampling
+
+if TYPE_CHECKING:
+    from homeport.domain.errors import HomeportError
+    from homeport.domain.streams import Usage
+    from homeport.protocols import Asked
+
+DONE = b"data: [DONE]\n\n"
+EVENT_STREAM = b"text/event-stream; charset=utf-8"
+STREAM_HEADERS = ((b"x-accel-buffering", b"no"),)
+
+PASSED_ON = (
+    "frequency_penalty",
+    "presence_penalty",
+    "logit_bias",
+    "logprobs",
+    "top_logprobs",
+    "n",
+    "top_k",
+    "min_p",
+    "repetition_penalty",
+)
+"""Options that only the model server understands; any other unknown field goes no further."""
+
+
+class StreamOptions(BaseModel):
+    """What a stream holds besides its chunks."""
+
+    include_usage: bool = False
+
+
+class Options(BaseModel):
+    """Options of both kinds of completion. Unknown fields are ignored."""
+
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+
+    model: str = Field("", max_length=512, description="A registered model; empty: the feature's own model.")
+    stream: bool = False
+    stream_options: StreamOptions | None = None
+    max_tokens: int | None = Field(None, ge=1, le=1_000_000)
+    temperature: float | None = Field(None, ge=0, le=2)
+    top_p: float | None = Field(None, gt=0, le=1)
+    seed: int | None = Field(None, ge=-(2**63), lt=2**63)
+    stop: Annotated[str | list[str] | None, Field(max_length=4096)] = None
+    n: int | None = Field(None, ge=1, le=8)
+    frequency_penalty: float | None = Field(None, ge=-2, le=2)
+    presence_penalty: float | None = Field(None, ge=-2, le=2)
+    repetition_penalty: float | None = Field(None, gt=0, le=10)
+    logit_bias: dict[str, float] | None = Field(None, max_length=300)
+    logprobs: bool | int | None = None
+    top_logprobs: int | None = Field(None, ge=0, le=20)
+    top_k: int | None = Field(None, ge=-1, le=100_000)
+    min_p: float | None = Field(None, ge=0, le=1)
+
+    def sampling(self, max_tokens: int | None) -> Sampling:
+        """The options that we understand ourselves."""
+        stop = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
+        return Sampling(
+            max_tokens=max_tokens, temperature=self.temperature, top_p=self.top_p, seed=self.seed, stop=stop[:16]
+        )
+
+    def extra(self, *more: str) -> dict[str, Any]:
+        """The options that are passed on."""
+        named = ((name, getattr(self, name)) for name in (*PASSED_ON, *more))
+        return {name: value for name, value in named if value is not None}
+
+    @property
+    def usage_wanted(self) -> bool:
+        """Whether the stream shall end with the usage."""
+        return bool(self.stream_options and self.stream_options.include_usage)
+
+
+def error(problem: HomeportError, correlation_id: str) -> tuple[int, bytes]:
+    """OpenAI's error object; the correlation id stands in the text too, where people will see it."""
+    return problem.status, orjson.dumps({"error": _error_object(problem, correlation_id)})
+
+
+def failed(_asked: Asked, problem: HomeportError, correlation_id: str) -> bytes:
+    """The event that says that a stream broke; no [DONE] follows it."""
+    return event({"error": _error_object(problem, correlation_id)})
+
+
+def _error_object(problem: HomeportError, correlation_id: str) -> dict[str, Any]:
+    return {
+        "message": f"{problem} (correlation id {correlation_id})",
+        "type": "invalid_request_error" if problem.status < 500 else "server_error",  # noqa: PLR2004 (HTTP's own number)
+        "param": problem.param,
+        "code": problem.code,
+        "correlation_id": correlation_id,
+    }
+
+
+def event(data: object) -> bytes:
+    """One server-sent event."""
+    return b"data: " + orjson.dumps(data) + b"\n\n"
+
+
+def usage_object(usage: Usage | None) -> dict[str, int]:
+    """Usage as OpenAI spells it; zeros when the model did not count."""
+    prompt, answer = (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
+    return {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}

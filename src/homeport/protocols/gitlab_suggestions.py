@@ -1,0 +1,157 @@
+"""GitLab's AI Gateway: `/v4/code/suggestions`, true server-sent events with CRLF line ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import orjson
+from pydantic import Field, model_validator
+
+from homeport.access import Need
+from homeport.domain.requests import CodeRequest
+from homeport.protocols import Answer, Ask, Asked, Streaming, WireProtocol
+from homeport.protocols._gitlab import CODE_LIMIT, ContextItem, Lenient, engine, error, related
+
+if TYPE_CHECKING:
+    from homeport.domain.errors import HomeportError
+    from homeport.domain.streams import Chunk
+
+CURSOR_PARTS = ("code_editor_completion", "code_editor_generation")
+
+
+class Payload(Lenient):
+    """What a component holds; which fields count depends on its type."""
+
+    file_name: str = Field("", max_length=255)
+    content_above_cursor: str = Field("", max_length=CODE_LIMIT)
+    content_below_cursor: str = Field("", max_length=CODE_LIMIT)
+    language_identifier: str | None = Field(None, max_length=255)
+    stream: bool = False
+    prompt: str | list[dict[str, Any]] | None = None
+    prompt_enhancer: dict[str, Any] | None = None
+    name: str = Field("", max_length=1024)
+    content: str = Field("", max_length=CODE_LIMIT)
+
+
+class Component(Lenient):
+    """A part of the request: the cursor, or a file that helps."""
+
+    type: Literal["code_editor_completion", "code_editor_generation", "code_context"]
+    payload: Payload
+
+
+class SuggestionBody(Lenient):
+    """A cursor first, then context."""
+
+    prompt_components: list[Component] = Field(min_length=1, max_length=100)
+
+    @model_validator(mode="after")
+    def _cursor_first(self) -> Self:
+        if self.prompt_components[0].type not in CURSOR_PARTS:
+            message = f"the first prompt component must be one of {', '.join(CURSOR_PARTS)}"
+            raise ValueError(message)
+        return self
+
+
+def parse(body: SuggestionBody) -> Asked:
+    """The first component says whether code is completed or generated."""
+    first, *rest = body.prompt_components
+    file = first.payload
+    generation = first.type == "code_editor_generation"
+    items = [
+        ContextItem(name=part.payload.name, content=part.payload.content)
+        for part in rest
+        if part.type == "code_context"
+    ]
+    request = CodeRequest(
+        before=file.content_above_cursor,
+        after=file.content_below_cursor,
+        file_name=file.file_name.strip(),
+        language=file.language_identifier or "",
+        related=related(items),
+        instruction=_instruction(file) if generation else "",
+        stream=file.stream,
+    )
+    feature = "code_generations" if generation else "code_completions"
+    return Asked(feature=feature, request=request, stream=file.stream)
+
+
+def _instruction(file: Payload) -> str:
+    said = (file.prompt_enhancer or {}).get("user_instruction")
+    return said if isinstance(said, str) and said else file.prompt if isinstance(file.prompt, str) else ""
+
+
+def _metadata(answer: Answer) -> dict[str, Any]:
+    return {"model": engine(answer.model), "timestamp": answer.created, "enabled_feature_flags": []}
+
+
+def whole(_asked: Asked, answer: Answer) -> bytes:
+    """The suggestion."""
+    choices = [{"text": answer.text, "index": 0, "finish_reason": "length"}] if answer.text else []
+    metadata = _metadata(answer)
+    metadata["model"]["lang"] = answer.lang
+    return orjson.dumps({"choices": choices, "metadata": metadata})
+
+
+def _event(name: str, data: object) -> bytes:
+    return b"event: " + name.encode() + b"\r\ndata: " + orjson.dumps(data) + b"\r\n\r\n"
+
+
+def opening(_asked: Asked, answer: Answer) -> bytes:
+    """The first event."""
+    return _event("stream_start", {"metadata": _metadata(answer)})
+
+
+def piece(_asked: Asked, _answer: Answer, chunk: Chunk) -> bytes:
+    """A piece of the suggestion."""
+    if not chunk.text:
+        return b""
+    return _event("content_chunk", {"choices": [{"delta": {"content": chunk.text}, "index": 0}]})
+
+
+def closing(_asked: Asked, _answer: Answer) -> bytes:
+    """The last event."""
+    return _event("stream_end", None)
+
+
+def failed(_asked: Asked, problem: HomeportError, correlation_id: str) -> bytes:
+    """An event that clients skip, for whoever reads the wire; `stream_end` never follows it."""
+    return _event("error", {"code": problem.code, "message": str(problem), "correlation_id": correlation_id})
+
+
+PROTOCOL = WireProtocol(
+    label="GitLab AI Gateway: code suggestions (v4)",
+    error=error,
+    process_time=True,
+    routes=(
+        Ask(
+            paths=("/v4/code/suggestions",),
+            need=Need("generate_code"),
+            body=SuggestionBody,
+            parse=parse,
+            whole=whole,
+            streaming=Streaming(
+                content_type=b"text/event-stream; charset=utf-8",
+                headers=((b"x-streaming-format", b"sse"), (b"x-accel-buffering", b"no")),
+                opening=opening,
+                piece=piece,
+                closing=closing,
+                failed=failed,
+            ),
+            summary="Complete or generate code, as server-sent events.",
+            example={
+                "prompt_components": [
+                    {
+                        "type": "code_editor_completion",
+                        "payload": {
+                            "file_name": "add.py",
+                            "content_above_cursor": "def add(a, b):\n    ",
+                            "content_below_cursor": "\n",
+                            "stream": True,
+                        },
+                    }
+                ]
+            },
+        ),
+    ),
+)

@@ -1,0 +1,40 @@
+"""Health: `/monitoring/healthz` says that the process lives, `/monitoring/ready` that it can serve.
+
+Neither needs a token and neither ever asks a model.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import orjson
+
+from homeport import __version__
+from homeport.access import PUBLIC
+from homeport.protocols import Look, Reply, WireProtocol
+from homeport.protocols._openai import error
+
+if TYPE_CHECKING:
+    from homeport.features import Workbench
+
+
+def healthz(_bench: Workbench) -> Reply:
+    """The process answers."""
+    return Reply(body=orjson.dumps({"status": "ok", "version": __version__}))
+
+
+def ready(bench: Workbench) -> Reply:
+    """What serving needs is there: a registry was read. A database that is away degrades, it does not stop."""
+    problem = bench.trouble()
+    body = {"status": "degraded" if problem else "ok", **({"degraded": problem} if problem else {})}
+    return Reply(body=orjson.dumps(body))
+
+
+PROTOCOL = WireProtocol(
+    label="Monitoring",
+    error=error,
+    routes=(
+        Look(paths=("/monitoring/healthz",), need=PUBLIC, look=healthz, summary="Is the process alive?"),
+        Look(paths=("/monitoring/ready",), need=PUBLIC, look=ready, summary="Can it serve?"),
+    ),
+)

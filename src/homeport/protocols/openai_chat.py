@@ -1,0 +1,136 @@
+"""OpenAI's `/v1/chat/completions`. Messages and tools are passed on as the client sent them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import orjson
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from homeport.access import Need
+from homeport.domain.requests import ChatRequest
+from homeport.protocols import Answer, Ask, Asked, Streaming, WireProtocol
+from homeport.protocols._openai import (
+    DONE,
+    EVENT_STREAM,
+    STREAM_HEADERS,
+    Options,
+    error,
+    event,
+    failed,
+    usage_object,
+)
+
+if TYPE_CHECKING:
+    from homeport.domain.streams import Chunk
+
+ROLES = r"^(system|developer|user|assistant|tool|function)$"
+PASSED_ON = ("tools", "tool_choice", "parallel_tool_calls", "response_format", "reasoning_effort")
+
+
+class ChatMessage(TypedDict, total=False, extra_items=Any):
+    """One message; what a role adds (tool calls, names) is passed on."""
+
+    role: Annotated[str, Field(pattern=ROLES)]
+    content: str | list[dict[str, Any]] | None
+
+
+class ChatBody(Options):
+    """A conversation."""
+
+    messages: list[ChatMessage] = Field(min_length=1, max_length=2000)
+    max_completion_tokens: int | None = Field(None, ge=1, le=1_000_000)
+    tools: list[dict[str, Any]] | None = Field(None, max_length=128)
+    tool_choice: str | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: dict[str, Any] | None = None
+    reasoning_effort: str | None = Field(None, max_length=32)
+
+
+def parse(body: ChatBody) -> Asked:
+    """The conversation as the chat feature takes it."""
+    request = ChatRequest(
+        raw_messages=tuple(body.messages),
+        extra=body.extra(*PASSED_ON),
+        model=body.model,
+        sampling=body.sampling(body.max_completion_tokens or body.max_tokens),
+        stream=body.stream,
+        relay=True,
+        usage=body.usage_wanted,
+    )
+    return Asked(feature="chat", request=request, stream=body.stream, echo={"usage": body.usage_wanted})
+
+
+def whole(_asked: Asked, answer: Answer) -> bytes:
+    """The document of an answer that did not come in OpenAI's format."""
+    message = {"role": "assistant", "content": answer.text}
+    return orjson.dumps(
+        {
+            "id": f"chatcmpl-{answer.id}",
+            "object": "chat.completion",
+            "created": answer.created,
+            "model": answer.model,
+            "choices": [{"index": 0, "message": message, "finish_reason": answer.finish or "stop"}],
+            "usage": usage_object(answer.usage),
+        }
+    )
+
+
+def _chunk(answer: Answer, delta: dict[str, str], finish: str | None) -> bytes:
+    return event(
+        {
+            "id": f"chatcmpl-{answer.id}",
+            "object": "chat.completion.chunk",
+            "created": answer.created,
+            "model": answer.model,
+            "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
+        }
+    )
+
+
+def opening(_asked: Asked, answer: Answer) -> bytes:
+    """The chunk that names the role."""
+    return _chunk(answer, {"role": "assistant", "content": ""}, None)
+
+
+def piece(_asked: Asked, answer: Answer, chunk: Chunk) -> bytes:
+    """A chunk of text."""
+    return (
+        _chunk(answer, {"content": chunk.text} if chunk.text else {}, chunk.finish)
+        if chunk.text or chunk.finish
+        else b""
+    )
+
+
+def closing(asked: Asked, answer: Answer) -> bytes:
+    """The usage, if it was asked for, and the end mark."""
+    if not asked.echo["usage"]:
+        return DONE
+    head = {"id": f"chatcmpl-{answer.id}", "object": "chat.completion.chunk", "created": answer.created}
+    return event({**head, "model": answer.model, "choices": [], "usage": usage_object(answer.usage)}) + DONE
+
+
+PROTOCOL = WireProtocol(
+    label="OpenAI chat completions",
+    error=error,
+    routes=(
+        Ask(
+            paths=("/v1/chat/completions",),
+            need=Need("duo_chat"),
+            body=ChatBody,
+            parse=parse,
+            whole=whole,
+            streaming=Streaming(
+                content_type=EVENT_STREAM,
+                headers=STREAM_HEADERS,
+                opening=opening,
+                piece=piece,
+                closing=closing,
+                failed=failed,
+            ),
+            summary="Chat with a model.",
+            example={"messages": [{"role": "user", "content": "Say hello in Python."}], "stream": True},
+        ),
+    ),
+)

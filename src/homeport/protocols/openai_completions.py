@@ -1,0 +1,145 @@
+"""OpenAI's `/v1/completions`, with a `suffix` that works on every model.
+
+With a suffix it is code completion: the family's own fill-in-the-middle layout, and an answer that is
+cleaned. Without one the text is continued exactly as it stands.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Self
+
+import orjson
+from pydantic import BaseModel, Field, model_validator
+
+from homeport.access import Need
+from homeport.domain.requests import CodeRequest, RelatedFile, TextRequest
+from homeport.protocols import Answer, Ask, Asked, Streaming, WireProtocol
+from homeport.protocols._openai import (
+    DONE,
+    EVENT_STREAM,
+    STREAM_HEADERS,
+    Options,
+    error,
+    event,
+    failed,
+    usage_object,
+)
+
+if TYPE_CHECKING:
+    from homeport.domain.streams import Chunk
+
+
+class ContextFile(BaseModel):
+    """Another file, or a part of one."""
+
+    name: str = Field(max_length=1024)
+    content: str = Field(max_length=500_000)
+
+
+class TextBody(Options):
+    """Text to continue, or a hole to fill."""
+
+    prompt: str | Annotated[list[str], Field(min_length=1, max_length=1)]
+    suffix: str | None = None
+    echo: bool = False
+    file_name: str = Field("", max_length=1024, description="Homeport's own: tells the language.")
+    language: str = Field("", max_length=255, description="Homeport's own: as the editor calls it.")
+    context: list[ContextFile] = Field(default=[], max_length=100, description="Homeport's own: files that help.")
+
+    @model_validator(mode="after")
+    def _one_answer(self) -> Self:
+        if self.suffix is not None and (self.n or 1) > 1:
+            message = "with a suffix there is one answer; leave n out"
+            raise ValueError(message)
+        if self.echo:
+            message = "echo is not supported; put the prompt in front of the answer yourself"
+            raise ValueError(message)
+        return self
+
+
+def parse(body: TextBody) -> Asked:
+    """A hole to fill for the completion feature, or text to continue as it stands."""
+    prompt = body.prompt if isinstance(body.prompt, str) else body.prompt[0]
+    sampling = body.sampling(body.max_tokens)
+    echo = {"usage": body.usage_wanted}
+    if body.suffix is None:
+        text = TextRequest(
+            prompt=prompt,
+            model=body.model,
+            extra=body.extra(),
+            sampling=sampling,
+            stream=body.stream,
+            relay=True,
+            usage=body.usage_wanted,
+        )
+        return Asked(feature="text_completions", request=text, stream=body.stream, echo=echo)
+    code = CodeRequest(
+        before=prompt,
+        after=body.suffix,
+        file_name=body.file_name,
+        language=body.language,
+        related=tuple(RelatedFile(name=file.name, content=file.content) for file in body.context),
+        model=body.model,
+        sampling=sampling,
+        stream=body.stream,
+    )
+    return Asked(feature="code_completions", request=code, stream=body.stream, echo=echo)
+
+
+def whole(_asked: Asked, answer: Answer) -> bytes:
+    """The document of a cleaned answer."""
+    return orjson.dumps(
+        {
+            "id": f"cmpl-{answer.id}",
+            "object": "text_completion",
+            "created": answer.created,
+            "model": answer.model,
+            "choices": [{"index": 0, "text": answer.text, "logprobs": None, "finish_reason": answer.finish or "stop"}],
+            "usage": usage_object(answer.usage),
+        }
+    )
+
+
+def piece(_asked: Asked, answer: Answer, chunk: Chunk) -> bytes:
+    """A chunk of text."""
+    if not chunk.text and not chunk.finish:
+        return b""
+    choice = {"index": 0, "text": chunk.text, "logprobs": None, "finish_reason": chunk.finish}
+    return event(_frame(answer, [choice]))
+
+
+def closing(asked: Asked, answer: Answer) -> bytes:
+    """The usage, if it was asked for, and the end mark."""
+    if not asked.echo["usage"]:
+        return DONE
+    return event({**_frame(answer, []), "usage": usage_object(answer.usage)}) + DONE
+
+
+def _frame(answer: Answer, choices: list[dict[str, object]]) -> dict[str, object]:
+    return {
+        "id": f"cmpl-{answer.id}",
+        "object": "text_completion",
+        "created": answer.created,
+        "model": answer.model,
+        "choices": choices,
+    }
+
+
+PROTOCOL = WireProtocol(
+    label="OpenAI completions",
+    error=error,
+    routes=(
+        Ask(
+            paths=("/v1/completions",),
+            need=Need("complete_code"),
+            body=TextBody,
+            parse=parse,
+            whole=whole,
+            streaming=Streaming(
+                content_type=EVENT_STREAM, headers=STREAM_HEADERS, piece=piece, closing=closing, failed=failed
+            ),
+            summary="Fill in the middle (with a suffix) or continue text.",
+            example={"prompt": "def add(a, b):\n    ", "suffix": "\n\nprint(add(1, 2))\n"},
+        ),
+    ),
+)
