@@ -1,1 +1,183 @@
 """Puts the rooms together; the only place where everything is known."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import structlog
+import uvloop
+from typing_extensions import override
+
+from homeport import console, families, features, protocols, providers
+from homeport.access import PUBLIC
+from homeport.console import Page, _layout, _reference
+from homeport.domain.errors import Unknown
+from homeport.families import Family
+from homeport.features import Feature, Workbench
+from homeport.features._capacity import Capacity
+from homeport.features._measure import Measures
+from homeport.kit import server
+from homeport.kit.addresses import parse_networks
+from homeport.kit.discover import discover
+from homeport.kit.metrics import Metrics
+from homeport.kit.upstream_aiohttp import AiohttpUpstream
+from homeport.protocols import Look, Reply, WireProtocol, _openai
+from homeport.protocols._endpoint import Door, Endpoint, Visit
+from homeport.protocols._openapi import describe
+from homeport.providers import Provider
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
+
+    from homeport.access.gate import Gate
+    from homeport.domain.models import Snapshot
+    from homeport.kit.settings import Settings
+    from homeport.kit.upstream import Upstream
+    from homeport.protocols._endpoint import Receive, Scope, Send
+
+log = structlog.get_logger()
+
+HTML = b"text/html; charset=utf-8"
+FOREVER = (b"cache-control", b"public, max-age=31536000, immutable")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What differs between the roles: where the registry comes from and who is let in."""
+
+    snapshot: Callable[[], Snapshot]
+    gate: Gate
+    trouble: Callable[[], str] = str
+
+
+class Homeport:
+    """The application: a dictionary of paths in front of bare ASGI endpoints."""
+
+    def __init__(self, routes: Mapping[str, Endpoint], door: Door, lost: Endpoint) -> None:
+        self.routes = routes
+        self.door = door
+        self._lost = lost
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        await self.routes.get(scope["path"], self._lost)(scope, receive, send)
+
+    def stopping(self) -> None:
+        """From now on an interrupted request is told that Homeport stops."""
+        self.door.stopping = True
+
+
+def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics) -> Homeport:
+    """The application, from finished parts."""
+    shelf = discover(protocols, WireProtocol)
+    kinds = discover(providers, Provider)
+    bench = Workbench(
+        snapshot=parts.snapshot,
+        families=discover(families, Family),
+        generate={key: partial(kind.generate, upstream) for key, kind in kinds.items()},
+        features=discover(features, Feature),
+        capacity=Capacity(),
+        measures=Measures(),
+        text_platforms=frozenset(key for key, kind in kinds.items() if kind.text),
+        trouble=parts.trouble,
+        completion_prompt_tokens=settings.completion_prompt_tokens,
+    )
+    door = Door(bench=bench, gate=parts.gate, metrics=metrics, body_limit=settings.body_limit, body_s=settings.body_s)
+    metrics.watch("homeport_queued_requests", "Requests that wait for a model", bench.capacity.queued)
+    every = (*shelf.values(), _pages(discover(console, Page).values()), _documents(shelf.values()))
+    routes = {
+        path: Endpoint(door, each, route, path) for each in every for route in each.routes for path in route.paths
+    }
+    return Homeport(routes, door, Lost(door, sorted(routes)))
+
+
+class Lost(Endpoint):
+    """Answers for every path that nobody offers."""
+
+    def __init__(self, door: Door, known: Iterable[str]) -> None:
+        look = Look(paths=("",), need=PUBLIC, look=lambda _bench: Reply(body=b""))
+        super().__init__(door, WireProtocol(label="", routes=(look,), error=_openai.error), look, "(unknown)")
+        self._known = ", ".join(path for path in known if not path.startswith("/assets"))
+
+    @override
+    async def _serve(self, visit: Visit, receive: Receive) -> None:
+        del receive
+        visit.facts["asked_path"] = visit.scope["path"][:200]
+        saw = "There is nothing at this path."
+        raise Unknown(saw, f"Known paths: {self._known}.")
+
+
+def _pages(pages: Iterable[Page]) -> WireProtocol:
+    """The console's pages and their style sheet."""
+    address, style = _layout.style()
+    sheet = Reply(body=style, content_type=b"text/css; charset=utf-8", headers=(FOREVER,))
+    looks = [Look(paths=(each.path,), need=each.need, look=partial(_draw, each), summary=each.title) for each in pages]
+    looks.append(Look(paths=(address,), need=PUBLIC, look=lambda _bench: sheet, summary="Style sheet"))
+    return WireProtocol(label="Console", routes=tuple(looks), error=_openai.error)
+
+
+def _draw(page: Page, bench: Workbench) -> Reply:
+    return Reply(body=str(page.draw(bench)).encode(), content_type=HTML, headers=_layout.HEADERS)
+
+
+def _documents(shelf: Iterable[WireProtocol]) -> WireProtocol:
+    """The description of the API, for programs and for people."""
+    description = describe(shelf)
+    machine = Reply(body=orjson.dumps(description))
+    people = Reply(body=str(_reference.draw(description)).encode(), content_type=HTML, headers=_layout.HEADERS)
+    return WireProtocol(
+        label="Documents",
+        error=_openai.error,
+        routes=(
+            Look(paths=("/openapi.json",), need=PUBLIC, look=lambda _bench: machine, summary="OpenAPI description"),
+            Look(paths=("/docs",), need=PUBLIC, look=lambda _bench: people, summary="API reference"),
+        ),
+    )
+
+
+async def serve(
+    settings: Settings,
+    parts: Parts,
+    *,
+    host: str,
+    port: int,
+    ready: Callable[[int], None],
+) -> None:
+    """Serve until SIGINT or SIGTERM; `ready` is told the port. Raises OSError when a port is taken."""
+    metrics = Metrics()
+    listener = server.listen(host, port)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(listener.close)
+        if settings.metrics_port >= 0:
+            stack.callback(metrics.serve(settings.metrics_host, settings.metrics_port))
+        upstream = AiohttpUpstream(denied_networks=parse_networks(settings.denied_networks))
+        stack.push_async_callback(upstream.close)
+        app = build(settings, parts, upstream, metrics)
+        running = server.Server(
+            server.configure(
+                app,
+                head_s=settings.head_s,
+                keep_alive_s=settings.keep_alive_s,
+                stall_s=settings.write_stall_s,
+                drain_s=settings.drain_s,
+                connections=settings.connections,
+            ),
+            on_start=partial(ready, listener.getsockname()[1]),
+            on_stop=app.stopping,
+        )
+        # what exists now lives as long as the process: the collector need not look at it again
+        gc.collect()
+        gc.freeze()
+        await running.serve(sockets=[listener])
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Run a program on uvloop."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main)

@@ -7,6 +7,11 @@ it (docs/decisions/0003).
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import re
+import signal
+import socket
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
@@ -15,12 +20,12 @@ from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 if TYPE_CHECKING:
-    import asyncio
     from asyncio import TimerHandle, Transport
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 HEADER_BYTES = 32 * 1024
 HEADER_COUNT = 100
+HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
 CLIENT_LEFT = "client left"
 """The message of the CancelledError that a request sees when its client is gone."""
 
@@ -35,6 +40,7 @@ class Connection(HttpToolsProtocol):
     _stall_timer: TimerHandle | None = None
     _serving: asyncio.Task[None] | None = None
     _header_bytes = 0
+    _host = b""
 
     @override
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
@@ -76,6 +82,11 @@ class Connection(HttpToolsProtocol):
         if self._header_bytes > HEADER_BYTES or len(self.headers) >= HEADER_COUNT:
             self._refuse(431, "headers_too_large", f"The headers exceed {HEADER_BYTES} bytes or {HEADER_COUNT} fields.")
             return
+        if len(name) == 4 and value != self._host and name.lower() == b"host":  # noqa: PLR2004 (the length of "host")
+            if not HOST.fullmatch(value):
+                self._refuse(400, "bad_request", "The Host header is malformed. Expected a name or address and a port.")
+                return
+            self._host = value
         super().on_header(name, value)
 
     @override
@@ -129,30 +140,55 @@ class Connection(HttpToolsProtocol):
 
 
 class Server(uvicorn.Server):
-    """uvicorn, telling when it is ready and when it begins to stop."""
+    """uvicorn that stops on SIGINT and SIGTERM, says when it begins to, and leaves the process alive."""
 
-    def __init__(self, config: uvicorn.Config, *, on_ready: Callable[[int], None], on_stop: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, *, on_start: Callable[[], None], on_stop: Callable[[], None]) -> None:
         super().__init__(config)
-        self._on_ready = on_ready
+        self._on_start = on_start
         self._on_stop = on_stop
 
+    @contextlib.contextmanager
     @override
-    async def startup(self, sockets: list[Any] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self._on_ready(self.servers[0].sockets[0].getsockname()[1])
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        wanted = (signal.SIGINT, signal.SIGTERM)
+        for number in wanted:
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in wanted:
+                loop.remove_signal_handler(number)
 
     @override
-    async def shutdown(self, sockets: list[Any] | None = None) -> None:
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_start()
+
+    @override
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._on_stop()
         await super().shutdown(sockets)
 
 
-def configure(  # noqa: PLR0913 (each is a setting of its own)
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; raises OSError with a sentence that names the setting to change."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        raise OSError(error.errno, f"Port {port} on {host} cannot be used: {error.strerror}.") from error
+    listener.setblocking(False)  # noqa: FBT003 (the standard library's signature)
+    return listener
+
+
+def configure(
     app: Any,  # noqa: ANN401 (an ASGI application)
     *,
-    host: str,
-    port: int,
     head_s: float,
     keep_alive_s: float,
     stall_s: float,
@@ -163,12 +199,10 @@ def configure(  # noqa: PLR0913 (each is a setting of its own)
     limits = type("Connection", (Connection,), {"head_s": head_s, "stall_s": stall_s})
     return uvicorn.Config(
         app,
-        host=host,
-        port=port,
         http=limits,
         ws="none",
-        loop="uvloop",
-        lifespan="on",
+        loop="none",
+        lifespan="off",
         access_log=False,
         log_config=None,
         server_header=False,
@@ -176,5 +210,4 @@ def configure(  # noqa: PLR0913 (each is a setting of its own)
         limit_concurrency=connections,
         timeout_keep_alive=int(keep_alive_s),
         timeout_graceful_shutdown=max(1, int(drain_s)),
-        h11_max_incomplete_event_size=None,
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Required
 
 import orjson
-from pydantic import Field
+from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
 from homeport.access import Need
@@ -29,10 +29,11 @@ ROLES = r"^(system|developer|user|assistant|tool|function)$"
 PASSED_ON = ("tools", "tool_choice", "parallel_tool_calls", "response_format", "reasoning_effort")
 
 
-class ChatMessage(TypedDict, total=False, extra_items=Any):
+@with_config(ConfigDict(extra="allow"))
+class ChatMessage(TypedDict, total=False):
     """One message; what a role adds (tool calls, names) is passed on."""
 
-    role: Annotated[str, Field(pattern=ROLES)]
+    role: Required[Annotated[str, Field(pattern=ROLES)]]
     content: str | list[dict[str, Any]] | None
 
 

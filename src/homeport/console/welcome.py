@@ -1,0 +1,84 @@
+"""The first page: what runs here, which model serves what, and what to do next.
+
+It names no model and no endpoint to somebody who is not known: only how many there are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from htpy import Renderable, a, code, h1, h2, p, pre, span, table, tbody, td, th, thead, tr
+
+from homeport.access import PUBLIC
+from homeport.console import Page
+from homeport.console._layout import page
+
+if TYPE_CHECKING:
+    from homeport.features import Workbench
+
+TRY = """curl -s http://127.0.0.1:5050/v1/completions \\
+  -H "Authorization: Bearer $TOKEN" \\
+  -H "Content-Type: application/json" \\
+  -d '{"prompt": "def add(a, b):\\n    ", "suffix": "\\n\\nprint(add(1, 2))\\n"}'"""
+
+
+def draw(bench: Workbench) -> Renderable:
+    """The page."""
+    snapshot = bench.snapshot()
+    models = sum(model.enabled for model in snapshot.models.values())
+    trouble = bench.trouble()
+    state = span(".pill.warn")["degraded"] if trouble else span(".pill.good")["running"]
+    return page(
+        "Welcome",
+        h1["Homeport is ", state],
+        p(".lead")[
+            "AI for code from models that you run yourself. ",
+            f"{models} model{'s are' if models != 1 else ' is'} registered.",
+        ],
+        h2["Features"],
+        _features(bench),
+        h2["Ask for a completion"],
+        pre[code[TRY]],
+        p(".soft")[
+            "The token is the one that ",
+            code["homeport up"],
+            " printed; make more with ",
+            code["homeport tokens create"],
+            ".",
+        ],
+        h2["Next"],
+        p[a(href="/docs")["Read what the API takes"], ", or register your own model:"],
+        pre[
+            code["homeport models add NAME --family qwen_coder --endpoint http://HOST:8000/v1 --identifier SERVED-NAME"]
+        ],
+        menu=(("/docs", "API"), ("/openapi.json", "OpenAPI")),
+    )
+
+
+def _features(bench: Workbench) -> Renderable:
+    settings = bench.snapshot().features
+    rows = [
+        (feature.section, feature.title, settings[key].assignment if key in settings else "unassigned")
+        for key, feature in bench.features.items()
+        if feature.listed
+    ]
+    return table[
+        thead[tr[th["Section"], th["Feature"], th["State"]]],
+        tbody[
+            (
+                tr[
+                    td(".soft")[section],
+                    td[title],
+                    td[
+                        span(class_=["pill", "good" if state == "model" else "warn"])[
+                            "assigned" if state == "model" else state
+                        ]
+                    ],
+                ]
+                for section, title, state in rows
+            )
+        ],
+    ]
+
+
+PAGE = Page(path="/", title="Welcome", need=PUBLIC, draw=draw)
