@@ -88,7 +88,7 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
         trouble=parts.trouble,
         completion_prompt_tokens=settings.completion_prompt_tokens,
     )
-    door = Door(bench=bench, gate=parts.gate, metrics=metrics, body_limit=settings.body_limit, body_s=settings.body_s)
+    door = Door(bench=bench, gate=parts.gate, metrics=metrics, body_limit=settings.body_limit)
     metrics.watch("homeport_queued_requests", "Requests that wait for a model", bench.capacity.queued)
     every = (*shelf.values(), _pages(discover(console, Page).values()), _documents(shelf.values()))
     routes = {
@@ -160,21 +160,26 @@ async def serve(
         stack.push_async_callback(upstream.close)
         app = build(settings, parts, upstream, metrics)
         running = server.Server(
-            server.configure(
-                app,
-                head_s=settings.head_s,
-                keep_alive_s=settings.keep_alive_s,
-                stall_s=settings.write_stall_s,
-                drain_s=settings.drain_s,
-                connections=settings.connections,
-            ),
+            server.configure(app, _times(settings)),
             on_start=partial(ready, listener.getsockname()[1]),
             on_stop=app.stopping,
         )
         # what exists now lives as long as the process: the collector need not look at it again
         gc.collect()
         gc.freeze()
+        gc.set_threshold(10_000, 20, 50)
         await running.serve(sockets=[listener])
+
+
+def _times(settings: Settings) -> server.Times:
+    return server.Times(
+        head_s=settings.head_s,
+        body_s=settings.body_s,
+        keep_alive_s=settings.keep_alive_s,
+        stall_s=settings.write_stall_s,
+        drain_s=settings.drain_s,
+        connections=settings.connections,
+    )
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:

@@ -11,9 +11,11 @@ import contextlib
 import logging
 import os
 import sys
+import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -148,7 +150,7 @@ class _Forward(logging.Handler):
 
 def _stamp(_logger: object, method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     stamped = {
-        "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "timestamp": _now(),
         "level": "warning" if method == "warn" else method,
         "logger": line.pop("logger", "homeport"),
         "message": line.pop("event", ""),
@@ -157,6 +159,16 @@ def _stamp(_logger: object, method: str, line: MutableMapping[str, Any]) -> Muta
     }
     stamped.update(line)
     return stamped
+
+
+def _now() -> str:
+    at = time.time()
+    return f"{_second(int(at))}.{int(at % 1 * 1000):03d}Z"
+
+
+@lru_cache(maxsize=2)
+def _second(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 _COLOURS = {"debug": "2", "info": "32", "warning": "33", "error": "31", "critical": "1;31"}

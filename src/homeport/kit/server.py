@@ -12,6 +12,7 @@ import contextlib
 import re
 import signal
 import socket
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
@@ -28,15 +29,19 @@ HEADER_COUNT = 100
 HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
 CLIENT_LEFT = "client left"
 """The message of the CancelledError that a request sees when its client is gone."""
+BODY_LATE = "body late"
+"""The message of the one that it sees when its body did not arrive in time."""
 
 
 class Connection(HttpToolsProtocol):
     """One client connection."""
 
     head_s: ClassVar[float] = 10.0
+    body_s: ClassVar[float] = 60.0
     stall_s: ClassVar[float] = 30.0
 
     _head_timer: TimerHandle | None = None
+    _body_timer: TimerHandle | None = None
     _stall_timer: TimerHandle | None = None
     _serving: asyncio.Task[None] | None = None
     _header_bytes = 0
@@ -51,6 +56,7 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._disarm_head()
+        self._disarm_body()
         self.resume_writing()
         if self._serving is not None and not self._serving.done() and not self.cycle.response_complete:
             self._serving.cancel(CLIENT_LEFT)
@@ -93,7 +99,23 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._disarm_head()
         if not self.transport.is_closing():
+            self._body_timer = self.loop.call_later(self.body_s, self._body_too_late)
             super().on_headers_complete()
+
+    @override
+    def on_message_complete(self) -> None:
+        self._disarm_body()
+        super().on_message_complete()
+
+    def _disarm_body(self) -> None:
+        if self._body_timer is not None:
+            self._body_timer.cancel()
+            self._body_timer = None
+
+    def _body_too_late(self) -> None:
+        if self._serving is not None and not self._serving.done():
+            self.cycle.keep_alive = False
+            self._serving.cancel(BODY_LATE)
 
     @override
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
@@ -186,20 +208,24 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def configure(
-    app: Any,  # noqa: ANN401 (an ASGI application)
-    *,
-    head_s: float,
-    keep_alive_s: float,
-    stall_s: float,
-    drain_s: float,
-    connections: int,
-) -> uvicorn.Config:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    """Limits of one connection, in seconds, and how many connections there may be."""
+
+    head_s: float = 10.0
+    body_s: float = 60.0
+    keep_alive_s: float = 75.0
+    stall_s: float = 30.0
+    drain_s: float = 10.0
+    connections: int = 5000
+
+
+def configure(app: Any, times: Times) -> uvicorn.Config:  # noqa: ANN401 (an ASGI application)
     """A uvicorn configuration with our limits."""
-    limits = type("Connection", (Connection,), {"head_s": head_s, "stall_s": stall_s})
+    limits = {"head_s": times.head_s, "body_s": times.body_s, "stall_s": times.stall_s}
     return uvicorn.Config(
         app,
-        http=limits,
+        http=type("Connection", (Connection,), limits),
         ws="none",
         loop="none",
         lifespan="off",
@@ -207,7 +233,7 @@ def configure(
         log_config=None,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=connections,
-        timeout_keep_alive=int(keep_alive_s),
-        timeout_graceful_shutdown=max(1, int(drain_s)),
+        limit_concurrency=times.connections,
+        timeout_keep_alive=int(times.keep_alive_s),
+        timeout_graceful_shutdown=max(1, int(times.drain_s)),
     )

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import aiohttp
 from typing_extensions import override
@@ -102,21 +102,48 @@ class AiohttpReply(Reply):
             self._response.close()
 
 
+class _Opening:
+    """A call whose head has not arrived: its task is interrupted when that takes too long."""
+
+    __slots__ = ("_deadline", "_expired", "_task")
+
+    def __init__(self, clock: _Clock, deadline: float) -> None:
+        self._task = asyncio.current_task()
+        self._deadline = deadline
+        self._expired = False
+        clock.watch(self)
+
+    def overdue(self, now: float) -> None:
+        """Interrupt the task, once."""
+        if now > self._deadline and not self._expired and self._task is not None:
+            self._expired = True
+            self._task.cancel()
+
+    def explain(self, error: asyncio.CancelledError) -> None:
+        """Raise UpstreamTooLate when it was this that interrupted the task, and nobody else did too."""
+        if self._expired and self._task is not None and self._task.uncancel() == 0:
+            raise UpstreamTooLate("first byte") from error
+
+
+class _Watched(Protocol):
+    def overdue(self, now: float) -> None: ...
+
+
 class _Clock:
-    """One timer for the idle limits of all open replies: a timer each would cost more than a chunk."""
+    """One timer for the limits of all calls: a timer each would cost more than a chunk."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._open: set[AiohttpReply] = set()
+        self._open: set[_Watched] = set()
         self._timer: asyncio.TimerHandle | None = None
         self.time = self._loop.time
 
-    def watch(self, reply: AiohttpReply) -> None:
+    def watch(self, reply: _Watched) -> None:
         self._open.add(reply)
         if self._timer is None:
             self._timer = self._loop.call_later(TICK_S, self._tick)
 
-    def forget(self, reply: AiohttpReply) -> None:
+    def forget(self, reply: _Watched) -> None:
         self._open.discard(reply)
 
     def _tick(self) -> None:
@@ -164,23 +191,28 @@ class AiohttpUpstream(Upstream):
 
     async def _attempt(self, call: Call) -> AiohttpReply:
         started = self._clock.time()
+        wait = _Opening(self._clock, started + call.first_byte_s)
         try:
-            async with asyncio.timeout(call.first_byte_s):
-                response = await self._session.request(
-                    call.method,
-                    _parsed(call.url),
-                    data=call.body or None,
-                    headers=call.headers,
-                    allow_redirects=False,
-                    timeout=_connect_limit(call.connect_s),
-                )
+            response = await self._session.request(
+                call.method,
+                _parsed(call.url),
+                data=call.body or None,
+                headers=call.headers,
+                allow_redirects=False,
+                timeout=_connect_limit(call.connect_s),
+            )
         except aiohttp.ServerDisconnectedError:
+            raise
+        except asyncio.CancelledError as error:
+            wait.explain(error)
             raise
         except TimeoutError as error:
             phase = "connect" if isinstance(error, aiohttp.ConnectionTimeoutError) else "first byte"
             raise UpstreamTooLate(phase) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise unreachable(error) from error
+        finally:
+            self._clock.forget(wait)
         return AiohttpReply(response, call, self._clock, started)
 
     def _socket(self, info: Any) -> socket.socket:  # noqa: ANN401 (a getaddrinfo tuple)

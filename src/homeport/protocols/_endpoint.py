@@ -21,6 +21,7 @@ from homeport.domain.errors import (
     WrongMethod,
 )
 from homeport.kit.journal import accepted_id, new_id, open_event
+from homeport.kit.server import BODY_LATE, CLIENT_LEFT
 from homeport.protocols import Answer, Ask, Asked, Look, Reply
 
 if TYPE_CHECKING:
@@ -49,12 +50,11 @@ NO_STORE = (b"cache-control", b"no-store")
 class Door:
     """What every endpoint works with; one per process."""
 
-    def __init__(self, *, bench: Workbench, gate: Gate, metrics: Metrics, body_limit: int, body_s: float) -> None:
+    def __init__(self, *, bench: Workbench, gate: Gate, metrics: Metrics, body_limit: int) -> None:
         self.bench = bench
         self.gate = gate
         self.metrics = metrics
         self.body_limit = body_limit
-        self.body_s = body_s
         self.stopping = False
 
 
@@ -72,8 +72,8 @@ class Endpoint:
         visit = Visit(self, scope, send)
         try:
             await self._serve(visit, receive)
-        except asyncio.CancelledError:
-            await visit.interrupted()
+        except asyncio.CancelledError as error:
+            await visit.interrupted(error)
         except HomeportError as error:
             await visit.fail(error)
         except Exception:  # the outermost edge: whatever it was, the client gets an answer and we get the line
@@ -95,7 +95,7 @@ class Endpoint:
         if isinstance(route, Look):
             await visit.reply(route.look(door.bench))
             return
-        body = await read_body(visit.scope["headers"], receive, door.body_limit, door.body_s)
+        body = await read_body(visit.scope["headers"], receive, door.body_limit)
         asked = route.parse(validated(route, body))
         visit.facts["feature"] = asked.feature
         visit.phase = "waiting"
@@ -247,12 +247,17 @@ class Visit:
             more.append((b"www-authenticate", b"Bearer"))
         await self.reply(Reply(status=status, body=body, headers=tuple(more)))
 
-    async def interrupted(self) -> None:
-        """The task was cancelled: the client left, or Homeport stops and this took too long."""
+    async def interrupted(self, error: asyncio.CancelledError) -> None:
+        """The task was cancelled: the client left, its body came too late, or Homeport stops."""
         task = asyncio.current_task()
         if task is not None:
             task.uncancel()
-        if self.endpoint.door.stopping:
+        if BODY_LATE in error.args:
+            await self.fail(
+                TooSlow("The body took too long to arrive.", "Send it at once; HOMEPORT_BODY_S is the limit.")
+            )
+            return
+        if self.endpoint.door.stopping and CLIENT_LEFT not in error.args:
             await self.fail(Unavailable("Homeport is stopping.", "Try again in a moment.", retry_after_s=1))
             return
         self.facts["outcome"] = "client_closed"
@@ -285,53 +290,27 @@ class Visit:
         log.info(f"{scope['method']} {self.endpoint.path} {self.status}", logger="api.access", **facts)
 
 
-async def read_body(headers: list[tuple[bytes, bytes]], receive: Receive, limit: int, seconds: float) -> bytes:
-    """The request's body; raises TooLarge, TooSlow or WrongMediaType."""
+async def read_body(headers: list[tuple[bytes, bytes]], receive: Receive, limit: int) -> bytes:
+    """The request's body; raises TooLarge or WrongMediaType."""
     for name, value in headers:
         if name == b"content-length" and value.isdigit() and int(value) > limit:
             raise _too_large(limit)
         if name == b"content-encoding" and value.strip().lower() not in {b"", b"identity"}:
             raise WrongMediaType("The body is compressed.", "Send it without a Content-Encoding.")
-    message = await _first(receive, seconds)
-    body = message.get("body", b"")
-    if message.get("more_body"):
-        body = await _rest(receive, body, limit, seconds)
-    if len(body) > limit:
+    message = await receive()
+    parts = [message.get("body", b"")]
+    size = len(parts[0])
+    while message.get("more_body") and size <= limit:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+    if size > limit:
         raise _too_large(limit)
-    return bytes(body)
-
-
-async def _first(receive: Receive, seconds: float) -> MutableMapping[str, Any]:
-    try:
-        async with asyncio.timeout(seconds):
-            return await receive()
-    except TimeoutError as error:
-        raise _too_slow(seconds) from error
-
-
-async def _rest(receive: Receive, body: bytes, limit: int, seconds: float) -> bytes:
-    parts, size, more = [body], len(body), True
-    try:
-        async with asyncio.timeout(seconds):
-            while more and size <= limit:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise asyncio.CancelledError
-                part = message.get("body", b"")
-                parts.append(part)
-                size += len(part)
-                more = message.get("more_body", False)
-    except TimeoutError as error:
-        raise _too_slow(seconds) from error
-    return b"".join(parts)
+    return bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
 
 
 def _too_large(limit: int) -> TooLarge:
     return TooLarge(f"The body is larger than {limit} bytes.", "Send less context; HOMEPORT_BODY_LIMIT sets the limit.")
-
-
-def _too_slow(seconds: float) -> TooSlow:
-    return TooSlow(f"The body took longer than {seconds:g} s to arrive.", "Send it at once.")
 
 
 def validated(ask: Ask, body: bytes) -> Any:  # noqa: ANN401 (an instance of the endpoint's own body type)
