@@ -26,7 +26,7 @@ from homeport.kit import server
 from homeport.kit.addresses import parse_networks
 from homeport.kit.discover import discover
 from homeport.kit.metrics import Metrics
-from homeport.kit.upstream_aiohttp import AiohttpUpstream
+from homeport.kit.upstream_http import HttpUpstream
 from homeport.protocols import Look, Reply, WireProtocol, _openai
 from homeport.protocols._endpoint import Door, Endpoint, Visit
 from homeport.protocols._openapi import describe
@@ -156,7 +156,7 @@ async def serve(
         stack.callback(listener.close)
         if settings.metrics_port >= 0:
             stack.callback(metrics.serve(settings.metrics_host, settings.metrics_port))
-        upstream = AiohttpUpstream(denied_networks=parse_networks(settings.denied_networks))
+        upstream = HttpUpstream(denied_networks=parse_networks(settings.denied_networks))
         stack.push_async_callback(upstream.close)
         app = build(settings, parts, upstream, metrics)
         running = server.Server(

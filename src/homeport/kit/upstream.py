@@ -37,6 +37,10 @@ class Truncated(TransportError):
     """The connection ended before the body did."""
 
 
+class Malformed(TransportError):
+    """The bytes are not HTTP."""
+
+
 class TooMuch(TransportError):
     """The body is longer than the `limit` in bytes."""
 

@@ -19,7 +19,7 @@ from homeport.domain.errors import (
 )
 from homeport.domain.streams import Chunk, Usage
 from homeport.kit.journal import correlation_id, note
-from homeport.kit.upstream import Call, TooMuch, TransportError, Truncated, Unreachable, UpstreamTooLate
+from homeport.kit.upstream import Call, Malformed, TooMuch, TransportError, Truncated, Unreachable, UpstreamTooLate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
@@ -283,6 +283,8 @@ def explain(model: Model, error: TransportError) -> UpstreamError:
         return _truncated(model)
     if isinstance(error, TooMuch):
         return _malformed(model, str(error))
+    if isinstance(error, Malformed):
+        return _malformed(model, "bytes that are not HTTP")
     return UpstreamError(f"The model {name!r} failed.", check)
 
 

@@ -1,0 +1,467 @@
+"""The upstream port over a small HTTP/1.1 client: pooled, bounded, no redirects, cookies, proxies or decompression.
+
+The parser is httptools (llhttp in C). Every limit in time is kept by one clock for all calls, because a
+timer for each would cost more than relaying a chunk (docs/decisions/0002).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import ssl
+from collections import deque
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+from urllib.parse import urlsplit
+
+import httptools
+from typing_extensions import override
+
+from homeport.kit.addresses import denied
+from homeport.kit.upstream import (
+    Call,
+    Malformed,
+    Reply,
+    TooMuch,
+    TransportError,
+    Truncated,
+    Unreachable,
+    Upstream,
+    UpstreamTooLate,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from homeport.kit.addresses import Network
+    from homeport.kit.upstream import Reach
+
+KEEP_ALIVE_S = 4.0
+"""Shorter than the five seconds after which uvicorn (vLLM) and llama.cpp close idle connections."""
+READ_AHEAD = 64 * 1024
+"""Bytes of one answer that wait for a slow reader before the socket is no longer read."""
+HEAD_LIMIT = 64 * 1024
+TICK_S = 0.1
+CONTINUE = 200
+"""Statuses below this announce an answer and are not one."""
+_TEXT = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+
+
+class Place(NamedTuple):
+    """Where a URL leads, and the first bytes of a request to it."""
+
+    secure: bool
+    host: str
+    port: int
+    target: bytes
+
+
+@lru_cache(maxsize=1024)
+def place_of(url: str) -> Place:
+    """The parts of an http(s) URL; raises Unreachable for anything else."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise Unreachable("url") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+        raise Unreachable("url")
+    secure = parts.scheme == "https"
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if not (path.isascii() and path.isprintable() and " " not in path and parts.netloc.isascii()):
+        raise Unreachable("url")
+    target = f"{path} HTTP/1.1\r\nHost: {parts.netloc}\r\n".encode()
+    return Place(secure, parts.hostname, port or (443 if secure else 80), target)
+
+
+def request_bytes(call: Call, place: Place) -> bytes:
+    """The whole request; raises ValueError for a header that could break out of its line."""
+    lines = [call.method.encode(), b" ", place.target]
+    for name, value in call.headers.items():
+        if not _TEXT.fullmatch(value):
+            message = f"the header {name} holds a control character"
+            raise ValueError(message)
+        lines.append(f"{name}: {value}\r\n".encode("latin-1"))
+    lines.append(b"Content-Length: %d\r\n\r\n" % len(call.body) if call.body else b"\r\n")
+    lines.append(call.body)
+    return b"".join(lines)
+
+
+class _Wire(asyncio.Protocol):
+    """One connection; carries one request at a time."""
+
+    __slots__ = (
+        "_bounded",
+        "_head_bytes",
+        "_kept",
+        "_loop",
+        "_parser",
+        "_parts",
+        "_paused",
+        "_size",
+        "_waiter",
+        "complete",
+        "error",
+        "headers",
+        "heard",
+        "idle_since",
+        "lost",
+        "place",
+        "status",
+        "transport",
+    )
+
+    def __init__(self, place: Place) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.place = place
+        self.transport: asyncio.Transport
+        self.lost = False
+        self.idle_since = 0.0
+        self._waiter: asyncio.Future[None] | None = None
+        self.reset()
+
+    def reset(self) -> None:
+        """Make ready for the next request."""
+        self._parser = httptools.HttpResponseParser(self)
+        self._parts: deque[bytes] = deque()
+        self._size = 0
+        self._paused = False
+        self._head_bytes = 0
+        self._bounded = False
+        self._kept = False
+        self.headers: dict[bytes, bytes] = {}
+        self.status = 0
+        self.heard = False
+        self.complete = False
+        self.error: TransportError | None = None
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment]
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        self.heard = True
+        if self.complete:
+            # an answer that nobody asked for: this connection cannot be trusted any more
+            self.lost = True
+            self.transport.abort()
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self._fail(Malformed(str(error)))
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = True
+        if self.complete or self.error:
+            return
+        if self.status and not self._bounded and exc is None:
+            self.complete = True
+            self._wake()
+        else:
+            self._fail(Truncated("" if exc is None else type(exc).__name__))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header line (httptools)."""
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > HEAD_LIMIT:
+            self._fail(Malformed("a head of more than 64 KiB"))
+        self.headers[name.lower()] = value
+
+    def on_headers_complete(self) -> None:
+        """The end of the head (httptools)."""
+        status = self._parser.get_status_code()
+        if status < CONTINUE:
+            self.headers = {}
+            return
+        self._bounded = b"content-length" in self.headers or b"transfer-encoding" in self.headers
+        self.status = status
+        self._wake()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body (httptools)."""
+        self._parts.append(body)
+        self._size += len(body)
+        if self._size > READ_AHEAD and not self._paused:
+            self._paused = True
+            self.transport.pause_reading()
+        self._wake()
+
+    def on_message_complete(self) -> None:
+        """The end of the body (httptools)."""
+        if self.status:
+            self.complete = True
+            self._kept = self._parser.should_keep_alive()
+            self._wake()
+
+    def _fail(self, error: TransportError) -> None:
+        self.error = self.error or error
+        self._wake()
+        if not self.lost:
+            self.transport.abort()
+
+    def fail(self, error: TransportError) -> None:
+        """Give up on the answer: whoever waits for it gets `error`, the connection is cut."""
+        self._fail(error)
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def wait(self) -> None:
+        """Wait until something happened."""
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def take(self) -> bytes:
+        """What has arrived of the body; reading goes on if it was paused."""
+        parts = self._parts
+        data = parts.popleft() if len(parts) == 1 else b"".join(parts)
+        parts.clear()
+        self._size = 0
+        if self._paused:
+            self._paused = False
+            if not self.lost:
+                self.transport.resume_reading()
+        return data
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a piece of the body is here."""
+        return bool(self._parts)
+
+    @property
+    def reusable(self) -> bool:
+        """Whether another request may follow on this connection."""
+        return self.complete and self._bounded and self._kept and not self.lost
+
+
+class _Watched(Protocol):
+    def overdue(self, now: float) -> None: ...
+
+
+class _Clock:
+    """One timer for the limits of all calls, running while there are any."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._open: set[_Watched] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self.time = self._loop.time
+
+    def watch(self, call: _Watched) -> None:
+        self._open.add(call)
+        if self._timer is None:
+            self._timer = self._loop.call_later(TICK_S, self._tick)
+
+    def forget(self, call: _Watched) -> None:
+        self._open.discard(call)
+
+    def _tick(self) -> None:
+        now = self._loop.time()
+        for call in tuple(self._open):
+            call.overdue(now)
+        self._timer = self._loop.call_later(TICK_S, self._tick) if self._open else None
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+class HttpReply(Reply):
+    """An answer, from the moment its request was sent."""
+
+    __slots__ = ("_clock", "_deadline", "_idle_s", "_pool", "_since", "_wire", "status")
+
+    def __init__(self, wire: _Wire, call: Call, pool: HttpUpstream, clock: _Clock) -> None:
+        self._wire = wire
+        self._pool = pool
+        self._clock = clock
+        self._since = clock.time()
+        self._deadline = self._since + call.total_s
+        self._idle_s = call.first_byte_s
+        self.status = 0
+        clock.watch(self)
+
+    async def head(self, idle_s: float) -> None:
+        """Wait for the head; from then on the body may be silent for `idle_s`."""
+        wire = self._wire
+        while not wire.status:
+            if wire.error:
+                raise wire.error
+            await wire.wait()
+        self.status = wire.status
+        self._since = 0.0
+        self._idle_s = idle_s
+
+    @override
+    def header(self, name: str) -> str:
+        return self._wire.headers.get(name.lower().encode(), b"").decode("latin-1")
+
+    @override
+    async def part(self) -> bytes:
+        wire = self._wire
+        if not wire.waiting:
+            self._since = self._clock.time()
+            while not wire.waiting:
+                if wire.error:
+                    raise wire.error
+                if wire.complete:
+                    return b""
+                await wire.wait()
+            self._since = 0.0
+        return wire.take()
+
+    @override
+    async def read(self, limit: int) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        while part := await self.part():
+            parts.append(part)
+            size += len(part)
+            if size > limit:
+                raise TooMuch(limit)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    @override
+    def close(self) -> None:
+        self._clock.forget(self)
+        self._pool.give_back(self._wire)
+
+    def overdue(self, now: float) -> None:
+        """Give up when the answer has been silent, or gone on, for too long."""
+        silent = self._since and now - self._since > self._idle_s
+        if silent or now > self._deadline:
+            self._clock.forget(self)
+            phase = "total" if not silent else "idle" if self.status else "first byte"
+            self._wire.fail(UpstreamTooLate(phase))
+
+
+class HttpUpstream(Upstream):
+    """The production transport; one per process, made inside the running loop."""
+
+    def __init__(self, *, denied_networks: Iterable[Network] = ()) -> None:
+        self._denied = tuple(denied_networks)
+        self._loop = asyncio.get_running_loop()
+        self._clock = _Clock()
+        self._idle: dict[tuple[bool, str, int], list[_Wire]] = {}
+        self._busy: set[_Wire] = set()
+        self._trust: ssl.SSLContext | None = None
+
+    @override
+    async def open(self, call: Call) -> HttpReply:
+        place = place_of(call.url)
+        request = request_bytes(call, place)
+        wire = self._take(place)
+        if wire is not None:
+            try:
+                return await self._send(wire, request, call)
+            except Truncated:
+                # a pooled connection that the server was just closing: it has not read the request
+                if wire.heard:
+                    raise
+        return await self._send(await self._connect(place, call.connect_s), request, call, fresh=True)
+
+    async def _send(self, wire: _Wire, request: bytes, call: Call, *, fresh: bool = False) -> HttpReply:
+        self._busy.add(wire)
+        reply = HttpReply(wire, call, self, self._clock)
+        try:
+            wire.transport.write(request)
+            await reply.head(call.idle_s)
+        except Truncated as error:
+            reply.close()
+            if fresh and not wire.heard:
+                raise Unreachable("reset" if str(error) else "closed") from error
+            raise
+        except BaseException:
+            reply.close()
+            raise
+        return reply
+
+    def _take(self, place: Place) -> _Wire | None:
+        idle = self._idle.get(place[:3])
+        while idle:
+            wire = idle.pop()
+            if not wire.lost and self._clock.time() - wire.idle_since < KEEP_ALIVE_S:
+                wire.reset()
+                return wire
+            wire.transport.abort()
+        return None
+
+    def give_back(self, wire: _Wire) -> None:
+        """Keep a connection whose answer was read to its end; cut any other."""
+        self._busy.discard(wire)
+        if wire.reusable and not wire.waiting:
+            wire.idle_since = self._clock.time()
+            idle = self._idle.setdefault(wire.place[:3], [])
+            idle.append(wire)
+            if idle[0].lost or wire.idle_since - idle[0].idle_since > KEEP_ALIVE_S:
+                idle.pop(0).transport.abort()
+        else:
+            wire.transport.abort()
+
+    async def _connect(self, place: Place, seconds: float) -> _Wire:
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._dial(place)
+        except TimeoutError as error:
+            raise UpstreamTooLate("connect") from error
+        except OSError as error:
+            raise unreachable(error) from error
+
+    async def _dial(self, place: Place) -> _Wire:
+        """Resolve, check every address, connect to the first that answers."""
+        found = await self._loop.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
+        addresses = list(dict.fromkeys(str(info[4][0]) for info in found))
+        if any(denied(address, self._denied) for address in addresses):
+            raise Unreachable("denied")
+        failure: OSError | None = None
+        for address in addresses:
+            try:
+                _, wire = await self._loop.create_connection(
+                    lambda: _Wire(place),
+                    address,
+                    place.port,
+                    ssl=self._context() if place.secure else None,
+                    server_hostname=place.host if place.secure else None,
+                )
+            except OSError as error:
+                failure = failure or error
+            else:
+                return wire
+        raise failure or OSError("no address")
+
+    def _context(self) -> ssl.SSLContext:
+        if self._trust is None:
+            self._trust = ssl.create_default_context()
+        return self._trust
+
+    @override
+    async def close(self) -> None:
+        self._clock.stop()
+        for wire in [*self._busy, *(wire for idle in self._idle.values() for wire in idle)]:
+            wire.transport.abort()
+        self._idle.clear()
+
+
+_CAUSES: Mapping[type[OSError], Reach] = {
+    ssl.SSLError: "tls",
+    socket.gaierror: "dns",
+    ConnectionRefusedError: "refused",
+    ConnectionResetError: "reset",
+}
+
+
+def unreachable(error: OSError) -> Unreachable:
+    """Why nobody could be reached, as a short class of failure."""
+    for kind, why in _CAUSES.items():
+        if isinstance(error, kind):
+            return Unreachable(why, getattr(error, "verify_message", "") or error.strerror or "")
+    return Unreachable("network", error.strerror or type(error).__name__)
