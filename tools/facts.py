@@ -1,0 +1,264 @@
+"""Facts about Homeport as Markdown, read from the code itself; cog puts them into the documentation."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import itertools
+import pkgutil
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from pydantic import AliasChoices
+
+import homeport
+from homeport import access, console, diagnostics, families, features, protocols, providers
+from homeport.domain import errors
+from homeport.kit.discover import discover
+from homeport.kit.metrics import Metrics
+from homeport.kit.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from pydantic.fields import FieldInfo
+
+PACKAGE = Path(homeport.__file__).parent
+NOTHING = "*(none yet)*"
+COMPUTED = {"data_dir": "`.homeport/` in a checkout, else the platform's data directory"}
+COMPLETES = {"fim": "fills in the middle", "prefix": "continues the prefix", "chat": "asked in words"}
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table, or a word that says there is nothing to list."""
+    lines = [" | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) for row in rows]
+    if not lines:
+        return NOTHING
+    top = [" | ".join(heads), " | ".join("---" for _ in heads)]
+    return "\n".join(f"| {line} |" for line in (*top, *lines))
+
+
+def code(*words: str) -> str:
+    """Words as code, separated by commas."""
+    return ", ".join(f"`{word}`" for word in words if word)
+
+
+def first_line(thing: object) -> str:
+    """The first sentence of something's documentation."""
+    return (inspect.getdoc(thing) or "").partition("\n")[0]
+
+
+def sentence(text: str) -> str:
+    """A text as one sentence with a full stop."""
+    return text if not text or text.endswith((".", "?", "!")) else f"{text}."
+
+
+def room_names() -> list[str]:
+    """Every room of the package, `app` included."""
+    return sorted(info.name for info in pkgutil.iter_modules([str(PACKAGE)]))
+
+
+def rooms() -> str:
+    """What each room is for: the first line of its own documentation."""
+    sentences = ((name, first_line(importlib.import_module(f"homeport.{name}"))) for name in room_names())
+    return table(("Room", "What it is for"), ((f"`{name}`", text) for name, text in sentences))
+
+
+def sentences_of_fields(kind: type) -> dict[str, str]:
+    """The sentence under each field of a class."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
+    statements = body.body if isinstance(body, ast.ClassDef) else []
+    found: dict[str, str] = {}
+    for field, text in itertools.pairwise(statements):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
+            found[field.target.id] = " ".join(str(ast.literal_eval(text.value)).split())
+    return found
+
+
+def variables(name: str, field: FieldInfo) -> list[str]:
+    """The environment variables that set a field, ours first."""
+    alias = field.validation_alias
+    names = [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else [f"HOMEPORT_{name}"]
+    return sorted({each.upper() for each in names if "_" in each and each.upper() != name.upper()}, reverse=True)
+
+
+def default(name: str, field: FieldInfo) -> str:
+    """A field's default as a reader would write it."""
+    value = field.default
+    if name in COMPUTED:
+        return COMPUTED[name]
+    if value in (None, "", ()):
+        return "unset"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def settings() -> str:
+    """Every setting: its variables, its default, its sentence."""
+    told = sentences_of_fields(Settings)
+    rows = (
+        (f"`{name}`", code(*variables(name, field)), default(name, field), told.get(name, ""))
+        for name, field in Settings.model_fields.items()
+    )
+    return table(("In `homeport.toml`", "Variables", "Default", "What it decides"), rows)
+
+
+def error_kinds(root: type[errors.HomeportError] = errors.HomeportError) -> Iterator[type[errors.HomeportError]]:
+    """The error tree, parents before children."""
+    yield root
+    for kind in root.__subclasses__():
+        yield from error_kinds(kind)
+
+
+def error_codes() -> str:
+    """Every code a client may see, with its status; the first class that carries a code explains it."""
+    rows: dict[str, tuple[str, str, str]] = {}
+    for kind in error_kinds():
+        rows.setdefault(kind.code, (f"`{kind.code}`", str(kind.status), first_line(kind)))
+    return table(("Code", "Status", "What happened"), rows.values())
+
+
+def shelf_of_providers() -> str:
+    """Where models run."""
+    rows = (
+        (f"`{key}`", offer.label, code(*offer.prefixes), "yes" if offer.text else "no")
+        for key, offer in discover(providers, providers.Provider).items()
+    )
+    return table(("Platform", "What it reaches", "Identifier prefixes", "Continues plain text"), rows)
+
+
+def shelf_of_families() -> str:
+    """How models like to be asked."""
+    rows = (
+        (
+            f"`{key}`",
+            offer.label,
+            COMPLETES[offer.completion],
+            "yes" if offer.chat else "no",
+            f"{offer.context_tokens:,}",
+            offer.release,
+        )
+        for key, offer in discover(families, families.Family).items()
+    )
+    return table(("Family", "Models", "Completes code", "Chat", "Context, tokens", "State"), rows)
+
+
+def shelf_of_features() -> str:
+    """What people can ask for."""
+    rows = (
+        (f"`{key}`", offer.title, f"`{offer.scope}`", code(offer.inherits))
+        for key, offer in discover(features, features.Feature).items()
+    )
+    return table(("Feature", "What it is", "Scope it needs", "Falls back to the setting of"), rows)
+
+
+def shelf_of_protocols() -> str:
+    """What Homeport speaks: one row a protocol."""
+    rows = (
+        (offer.label, "<br>".join(f"`{path}`" for route in offer.routes for path in route.paths))
+        for offer in discover(protocols, protocols.WireProtocol).values()
+    )
+    return table(("Protocol", "Paths"), rows)
+
+
+def paths(route: protocols.Ask | protocols.Look) -> str:
+    """The method and every path of an endpoint."""
+    method = "POST" if isinstance(route, protocols.Ask) else "GET"
+    return "<br>".join(f"`{method} {path}`" for path in route.paths)
+
+
+def need(wanted: access.Need) -> str:
+    """What an endpoint asks of its caller."""
+    if wanted.public:
+        return "nobody asks"
+    return f"`{wanted.scope}`" if wanted.scope else "any token"
+
+
+def endpoints() -> str:
+    """Every path of every protocol: one row an endpoint."""
+    parts = []
+    for key, offer in discover(protocols, protocols.WireProtocol).items():
+        rows = (
+            (
+                "<br>".join(
+                    f"`{'POST' if isinstance(route, protocols.Ask) else 'GET'} {path}`" for path in route.paths
+                ),
+                need(route.need),
+                sentence(route.summary),
+            )
+            for route in offer.routes
+        )
+        source = f"`protocols/{key}.py`"
+        parts.append(f"## {offer.label}\n\n{source}\n\n{table(('Endpoint', 'Scope', 'What it does'), rows)}")
+    return "\n\n".join(parts) or NOTHING
+
+
+def scopes() -> str:
+    """What a token can be allowed."""
+    return table(("Scope", "Allows to"), ((f"`{name}`", sentence(text)) for name, text in access.SCOPES.items()))
+
+
+def shelf_of_checks() -> str:
+    """What `homeport doctor` asks, in its order."""
+    checks = discover(diagnostics, diagnostics.Check).items()
+    ordered = sorted(checks, key=lambda item: item[1].order)
+    return table(("Check", "Question"), ((f"`{key}`", offer.question) for key, offer in ordered))
+
+
+def shelf_of_pages() -> str:
+    """The console's pages."""
+    pages = discover(console, console.Page).values()
+    return table(("Page", "Address", "Needs"), ((page.title, f"`{page.path}`", need(page.need)) for page in pages))
+
+
+def series() -> str:
+    """Every metric that the code names."""
+    known = [thing for thing in vars(Metrics()).values() if hasattr(thing, "describe")]
+    rows = [
+        (f"`{told.name}`", told.type, code(*labels), sentence(told.documentation))
+        for thing in known
+        for told, labels in ((next(iter(thing.describe())), _labels(thing)),)
+    ]
+    return table(("Series", "Kind", "Labels", "What it counts"), sorted(rows))
+
+
+def _labels(thing: Any) -> Sequence[str]:  # noqa: ANN401 (prometheus_client names no common base in public)
+    return tuple(getattr(thing, "_labelnames", ()))
+
+
+def command_tree() -> Iterator[tuple[str, click.Command]]:
+    """Every command by what one types, groups before their members."""
+    main = importlib.import_module("homeport.cli").main
+    yield from _below("homeport", main)
+
+
+def _below(words: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    if command.hidden:
+        return
+    yield words, command
+    if isinstance(command, click.Group):
+        with click.Context(command, info_name=words) as context:
+            for name in command.list_commands(context):
+                member = command.get_command(context, name)
+                if member:
+                    yield from _below(f"{words} {name}", member)
+
+
+def help_of(words: str, command: click.Command) -> str:
+    """What `--help` prints, at a fixed width."""
+    context = click.Context(command, info_name=words, terminal_width=100, max_content_width=100)
+    return command.get_help(context)
+
+
+def commands() -> str:
+    """The help of every command."""
+    parts = (f"## `{words}`\n\n```text\n{help_of(words, command)}\n```" for words, command in command_tree())
+    return "\n\n".join(parts) or NOTHING
+
+
+def command_list() -> str:
+    """The commands at the top, one line each."""
+    rows = [(f"`{words}`", command.get_short_help_str(100)) for words, command in command_tree()]
+    return table(("Command", "What it does"), [row for row in rows[1:] if row[0].count(" ") == 1])
