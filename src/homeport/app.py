@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from homeport.access.gate import Gate
     from homeport.domain.models import Snapshot
+    from homeport.kit.logs import Logs
     from homeport.kit.settings import Settings
     from homeport.kit.upstream import Upstream
     from homeport.protocols._endpoint import Receive, Scope, Send
@@ -73,7 +74,7 @@ class Homeport:
         self.door.stopping = True
 
 
-def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics) -> Homeport:
+def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics, logs: Logs) -> Homeport:
     """The application, from finished parts."""
     shelf = discover(protocols, WireProtocol)
     kinds = discover(providers, Provider)
@@ -88,7 +89,7 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
         trouble=parts.trouble,
         completion_prompt_tokens=settings.completion_prompt_tokens,
     )
-    door = Door(bench=bench, gate=parts.gate, metrics=metrics, body_limit=settings.body_limit)
+    door = Door(bench=bench, gate=parts.gate, metrics=metrics, log=logs.request, body_limit=settings.body_limit)
     metrics.watch("homeport_queued_requests", "Requests that wait for a model", bench.capacity.queued)
     every = (*shelf.values(), _pages(discover(console, Page).values()), _documents(shelf.values()))
     routes = {
@@ -144,6 +145,7 @@ def _documents(shelf: Iterable[WireProtocol]) -> WireProtocol:
 async def serve(
     settings: Settings,
     parts: Parts,
+    logs: Logs,
     *,
     host: str,
     port: int,
@@ -158,7 +160,7 @@ async def serve(
             stack.callback(metrics.serve(settings.metrics_host, settings.metrics_port))
         upstream = HttpUpstream(denied_networks=parse_networks(settings.denied_networks))
         stack.push_async_callback(upstream.close)
-        app = build(settings, parts, upstream, metrics)
+        app = build(settings, parts, upstream, metrics, logs)
         running = server.Server(
             server.configure(app, _times(settings)),
             on_start=partial(ready, listener.getsockname()[1]),

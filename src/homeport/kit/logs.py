@@ -119,6 +119,11 @@ class Logs:
         )
         logging.basicConfig(handlers=[_Forward()], level=max(self._level, logging.WARNING), force=True)
 
+    def request(self, message: str, facts: Line) -> None:
+        """The line of one request. It goes around structlog's processors: there is one for every request."""
+        if self._level <= logging.INFO:
+            self._emit(None, "info", {**_frame("info", "api.access", message), **facts})
+
     def _emit(self, _logger: object, _method: str, line: MutableMapping[str, Any]) -> str:
         if self.json or self._file:
             data = orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE)
@@ -149,16 +154,21 @@ class _Forward(logging.Handler):
 
 
 def _stamp(_logger: object, method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    stamped = {
+    level = "warning" if method == "warn" else method
+    stamped = _frame(level, line.pop("logger", "homeport"), line.pop("event", ""))
+    stamped.update(line)
+    return stamped
+
+
+def _frame(level: str, logger: str, message: str) -> Line:
+    return {
         "timestamp": _now(),
-        "level": "warning" if method == "warn" else method,
-        "logger": line.pop("logger", "homeport"),
-        "message": line.pop("event", ""),
+        "level": level,
+        "logger": logger,
+        "message": message,
         "type": "mlops",
         "stage": "main",
     }
-    stamped.update(line)
-    return stamped
 
 
 def _now() -> str:

@@ -14,7 +14,9 @@ import signal
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import unquote
 
+import httptools
 import orjson
 import uvicorn
 from typing_extensions import override
@@ -31,6 +33,57 @@ CLIENT_LEFT = "client left"
 """The message of the CancelledError that a request sees when its client is gone."""
 BODY_LATE = "body late"
 """The message of the one that it sees when its body did not arrive in time."""
+
+
+class Exchange(RequestResponseCycle):
+    """One request and its answer; head and first bytes leave in one write, and nothing is checked twice.
+
+    Our own endpoints make every header, from constants and from ids that were checked.
+    """
+
+    _head = b""
+
+    @override
+    async def send(self, message: Any) -> None:
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        if message["type"] == "http.response.start":
+            self._begin(message["status"], message["headers"])
+            return
+        body, more = message["body"], message["more_body"]
+        if self.scope["method"] == "HEAD":
+            body = b""
+        elif self.chunked_encoding:
+            end = b"" if more else b"0\r\n\r\n"
+            body = b"%x\r\n%b\r\n%b" % (len(body), body, end) if body else end
+        self.transport.write(self._head + body)
+        self._head = b""
+        if not more:
+            self._end()
+
+    def _begin(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        self.response_started = True
+        lines = [STATUS_LINE[status]]
+        self.chunked_encoding = True
+        for name, value in (*self.default_headers, *headers):
+            lines += (name, b": ", value, b"\r\n")
+            if name == b"content-length":
+                self.chunked_encoding = False
+        if self.chunked_encoding:
+            lines.append(b"transfer-encoding: chunked\r\n")
+        if not self.keep_alive:
+            lines.append(b"connection: close\r\n")
+        lines.append(b"\r\n")
+        self._head = b"".join(lines)
+
+    def _end(self) -> None:
+        self.response_complete = True
+        self.message_event.set()
+        if not self.keep_alive:
+            self.transport.close()
+        self.on_response()
 
 
 class Connection(HttpToolsProtocol):
@@ -50,6 +103,9 @@ class Connection(HttpToolsProtocol):
     @override
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        if self.limit_concurrency is not None and len(self.connections) > self.limit_concurrency:
+            self._refuse(503, "too_many_connections", "Too many connections are open. Try again in a moment.")
+            return
         self._arm_head()
 
     @override
@@ -98,9 +154,39 @@ class Connection(HttpToolsProtocol):
     @override
     def on_headers_complete(self) -> None:
         self._disarm_head()
-        if not self.transport.is_closing():
-            self._body_timer = self.loop.call_later(self.body_s, self._body_too_late)
-            super().on_headers_complete()
+        if self.transport.is_closing():
+            return
+        self._body_timer = self.loop.call_later(self.body_s, self._body_too_late)
+        url = httptools.parse_url(self.url)
+        path = url.path.decode("ascii")
+        self.scope["method"] = self.parser.get_method().decode("ascii")
+        self.scope["http_version"] = self.parser.get_http_version()
+        self.scope["path"] = unquote(path) if "%" in path else path
+        self.scope["raw_path"] = url.path
+        self.scope["query_string"] = url.query or b""
+        waiting: RequestResponseCycle | None = self.cycle
+        self.cycle = self._exchange()
+        if waiting is None or waiting.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
+
+    def _exchange(self) -> Exchange:
+        keep = self.scope["http_version"] != "1.0" and self.parser.should_keep_alive()
+        return Exchange(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=keep,
+            on_response=self.on_response_complete,
+        )
 
     @override
     def on_message_complete(self) -> None:

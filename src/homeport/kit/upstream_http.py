@@ -119,11 +119,11 @@ class _Wire(asyncio.Protocol):
         self.lost = False
         self.idle_since = 0.0
         self._waiter: asyncio.Future[None] | None = None
+        self._parser = httptools.HttpResponseParser(self)
         self.reset()
 
     def reset(self) -> None:
-        """Make ready for the next request."""
-        self._parser = httptools.HttpResponseParser(self)
+        """Make ready for the next request; the parser goes on where the last answer ended."""
         self._parts: deque[bytes] = deque()
         self._size = 0
         self._paused = False

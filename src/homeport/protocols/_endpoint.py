@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
     Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
     Scope = MutableMapping[str, Any]
+    WriteLine = Callable[[str, Facts], None]
 
 log = structlog.get_logger()
 
@@ -50,10 +51,11 @@ NO_STORE = (b"cache-control", b"no-store")
 class Door:
     """What every endpoint works with; one per process."""
 
-    def __init__(self, *, bench: Workbench, gate: Gate, metrics: Metrics, body_limit: int) -> None:
+    def __init__(self, *, bench: Workbench, gate: Gate, metrics: Metrics, log: WriteLine, body_limit: int) -> None:
         self.bench = bench
         self.gate = gate
         self.metrics = metrics
+        self.log = log
         self.body_limit = body_limit
         self.stopping = False
 
@@ -287,7 +289,7 @@ class Visit:
             "prompt_tokens": usage.prompt_tokens if usage else None,
             "answer_tokens": usage.completion_tokens if usage else None,
         }
-        log.info(f"{scope['method']} {self.endpoint.path} {self.status}", logger="api.access", **facts)
+        self.endpoint.door.log(f"{scope['method']} {self.endpoint.path} {self.status}", facts)
 
 
 async def read_body(headers: list[tuple[bytes, bytes]], receive: Receive, limit: int) -> bytes:

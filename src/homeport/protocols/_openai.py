@@ -73,7 +73,8 @@ class Options(BaseModel):
 
     def extra(self, *more: str) -> dict[str, Any]:
         """The options that are passed on."""
-        named = ((name, getattr(self, name)) for name in (*PASSED_ON, *more))
+        passed = {*PASSED_ON, *more}
+        named = ((name, getattr(self, name)) for name in self.model_fields_set if name in passed)
         return {name: value for name, value in named if value is not None}
 
     @property
