@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Literal
 
 from homeport.domain.wording import fill
@@ -12,24 +14,36 @@ if TYPE_CHECKING:
 
     from homeport.domain.wording import Wording
 
+SLOTS = ("language", "file_name", "before", "after", "related", "instruction")
+"""What a wording may ask for, as `{slots}`."""
+UNKNOWN = "general"
+"""The family of a model that belongs to none."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fim:
-    """A fill-in-the-middle layout: the sentinels a model was trained with, as a template."""
+    """A fill-in-the-middle layout: the sentinels a model was trained with, as a template.
+
+    The server adds the token that begins a text (`<s>`, `<bos>`), so no layout holds it.
+    """
 
     layout: str
     """Holds `{before}` and `{after}`, for example "<PRE> {before} <SUF>{after} <MID>"."""
+    layout_with_files: str = ""
+    """The layout when there are related files, with `{lead}` where they belong; empty means
+    ahead of everything."""
     stops: tuple[str, ...] = ()
     """Sentinels that end the answer."""
     file: str = ""
-    """How a related file is written ahead of the layout, with `{name}` and `{content}`; empty
-    means as a comment block in the file's own language."""
+    """How a related file is written, with `{name}` and `{content}`; empty means as a comment
+    block in the language of the code."""
     current: str = ""
-    """Written between related files and the layout, with `{name}` of the current file."""
+    """Written between related files and the code, with `{name}` of the current file."""
 
     def render(self, before: str, after: str, *, lead: str = "") -> str:
         """The prompt text, with `lead` (rendered related files) where the family wants it."""
-        return lead + fill(self.layout, {"before": before, "after": after})
+        layout = (self.layout_with_files or "{lead}" + self.layout) if lead else self.layout
+        return fill(layout, {"before": before, "after": after, "lead": lead})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +60,7 @@ class Family:
     system_role: bool = True
     """Whether its chat template knows a system message."""
     context_tokens: int = 8192
-    """Used when the model's own window is not configured."""
+    """Used when the model's own window is not configured: that of the smallest member."""
     completion_tokens: int = 128
     """How long a completion may be unless the caller says otherwise."""
     completion_temperature: float = 0.0
@@ -57,5 +71,43 @@ class Family:
     """End-of-turn tokens that leak out of a badly configured server."""
     aliases: tuple[str, ...] = ()
     """Other names under which registrations and GitLab versions send this family."""
+    served_as: tuple[str, ...] = ()
+    """What the names of its served models look like, in lower-case letters and digits only;
+    `*` stands for anything between. The longest pattern that is found wins."""
     rewords: Mapping[str, Wording] = field(default_factory=dict)
-    """By feature: wording that serves this family better than the feature's own."""
+    """By feature: wording that serves this family better than the feature's own; see `SLOTS`."""
+
+
+def resolve(name: str, families: Mapping[str, Family]) -> tuple[str, bool]:
+    """The key of the family called `name`, and whether we know it by that name.
+
+    By key, alias or another spelling of either; failing that by what the name looks like,
+    and at last "general", both with False.
+    """
+    if name in families:
+        return name, True
+    wanted = _plain(name)
+    for key, family in families.items():
+        if wanted and wanted in {_plain(spelling) for spelling in (key, *family.aliases)}:
+            return key, True
+    return guess(name, families) or UNKNOWN, False
+
+
+def guess(identifier: str, families: Mapping[str, Family]) -> str | None:
+    """The family that a served model's name points to ("Qwen/Qwen2.5-Coder-7B-Instruct" → qwen_coder), or None."""
+    own_name = identifier.strip("/").rsplit("/", 1)[-1]
+    return _look(_plain(own_name), families) or _look(_plain(identifier), families)
+
+
+def _look(name: str, families: Mapping[str, Family]) -> str | None:
+    found = [
+        (len(pattern), key)
+        for key, family in families.items()
+        for pattern in family.served_as
+        if fnmatchcase(name, f"*{pattern}*")
+    ]
+    return max(found)[1] if found else None
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
