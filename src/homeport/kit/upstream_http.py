@@ -97,7 +97,6 @@ class _Wire(asyncio.Protocol):
         "_kept",
         "_loop",
         "_parser",
-        "_parts",
         "_paused",
         "_size",
         "_waiter",
@@ -107,6 +106,7 @@ class _Wire(asyncio.Protocol):
         "heard",
         "idle_since",
         "lost",
+        "parts",
         "place",
         "status",
         "transport",
@@ -124,7 +124,7 @@ class _Wire(asyncio.Protocol):
 
     def reset(self) -> None:
         """Make ready for the next request; the parser goes on where the last answer ended."""
-        self._parts: deque[bytes] = deque()
+        self.parts: deque[bytes] = deque()
         self._size = 0
         self._paused = False
         self._head_bytes = 0
@@ -183,7 +183,7 @@ class _Wire(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body (httptools)."""
-        self._parts.append(body)
+        self.parts.append(body)
         self._size += len(body)
         if self._size > READ_AHEAD and not self._paused:
             self._paused = True
@@ -211,17 +211,14 @@ class _Wire(asyncio.Protocol):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    async def wait(self) -> None:
-        """Wait until something happened."""
+    def next(self) -> asyncio.Future[None]:
+        """What is done when something happens; one waits at a time."""
         self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+        return self._waiter
 
     def take(self) -> bytes:
         """What has arrived of the body; reading goes on if it was paused."""
-        parts = self._parts
+        parts = self.parts
         data = parts.popleft() if len(parts) == 1 else b"".join(parts)
         parts.clear()
         self._size = 0
@@ -230,11 +227,6 @@ class _Wire(asyncio.Protocol):
             if not self.lost:
                 self.transport.resume_reading()
         return data
-
-    @property
-    def waiting(self) -> bool:
-        """Whether a piece of the body is here."""
-        return bool(self._parts)
 
     @property
     def reusable(self) -> bool:
@@ -296,7 +288,7 @@ class HttpReply(Reply):
         while not wire.status:
             if wire.error:
                 raise wire.error
-            await wire.wait()
+            await wire.next()
         self.status = wire.status
         self._since = 0.0
         self._idle_s = idle_s
@@ -308,14 +300,14 @@ class HttpReply(Reply):
     @override
     async def part(self) -> bytes:
         wire = self._wire
-        if not wire.waiting:
+        if not wire.parts:
             self._since = self._clock.time()
-            while not wire.waiting:
+            while not wire.parts:
                 if wire.error:
                     raise wire.error
                 if wire.complete:
                     return b""
-                await wire.wait()
+                await wire.next()
             self._since = 0.0
         return wire.take()
 
@@ -398,7 +390,7 @@ class HttpUpstream(Upstream):
     def give_back(self, wire: _Wire) -> None:
         """Keep a connection whose answer was read to its end; cut any other."""
         self._busy.discard(wire)
-        if wire.reusable and not wire.waiting:
+        if wire.reusable and not wire.parts:
             wire.idle_since = self._clock.time()
             idle = self._idle.setdefault(wire.place[:3], [])
             idle.append(wire)

@@ -182,6 +182,7 @@ class Visit:
         self.broke = (framing, asked)
         answer: Answer | None = None
         relayed = False
+        send = self.send
         async for chunk in chunks:
             if answer is None:
                 self.seen(chunk)
@@ -192,7 +193,9 @@ class Visit:
             elif chunk.finish or chunk.usage:
                 self.seen(chunk)
             self.length += len(chunk.text)
-            await self.body(chunk.wire if relayed else framing.piece(asked, answer, chunk))
+            data = chunk.wire if relayed else framing.piece(asked, answer, chunk)
+            if data:
+                await send({"type": "http.response.body", "body": data, "more_body": True})
         if answer is None:
             await self.head(200, framing.content_type, framing.headers)
         await self.body(b"" if relayed else framing.closing(asked, self.answer()), last=True)

@@ -34,6 +34,7 @@ T = TypeVar("T")
 DOCUMENT_LIMIT = 16 * 1024 * 1024
 EVENT_LIMIT = 1024 * 1024
 DONE = b"data: [DONE]"
+EVENT_END = b"\n\n"
 NO_CHOICES = b'"choices":[]'
 SLOW_DOWN = {429, 503, 529}
 WRONG_REQUEST = {400, 413, 422}
@@ -82,13 +83,17 @@ async def _relay(upstream: Upstream, model: Model, prompt: Prompt) -> Chunks:
     ended = False
     held = b""
     try:
-        while part := await _guard(model, reply.part()):
-            part, held = _whole_events(held + part if held else part, model)
+        while part := await reply.part():
+            if held or not part.endswith(EVENT_END):
+                part, held = _whole_events(held + part, model)
             if NO_CHOICES in part:
                 usage, part = _usage_event(part, usage, keep=prompt.usage)
-            ended = ended or DONE in part
+            if DONE in part:
+                ended = True
             if part:
-                yield Chunk(wire=part)
+                yield Chunk("", None, None, part)
+    except TransportError as error:
+        raise explain(model, error) from error
     finally:
         reply.close()
     if not ended:
@@ -98,9 +103,9 @@ async def _relay(upstream: Upstream, model: Model, prompt: Prompt) -> Chunks:
 
 def _whole_events(part: bytes, model: Model) -> tuple[bytes, bytes]:
     """The complete events at the start of `part`, and the beginning of the next one."""
-    if part.endswith(b"\n\n"):
+    if part.endswith(EVENT_END):
         return part, b""
-    cut = max(part.rfind(b"\n\n") + 2, part.rfind(b"\r\n\r\n") + 4)
+    cut = max(part.rfind(EVENT_END) + 2, part.rfind(b"\r\n\r\n") + 4)
     if cut < 4:  # noqa: PLR2004 (neither mark was found: rfind gave -1)
         if len(part) > EVENT_LIMIT:
             raise _malformed(model, f"an event of more than {EVENT_LIMIT} bytes")
