@@ -6,10 +6,10 @@ Facts are names, numbers and outcomes; never a prompt, an answer or a key.
 from __future__ import annotations
 
 import itertools
-import os
 import re
 import secrets
 from contextvars import ContextVar
+from functools import cache
 from typing import Any
 
 Facts = dict[str, Any]
@@ -23,22 +23,18 @@ class _Ids:
 
     def __init__(self) -> None:
         self._count = itertools.count(1)
-        self._process = 0
-        self._start = ""
+        self._start = secrets.token_hex(11)
 
     def __next__(self) -> str:
-        if self._process != os.getpid():
-            self._process = os.getpid()
-            self._start = secrets.token_hex(11)
         return f"{self._start}{next(self._count):010x}"
 
 
-_ids = _Ids()
+_ids = cache(_Ids)
 
 
 def new_id() -> str:
     """A fresh correlation id: 32 hexadecimal digits."""
-    return next(_ids)
+    return next(_ids())
 
 
 def accepted_id(given: str) -> str:
