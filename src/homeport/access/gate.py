@@ -117,8 +117,7 @@ class Gate:
         if self._bypass:
             return BYPASS
         caller = self._identify(credential(headers), headers)
-        if need.scope and need.scope not in caller.scopes:
-            raise _lacks(caller, need.scope)
+        require(caller, need.scope)
         return caller
 
     def drain_last_used(self) -> dict[bytes, datetime]:
@@ -132,6 +131,12 @@ class Gate:
                 return caller
         saw = "The credential was not accepted."
         raise NotAuthenticated(saw, _HOW_TO_RENEW)
+
+
+def require(caller: Caller, scope: str) -> None:
+    """Raise NotAllowed when the caller lacks `scope`; an empty one is nobody's to lack."""
+    if scope and scope not in caller.scopes:
+        raise _lacks(caller, scope)
 
 
 def credential(headers: Collection[tuple[bytes, bytes]]) -> str:

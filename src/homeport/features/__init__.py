@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from homeport.families import resolve
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -53,5 +55,5 @@ class Workbench:
     """The most tokens of a completion prompt, however large the model's window."""
 
     def family(self, model: Model) -> Family:
-        """The model's family; one we do not know is asked like the general one."""
-        return self.families.get(model.family) or self.families["general"]
+        """The model's family, by key or alias; one we do not know is asked like the general one."""
+        return self.families.get(model.family) or self.families[resolve(model.family, self.families)[0]]

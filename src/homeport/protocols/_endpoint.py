@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from pydantic import ValidationError
 
+from homeport.access.gate import require
 from homeport.domain.errors import (
     BadRequest,
     HomeportError,
@@ -90,8 +91,8 @@ class Endpoint:
         method = "POST" if isinstance(route, Ask) else "GET"
         if visit.scope["method"] != method and (method, visit.scope["method"]) != ("GET", "HEAD"):
             raise WrongMethod(f"{visit.scope['method']} is not spoken at {self.path}.", f"Use {method}.", param=method)
-        if not route.need.public:
-            caller = door.gate.admit(visit.scope["headers"], route.need)
+        caller = door.gate.admit(visit.scope["headers"], route.need)
+        if caller.subject:
             visit.facts["caller"] = caller.subject
             visit.facts["token"] = caller.token
         if isinstance(route, Look):
@@ -101,7 +102,10 @@ class Endpoint:
         asked = route.parse(validated(route, body))
         visit.facts["feature"] = asked.feature
         visit.phase = "waiting"
-        chunks = door.bench.features[asked.feature].run(door.bench, asked.request)
+        feature = door.bench.features[asked.feature]
+        # where the body says which feature is meant, only now is it known what it needs
+        require(caller, feature.scope)
+        chunks = feature.run(door.bench, asked.request)
         async with aclosing(chunks):
             if not asked.stream:
                 await visit.whole(asked, route, chunks)

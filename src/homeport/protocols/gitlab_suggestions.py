@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import orjson
 from pydantic import Field, model_validator
 
-from homeport.access import Need
+from homeport.access import KNOWN
 from homeport.domain.requests import CodeRequest
 from homeport.protocols import Answer, Ask, Asked, Streaming, WireProtocol
 from homeport.protocols._gitlab import CODE_LIMIT, ContextItem, Lenient, engine, error, related
@@ -126,7 +126,7 @@ PROTOCOL = WireProtocol(
     routes=(
         Ask(
             paths=("/v4/code/suggestions",),
-            need=Need("generate_code"),
+            need=KNOWN,
             body=SuggestionBody,
             parse=parse,
             whole=whole,
@@ -138,7 +138,7 @@ PROTOCOL = WireProtocol(
                 closing=closing,
                 failed=failed,
             ),
-            summary="Complete or generate code, as server-sent events.",
+            summary="Complete or generate code, as server-sent events (scope by component).",
             example={
                 "prompt_components": [
                     {
