@@ -119,10 +119,10 @@ class Logs:
         )
         logging.basicConfig(handlers=[_Forward()], level=max(self._level, logging.WARNING), force=True)
 
-    def request(self, message: str, facts: Line) -> None:
-        """The line of one request. It goes around structlog's processors: there is one for every request."""
+    def request(self, at: float, message: str, facts: Line) -> None:
+        """The line of a request that ended `at`. It goes around structlog's processors: there are so many of them."""
         if self._level <= logging.INFO:
-            self._emit(None, "info", {**_frame("info", "api.access", message), **facts})
+            self._emit(None, "info", _frame(at, "info", "api.access", message) | facts)
 
     def _emit(self, _logger: object, _method: str, line: MutableMapping[str, Any]) -> str:
         if self.json or self._file:
@@ -155,25 +155,20 @@ class _Forward(logging.Handler):
 
 def _stamp(_logger: object, method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     level = "warning" if method == "warn" else method
-    stamped = _frame(level, line.pop("logger", "homeport"), line.pop("event", ""))
+    stamped = _frame(time.time(), level, line.pop("logger", "homeport"), line.pop("event", ""))
     stamped.update(line)
     return stamped
 
 
-def _frame(level: str, logger: str, message: str) -> Line:
+def _frame(at: float, level: str, logger: str, message: str) -> Line:
     return {
-        "timestamp": _now(),
+        "timestamp": f"{_second(int(at))}.{int(at % 1 * 1000):03d}Z",
         "level": level,
         "logger": logger,
         "message": message,
         "type": "mlops",
         "stage": "main",
     }
-
-
-def _now() -> str:
-    at = time.time()
-    return f"{_second(int(at))}.{int(at % 1 * 1000):03d}Z"
 
 
 @lru_cache(maxsize=2)
