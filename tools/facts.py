@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import importlib
 import inspect
 import itertools
@@ -17,6 +18,7 @@ from pydantic import AliasChoices
 import homeport
 from homeport import access, console, diagnostics, families, features, protocols, providers
 from homeport.domain import errors
+from homeport.domain.models import Limits
 from homeport.kit.discover import discover
 from homeport.kit.metrics import Metrics
 from homeport.kit.settings import Settings
@@ -105,6 +107,13 @@ def settings() -> str:
     return table(("In `homeport.toml`", "Variables", "Default", "What it decides"), rows)
 
 
+def limits() -> str:
+    """Every limit of one model with its default."""
+    told = sentences_of_fields(Limits)
+    rows = ((f"`{field.name}`", f"`{field.default}`", told.get(field.name, "")) for field in dataclasses.fields(Limits))
+    return table(("Limit", "Default", "What it decides"), rows)
+
+
 def error_kinds(root: type[errors.HomeportError] = errors.HomeportError) -> Iterator[type[errors.HomeportError]]:
     """The error tree, parents before children."""
     yield root
@@ -145,6 +154,17 @@ def shelf_of_families() -> str:
     return table(("Family", "Models", "Completes code", "Chat", "Context, tokens", "State"), rows)
 
 
+def family_names() -> str:
+    """Every family's key in one sentence."""
+    return code(*discover(families, families.Family)) + "."
+
+
+def transcript() -> str:
+    """What `tools/transcript.py` saw the last time it ran."""
+    seen = PACKAGE.parent.parent / "docs" / "guides" / "transcript.txt"
+    return f"```text\n{seen.read_text().rstrip()}\n```" if seen.exists() else NOTHING
+
+
 def shelf_of_features() -> str:
     """What people can ask for."""
     rows = (
@@ -167,6 +187,12 @@ def paths(route: protocols.Ask | protocols.Look) -> str:
     """The method and every path of an endpoint."""
     method = "POST" if isinstance(route, protocols.Ask) else "GET"
     return "<br>".join(f"`{method} {path}`" for path in route.paths)
+
+
+def all_paths() -> list[str]:
+    """Every path that a protocol serves."""
+    shelf = discover(protocols, protocols.WireProtocol).values()
+    return [path for offer in shelf for route in offer.routes for path in route.paths]
 
 
 def need(wanted: access.Need) -> str:

@@ -23,7 +23,8 @@ HEAD = '<marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" ma
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH, ROW, HEIGHT, GAP = 880, 92, 62, 14
 STYLE = """
-  .box { fill: #f6f8fa; stroke: #57606a; } .name { font: 600 15px system-ui, sans-serif; fill: #1f2328; }
+  .box { fill: #f6f8fa; fill-opacity: .86; stroke: #57606a; }
+  .name { font: 600 15px system-ui, sans-serif; fill: #1f2328; }
   .says { font: 11px system-ui, sans-serif; fill: #57606a; }
   .arrow { stroke: #8c959f; fill: none; } .head { fill: #8c959f; }
   @media (prefers-color-scheme: dark) {
@@ -44,6 +45,10 @@ class Box:
     def middle(self) -> float:
         """Its horizontal centre."""
         return self.x + self.width / 2
+
+    def near(self, x: float) -> float:
+        """The place on its edge that is nearest to `x`, away from the corners."""
+        return min(max(x, self.x + 24), self.x + self.width - 24)
 
 
 def layers() -> list[list[str]]:
@@ -92,13 +97,16 @@ def essential(found: Imports) -> list[tuple[str, str]]:
 
 
 def boxes() -> dict[str, Box]:
-    """A place for every room: a row a layer."""
+    """A place for every room: a row a layer, the last two as wide as the picture."""
+    stacked = layers()
     placed: dict[str, Box] = {}
-    for row, layer in enumerate(layers()):
-        width = min(420.0, (WIDTH - GAP) / len(layer) - GAP)
-        left = (WIDTH - len(layer) * (width + GAP) + GAP) / 2
+    for row, layer in enumerate(stacked):
+        most = WIDTH if row >= len(stacked) - 2 else 202.0
+        width = min(most, (WIDTH - GAP) / len(layer) - GAP)
+        step = (WIDTH - GAP) / len(layer)
         for column, room in enumerate(layer):
-            placed[room] = Box(left + column * (width + GAP), 10 + row * ROW, width)
+            middle = GAP / 2 + step * (column + 0.5)
+            placed[room] = Box(middle - width / 2, 10 + row * ROW, width)
     return placed
 
 
@@ -119,12 +127,12 @@ def svg() -> str:
 
 def _arrow(room: str, other: str, placed: dict[str, Box]) -> str:
     start, end = placed[room], placed[other]
+    shift = (list(placed).index(other) % 5 - 2) * 16
+    into = end.near(start.middle + shift)
+    out = start.near(into)
     top, bottom = start.y + HEIGHT, end.y - 2
     bend = (bottom - top) / 2
-    path = (
-        f"M{start.middle:.0f} {top:.0f} C{start.middle:.0f} {top + bend:.0f} "
-        f"{end.middle:.0f} {bottom - bend:.0f} {end.middle:.0f} {bottom:.0f}"
-    )
+    path = f"M{out:.0f} {top:.0f} C{out:.0f} {top + bend:.0f} {into:.0f} {bottom - bend:.0f} {into:.0f} {bottom:.0f}"
     return f'<path class="arrow" marker-end="url(#head)" data-from="{room}" data-to="{other}" d="{path}"/>'
 
 
@@ -142,7 +150,7 @@ def _drawn(room: str, box: Box) -> Iterator[str]:
 def says(room: str) -> str:
     """What a room is for, in a few words: the start of its own documentation."""
     text = (inspect.getdoc(importlib.import_module(f"homeport.{room}")) or "").partition("\n")[0]
-    return text.partition(". ")[0].partition(":")[0].partition(";")[0].rstrip(".")
+    return text.partition(". ")[0].partition(":")[0].partition(";")[0].rstrip(".").replace("`", "")
 
 
 def matrix() -> str:
