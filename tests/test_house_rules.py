@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+import shutil
 import statistics
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,7 +40,7 @@ SHELVES = {
 """Rooms in which a file is an offer, and the recipe that says how to add one."""
 ADDRESSES_IN_CODE = re.compile(
     r"https?://(127\.0\.0\.1|localhost|\[::1\]|\{|\.\.\.|$)"
-    r"|http://www\.w3\.org/|https?://(host|[a-z.-]+\.example(\.com)?|[a-z.-]*internal)\b",
+    r"|http://www\.w3\.org/|https?://([Hh]ost|HOST|[a-z.-]+\.example(\.com)?|[a-z.-]*internal)\b",
 )
 """What an address in the package may be: this machine, a placeholder, a namespace."""
 
@@ -176,7 +178,7 @@ def test_no_package_index_is_named_anywhere() -> None:
 @pytest.mark.parametrize("name", sorted(Settings.model_fields))
 def test_a_setting_is_documented(name: str) -> None:
     assert tool("facts").sentences_of_fields(Settings).get(name), f"{name}: write a sentence under the field"
-    assert f"`{name}`" in (DOCS / "reference" / "settings.md").read_text(), "run: make docs"
+    assert f"`HOMEPORT_{name.upper()}`" in (DOCS / "reference" / "settings.md").read_text(), "run: make docs"
 
 
 def test_every_error_code_is_documented() -> None:
@@ -219,6 +221,20 @@ def test_a_decision_is_short_and_enforced(record: Path) -> None:
     assert len(text.splitlines()) <= 40
     heads = re.findall(r"^## (.+)$", text, flags=re.MULTILINE)
     assert heads == ["Context", "Decision", "Consequences", "Alternatives", "References", "Enforced by"]
+
+
+def test_the_site_builds_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
+    shutil.copytree(DOCS, tmp_path / "docs")
+    shutil.copy(ROOT / "mkdocs.yml", tmp_path)
+    zensical = Path(sys.executable).with_name("zensical")
+    done = subprocess.run([zensical, "build", "--strict"], cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603 (our own tool)
+    assert done.returncode == 0, done.stdout + done.stderr
+    loads = re.compile(
+        r"""<(?:script|img|iframe|source)[^>]*\ssrc="?(?:https?:)?//|<link[^>]*\shref="?(?:https?:)?//"""
+    )
+    pages = list((tmp_path / "site").rglob("*.html"))
+    assert len(pages) > len(list(DOCS.rglob("*.md"))) / 2
+    assert [str(page) for page in pages if loads.search(page.read_text())] == []
 
 
 # the front of the house

@@ -8,6 +8,7 @@ import importlib
 import inspect
 import itertools
 import pkgutil
+import re
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 PACKAGE = Path(homeport.__file__).parent
 NOTHING = "*(none yet)*"
 COMPUTED = {"data_dir": "`.homeport/` in a checkout, else the platform's data directory"}
+ALSO = re.compile(r"[;,:] also `AIGW_\w+`\.$")
+"""The end of a sentence that names the second variable, which has a column of its own."""
 COMPLETES = {"fim": "fills in the middle", "prefix": "continues the prefix", "chat": "asked in words"}
 
 
@@ -101,10 +104,10 @@ def settings() -> str:
     """Every setting: its variables, its default, its sentence."""
     told = sentences_of_fields(Settings)
     rows = (
-        (f"`{name}`", code(*variables(name, field)), default(name, field), told.get(name, ""))
+        ("<br>".join(f"`{each}`" for each in variables(name, field)), default(name, field), ALSO.sub(".", told[name]))
         for name, field in Settings.model_fields.items()
     )
-    return table(("In `homeport.toml`", "Variables", "Default", "What it decides"), rows)
+    return table(("Variable", "Default", "What it decides"), rows)
 
 
 def limits() -> str:

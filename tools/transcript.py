@@ -7,12 +7,9 @@ The words of the model differ from machine to machine, so this runs when somebod
 from __future__ import annotations
 
 import os
-import re
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
