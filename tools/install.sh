@@ -2,9 +2,9 @@
 # Installs requirements/LOCK.txt and this checkout into .venv: sh tools/install.sh run|dev
 #
 # Needs Python 3.11 or newer and nothing else: no compiler, no uv, no activated environment.
-# Only wheels whose hashes stand in requirements/ are installed. Mirrors: whatever pip is
-# configured with (pip.conf or PIP_INDEX_URL) serves both pip and uv; UV_DEFAULT_INDEX and
-# UV_FIND_LINKS are obeyed as well.
+# Only wheels whose hashes stand in requirements/ are installed. Mirrors: what pip is told, by
+# pip.conf or PIP_INDEX_URL, PIP_CERT, PIP_NO_INDEX and PIP_FIND_LINKS, uv is told too;
+# UV_DEFAULT_INDEX and SSL_CERT_FILE win.
 set -eu
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 
@@ -80,17 +80,27 @@ install_uv() {
     rm -rf .uv && mv .uv.new .uv
 }
 
+# pip_says NAME: what pip was told, by its environment or its files.
+pip_says() {
+    eval "told=\${PIP_$(printf %s "$1" | tr 'a-z-' 'A-Z_'):-}"
+    [ -n "$told" ] || told=$("$pip_python" -m pip config get "global.$1" 2>/dev/null) || told=""
+    printf %s "$told"
+}
+
 # What pip was told about this site, told to uv; what uv was told already stands.
 use_the_mirror_of_pip() {
     find_pip || return 0
-    index=${PIP_INDEX_URL:-$("$pip_python" -m pip config get global.index-url 2>/dev/null || true)}
-    cert=${PIP_CERT:-$("$pip_python" -m pip config get global.cert 2>/dev/null || true)}
+    index=$(pip_says index-url) cert=$(pip_says cert) no_index=$(pip_says no-index)
     if [ -n "$index" ] && [ -z "${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-}" ]; then
         export UV_DEFAULT_INDEX="$index"
     fi
     if [ -n "$cert" ] && [ -z "${SSL_CERT_FILE:-}" ]; then
         export SSL_CERT_FILE="$cert"
     fi
+    case $no_index in
+    '' | 0 | false | no) ;;
+    *) only_here="--no-index" UV_FIND_LINKS=$(pip_says find-links) && export UV_FIND_LINKS ;;
+    esac
 }
 
 install_packages() {
@@ -101,7 +111,7 @@ install_packages() {
         .uv/bin/uv venv -q --clear --python "$python" .venv
     fi
     say "Installing the packages of $lock"
-    .uv/bin/uv pip sync $(is_a_person || echo -q) --require-hashes --only-binary :all: --python .venv "$lock"
+    .uv/bin/uv pip sync $(is_a_person || echo -q) ${only_here:-} --require-hashes --only-binary :all: --python .venv "$lock"
     .uv/bin/uv pip install -q --offline --no-deps --no-build-isolation --python .venv --editable .
 }
 
