@@ -1,0 +1,105 @@
+"""Whether brackets and strings around the cursor fit together.
+
+Not a parser: it skips strings and comments as the language writes them, pairs the brackets of the
+statement that the cursor is in, and says yes only when everything pairs. No means "does not fit or
+cannot be told", so callers compare two variants and act only when exactly one of them fits.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from homeport.codetext.cursor import indent
+
+if TYPE_CHECKING:
+    from homeport.codetext.cursor import Cursor
+    from homeport.codetext.language import Language
+
+REACH = 3000
+"""Characters on each side of the cursor that are looked at."""
+CLOSERS = ")]}"
+_PAIRS = {")": "(", "]": "[", "}": "{"}
+
+
+@lru_cache(maxsize=64)
+def _tokens(language: Language) -> re.Pattern[str]:
+    """Comments, strings, brackets, line starts; a quote left over is an error."""
+    opening, closing = language.block_comment
+    parts = [rf"{re.escape(opening)}[\s\S]*?{re.escape(closing)}"] if opening else []
+    parts += [rf"{re.escape(language.line_comment)}[^\n]*"] if language.line_comment else []
+    for quote in language.long_quotes:
+        parts.append(rf"{re.escape(quote)}(?:\\[\s\S]|(?!{re.escape(quote)})[^\\])*+{re.escape(quote)}")
+    parts += [rf"{quote}(?:\\.|[^\\\n{quote}])*+{quote}" for quote in language.quotes]
+    parts += [r"'(?:\\.|[^\\'\n])'"] if language.quotes == '"' else []
+    left_over = "".join({quote[0] for quote in (*language.long_quotes, *language.quotes)})
+    parts += [rf"(?P<bad>[{left_over}])"] if left_over else []
+    parts += [r"(?P<open>[(\[{])", r"(?P<close>[)\]}])", r"\n(?P<line>(?=[ \t]*\S))"]
+    return re.compile("|".join(parts))
+
+
+def fits(cursor: Cursor, answer: str) -> bool:
+    """Whether every bracket of the cursor's statement has its partner with `answer` in place."""
+    if cursor.language is None:
+        return False
+    begin = _statement(cursor)
+    ahead = cursor.before[begin:] + answer
+    text = ahead + cursor.after[:REACH]
+    margins = _indent_at(text, 0), indent(_line_at(cursor))
+    return _pairs(_tokens(cursor.language), text, len(ahead), margins)
+
+
+def _pairs(tokens: re.Pattern[str], text: str, cursor: int, margins: tuple[int, int]) -> bool:
+    """Pair brackets up to the end of the statement that the cursor is in."""
+    stack: list[str] = []
+    for token in tokens.finditer(text):
+        kind = token.lastgroup
+        if kind == "open":
+            stack.append(token[0])
+        elif kind == "close":
+            if not stack or stack.pop() != _PAIRS[token[0]]:
+                return False
+        elif kind == "bad":
+            return False
+        elif kind == "line" and token.start() >= cursor and _ends(text, token.end(), stack, margins):
+            return not stack
+    return not stack
+
+
+def _ends(text: str, start: int, stack: list[str], margins: tuple[int, int]) -> bool:
+    """Whether the line at `start` is no part of the statement any more."""
+    outer, inner = margins
+    margin = _indent_at(text, start)
+    if margin < outer:
+        return True
+    return not stack and margin <= inner and text[start + margin] not in CLOSERS
+
+
+def _indent_at(text: str, start: int) -> int:
+    end = start
+    while text[end : end + 1] in {" ", "\t"}:
+        end += 1
+    return end - start
+
+
+def _line_at(cursor: Cursor) -> str:
+    """The cursor's line, or the last one that says something when it is blank."""
+    if cursor.line.strip() or cursor.line:
+        return cursor.line + "."
+    return cursor.before[-REACH:].rstrip().rpartition("\n")[2]
+
+
+def _statement(cursor: Cursor) -> int:
+    """Where the nearest line begins that is less indented than the cursor's and closes nothing."""
+    before = cursor.before
+    margin = indent(_line_at(cursor))
+    start = len(before) - len(cursor.line)
+    floor = max(len(before) - REACH, 0)
+    while margin > 0 and start > floor:
+        end, start = start - 1, before.rfind("\n", floor, start - 1) + 1
+        line = before[start:end]
+        if line.strip() and indent(line) < margin and line.lstrip()[0] not in CLOSERS:
+            return start
+        start = max(start, floor)
+    return max(start, floor)

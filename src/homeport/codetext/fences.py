@@ -1,0 +1,138 @@
+"""Answers of chat models: code in a Markdown fence, with a sentence ahead of it and more behind."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from homeport.codetext.language import Language
+
+LEAD = 400
+"""Characters of a chatty lead-in that are waited for a fence to follow."""
+OPENERS = frozenset(
+    (
+        *("Here", "Here's", "Sure", "Certainly", "Of", "The", "This", "To", "I", "I'll", "I've", "You", "Below"),
+        *("Okay", "OK", "Yes", "Great", "Absolutely", "Based", "Let", "Let's", "Given", "Note", "We", "Assuming"),
+        *("It", "In", "Looking", "Since", "Following", "My", "Your", "An", "A"),
+    )
+)
+"""Words that begin a sentence rather than code."""
+_WORD = re.compile(r"[A-Z][A-Za-z'\u2019]*")
+_LEADING_FENCE = re.compile(r"^```([^`\n]*)\n", re.MULTILINE)
+_OPENING = re.compile(r"\s*?([ \t]*)```([^`\n]*)\n")
+_FENCE = re.compile(r"\n([ \t]*)```([^`\n]*)(?=\n)")
+_MAY_BE_FENCE = re.compile(r"\n[ \t]*(?:`{1,2}|```[^`\n]*)?$")
+_OWN = frozenset(("markdown", "md", "mdx"))
+
+
+class Unfence:
+    """Keeps what stands in a fence, or everything where there is none.
+
+    Holds back: white space and backticks at the start; a lead-in of at most `lead` characters as
+    long as it reads like a sentence; within a fence a newline with what may be the closing fence.
+    """
+
+    __slots__ = ("_buffer", "_depth", "_fresh", "_inside", "_lead", "_margin", "_markdown", "_opening", "cut")
+
+    def __init__(self, language: Language | None, *, lead: int = LEAD) -> None:
+        self._markdown = language is not None and language.id == "markdown"
+        self._lead = lead
+        self._opening = True
+        self._inside = False
+        self._fresh = False
+        self._margin = 0
+        self._depth = 0
+        self._buffer = ""
+        self.cut = False
+
+    def feed(self, text: str) -> str:
+        """The text that surely belongs to the code."""
+        if not self._opening and not self._inside:
+            return text
+        self._buffer += text
+        if self._opening:
+            self._open()
+        return "" if self._opening else self._give()
+
+    def end(self) -> str:
+        """What was held back and is code."""
+        # A fence in the last line is one although no line end follows.
+        ended = self._inside or self._buffer.lstrip().startswith("```")
+        self._buffer += "\n" if ended else ""
+        self._open()
+        self._opening = False
+        text = self._give() + self._buffer
+        return text[:-1] if ended and not self.cut else text
+
+    def _open(self) -> None:
+        """Find out, as far as the text allows, whether a fence begins the answer."""
+        while self._opening:
+            if fence := _OPENING.match(self._buffer):
+                self._enter(fence[2], len(fence[1]), fence.end())
+            elif not self._inside and (fence := _LEADING_FENCE.search(self._buffer)) and self._leads(fence.start()):
+                self._enter(fence[1], 0, fence.end())
+            else:
+                self._opening = self._undecided()
+                return
+
+    def _enter(self, info: str, margin: int, end: int) -> None:
+        """Take the opening fence away, unless it is part of the document or closes what is open."""
+        word = info.strip().partition(" ")[0].lower()
+        if (self._markdown and word not in _OWN) or (self._inside and not word):
+            self._opening = False
+            return
+        self._inside = self._fresh = True
+        self._margin = margin
+        self._buffer = self._buffer[end:]
+
+    def _leads(self, end: int) -> bool:
+        text = self._buffer[:end].strip()
+        return len(text) <= self._lead and _sentence(text) is True
+
+    def _undecided(self) -> bool:
+        """Whether more text could still turn the beginning into a fence or into a lead-in to one."""
+        text = self._buffer.strip()
+        if text.startswith("```"):
+            return "\n" not in self._buffer.lstrip() and "`" not in text[3:]
+        if "```".startswith(text):
+            return True
+        return not self._inside and len(text) <= self._lead and _sentence(text) is not False
+
+    def _give(self) -> str:
+        """What of the buffer is surely code."""
+        if not self._inside:
+            text, self._buffer = self._buffer, ""
+            return text
+        # The newline that ended the opening fence may begin the closing one.
+        text = "\n" * self._fresh + self._buffer
+        end = self._closing(text)
+        self.cut = end is not None
+        if end is None:
+            may_be = _MAY_BE_FENCE.search(text)
+            end = may_be.start() if may_be else len(text)
+        self._buffer = "" if self.cut else text[max(end, self._fresh) :]
+        given = text[self._fresh : end]
+        self._fresh = self._fresh and end <= 0
+        return given
+
+    def _closing(self, text: str) -> int | None:
+        """Where the closing fence begins, its newline included."""
+        for fence in _FENCE.finditer(text):
+            if len(fence[1]) > self._margin:
+                continue
+            if self._markdown:
+                self._depth += 1 if fence[2].strip() else -1
+            if not self._markdown or self._depth < 0:
+                return fence.start()
+        return None
+
+
+def _sentence(text: str) -> bool | None:
+    """Whether `text` begins like a sentence; None while its first word is not complete."""
+    word = _WORD.match(text)
+    if word is None:
+        return False
+    if word.end() == len(text):
+        return None if any(opener.startswith(word[0]) for opener in OPENERS) else False
+    return text[word.end()] in " ,!.:" and word[0].replace("\u2019", "'") in OPENERS

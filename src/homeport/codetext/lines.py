@@ -1,0 +1,250 @@
+"""An answer line by line: where it arrives at the code that follows, where it goes round in circles."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from homeport.codetext.brackets import CLOSERS, fits
+from homeport.codetext.cursor import indent, weight
+
+if TYPE_CHECKING:
+    from homeport.codetext.cursor import Cursor
+
+BLOCK = 8
+"""Lines that a repeated block may have."""
+COPIES = 3
+"""So many copies of a block in a row are a loop …"""
+SHORT_COPIES = 5
+"""… or so many when the block says little: tables and tests repeat short lines."""
+SPEAKING = 8
+"""Letters and digits that make a line or a block say something."""
+TELLING = 24
+"""Letters and digits that make one line that stands nowhere else enough."""
+ARRIVED = 4
+"""Lines in a row that equal those below are enough, whatever they say."""
+
+_LEAVES = re.compile(r"(?:return|break|continue|raise|throw|goto|pass)\b")
+_CLOSES = re.compile(r"[)\]}>;,]+$|(?:end|fi|done|esac|endif|endfunction)\b[;,.)]*$|</[\w:.-]+>$|\}? ?else:?(?: \{)?$")
+
+
+class Lines:
+    """Lets lines through until the answer is over.
+
+    The first visible line flows as it comes unless it equals, so far, the line below the cursor.
+    Every further line is given when it is complete, because an answer that ends at the token limit
+    loses its last, unfinished line. Held longer are blank lines (until the next line), lines that
+    equal those below (at most `ARRIVED`) and lines that repeat a block (at most 4 `BLOCK`s).
+    """
+
+    __slots__ = ("_arrived", "_at", "_cursor", "_flowing", "_given", "_lines", "_partial", "_seen", "_streaks", "cut")
+
+    def __init__(self, cursor: Cursor) -> None:
+        self._cursor = cursor
+        self._lines: list[str] = []
+        """The complete lines of the answer."""
+        self._given = 0
+        """How many of them were given."""
+        self._partial: list[str] = []
+        """The line at hand, in parts."""
+        self._flowing = False
+        """The line at hand is given as it comes."""
+        self._seen = False
+        """A line that says something is complete."""
+        self._arrived = 0
+        """So many of the last lines equal those below the cursor …"""
+        self._at = 0
+        """… beginning with this one."""
+        self._streaks = [0] * (BLOCK + 1)
+        """By distance: how many of the last lines equal the one that far ahead of them."""
+        self.cut = False
+
+    def feed(self, text: str) -> str:
+        """The text of the lines that surely stay."""
+        if "\n" not in text:
+            return self._add(text)
+        given: list[str] = []
+        *complete, text = text.split("\n")
+        for line in complete:
+            given.append(self._end_line(line))
+            if self.cut:
+                return "".join(given)
+        return "".join((*given, self._add(text)))
+
+    def end(self, finish: str) -> str:
+        """What was held back and stays."""
+        given = "" if self.cut else self._last(finish)
+        return given if self.cut else given + self._give(len(self._lines))
+
+    def _last(self, finish: str) -> str:
+        """Take the line at hand as complete, or leave it away when the token limit cut it."""
+        given = ""
+        if finish == "length" and self._seen and not self._flowing:
+            self._truncate(len(self._lines))
+        elif self._partial or self._lines:
+            given = self._end_line("")
+        over = bool(self._arrived) and not self.cut and self._is_over()
+        return given + self._cut(self._at) if over else given
+
+    def _add(self, part: str) -> str:
+        """Begin or continue the line at hand; give it only while no line before it says anything."""
+        if not part:
+            return ""
+        self._partial.append(part)
+        if self._flowing:
+            return part
+        if self._seen or not part.strip() or self._may_arrive():
+            return ""
+        self._flowing = True
+        held = self._give(len(self._lines))
+        return "".join((held, "\n" if self._lines else "", *self._partial))
+
+    def _may_arrive(self) -> bool:
+        """Whether the line at hand equals, so far, the line below."""
+        below = self._cursor.below
+        if not below or not (self._lines or self._cursor.at_line_start):
+            return False
+        return below[0].lstrip().startswith(self._full(len(self._lines), "".join(self._partial)).strip())
+
+    def _end_line(self, last_part: str) -> str:
+        """Complete the line at hand."""
+        line = "".join((*self._partial, last_part))
+        self._partial.clear()
+        self._lines.append(line)
+        self._seen = self._seen or bool(line.strip())
+        if self._flowing:
+            self._flowing = False
+            self._given = len(self._lines)
+            return last_part
+        return self._settle(len(self._lines) - 1, line)
+
+    def _settle(self, at: int, line: str) -> str:
+        """Decide about the line at `at`, which is complete and was not given yet."""
+        if at and line.startswith("```") and self._is_fence():
+            return self._cut(at)
+        self._compare(at, self._full(at, line).rstrip())
+        if self._arrived and self._is_there():
+            return self._cut(self._at)
+        if repeated := self._repeated(at):
+            return self._cut(repeated, arrived=False)
+        until = min(at + 1 - max(self._streaks), self._at if self._arrived else at + 1)
+        return self._give(self._without_blank(until))
+
+    def _give(self, until: int) -> str:
+        """Give the lines up to `until`, each with the newline ahead of it."""
+        first, self._given = self._given, max(until, self._given)
+        text = "\n".join(self._lines[first : self._given])
+        return "\n" + text if first and self._given > first else text
+
+    def _cut(self, at: int, *, arrived: bool = True) -> str:
+        """End the answer ahead of the line at `at`."""
+        self.cut = True
+        if not arrived or self._cursor.on_next:
+            del self._lines[at:]
+        else:
+            self._truncate(at)
+        if arrived and self._cursor.on_next and at:
+            # What was there stays on a line of its own, as far in as it was.
+            self._lines.append(self._cursor.line)
+        return self._give(len(self._lines))
+
+    def _truncate(self, at: int) -> None:
+        """Forget the line at hand, the lines from `at` on and blank ones ahead of it."""
+        self._partial.clear()
+        del self._lines[self._without_blank(at) :]
+
+    def _without_blank(self, until: int) -> int:
+        while until > self._given and not self._lines[until - 1].strip():
+            until -= 1
+        return until
+
+    def _full(self, at: int, line: str) -> str:
+        """The line as it will stand in the file."""
+        return line if at else self._cursor.line + line
+
+    def _is_fence(self) -> bool:
+        """Whether a line of three backticks is the end of an answer in a language that has none."""
+        language = self._cursor.language
+        return language is not None and language.id != "markdown" and not self._cursor.mentions("```")
+
+    # Where the answer arrives at the code below.
+
+    def _compare(self, at: int, line: str) -> None:
+        """Count how many of the last lines equal those below."""
+        below = self._cursor.below
+        if not below or not line.strip() or not (at or self._cursor.at_line_start):
+            return
+        if 0 < self._arrived < len(below) and _same(line, below[self._arrived]):
+            self._arrived += 1
+        elif _same(line, below[0]):
+            # The line below several times in a row: the first of them is where it was reached.
+            self._at = self._at if self._arrived == 1 else at
+            self._arrived = 1
+        else:
+            self._arrived = 0
+
+    def _is_there(self) -> bool:
+        """Whether so much equals the code below that no further line can change it."""
+        below = self._cursor.below[: self._arrived]
+        if len(below) >= ARRIVED:
+            return True
+        said = sum(map(weight, below))
+        if len(below) > 1:
+            return said >= SPEAKING
+        return said >= TELLING and self._is_exact() and self._cursor.occurrences(below[0].strip()) == 1
+
+    def _is_over(self) -> bool:
+        """Whether the last lines, which equal those below, are those below."""
+        line = self._cursor.below[0]
+        code = line.strip()
+        if weight(code) >= SPEAKING and self._cursor.occurrences(code) == 1:
+            return True
+        if not self._is_exact():
+            return False
+        return bool(_LEAVES.match(code)) or (bool(_CLOSES.match(code)) and self._closes_twice(line))
+
+    def _is_exact(self) -> bool:
+        """Whether the first of them is as far in as the line below."""
+        return self._full(self._at, self._lines[self._at]).rstrip() == self._cursor.below[0]
+
+    def _closes_twice(self, line: str) -> bool:
+        """Whether `line`, which closes something, would stand there twice for one opening."""
+        without = "\n".join(self._lines[: self._at])
+        both = "\n".join(self._lines)
+        if any(closer in line for closer in CLOSERS) and fits(self._cursor, both):
+            return False
+        if fits(self._cursor, without) and not fits(self._cursor, both):
+            return True
+        # In code that is indented as it is nested, nothing in the answer can have opened it.
+        ahead = [self._full(at, text) for at, text in enumerate(self._lines[: self._at])]
+        margins = [indent(text) for text in ahead if text.strip()]
+        return bool(margins) and min(margins) > indent(line)
+
+    # Where the answer goes round in circles.
+
+    def _repeated(self, at: int) -> int:
+        """Where the second copy of a block begins that now stands there often enough; 0 for none."""
+        line = self._full(at, self._lines[at])
+        for distance in range(1, min(BLOCK, at) + 1):
+            if line != self._full(at - distance, self._lines[at - distance]):
+                self._streaks[distance] = 0
+                continue
+            self._streaks[distance] += 1
+            streak = self._streaks[distance]
+            if streak >= distance * (COPIES - 1) and streak >= distance * (self._copies(at, distance) - 1):
+                return at + 1 - streak
+        return 0
+
+    def _copies(self, at: int, distance: int) -> int:
+        """How many copies of the last `distance` lines are a loop."""
+        block = "".join(self._lines[at + 1 - distance : at + 1])
+        if not block.strip():
+            return at + 2
+        return COPIES if weight(block) >= SPEAKING else SHORT_COPIES
+
+
+def _same(line: str, below: str) -> bool:
+    """Equal, and as far in when they say little."""
+    if line == below:
+        return True
+    return weight(below) >= SPEAKING and line.strip() == below.strip()

@@ -1,0 +1,126 @@
+"""Tokens that end an answer: sentinels and turn marks of every family, and the caller's own stops.
+
+A server that is configured well never sends one as text; many are not. Code that deals with
+sentinels is spared: there they are left alone, in quotes or once one stands near the cursor.
+Sources: the documents named in `homeport/families/*.py`.
+"""
+
+# ruff: noqa: RUF001 (the sentinels are spelled with these bars)
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from homeport.codetext.cursor import Cursor
+
+SENTINELS: tuple[str, ...] = (
+    *("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<|fim_pad|>", "<|file_separator|>"),
+    *("<|repo_name|>", "<|file_sep|>", "<|cursor|>", "<|endoftext|>", "<|end_of_text|>", "<|begin_of_text|>"),
+    *("<|im_start|>", "<|im_end|>", "<|im_sep|>", "<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>"),
+    *("<|EOT|>", "<|end|>", "<|start|>", "<|return|>", "<|channel|>", "<|message|>", "<|call|>"),
+    *("<|user|>", "<|assistant|>", "<|system|>", "<|start_of_role|>", "<|end_of_role|>"),
+    *("<fim_prefix>", "<fim_suffix>", "<fim_middle>", "<fim_pad>", "<fim-prefix>", "<fim-suffix>", "<fim-middle>"),
+    *("<repo_name>", "<file_sep>", "<gh_stars>", "<issue_start>", "<jupyter_start>", "<commit_before>"),
+    *("<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>", "<｜end▁of▁sentence｜>", "<｜begin▁of▁sentence｜>"),
+    *("<｜User｜>", "<｜Assistant｜>", "<end_of_turn>", "<start_of_turn>", "<eos>", "<bos>"),
+    *("[PREFIX]", "[SUFFIX]", "[MIDDLE]", "[INST]", "[/INST]"),
+)
+TAG_LIKE: tuple[str, ...] = ("<s>", "</s>", "<PRE>", "<SUF>", "<MID>", "<EOT>")
+"""Sentinels that are also tags: no sign of anything in a language written in tags."""
+CUT_SHORT = 4
+"""Characters that the beginning of a sentinel must have to be taken for one at the end of an answer."""
+
+
+class _Tokens(NamedTuple):
+    whole: re.Pattern[str]
+    first: re.Pattern[str]
+    """The characters that tokens begin with."""
+    beginnings: frozenset[str]
+    """Every proper beginning of a token."""
+    longest: int
+
+
+@lru_cache(maxsize=256)
+def _tokens(stops: tuple[str, ...], *, markup: bool) -> _Tokens:
+    words = {word for word in (*SENTINELS, *(() if markup else TAG_LIKE), *stops) if word}
+    return _Tokens(
+        re.compile("|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))),
+        re.compile("[" + "".join(re.escape(char) for char in {word[0] for word in words}) + "]"),
+        frozenset(word[:size] for word in words for size in range(1, len(word))),
+        max(map(len, words)),
+    )
+
+
+_QUOTES = frozenset("\"'`")
+
+
+@lru_cache(maxsize=1)
+def _named() -> re.Pattern[str]:
+    return re.compile("|".join(map(re.escape, SENTINELS)))
+
+
+class Stops:
+    """Lets text through up to the first token that ends it.
+
+    Holds back at most one character less than the longest token: the part that may still become one.
+    """
+
+    __slots__ = ("_cursor", "_given", "_held", "_last", "_spared", "_tokens", "cut")
+
+    def __init__(self, cursor: Cursor, stops: tuple[str, ...]) -> None:
+        self._cursor = cursor
+        self._given = stops
+        self._tokens = _tokens(stops, markup=cursor.language is not None and cursor.language.markup)
+        self._held = ""
+        self._last = cursor.before[-1:]
+        """The character ahead of what is held."""
+        self._spared = False
+        self.cut = False
+
+    def feed(self, text: str) -> str:
+        """The text that surely stands before every token."""
+        text = self._held + text
+        safe = self._find(text, self._undecided(text))
+        self._held = text[safe:]
+        self._last = text[safe - 1] if safe else self._last
+        return text[:safe]
+
+    def end(self) -> str:
+        """What was held back, unless it is the beginning of a token that was cut short."""
+        text, self._held = self._held, ""
+        end = self._find(text, len(text))
+        cut_short = end >= CUT_SHORT and text.startswith(("<|", "<｜")) and not self._is_meant("", 0, text)
+        return "" if cut_short else text[:end]
+
+    def _find(self, text: str, until: int) -> int:
+        """Where the answer ends: at the first token that begins no later than `until`, else there."""
+        found = self._tokens.whole.search(text)
+        while found and found.start() <= until:
+            if found[0] in self._given or not self._is_meant(found[0], found.start(), text):
+                self.cut = True
+                return found.start()
+            found = self._tokens.whole.search(text, found.start() + 1)
+        return until
+
+    def _is_meant(self, token: str, at: int, text: str) -> bool:
+        """Whether the code is about sentinels."""
+        if not self._spared:
+            ahead = text[at - 1] if at else self._last
+            self._spared = (
+                ahead in _QUOTES
+                or (bool(token) and self._cursor.mentions(token))
+                or any(map(_named().search, self._cursor.nearby))
+            )
+        return self._spared
+
+    def _undecided(self, text: str) -> int:
+        """Where a token may have begun that is not complete yet."""
+        tokens = self._tokens
+        begin = max(len(text) - tokens.longest + 1, 0)
+        for first in tokens.first.finditer(text, begin):
+            if text[first.start() :] in tokens.beginnings:
+                return first.start()
+        return len(text)
