@@ -37,6 +37,14 @@ def digest(pepper: bytes, token: str) -> bytes:
     return hmac.digest(pepper, token.encode(), "sha256")
 
 
+def seal(pepper: bytes, token: str) -> bytes:
+    """The digest of a token that was made elsewhere; raises ValueError when it cannot be one of ours."""
+    if not well_formed(token):
+        message = "that is no Homeport token; `homeport tokens mint` makes one"
+        raise ValueError(message)
+    return digest(pepper, token)
+
+
 def hint(token: str) -> str:
     """The last four characters, to tell tokens apart in a list."""
     return token[-4:]
