@@ -8,7 +8,8 @@ PARTS := requirements/uv.txt pyproject.toml tools/install.sh
 # Once the developers' packages are in, `make up` must not take them out again.
 LOCK = $(if $(wildcard .venv/.dev),dev,run)
 # Facts that the code knows better are put into the documentation between markers.
-COG = .venv/bin/cog -P -I tools -p 'from facts import *; import picture' --verbosity=1 $$(grep -rlF '[[[cog' README.md docs)
+COG = .venv/bin/cog -P -I tools -p 'from facts import *; import picture' --verbosity=1
+GENERATED = $$(grep -rlF '[[[cog' README.md docs)
 COMPILE = .uv/bin/uv pip compile -q --upgrade --universal --generate-hashes --only-binary :all: --no-annotate --no-header
 
 .PHONY: help up test check docs lock bench bench-quick peers clean
@@ -27,10 +28,10 @@ check: .venv/.dev ## Format, lint, types, import contracts, generated documentat
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	$(COG) --check --check-fail-msg='Run: make docs'
+	$(COG) --check --check-fail-msg='Run: make docs' $(GENERATED)
 
 docs: .venv/.dev ## Regenerate what is generated and build the site into site/
-	$(COG) -r
+	$(COG) -r $(GENERATED)
 	.venv/bin/zensical build --clean
 
 lock: .venv/.run ## Choose newer packages, at least a week old, and write requirements/*.txt

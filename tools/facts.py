@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 PACKAGE = Path(homeport.__file__).parent
 NOTHING = "*(none yet)*"
 COMPUTED = {"data_dir": "`.homeport/` in a checkout, else the platform's data directory"}
+UNEXPECTED = "Something that should not happen; the log has more under the correlation id."
 ALSO = re.compile(r"[;,:] also `AIGW_\w+`\.$")
 """The end of a sentence that names the second variable, which has a column of its own."""
 COMPLETES = {"fim": "fills in the middle", "prefix": "continues the prefix", "chat": "asked in words"}
@@ -128,7 +129,8 @@ def error_codes() -> str:
     """Every code a client may see, with its status; the first class that carries a code explains it."""
     rows: dict[str, tuple[str, str, str]] = {}
     for kind in error_kinds():
-        rows.setdefault(kind.code, (f"`{kind.code}`", str(kind.status), first_line(kind)))
+        told = UNEXPECTED if kind is errors.HomeportError else first_line(kind)
+        rows.setdefault(kind.code, (f"`{kind.code}`", str(kind.status), told))
     return table(("Code", "Status", "What happened"), rows.values())
 
 
