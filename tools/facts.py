@@ -274,7 +274,7 @@ def _below(words: str, command: click.Command) -> Iterator[tuple[str, click.Comm
             for name in command.list_commands(context):
                 member = command.get_command(context, name)
                 if member:
-                    yield from _below(f"{words} {name}", member)
+                    yield from _below(f"{words} {name.replace('_', '-')}", member)
 
 
 def help_of(words: str, command: click.Command) -> str:
