@@ -118,6 +118,14 @@ def limits() -> str:
     return table(("Limit", "Default", "What it decides"), rows)
 
 
+def models_file() -> str:
+    """The example of a models file that its reader carries in its documentation."""
+    from homeport.store import models_file as reader  # noqa: PLC0415 (only this page needs the room)
+
+    example = (reader.__doc__ or "").partition("\n\n")[2].rstrip()
+    return f"```toml\n{example}\n```"
+
+
 def error_kinds(root: type[errors.HomeportError] = errors.HomeportError) -> Iterator[type[errors.HomeportError]]:
     """The error tree, parents before children."""
     yield root
