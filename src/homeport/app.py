@@ -15,9 +15,11 @@ import uvloop
 from typing_extensions import override
 
 from homeport import console, families, features, protocols, providers
-from homeport.access import PUBLIC
+from homeport.access import PUBLIC, tokens
+from homeport.access.gate import Gate
 from homeport.console import Page, _layout, _reference
-from homeport.domain.errors import Unknown
+from homeport.domain.errors import StoreUnavailable, Unknown
+from homeport.domain.models import Snapshot
 from homeport.families import Family
 from homeport.features import Feature, Workbench
 from homeport.features._capacity import Capacity
@@ -27,23 +29,29 @@ from homeport.kit.addresses import parse_networks
 from homeport.kit.discover import discover
 from homeport.kit.metrics import Metrics
 from homeport.kit.upstream_http import HttpUpstream
+from homeport.kit.vault import KEY_FILE, Vault
 from homeport.protocols import Look, Reply, WireProtocol, _openai
-from homeport.protocols._endpoint import Door, Endpoint, Visit
+from homeport.protocols._book import Book
+from homeport.protocols._endpoint import Door, Endpoint
 from homeport.protocols._openapi import describe
 from homeport.providers import Provider
+from homeport.providers._engine import PLATFORM, Engine
+from homeport.store import models_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 
-    from homeport.access.gate import Gate
-    from homeport.domain.models import Snapshot
     from homeport.kit.logs import Logs
     from homeport.kit.settings import Settings
     from homeport.kit.upstream import Upstream
-    from homeport.protocols._endpoint import Receive, Scope, Send
+    from homeport.protocols._visit import Receive, Scope, Send, Visit
+    from homeport.store.database import Store
+    from homeport.store.registry import Registry
 
 log = structlog.get_logger()
 
+PEPPER = "pat-pepper"
+LAST_USED_S = 15.0
 HTML = b"text/html; charset=utf-8"
 FOREVER = (b"cache-control", b"public, max-age=31536000, immutable")
 
@@ -89,7 +97,7 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
         trouble=parts.trouble,
         completion_prompt_tokens=settings.completion_prompt_tokens,
     )
-    door = Door(bench=bench, gate=parts.gate, metrics=metrics, log=logs.request, body_limit=settings.body_limit)
+    door = Door(bench=bench, gate=parts.gate, book=Book(metrics, logs.request), body_limit=settings.body_limit)
     metrics.watch("homeport_queued_requests", "Requests that wait for a model", bench.capacity.queued)
     every = (*shelf.values(), _pages(discover(console, Page).values()), _documents(shelf.values()))
     routes = {
@@ -171,6 +179,7 @@ async def serve(
         gc.freeze()
         gc.set_threshold(10_000, 20, 50)
         await running.serve(sockets=[listener])
+        app.door.book.settle()
 
 
 def _times(settings: Settings) -> server.Times:
@@ -188,3 +197,120 @@ def run(main: Coroutine[Any, Any, None]) -> None:
     """Run a program on uvloop."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main)
+
+
+async def run_instance(
+    settings: Settings,
+    logs: Logs,
+    *,
+    ready: Callable[[str], None],
+    on_step: Callable[[str], None] = lambda _step: None,
+    before: Callable[[Store], Awaitable[None]] | None = None,
+) -> None:
+    """Both roles in one process, with the database. `before` may provision; `ready` is told the address."""
+    # here, so that the gateway role never loads what knows SQL
+    from homeport.store import schema  # noqa: PLC0415 (see above)
+    from homeport.store.database import Store  # noqa: PLC0415 (see above)
+    from homeport.store.registry import Registry  # noqa: PLC0415 (see above)
+
+    vault = Vault(settings.data_dir / KEY_FILE)
+    url = settings.sqlalchemy_url()
+    on_step("database")
+    await schema.upgrade(url)
+    async with contextlib.AsyncExitStack() as stack:
+        store = await Store.open(url, vault)
+        stack.push_async_callback(store.close)
+        if before is not None:
+            await before(store)
+        registry = Registry(store, settings.refresh_s)
+        await registry.refresh()
+        gate = Gate(
+            lambda: registry.current,
+            vault.derive(PEPPER),
+            bypass=settings.auth_bypass,
+            fresh=lambda: registry.healthy,
+        )
+        engine = Engine(threads=settings.embedded_threads, weights=settings.embedded_model)
+        if any(model.platform == PLATFORM and model.enabled for model in registry.current.models.values()):
+            on_step("embedded model")
+            await engine.start()
+            stack.push_async_callback(engine.stop)
+        _background(stack, registry.follow())
+        _background(stack, _note_use(store, gate))
+        on_step("listening")
+        parts = Parts(snapshot=_Located(registry, engine), gate=gate, trouble=lambda: registry.problem)
+        await serve(
+            settings,
+            parts,
+            logs,
+            host=settings.host,
+            port=settings.port,
+            ready=lambda port: ready(address(settings.host, port)),
+        )
+
+
+async def run_gateway(settings: Settings, logs: Logs, *, ready: Callable[[str], None]) -> None:
+    """The gateway alone: no database; models, features and tokens from a file, if there is one."""
+    vault = Vault()
+    pepper = vault.derive(PEPPER)
+    registry = models_file.Watched(settings.models_file, partial(tokens.seal, pepper)) if settings.models_file else None
+    snapshot = Snapshot()
+    current = (lambda: registry.current) if registry else (lambda: snapshot)
+    async with contextlib.AsyncExitStack() as stack:
+        if registry:
+            _background(stack, registry.follow())
+        await serve(
+            settings,
+            Parts(snapshot=current, gate=Gate(current, pepper, bypass=settings.auth_bypass)),
+            logs,
+            host=settings.gateway_host,
+            port=settings.gateway_port,
+            ready=lambda port: ready(address(settings.gateway_host, port)),
+        )
+
+
+class _Located:
+    """The registry's snapshot in which embedded models know where their engine answers; made anew only on change."""
+
+    def __init__(self, registry: Registry, engine: Engine) -> None:
+        self._registry = registry
+        self._engine = engine
+        self._of: tuple[Snapshot, str] | None = None
+        self._made = Snapshot()
+
+    def __call__(self) -> Snapshot:
+        """The snapshot of this moment."""
+        current, where = self._registry.current, self._engine.address
+        if self._of is None or self._of[0] is not current or self._of[1] != where:
+            self._of = current, where
+            models = (each for each in current.models.values() if each.platform == PLATFORM)
+            self._made = current.with_models(*(self._engine.locate(model) for model in models))
+        return self._made
+
+
+def address(host: str, port: int) -> str:
+    """The URL at which this machine reaches a listener."""
+    name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104 (compared, not bound)
+    return f"http://{name}:{port}"
+
+
+def _background(stack: contextlib.AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
+    """Run `work` until the stack closes."""
+    task = asyncio.create_task(work)
+
+    async def stop() -> None:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    stack.push_async_callback(stop)
+
+
+async def _note_use(store: Store, gate: Gate) -> None:
+    """Write down now and then when tokens were used; a database that is away is tried again later."""
+    while True:
+        await asyncio.sleep(LAST_USED_S)
+        try:
+            await store.touch_tokens(gate.drain_last_used())
+        except StoreUnavailable as error:
+            log.warning("last use of tokens not written", reason=error.code)

@@ -87,7 +87,11 @@ class Engine:
         if self.child is not None:
             await self.child.stop()
 
+    @property
+    def address(self) -> str:
+        """Where it answers now; empty while it does not run."""
+        return self.child.said if self.child else ""
+
     def locate(self, model: Model) -> Model:
         """An embedded model as it can be reached now."""
-        address = self.child.said if self.child else ""
-        return replace(model, endpoint=f"{address}/v1" if address else NOWHERE, key=self._key)
+        return replace(model, endpoint=f"{self.address}/v1" if self.address else NOWHERE, key=self._key)
