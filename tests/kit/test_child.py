@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 
-from homeport.kit.child import LEASH, TAIL_LINES, Child, DidNotStart, Patience
+from homeport.kit.child import LEASH, TAIL_LINES, Child, ChildError, Patience
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -129,9 +129,9 @@ async def test_restarts_come_slower_and_slower() -> None:
 
 async def test_a_child_that_ends_while_starting_says_why() -> None:
     failing = child("import sys; print('no such model'); sys.exit(3)")
-    with pytest.raises(DidNotStart) as caught:
+    with pytest.raises(ChildError) as caught:
         await failing.start()
-    assert str(caught.value) == "The sample ended while starting (exit status 3). no such model"
+    assert str(caught.value) == "The sample ended while starting (exit status 3). Its last line: no such model"
     assert failing.pid is None
 
 
@@ -140,13 +140,13 @@ async def test_a_command_that_does_not_exist_says_so() -> None:
         return False
 
     missing = Child(("/nowhere/engine",), {}, ready, name="engine", patience=QUICK)
-    with pytest.raises(DidNotStart, match=r"/nowhere/engine cannot be started: No such file or directory"):
+    with pytest.raises(ChildError, match=r"/nowhere/engine cannot be started: No such file or directory"):
         await missing.start()
 
 
 async def test_a_child_that_never_gets_ready_is_ended() -> None:
     slow = child("import os, time; print(os.getpid(), flush=True); time.sleep(60)", Patience(ready_s=0.3, grace_s=0.3))
-    with pytest.raises(DidNotStart, match=r"was not ready within 0\.3 s"):
+    with pytest.raises(ChildError, match=r"was not ready within 0\.3 s"):
         await slow.start()
     assert not alive(int(slow.tail[0]))
 
