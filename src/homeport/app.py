@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,8 @@ log = structlog.get_logger()
 
 PEPPER = "pat-pepper"
 LAST_USED_S = 15.0
+RUN_FILE = "run.json"
+"""In the data directory while an instance runs: its URL and process id."""
 HTML = b"text/html; charset=utf-8"
 FOREVER = (b"cache-control", b"public, max-age=31536000, immutable")
 
@@ -245,8 +248,16 @@ async def run_instance(
             logs,
             host=settings.host,
             port=settings.port,
-            ready=lambda port: ready(address(settings.host, port)),
+            ready=lambda port: _announce(settings, stack, address(settings.host, port), ready),
         )
+
+
+def _announce(settings: Settings, stack: contextlib.AsyncExitStack, url: str, ready: Callable[[str], None]) -> None:
+    """Leave a note of where we run for the command line, for as long as we do."""
+    note = settings.data_dir / RUN_FILE
+    note.write_bytes(orjson.dumps({"url": url, "pid": os.getpid()}))
+    stack.callback(note.unlink, missing_ok=True)
+    ready(url)
 
 
 async def run_gateway(settings: Settings, logs: Logs, *, ready: Callable[[str], None]) -> None:
