@@ -123,10 +123,13 @@ class Child:
 
     async def _launch(self) -> None:
         started = asyncio.get_running_loop().time()
-        self._process = await self._spawn()
+        spawning = asyncio.create_task(self._spawn())
         try:
+            # whoever cancels us here must not leave a process that nobody knows of
+            self._process = await asyncio.shield(spawning)
             await self._until_ready(self._process)
         except BaseException:
+            self._process = await spawning
             await self._end()
             raise
         self._is_ready = True
