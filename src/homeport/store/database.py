@@ -1,0 +1,219 @@
+"""The store: one object for everything that is remembered, on SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, insert, select, update
+
+from homeport.domain.models import Snapshot
+from homeport.store import checks, features, models, people, tokens
+from homeport.store.engine import connect, parse, reading, writing
+from homeport.store.records import AuditEvent
+from homeport.store.tables import audit_events, revision
+from homeport.store.tables import settings as setting_table
+from homeport.store.version import require, require_file, version_of
+from homeport.store.writing import Writing
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+    from homeport.domain.models import FeatureSetting, Model, Token
+    from homeport.kit.vault import Vault
+    from homeport.store.records import Edited, User
+
+_SETTING_CHARS = 20_000
+
+
+class Store:
+    """Reads and changes what is remembered.
+
+    Every change takes `by`, the person or token that makes it, is one transaction together with
+    its audit event, and raises StoreUnavailable (503) without having changed anything when the
+    database is locked, full, read-only or away.
+    """
+
+    def __init__(self, engine: AsyncEngine, vault: Vault) -> None:
+        """For `open`, which checks the tables first."""
+        self._engine = engine
+        self._vault = vault
+        self._listeners: list[Callable[[], Awaitable[None]]] = []
+
+    @classmethod
+    async def open(cls, url: str, vault: Vault) -> Store:
+        """Connect and check the tables; raises BadConfiguration, StoreSchema or another StoreUnavailable."""
+        require_file(parse(url))
+        engine = connect(url)
+        try:
+            async with reading(engine) as connection:
+                require(await version_of(connection))
+        except BaseException:
+            await engine.dispose()
+            raise
+        return cls(engine, vault)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._engine.dispose()
+
+    def after_change(self, listener: Callable[[], Awaitable[None]]) -> None:
+        """Await `listener` after each change made through this object, before the change returns."""
+        self._listeners.append(listener)
+
+    async def revision(self) -> int:
+        """A number that is another one after every change, by whatever process."""
+        async with reading(self._engine) as connection:
+            return await _revision(connection)
+
+    async def snapshot(self) -> Snapshot:
+        """All that serving a request needs, as one consistent state, with a sentence for each unreadable secret."""
+        async with reading(self._engine) as connection:
+            number = await _revision(connection)
+            model_rows = await models.rows(connection)
+            token_rows = await tokens.valid(connection, datetime.now(UTC))
+            assigned = await features.load(connection)
+            values = await _settings(connection)
+        registered, lost_keys = models.build(model_rows, self._vault)
+        valid, lost_tokens = tokens.build(token_rows, self._vault.key_ids[0])
+        return Snapshot(
+            revision=number,
+            models=registered,
+            features=assigned,
+            tokens=valid,
+            settings=values,
+            problems=lost_keys + lost_tokens,
+        )
+
+    async def models(self) -> list[Model]:
+        """Every registered model, by name; one whose key cannot be read has none."""
+        async with reading(self._engine) as connection:
+            rows = await models.rows(connection)
+        return list(models.build(rows, self._vault)[0].values())
+
+    async def model(self, name: str) -> Model:
+        """One model; raises Unknown with the names there are."""
+        async with reading(self._engine) as connection:
+            row = await models.find(connection, name)
+        return models.build([row], self._vault)[0][name]
+
+    async def add_model(self, model: Model, *, by: str) -> Model:
+        """Register a model; raises BadRequest."""
+        async with self._change(by) as change:
+            return await models.add(change, model)
+
+    async def edit_model(self, name: str, changes: Mapping[str, Any], *, by: str) -> Edited:
+        """Change some fields of a model, named as in `Model`; raises BadRequest or Unknown.
+
+        `key` may be a Secret or a text, empty to remove it; `limits` may be Limits or a mapping of
+        the ones that change. Moving the endpoint to another origin removes the stored key, unless a
+        new one comes with it; the notes say so.
+        """
+        async with self._change(by) as change:
+            return await models.edit(change, name, changes)
+
+    async def rename_model(self, name: str, to: str, *, by: str) -> Edited:
+        """Give a model another name; the features that it serves follow."""
+        return await self.edit_model(name, {"name": to}, by=by)
+
+    async def remove_model(self, name: str, *, by: str, force: bool = False) -> None:
+        """Forget a model and its key; raises Unknown, or InUse while features use it unless `force`."""
+        async with self._change(by) as change:
+            await models.remove(change, name, force=force)
+
+    async def reseal_keys(self, *, by: str) -> int:
+        """Encrypt all keys with the newest root key, after `Vault.rotate`; returns how many were not yet."""
+        async with self._change(by) as change:
+            return await models.reseal(change)
+
+    async def features(self) -> dict[str, FeatureSetting]:
+        """The features that have a setting."""
+        async with reading(self._engine) as connection:
+            return await features.load(connection)
+
+    async def set_feature(self, setting: FeatureSetting, *, by: str) -> None:
+        """Say which model serves a feature; raises BadRequest or Unknown."""
+        async with self._change(by) as change:
+            await features.put(change, setting)
+
+    async def tokens(self) -> list[Token]:
+        """Every token, the revoked ones too, oldest first."""
+        async with reading(self._engine) as connection:
+            return await tokens.load(connection)
+
+    async def add_token(self, token: Token, *, by: str) -> None:
+        """Remember a token by its digest; raises BadRequest."""
+        async with self._change(by) as change:
+            await tokens.add(change, token)
+
+    async def revoke_token(self, name: str, *, by: str) -> None:
+        """End a token for good; raises Unknown."""
+        async with self._change(by) as change:
+            await tokens.revoke(change, name)
+
+    async def touch_tokens(self, used: Mapping[bytes, datetime]) -> None:
+        """Note when tokens were last used, by digest: no change in the sense of `revision` or the audit."""
+        if used:
+            async with writing(self._engine) as connection:
+                await tokens.touch(connection, used)
+
+    async def users(self) -> list[User]:
+        """Everyone who may sign in, by name."""
+        async with reading(self._engine) as connection:
+            return await people.load(connection)
+
+    async def set_user(self, user: User, *, by: str) -> User:
+        """Add a person or change their role; raises BadRequest."""
+        async with self._change(by) as change:
+            return await people.put(change, user)
+
+    async def settings(self) -> dict[str, str]:
+        """What administrators set, by name."""
+        async with reading(self._engine) as connection:
+            return await _settings(connection)
+
+    async def set_setting(self, name: str, value: str | None, *, by: str) -> None:
+        """Set a value, or forget it with None; raises BadRequest."""
+        async with self._change(by) as change:
+            await _put_setting(change, name, value)
+
+    async def audit(self, limit: int = 100) -> Sequence[AuditEvent]:
+        """The latest changes, newest first."""
+        newest = select(audit_events).order_by(audit_events.c.id.desc()).limit(limit)
+        async with reading(self._engine) as connection:
+            return [AuditEvent(**row._mapping) for row in await connection.execute(newest)]  # noqa: SLF001 (SQLAlchemy's public name for a row as a mapping)
+
+    @asynccontextmanager
+    async def _change(self, by: str) -> AsyncIterator[Writing]:
+        """A transaction that counts as a change; its row lock on the revision puts writers in a queue."""
+        async with writing(self._engine) as connection:
+            await connection.execute(update(revision).values(number=revision.c.number + 1))
+            who = checks.name(by, of="caller")
+            yield Writing(connection=connection, vault=self._vault, by=who, at=datetime.now(UTC))
+        for listener in self._listeners:
+            await listener()
+
+
+async def _revision(connection: AsyncConnection) -> int:
+    return int(await connection.scalar(select(revision.c.number)) or 0)
+
+
+async def _settings(connection: AsyncConnection) -> dict[str, str]:
+    found = await connection.execute(select(setting_table).order_by(setting_table.c.name))
+    return {row.name: row.value for row in found}
+
+
+async def _put_setting(change: Writing, name: str, value: str | None) -> None:
+    """Values may have several lines, but neither NUL (PostgreSQL refuses it) nor broken characters."""
+    checks.name(name, of="setting")
+    if value is not None:
+        checks.text(value.replace("\n", " ").replace("\t", " "), name, most=_SETTING_CHARS)
+    before = (await _settings(change.connection)).get(name)
+    await change.connection.execute(delete(setting_table).where(setting_table.c.name == name))
+    if value is not None:
+        await change.connection.execute(insert(setting_table).values(name=name, value=value))
+    shown = None if before is None else {"value": before}
+    await change.record("setting.set", name, before=shown, after={"value": value})

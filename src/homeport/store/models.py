@@ -1,0 +1,236 @@
+"""Rows of models and of their keys. A key is sealed for one model at one origin and opens nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields, replace
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from sqlalchemy import delete, insert, select, update
+
+from homeport.domain.errors import BadRequest, InUse, Unknown
+from homeport.domain.models import Limits, Model, Secret, origin_of
+from homeport.kit.vault import VaultError
+from homeport.store import checks
+from homeport.store.records import Edited
+from homeport.store.tables import feature_fallbacks, feature_settings, model_keys, models
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sqlalchemy import Row
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from homeport.kit.vault import Vault
+    from homeport.store.writing import Writing
+
+PURPOSE = "db-secrets"
+_LIMITS = frozenset(each.name for each in fields(Limits))
+_FIELDS = tuple(each.name for each in fields(Model))
+_ROWS = select(models, model_keys.c.origin, model_keys.c.key_id, model_keys.c.ciphertext).outerjoin(model_keys)
+
+
+async def rows(connection: AsyncConnection) -> Sequence[Row[Any]]:
+    """Every model with its sealed key, by name."""
+    return (await connection.execute(_ROWS.order_by(models.c.name))).all()
+
+
+def build(found: Iterable[Row[Any]], vault: Vault) -> tuple[dict[str, Model], tuple[str, ...]]:
+    """The models by name, and a sentence for each key that cannot be read: its model goes without one."""
+    made, problems = {}, []
+    for row in found:
+        try:
+            key = _open_key(row, vault)
+        except VaultError as error:
+            key = Secret()
+            problems.append(f"The key of the model {row.name!r} cannot be read. {error.saw} {error.fix}")
+        made[row.name] = _model(row, key)
+    return made, tuple(problems)
+
+
+def _model(row: Row[Any], key: Secret) -> Model:
+    """Limits that this program does not know, from a newer one, are passed over."""
+    known = {name: value for name, value in row.limits.items() if name in _LIMITS}
+    return Model(
+        name=row.name,
+        platform=row.platform,
+        family=row.family,
+        endpoint=row.endpoint,
+        identifier=row.identifier,
+        key=key,
+        enabled=row.enabled,
+        limits=Limits(**known),
+    )
+
+
+def _open_key(row: Row[Any], vault: Vault) -> Secret:
+    """The key, if it was sealed for where the model's endpoint points now, whatever the row says of its origin."""
+    if row.ciphertext is None:
+        return Secret()
+    return Secret(vault.open(PURPOSE, _context(row.id, origin_of(row.endpoint)), row.ciphertext))
+
+
+def _context(model_id: str, origin: str) -> str:
+    return f"model_keys|ciphertext|{model_id}|{origin}"
+
+
+async def ids(connection: AsyncConnection) -> dict[str, str]:
+    """Every model's id by its name."""
+    found = await connection.execute(select(models.c.name, models.c.id).order_by(models.c.name))
+    return {row.name: row.id for row in found}
+
+
+def pick(known: Mapping[str, str], name: str) -> str:
+    """The id of a model by name; raises Unknown with the names there are."""
+    if name in known:
+        return known[name]
+    saw = f"There is no model named {name!r}."
+    raise Unknown(saw, f"Known: {', '.join(known)}." if known else "Add one with: homeport models add", param="model")
+
+
+async def find(connection: AsyncConnection, name: str) -> Row[Any]:
+    """The row of one model; raises Unknown."""
+    row = (await connection.execute(_ROWS.where(models.c.name == name))).first()
+    if row is None:
+        pick(await ids(connection), name)
+        raise AssertionError(name)
+    return row
+
+
+async def add(writing: Writing, given: Model) -> Model:
+    """Store a new model; raises BadRequest for a field that cannot be stored or a name that is taken."""
+    model = checks.model(given)
+    await _refuse_taken(writing.connection, model.name)
+    model_id = uuid4().hex
+    await writing.connection.execute(insert(models).values(id=model_id, **_columns(model)))
+    await _store_key(writing, model_id, model)
+    await writing.record("model.add", model.name, after=_shown(model))
+    return model
+
+
+async def edit(writing: Writing, name: str, changes: Mapping[str, Any]) -> Edited:
+    """Change some fields; a stored key stays only while the endpoint's origin does."""
+    row = await find(writing.connection, name)
+    before = _model(row, Secret("stored") if row.ciphertext else Secret())
+    after = checks.model(_changed(before, changes))
+    if after.name != name:
+        await _refuse_taken(writing.connection, after.name)
+    notes: tuple[str, ...] = ()
+    if "key" in changes:
+        await _store_key(writing, row.id, after)
+    elif row.ciphertext and after.origin != row.origin:
+        after, notes = await _drop_key(writing, row, after)
+    await writing.connection.execute(update(models).where(models.c.id == row.id).values(_columns(after)))
+    await _record_edit(writing, before, after, rekeyed="key" in changes)
+    return Edited(model=await _as_stored(writing, after), notes=notes)
+
+
+def _changed(model: Model, changes: Mapping[str, Any]) -> Model:
+    unknown = sorted(changes.keys() - set(_FIELDS))
+    if unknown:
+        saw = f"A model has no field {', '.join(map(repr, unknown))}."
+        raise BadRequest(saw, f"Known: {', '.join(_FIELDS)}.", param=unknown[0])
+    values = dict(changes)
+    if "limits" in values and not isinstance(values["limits"], Limits):
+        values["limits"] = checks.limits(values["limits"], model.limits)
+    if "key" in values and not isinstance(values["key"], Secret):
+        values["key"] = Secret(values["key"] or "")
+    return replace(model, **values)
+
+
+async def _as_stored(writing: Writing, model: Model) -> Model:
+    """The model with its real key, which `edit` never had in its hands unless it was changed."""
+    if not model.key:
+        return model
+    built, _ = build([await find(writing.connection, model.name)], writing.vault)
+    return built[model.name]
+
+
+async def _drop_key(writing: Writing, row: Row[Any], model: Model) -> tuple[Model, tuple[str, ...]]:
+    await writing.connection.execute(delete(model_keys).where(model_keys.c.model_id == row.id))
+    note = (
+        f"The stored key was removed: it was for {row.origin or 'no address'} "
+        f"and goes nowhere else. If {model.origin or 'the new platform'} needs a key, set it."
+    )
+    return replace(model, key=Secret()), (note,)
+
+
+async def _store_key(writing: Writing, model_id: str, model: Model) -> None:
+    """Replace the stored key; an empty one removes it."""
+    await writing.connection.execute(delete(model_keys).where(model_keys.c.model_id == model_id))
+    if model.key:
+        sealed = writing.vault.seal(PURPOSE, _context(model_id, model.origin), model.key.reveal())
+        row = {"model_id": model_id, "origin": model.origin, "key_id": _key_id(sealed), "ciphertext": sealed}
+        await writing.connection.execute(insert(model_keys).values(row))
+
+
+def _key_id(sealed: str) -> str:
+    """The root key that sealed it, repeated in a column so that a rotation can find what is left to do."""
+    return sealed.split(".")[1]
+
+
+async def _refuse_taken(connection: AsyncConnection, name: str) -> None:
+    if name in await ids(connection):
+        saw = f"There is already a model named {name!r}."
+        raise BadRequest(saw, "Choose another name, or edit that one.", param="name")
+
+
+async def _record_edit(writing: Writing, before: Model, after: Model, *, rekeyed: bool) -> None:
+    """Only what changed; a key that was replaced by another counts although both show the same."""
+    old, new = _shown(before), _shown(after)
+    changed = [field for field in old if old[field] != new[field] or (rekeyed and field == "key")]
+    await writing.record(
+        "model.edit", before.name, before={f: old[f] for f in changed}, after={f: new[f] for f in changed}
+    )
+
+
+def _columns(model: Model) -> dict[str, Any]:
+    values = {column.name: getattr(model, column.name) for column in models.c if column.name not in {"id", "limits"}}
+    return {**values, "limits": asdict(model.limits)}
+
+
+def _shown(model: Model) -> dict[str, Any]:
+    """A model as the audit shows it: whether there is a key, not which."""
+    return {**_columns(model), "key": "(set)" if model.key else "(none)"}
+
+
+async def remove(writing: Writing, name: str, *, force: bool) -> None:
+    """Delete a model and its key; raises InUse while features use it, unless they shall lose it."""
+    row = await find(writing.connection, name)
+    users = await _users(writing.connection, row.id)
+    if users and not force:
+        saw = f"The model {name!r} serves {', '.join(users)}."
+        raise InUse(saw, "Assign another model to them first, or remove it by force: they lose it then.", param="name")
+    await _release(writing, row.id)
+    await writing.connection.execute(delete(models).where(models.c.id == row.id))
+    shown = _shown(_model(row, Secret("stored") if row.ciphertext else Secret()))
+    await writing.record("model.remove", name, before={**shown, "served": users} if users else shown)
+
+
+async def _users(connection: AsyncConnection, model_id: str) -> list[str]:
+    """Features that a model serves, at first or as a fallback."""
+    first = select(feature_settings.c.feature).where(feature_settings.c.model_id == model_id)
+    later = select(feature_fallbacks.c.feature).where(feature_fallbacks.c.model_id == model_id)
+    return sorted(await connection.scalars(first.union(later)))
+
+
+async def _release(writing: Writing, model_id: str) -> None:
+    """Take the model out of every feature's setting."""
+    served = feature_settings.c.model_id == model_id
+    await writing.connection.execute(delete(feature_fallbacks).where(feature_fallbacks.c.model_id == model_id))
+    await writing.connection.execute(
+        update(feature_settings).where(served).values(assignment="unassigned", model_id=None)
+    )
+
+
+async def reseal(writing: Writing) -> int:
+    """Seal again every key that an older root key sealed; returns how many. An unreadable one stays as it is."""
+    current = writing.vault.sealing_id
+    stale = (await writing.connection.execute(_ROWS.where(model_keys.c.key_id != current))).all()
+    readable, _ = build(stale, writing.vault)
+    again = [row for row in stale if readable[row.name].key]
+    for row in again:
+        await _store_key(writing, row.id, readable[row.name])
+    if again:
+        await writing.record("keys.reseal", current, after={"models": [row.name for row in again]})
+    return len(again)

@@ -1,0 +1,47 @@
+"""What the store hands out beside the domain's nouns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from homeport.domain.models import Model
+
+Role = Literal["admin", "auditor", "user"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edited:
+    """A model after a change, and what else the change did."""
+
+    model: Model
+    notes: tuple[str, ...] = ()
+    """One sentence each, for the person who made the change: a key that was dropped, for example."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """A person who may sign in."""
+
+    name: str
+    role: Role = "user"
+    created: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEvent:
+    """Who did what to which thing, and how it looked before and after; secrets are masked."""
+
+    id: int
+    at: datetime
+    who: str
+    what: str
+    """Thing and verb: "model.add", "token.revoke"."""
+    subject: str
+    """Name of the thing."""
+    before: Mapping[str, Any] | None = None
+    after: Mapping[str, Any] | None = None

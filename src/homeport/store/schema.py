@@ -1,0 +1,147 @@
+"""Bringing a database to the tables that this program expects."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from sqlalchemy import text
+
+from homeport.domain.errors import StoreUnreachable
+from homeport.store.engine import connect, parse, reading, writing
+from homeport.store.tables import HEAD
+from homeport.store.version import read_version, require, sqlite_file, version_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from sqlalchemy import URL, Connection
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+State = Literal["missing", "empty", "older", "current", "newer"]
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_ADVISORY_LOCK = 0x686F6D65706F7274  # "homeport"
+_PATIENCE_S = 600.0
+"""How long a migration may take, and another process wait for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaStatus:
+    """Where a database is and how far its tables are."""
+
+    kind: Literal["sqlite", "postgresql"]
+    location: str
+    """The file, or the address without the password."""
+    version: str
+    """The migration that it is at; empty for none."""
+    needed: str
+    """The migration that this program works with."""
+    state: State
+
+
+async def status(url: str) -> SchemaStatus:
+    """How far the tables are; raises StoreUnavailable when the database cannot be asked."""
+    parsed = parse(url)
+    file = sqlite_file(parsed)
+    if file is not None and not file.exists():
+        return _status(parsed, "", "missing")
+    async with disposed(connect(url)) as engine, reading(engine) as connection:
+        version = await version_of(connection)
+    return _status(parsed, version, _state(version))
+
+
+def _status(url: URL, version: str, state: State) -> SchemaStatus:
+    file = sqlite_file(url)
+    return SchemaStatus(
+        kind="postgresql" if file is None else "sqlite",
+        location=str(file or url.render_as_string(hide_password=True)),
+        version=version,
+        needed=HEAD,
+        state=state,
+    )
+
+
+def _state(version: str) -> State:
+    if not version:
+        return "empty"
+    if version == HEAD:
+        return "current"
+    return "older" if version < HEAD else "newer"
+
+
+async def upgrade(url: str) -> bool:
+    """Bring the tables to what this program expects, in one transaction; False if they already were.
+
+    Makes a missing SQLite file. Of several processes that start at once one does the work and the
+    others wait for it. Raises StoreSchema for a database that a newer program made.
+    """
+    _make_file(parse(url))
+    return await _migrate(url, _to_head)
+
+
+async def downgrade(url: str, to: str) -> None:
+    """Go back to an older version, "base" for no tables; what only the newer one knew is lost."""
+    await _migrate(url, lambda connection: _run(connection, to, down=True))
+
+
+def _to_head(connection: Connection) -> bool:
+    version = read_version(connection)
+    if version == HEAD:
+        return False
+    if version > HEAD:
+        require(version)
+    return _run(connection, "head")
+
+
+def _run(connection: Connection, to: str, *, down: bool = False) -> bool:
+    """Alembic without an ini file; imported here because it is needed only when there is something to do."""
+    from alembic import command  # noqa: PLC0415 (costs a tenth of a second, mostly for nothing)
+    from alembic.config import Config  # noqa: PLC0415 (see above)
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    (command.downgrade if down else command.upgrade)(config, to)
+    return True
+
+
+async def _migrate(url: str, work: Callable[[Connection], bool]) -> bool:
+    """Do `work` alone: nobody else migrates meanwhile, and a failure leaves everything as it was."""
+    async with disposed(connect(url, patience_s=_PATIENCE_S)) as engine:
+        if await _is_current(engine) and work is _to_head:
+            return False
+        async with writing(engine) as connection:
+            if engine.dialect.name == "postgresql":
+                await connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
+            return await connection.run_sync(work)
+
+
+async def _is_current(engine: AsyncEngine) -> bool:
+    """Whether there is nothing to do: then the write lock need not be taken."""
+    async with reading(engine) as connection:
+        return await version_of(connection) == HEAD
+
+
+@asynccontextmanager
+async def disposed(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
+    """An engine for one job."""
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
+
+
+def _make_file(url: URL) -> None:
+    """An empty SQLite file that only its owner may read."""
+    file = sqlite_file(url)
+    if file is None or file.exists():
+        return
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+    except OSError as error:
+        saw = f"The database {file} cannot be made: {error.strerror or error}."
+        raise StoreUnreachable(saw, "Make its directory writable, or set HOMEPORT_DATA_DIR to another one.") from error

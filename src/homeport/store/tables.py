@@ -1,0 +1,154 @@
+"""The tables, as this program expects them; `migrations/` brings a database there step by step."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    from sqlalchemy import Dialect
+
+HEAD = "0001"
+"""The newest migration: what a database must be at to be opened. Four digits, so that newer sorts later."""
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+"""Constraint names, the same on every database, so that later migrations can name them."""
+
+
+class Moment(TypeDecorator[datetime]):
+    """A point in time, in UTC on every database (SQLite keeps no time zone)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    @override
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC)
+
+    @override
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else (value if value.tzinfo else value.replace(tzinfo=UTC))
+
+
+# SQLite counts up by itself only in an INTEGER primary key.
+Number = BigInteger().with_variant(Integer(), "sqlite")
+
+metadata = MetaData(naming_convention=NAMING)
+
+models = Table(
+    "models",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("name", String(100), nullable=False, unique=True),
+    Column("platform", String(40), nullable=False),
+    Column("family", String(40), nullable=False),
+    Column("endpoint", Text, nullable=False),
+    Column("identifier", Text, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("limits", JSON, nullable=False),
+)
+
+model_keys = Table(
+    "model_keys",
+    metadata,
+    Column("model_id", ForeignKey("models.id", ondelete="CASCADE"), primary_key=True),
+    Column("origin", Text, nullable=False),
+    Column("key_id", String(16), nullable=False),
+    Column("ciphertext", Text, nullable=False),
+)
+
+feature_settings = Table(
+    "feature_settings",
+    metadata,
+    Column("feature", String(60), primary_key=True),
+    Column("assignment", String(20), nullable=False),
+    Column("model_id", ForeignKey("models.id")),
+    CheckConstraint("(assignment = 'model') = (model_id IS NOT NULL)", name="model_if_assigned"),
+)
+
+feature_fallbacks = Table(
+    "feature_fallbacks",
+    metadata,
+    Column("feature", ForeignKey("feature_settings.feature", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("model_id", ForeignKey("models.id"), nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("role", String(20), nullable=False),
+    Column("created", Moment, nullable=False),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("key_id", String(16), nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("owner", String(100), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("hint", String(8), nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("expires", Moment),
+    Column("revoked", Moment),
+    Column("last_used", Moment),
+)
+
+_LIVE = tokens.c.revoked.is_(None)
+Index("uq_tokens_live_name", tokens.c.name, unique=True, sqlite_where=_LIVE, postgresql_where=_LIVE)
+
+settings = Table(
+    "settings",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+audit_events = Table(
+    "audit_events",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("at", Moment, nullable=False, index=True),
+    Column("who", String(100), nullable=False),
+    Column("what", String(40), nullable=False),
+    Column("subject", String(200), nullable=False),
+    Column("before", JSON),
+    Column("after", JSON),
+)
+
+revision = Table(
+    "revision",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
+)

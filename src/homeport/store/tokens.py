@@ -1,0 +1,121 @@
+"""Rows of tokens: a digest and what the token may do, never the token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, insert, or_, select, update
+
+from homeport.domain.errors import BadRequest, Unknown
+from homeport.domain.models import Token
+from homeport.store import checks
+from homeport.store.tables import tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Row
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from homeport.store.writing import Writing
+
+_DIGEST_BYTES = 32
+_LIVE = tokens.c.revoked.is_(None)
+
+
+async def load(connection: AsyncConnection) -> list[Token]:
+    """Every token, the revoked ones too, oldest first."""
+    found = await connection.execute(select(tokens).order_by(tokens.c.created, tokens.c.name))
+    return [_token(row) for row in found]
+
+
+async def valid(connection: AsyncConnection, at: datetime) -> Sequence[Row[Any]]:
+    """Rows of the tokens that are neither revoked nor expired."""
+    lasting = or_(tokens.c.expires.is_(None), tokens.c.expires > at)
+    return (await connection.execute(select(tokens).where(_LIVE, lasting))).all()
+
+
+def build(found: Sequence[Row[Any]], key_id: str) -> tuple[dict[bytes, Token], tuple[str, ...]]:
+    """The tokens by digest, without those whose digests come from another key file, and a sentence about these."""
+    made = {row.digest: _token(row) for row in found if row.key_id == key_id}
+    lost = len(found) - len(made)
+    if not lost:
+        return made, ()
+    saw = f"{lost} of {len(found)} tokens were made with another key file and are not accepted."
+    return made, (f"{saw} Restore the key file that belongs to this database, or make new tokens.",)
+
+
+def _token(row: Row[Any]) -> Token:
+    return Token(
+        name=row.name,
+        owner=row.owner,
+        kind=row.kind,
+        digest=row.digest,
+        hint=row.hint,
+        scopes=frozenset(row.scopes),
+        created=row.created,
+        expires=row.expires,
+        revoked=row.revoked,
+        last_used=row.last_used,
+    )
+
+
+async def add(writing: Writing, token: Token) -> None:
+    """Store a new token under a name that no other valid one has; raises BadRequest."""
+    _check(token, writing.at)
+    live = await _live_names(writing.connection)
+    if token.name in live:
+        saw = f"There is already a token named {token.name!r}."
+        raise BadRequest(saw, "Choose another name, or revoke that one first.", param="name")
+    values = {column.name: getattr(token, column.name) for column in tokens.c if column.name != "key_id"}
+    values |= {"key_id": writing.vault.key_ids[0], "scopes": sorted(token.scopes)}
+    values["created"] = token.created or writing.at
+    await writing.connection.execute(insert(tokens).values(values))
+    await writing.record("token.add", token.name, after=_shown(token))
+
+
+def _check(token: Token, at: datetime) -> None:
+    checks.name(token.name, of="token")
+    checks.name(token.owner, of="token's owner")
+    for scope in token.scopes:
+        checks.keyword(scope, "scope")
+    if len(token.digest) != _DIGEST_BYTES:
+        saw = f"The digest of the token {token.name!r} has {len(token.digest)} bytes, not {_DIGEST_BYTES}."
+        raise BadRequest(saw, "Store the digest of the token, not the token.", param="digest")
+    if token.expires is not None and token.expires <= at:
+        saw = f"The token {token.name!r} would have expired already."
+        raise BadRequest(saw, "Choose a time to come.", param="expires")
+
+
+async def _live_names(connection: AsyncConnection) -> list[str]:
+    return list(await connection.scalars(select(tokens.c.name).where(_LIVE).order_by(tokens.c.name)))
+
+
+async def revoke(writing: Writing, name: str) -> None:
+    """End a token for good; raises Unknown with the names of those that are not revoked."""
+    done = await writing.connection.execute(
+        update(tokens).where(_LIVE, tokens.c.name == name).values(revoked=writing.at)
+    )
+    if not done.rowcount:
+        live = await _live_names(writing.connection)
+        saw = f"There is no token named {name!r} that could be revoked."
+        raise Unknown(saw, f"Known: {', '.join(live)}." if live else "", param="name")
+    await writing.record("token.revoke", name)
+
+
+async def touch(connection: AsyncConnection, used: Mapping[bytes, datetime]) -> None:
+    """Note when tokens were last used; an older time never replaces a newer one."""
+    older = or_(tokens.c.last_used.is_(None), tokens.c.last_used < bindparam("when"))
+    change = update(tokens).where(tokens.c.digest == bindparam("which"), older).values(last_used=bindparam("when"))
+    await connection.execute(change, [{"which": digest, "when": when} for digest, when in used.items()])
+
+
+def _shown(token: Token) -> dict[str, Any]:
+    return {
+        "owner": token.owner,
+        "kind": token.kind,
+        "hint": token.hint,
+        "scopes": sorted(token.scopes),
+        "expires": None if token.expires is None else token.expires.isoformat(),
+    }
