@@ -1,7 +1,54 @@
 """The small model that Homeport runs itself, so that everything works before a real one is registered."""
 
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from homeport.domain.errors import UpstreamUnreachable
 from homeport.providers import Provider
-from homeport.providers._openai_compatible import generate, served
+from homeport.providers import _openai_compatible as wire
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from homeport.domain.models import Model
+    from homeport.domain.prompts import Prompt
+    from homeport.domain.streams import Chunks
+    from homeport.kit.upstream import Upstream
+
+
+async def generate(upstream: Upstream, model: Model, prompt: Prompt) -> Chunks:
+    """Ask the engine; raises UpstreamUnreachable while it is down."""
+    if not model.endpoint:
+        raise _down(model)
+    try:
+        async with aclosing(wire.generate(upstream, model, prompt)) as answer:
+            async for chunk in answer:
+                yield chunk
+    except UpstreamUnreachable as error:
+        raise _down(model) from error
+
+
+async def served(upstream: Upstream, model: Model) -> Sequence[str]:
+    """The name of the one model that the engine serves."""
+    if not model.endpoint:
+        raise _down(model)
+    try:
+        return await wire.served(upstream, model)
+    except UpstreamUnreachable as error:
+        raise _down(model) from error
+
+
+def _down(model: Model) -> UpstreamUnreachable:
+    """The engine's own last line is in the log: it is not for callers."""
+    return UpstreamUnreachable(
+        f"The engine of the embedded model {model.name!r} is not running.",
+        'It is restarted by itself: try again in a few seconds. Homeport\'s log ("child died") says why it ended; '
+        "without such a line, restart Homeport.",
+        retry_after_s=2,
+    )
+
 
 PROVIDER = Provider(
     label="Embedded (llama.cpp on this machine's CPU)",
