@@ -1,0 +1,194 @@
+"""Every way in which a client can ask for code or chat, and how each shows text, failure and end."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wire import Answer
+
+BEFORE, AFTER = "def add(a, b):\n    return ", "\n\nprint(add(1, 2))\n"
+MESSAGES = [{"role": "user", "content": "What is a mutex?"}]
+FILE = {"file_name": "add.py", "content_above_cursor": BEFORE, "content_below_cursor": AFTER}
+TASK_FILE = {"file_name": "add.py", "content_above_cursor": "# Add two numbers.\n", "content_below_cursor": AFTER}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """One endpoint as one kind of client uses it."""
+
+    name: str
+    path: str
+    body: Callable[[bool], dict[str, Any]]
+    """From whether to stream to the request."""
+    style: str
+    """openai, raw, sse or lines: how the stream is framed."""
+    streams: tuple[bool, ...] = (False, True)
+    relay: bool = False
+    """The model server's bytes are passed on."""
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """A request that does not stream, where there is a choice."""
+        return self.body(self.streams[0])
+
+    @property
+    def streaming(self) -> dict[str, Any]:
+        """A request that streams."""
+        return self.body(self.streams[-1])
+
+    @property
+    def gitlab(self) -> bool:
+        """Whether errors are in GitLab's format."""
+        return self.path.startswith(("/v2/", "/v4/"))
+
+
+def _code(stream: bool) -> dict[str, Any]:  # noqa: FBT001 (the one thing that differs)
+    return {"current_file": FILE, "stream": stream}
+
+
+def _component(kind: str, file: dict[str, str]) -> Callable[[bool], dict[str, Any]]:
+    return lambda stream: {"prompt_components": [{"type": kind, "payload": {**file, "stream": stream}}]}
+
+
+WAYS = (
+    Way(
+        name="openai chat",
+        path="/v1/chat/completions",
+        body=lambda stream: {"messages": MESSAGES, "stream": stream},
+        style="openai",
+        relay=True,
+    ),
+    Way(
+        name="openai text",
+        path="/v1/completions",
+        body=lambda stream: {"prompt": BEFORE, "stream": stream},
+        style="openai",
+        relay=True,
+    ),
+    Way(
+        name="openai suffix",
+        path="/v1/completions",
+        body=lambda stream: {"prompt": BEFORE, "suffix": AFTER, "stream": stream},
+        style="openai",
+    ),
+    Way(name="gitlab v2 completion", path="/v2/code/completions", body=_code, style="raw"),
+    Way(name="gitlab v2 alias", path="/v2/completions", body=_code, style="raw"),
+    Way(
+        name="gitlab v2 generation",
+        path="/v2/code/generations",
+        body=lambda stream: {"current_file": TASK_FILE, "stream": stream, "prompt": "Add."},
+        style="raw",
+    ),
+    Way(
+        name="gitlab v4 completion",
+        path="/v4/code/suggestions",
+        body=_component("code_editor_completion", FILE),
+        style="sse",
+    ),
+    Way(
+        name="gitlab v4 generation",
+        path="/v4/code/suggestions",
+        body=_component("code_editor_generation", TASK_FILE),
+        style="sse",
+    ),
+    Way(
+        name="gitlab chat",
+        path="/v2/chat/agent",
+        body=lambda _stream: {"messages": MESSAGES},
+        style="lines",
+        streams=(True,),
+    ),
+)
+ASKED = [(way, stream) for way in WAYS for stream in way.streams]
+STREAMED = [way for way in WAYS if True in way.streams]
+
+
+def named(value: Any) -> str | None:
+    """A test's id."""
+    if isinstance(value, Way):
+        return value.name.replace(" ", "-")
+    return {True: "stream", False: "whole"}[value] if isinstance(value, bool) else None
+
+
+def events(body: bytes) -> list[Any]:
+    """The data of each event of an OpenAI stream; [DONE] as text."""
+    found = []
+    for block in re.split(rb"\r?\n\r?\n", body):
+        if block.strip():
+            name, _, data = block.partition(b":")
+            assert name == b"data"
+            found.append("[DONE]" if data.strip() == b"[DONE]" else json.loads(data))
+    return found
+
+
+def sse(body: bytes) -> list[tuple[str, Any]]:
+    """Name and data of each event of a v4 stream, whose framing must be exact."""
+    assert body.endswith(b"\r\n\r\n")
+    assert b"\n" not in body.replace(b"\r\n", b"")
+    found = []
+    for block in body.decode().removesuffix("\r\n\r\n").split("\r\n\r\n"):
+        first, second = block.split("\r\n")
+        assert first.startswith("event: ")
+        assert second.startswith("data: ")
+        found.append((first[7:], json.loads(second[6:])))
+    return found
+
+
+def lines(body: bytes) -> list[dict[str, Any]]:
+    """The objects of a stream of JSON lines; the last has its line end too."""
+    assert not body or body.endswith(b"\n")
+    return [json.loads(line) for line in body.splitlines()]
+
+
+def _choice_text(choice: dict[str, Any]) -> str:
+    if "text" in choice:
+        return choice["text"] or ""
+    return (choice.get("delta") or choice.get("message") or {}).get("content") or ""
+
+
+def streamed_text(way: Way, body: bytes) -> str:
+    """The text of a stream."""
+    if way.style == "raw":
+        return body.decode()
+    if way.style == "sse":
+        return "".join(data["choices"][0]["delta"]["content"] for name, data in sse(body) if name == "content_chunk")
+    if way.style == "lines":
+        return "".join(each["data"]["text"] for each in lines(body) if each["type"] == "final_answer_delta")
+    found = (each for each in events(body) if each != "[DONE]")
+    return "".join(_choice_text(choice) for each in found for choice in each.get("choices", ()))
+
+
+def text_of(way: Way, answer: Answer, *, stream: bool) -> str:
+    """The text of an answer."""
+    if stream:
+        return streamed_text(way, answer.body)
+    return "".join(_choice_text(choice) for choice in answer.json["choices"])
+
+
+def ended(way: Way, answer: Answer) -> bool:
+    """Whether a client takes the stream for complete."""
+    end = {"openai": b"[DONE]", "sse": b"stream_end"}.get(way.style, b"")
+    return answer.whole and end in answer.body
+
+
+def error_text(way: Way, answer: Answer) -> str:
+    """The sentence of an error document, which must have the form that the protocol's clients read."""
+    body = answer.json
+    if not way.gitlab:
+        assert set(body["error"]) == {"message", "type", "param", "code", "correlation_id"}
+        return body["error"]["message"]
+    if answer.status == 401:
+        assert set(body) == {"error"}
+        return body["error"]
+    assert set(body) == {"detail"}
+    if answer.status == 421:
+        assert isinstance(body["detail"], str)
+        return body["detail"]
+    (only,) = body["detail"]
+    return only["msg"]

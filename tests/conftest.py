@@ -1,0 +1,41 @@
+"""Fixtures that every room's tests may use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from house import House, eventually, opened
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    """The event loop that production runs on."""
+    return "asyncio", {"use_uvloop": True}
+
+
+@pytest.fixture(scope="module")
+async def open_house() -> AsyncIterator[House]:
+    """One running house for all tests of a file."""
+    async with opened() as house:
+        yield house
+
+
+@pytest.fixture
+async def house(open_house: House) -> AsyncIterator[House]:
+    """The running house, freshly furnished; afterwards nothing may be left over from a test.
+
+    Every request has exactly one line, every seat is free, and no error went by unseen.
+    """
+    open_house.furnish()
+    open_house.models.forget()
+    open_house.records()
+    open_house.logs.lines.clear()
+    open_house.asked = 0
+    yield open_house
+    await eventually(open_house.quiet)
+    wrong = [line for line in open_house.logs.lines if line["level"] in {"error", "critical"}]
+    assert not wrong
