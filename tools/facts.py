@@ -287,8 +287,8 @@ def _below(words: str, command: click.Command) -> Iterator[tuple[str, click.Comm
 
 def help_of(words: str, command: click.Command) -> str:
     """What `--help` prints, at a fixed width."""
-    context = click.Context(command, info_name=words, terminal_width=100, max_content_width=100)
-    return command.get_help(context)
+    inherited = importlib.import_module("homeport.cli").main.context_settings | {"terminal_width": 100}
+    return command.get_help(click.Context(command, info_name=words, **inherited))
 
 
 def commands() -> str:
