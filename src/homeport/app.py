@@ -40,6 +40,7 @@ from homeport.providers._engine import PLATFORM, Engine
 from homeport.store import models_file
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 
     from homeport.kit.logs import Logs
@@ -158,15 +159,12 @@ async def serve(
     parts: Parts,
     logs: Logs,
     *,
-    host: str,
-    port: int,
-    ready: Callable[[int], None],
+    listener: socket.socket,
+    ready: Callable[[], None],
 ) -> None:
-    """Serve until SIGINT or SIGTERM; `ready` is told the port. Raises OSError when a port is taken."""
+    """Serve until SIGINT or SIGTERM. Raises OSError when the metrics port is taken."""
     metrics = Metrics()
-    listener = server.listen(host, port)
     async with contextlib.AsyncExitStack() as stack:
-        stack.callback(listener.close)
         if settings.metrics_port >= 0:
             stack.callback(metrics.serve(settings.metrics_host, settings.metrics_port))
         upstream = HttpUpstream(denied_networks=parse_networks(settings.denied_networks))
@@ -174,7 +172,7 @@ async def serve(
         app = build(settings, parts, upstream, metrics, logs)
         running = server.Server(
             server.configure(app, _times(settings)),
-            on_start=partial(ready, listener.getsockname()[1]),
+            on_start=ready,
             on_stop=app.stopping,
         )
         # what exists now lives as long as the process: the collector need not look at it again
@@ -216,11 +214,13 @@ async def run_instance(
     from homeport.store.database import Store  # noqa: PLC0415 (see above)
     from homeport.store.registry import Registry  # noqa: PLC0415 (see above)
 
-    vault = Vault(settings.data_dir / KEY_FILE)
     url = settings.sqlalchemy_url()
-    on_step("database")
-    await schema.upgrade(url)
     async with contextlib.AsyncExitStack() as stack:
+        # first of all, so that a taken port is told before anything was started
+        listener, where = _listen(stack, settings.host, settings.port)
+        vault = Vault(settings.data_dir / KEY_FILE)
+        on_step("database")
+        await schema.upgrade(url)
         store = await Store.open(url, vault)
         stack.push_async_callback(store.close)
         if before is not None:
@@ -246,9 +246,8 @@ async def run_instance(
             settings,
             parts,
             logs,
-            host=settings.host,
-            port=settings.port,
-            ready=lambda port: _announce(settings, stack, address(settings.host, port), ready),
+            listener=listener,
+            ready=lambda: _announce(settings, stack, where, ready),
         )
 
 
@@ -268,15 +267,15 @@ async def run_gateway(settings: Settings, logs: Logs, *, ready: Callable[[str], 
     snapshot = Snapshot()
     current = (lambda: registry.current) if registry else (lambda: snapshot)
     async with contextlib.AsyncExitStack() as stack:
+        listener, where = _listen(stack, settings.gateway_host, settings.gateway_port)
         if registry:
             _background(stack, registry.follow())
         await serve(
             settings,
             Parts(snapshot=current, gate=Gate(current, pepper, bypass=settings.auth_bypass)),
             logs,
-            host=settings.gateway_host,
-            port=settings.gateway_port,
-            ready=lambda port: ready(address(settings.gateway_host, port)),
+            listener=listener,
+            ready=lambda: ready(where),
         )
 
 
@@ -297,6 +296,13 @@ class _Located:
             models = (each for each in current.models.values() if each.platform == PLATFORM)
             self._made = current.with_models(*(self._engine.locate(model) for model in models))
         return self._made
+
+
+def _listen(stack: contextlib.AsyncExitStack, host: str, port: int) -> tuple[socket.socket, str]:
+    """A listener that the stack closes, and its URL."""
+    listener = server.listen(host, port)
+    stack.callback(listener.close)
+    return listener, address(host, listener.getsockname()[1])
 
 
 def address(host: str, port: int) -> str:
