@@ -128,10 +128,19 @@ def journal_mode(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> str:
     """Return "wal", or "delete" on a SQLite whose write-ahead log can corrupt the database.
 
     Affected are 3.7.0 to 3.51.2 but for the repaired 3.44.6 and 3.50.7 and later of their lines
-    (https://sqlite.org/wal.html, "The WAL-Reset Bug").
+    (sqlite.org/wal.html, "The WAL-Reset Bug").
     """
     repaired = version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
     return "wal" if repaired else "delete"
+
+
+@asynccontextmanager
+async def disposed(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
+    """An engine for one job."""
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
 
 
 @asynccontextmanager
@@ -181,7 +190,7 @@ _SQLITE_CODES: dict[int, type[StoreUnavailable]] = {
     sqlite3.SQLITE_CANTOPEN: StoreUnreachable,
 }
 
-# https://www.postgresql.org/docs/current/errcodes-appendix.html; a shorter entry is a whole class
+# PostgreSQL's manual, appendix A, "PostgreSQL Error Codes"; a shorter entry is a whole class
 _SQL_STATES: dict[str, type[StoreUnavailable]] = {
     "55P03": StoreBusy,  # a lock was not available in time
     "57014": StoreBusy,  # the statement timeout
@@ -209,11 +218,12 @@ def meaning(error: Exception) -> StoreUnavailable:
 def _kind(error: Exception) -> tuple[type[StoreUnavailable], str]:
     if isinstance(error, PoolTimeout):
         return StoreBusy, "all connections are in use"
-    if not isinstance(error, DBAPIError):
-        return (StoreUnavailable, "") if isinstance(error, SQLAlchemyError) else (StoreUnreachable, "")
-    if isinstance(error.orig, sqlite3.Error):
-        return _kind_of_sqlite(error.orig)
-    state = getattr(error.orig, "sqlstate", None) or ""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, sqlite3.Error):
+        return _kind_of_sqlite(cause)
+    if isinstance(cause, SQLAlchemyError):
+        return StoreUnavailable, ""
+    state = getattr(cause, "sqlstate", None) or ""
     if not state:
         return StoreUnreachable, ""
     kind = _SQL_STATES.get(state) or _SQL_STATES.get(state[:2], StoreUnavailable)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy import text
 
-from homeport.domain.errors import StoreUnreachable
-from homeport.store.engine import connect, parse, reading, writing
+from homeport.domain.errors import BadConfiguration, StoreUnreachable
+from homeport.store import backup as copies
+from homeport.store.backup import PATIENCE_S
+from homeport.store.engine import connect, disposed, journal_mode, parse, reading, writing
 from homeport.store.tables import HEAD
 from homeport.store.version import read_version, require, sqlite_file, version_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
     from sqlalchemy import URL, Connection
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
 State = Literal["missing", "empty", "older", "current", "newer"]
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK = 0x686F6D65706F7274  # "homeport"
-_PATIENCE_S = 600.0
-"""How long a migration may take, and another process wait for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +39,8 @@ class SchemaStatus:
     needed: str
     """The migration that this program works with."""
     state: State
+    journal: str = ""
+    """SQLite's journal: "wal" (write-ahead log), or "delete" (rollback) on a version whose log is not safe."""
 
 
 async def status(url: str) -> SchemaStatus:
@@ -60,6 +62,7 @@ def _status(url: URL, version: str, state: State) -> SchemaStatus:
         version=version,
         needed=HEAD,
         state=state,
+        journal=journal_mode() if file else "",
     )
 
 
@@ -79,6 +82,48 @@ async def upgrade(url: str) -> bool:
     """
     _make_file(parse(url))
     return await _migrate(url, _to_head)
+
+
+async def backup(url: str, target: Path) -> None:
+    """Copy the database to the new file `target` while it is in use; raises BadConfiguration, StoreUnavailable.
+
+    SQLite gives a SQLite file, through its online backup. A name that ends in `.jsonl` gives lines
+    of JSON on either database, the only form for PostgreSQL here: it is portable, even between the
+    two, and meant for the tables of one installation; `pg_dump` remains the tool for large ones.
+    """
+    await copies.write_copy(url, target)
+
+
+async def restore(url: str, source: Path) -> None:
+    """Replace the database by the copy `source`, whole or not at all; running processes take it over.
+
+    A SQLite copy may be of an older version: it is upgraded. Raises BadConfiguration for a file that
+    is no copy, StoreSchema for one from a newer program, and StoreUnavailable.
+    """
+    if not await asyncio.to_thread(copies.is_sqlite, source):
+        await upgrade(url)
+        await copies.restore_lines(url, source)
+        return
+    file = sqlite_file(parse(url))
+    if file is None:
+        saw = f"{source} is a SQLite file; the database is PostgreSQL."
+        raise BadConfiguration(saw, "Take the copy with a name that ends in .jsonl: either database reads that.")
+    await asyncio.to_thread(copies.require_ours, source)
+    await _restore_file(url, file, source)
+
+
+async def _restore_file(url: str, file: Path, source: Path) -> None:
+    _make_file(parse(url))
+    draft = file.with_name(f".{file.name}.restored")
+    try:
+        draft.touch(mode=0o600)
+        await asyncio.to_thread(copies.copy_pages, source, draft)
+        await upgrade(f"sqlite+aiosqlite:///{draft}")
+        await copies.prepare_file(draft, at_least=await copies.revision_of(url))
+        await asyncio.to_thread(copies.copy_pages, draft, file)
+    finally:
+        for leftover in (draft, *(draft.with_name(draft.name + end) for end in ("-wal", "-shm", "-journal"))):
+            leftover.unlink(missing_ok=True)
 
 
 async def downgrade(url: str, to: str) -> None:
@@ -110,7 +155,7 @@ def _run(connection: Connection, to: str, *, down: bool = False) -> bool:
 
 async def _migrate(url: str, work: Callable[[Connection], bool]) -> bool:
     """Do `work` alone: nobody else migrates meanwhile, and a failure leaves everything as it was."""
-    async with disposed(connect(url, patience_s=_PATIENCE_S)) as engine:
+    async with disposed(connect(url, patience_s=PATIENCE_S)) as engine:
         if await _is_current(engine) and work is _to_head:
             return False
         async with writing(engine) as connection:
@@ -123,15 +168,6 @@ async def _is_current(engine: AsyncEngine) -> bool:
     """Whether there is nothing to do: then the write lock need not be taken."""
     async with reading(engine) as connection:
         return await version_of(connection) == HEAD
-
-
-@asynccontextmanager
-async def disposed(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
-    """An engine for one job."""
-    try:
-        yield engine
-    finally:
-        await engine.dispose()
 
 
 def _make_file(url: URL) -> None:

@@ -141,8 +141,8 @@ audit_events = Table(
     Column("who", String(100), nullable=False),
     Column("what", String(40), nullable=False),
     Column("subject", String(200), nullable=False),
-    Column("before", JSON),
-    Column("after", JSON),
+    Column("before", JSON(none_as_null=True)),
+    Column("after", JSON(none_as_null=True)),
 )
 
 revision = Table(

@@ -110,8 +110,8 @@ def _records() -> None:
         sa.Column("who", sa.String(100), nullable=False),
         sa.Column("what", sa.String(40), nullable=False),
         sa.Column("subject", sa.String(200), nullable=False),
-        sa.Column("before", sa.JSON),
-        sa.Column("after", sa.JSON),
+        sa.Column("before", sa.JSON(none_as_null=True)),
+        sa.Column("after", sa.JSON(none_as_null=True)),
         sa.PrimaryKeyConstraint("id", name="pk_audit_events"),
     )
     op.create_index("ix_audit_events_at", "audit_events", ["at"])
