@@ -31,4 +31,6 @@ class Check:
     question: str
     look: Callable[[Scene], Awaitable[Finding]]
     after: tuple[str, ...] = field(default=())
-    """Checks (by file name) that must not have failed; otherwise this one is skipped."""
+    """Checks (by file name) that must have found something to build on; otherwise this one is skipped."""
+    behind: tuple[str, ...] = field(default=())
+    """Checks that must be done before this one, whatever they found: it takes their findings into account."""

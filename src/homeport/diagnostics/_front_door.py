@@ -1,0 +1,142 @@
+"""Homeport as a client sees it: one address, one token."""
+
+from __future__ import annotations
+
+import json
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from homeport.domain.errors import HomeportError
+from homeport.kit.journal import new_id
+from homeport.kit.upstream import Call, TransportError, Truncated, Unreachable, UpstreamTooLate
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from homeport.kit.upstream import Reply, Upstream
+
+OK = 200
+_LIMIT = 16 * 1024 * 1024
+_DATA = b"data:"
+_END = b"[DONE]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back, whatever its status."""
+
+    status: int
+    id: str
+    """The correlation id that the server used."""
+    body: Any
+    """The parsed document; None when it is not JSON."""
+
+    @property
+    def fine(self) -> bool:
+        """Whether it is the answer that was asked for."""
+        return self.status == OK
+
+    @property
+    def problem(self) -> str:
+        """The server's own sentence about what went wrong."""
+        return _sentence(self.body) or f"The server answered HTTP {self.status}."
+
+
+class FrontDoor:
+    """Asks a running Homeport over HTTP, as an editor would."""
+
+    def __init__(self, upstream: Upstream, url: str, token: str = "") -> None:
+        self.url = url.rstrip("/")
+        self.token = token
+        self._upstream = upstream
+
+    async def ask(self, path: str, body: Mapping[str, Any] | None = None, *, id: str = "") -> Answer:  # noqa: A002 (the header's name)
+        """One document; raises HomeportError when nobody answers, and for nothing else."""
+        reply = await self._open(path, body, id)
+        try:
+            data = await reply.read(_LIMIT)
+        except TransportError as error:
+            raise self._broken(error) from error
+        finally:
+            reply.close()
+        return Answer(status=reply.status, id=reply.header("X-Request-ID"), body=_parsed(data))
+
+    @asynccontextmanager
+    async def stream(self, path: str, body: Mapping[str, Any]) -> AsyncIterator[tuple[str, AsyncIterator[Any]]]:
+        """Correlation id and events of a stream; raises HomeportError, also when the stream breaks."""
+        reply = await self._open(path, {**body, "stream": True}, "")
+        try:
+            if reply.status != OK:
+                raise HomeportError(_sentence(_parsed(await reply.read(_LIMIT))) or f"HTTP {reply.status}.")
+            yield reply.header("X-Request-ID"), self._events(reply)
+        except TransportError as error:
+            raise self._broken(error) from error
+        finally:
+            reply.close()
+
+    async def _events(self, reply: Reply) -> AsyncIterator[Any]:
+        """The events up to the end mark; one that reports an error is raised."""
+        held = b""
+        while part := await reply.part():
+            *lines, held = (held + part).split(b"\n")
+            for line in lines:
+                data = line[len(_DATA) :].strip() if line.startswith(_DATA) else b""
+                if data == _END:
+                    return
+                if not data:
+                    continue
+                event = _parsed(data)
+                if isinstance(event, dict) and event.get("error"):
+                    raise HomeportError(_sentence(event) or "The answer broke off.")
+                yield event
+        raise Truncated
+
+    async def _open(self, path: str, body: Mapping[str, Any] | None, correlation_id: str) -> Reply:
+        headers = {"X-Request-ID": correlation_id or new_id(), "Accept-Encoding": "identity"}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        call = Call(
+            method="GET" if body is None else "POST",
+            url=self.url + path,
+            headers=headers,
+            body=b"" if body is None else json.dumps(body).encode(),
+            first_byte_s=120.0,
+        )
+        try:
+            return await self._upstream.open(call)
+        except TransportError as error:
+            raise self._broken(error) from error
+
+    def _broken(self, error: TransportError) -> HomeportError:
+        """What a failure on the wire means to somebody who typed a command."""
+        if isinstance(error, Unreachable):
+            why = "" if error.why == "refused" else f" ({error.detail or error.why})"
+            return HomeportError(f"Nothing answers at {self.url}{why}.", "Start it with `homeport up`.")
+        if isinstance(error, UpstreamTooLate):
+            saw = f"Homeport at {self.url} takes too long to answer ({error.phase})."
+            return HomeportError(saw, "`homeport doctor` finds out where it waits.")
+        if isinstance(error, Truncated):
+            return HomeportError("The answer broke off.", "Try again; `homeport doctor` looks at the whole path.")
+        return HomeportError(f"What answers at {self.url} does not speak HTTP as expected.", "Is it Homeport?")
+
+
+def _parsed(data: bytes) -> Any:  # noqa: ANN401 (any JSON document)
+    try:
+        return json.loads(data)
+    except ValueError:
+        return None
+
+
+def _sentence(body: Any) -> str:  # noqa: ANN401 (any JSON document)
+    """The message of an error in OpenAI's or GitLab's form, or an empty text."""
+    if not isinstance(body, dict):
+        return ""
+    said = body.get("error") or body.get("detail")
+    if isinstance(said, list) and said:
+        said = said[0]
+    if isinstance(said, dict):
+        said = said.get("message") or said.get("msg")
+    return said if isinstance(said, str) else ""

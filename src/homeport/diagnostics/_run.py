@@ -1,0 +1,66 @@
+"""Asks the checks: in the order of what builds on what, and otherwise at once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from homeport.diagnostics import Check, Finding
+from homeport.domain.errors import HomeportError
+from homeport.kit.vault import VaultError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from homeport.diagnostics._scene import Scene
+
+LONGEST_S = 60.0
+"""Seconds that one check may take."""
+
+
+async def run(
+    checks: Mapping[str, Check], scene: Scene, *, done: Callable[[str, Finding], None] = lambda _id, _finding: None
+) -> dict[str, Finding]:
+    """Every finding by check, in their order; `done` is told each as soon as those before it are known."""
+    order = sorted(checks, key=lambda name: (checks[name].order, name))
+    tasks: dict[str, asyncio.Task[Finding]] = {}
+    async with asyncio.TaskGroup() as group:
+        for name in order:
+            tasks[name] = group.create_task(_ask(name, checks, scene, tasks))
+        for name in order:
+            done(name, await tasks[name])
+    return {name: tasks[name].result() for name in order}
+
+
+async def _ask(
+    name: str, checks: Mapping[str, Check], scene: Scene, tasks: Mapping[str, asyncio.Task[Finding]]
+) -> Finding:
+    check = checks[name]
+    await asyncio.gather(*_tasks(tasks, (*check.after, *check.behind)))
+    lacking = [
+        before for before in check.after if before in tasks and tasks[before].result().status in {"fail", "skip"}
+    ]
+    if lacking:
+        return Finding(status="skip", saw=f"Not asked: it needs {' and '.join(lacking)}.")
+    finding = await _look(check, scene)
+    if finding.status != "skip":
+        (scene.failed if finding.status == "fail" else scene.passed).add(name)
+    return finding
+
+
+def _tasks(tasks: Mapping[str, asyncio.Task[Finding]], names: Iterable[str]) -> list[asyncio.Task[Finding]]:
+    return [tasks[name] for name in names if name in tasks]
+
+
+async def _look(check: Check, scene: Scene) -> Finding:
+    """What the check saw; an error of ours is a finding like any other."""
+    try:
+        async with asyncio.timeout(LONGEST_S):
+            return await check.look(scene)
+    except (HomeportError, VaultError) as error:
+        return Finding(status="fail", saw=error.saw, fix=error.fix)
+    except TimeoutError:
+        return Finding(status="fail", saw=f"No answer within {LONGEST_S:.0f} seconds.", fix="Try again later.")
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        return Finding(status="fail", saw=f"{error.strerror or error}{where}.", fix="See that this user may read it.")

@@ -1,0 +1,136 @@
+"""What checks look at: the settings, the store, the model servers and the running Homeport."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from homeport import families, features, providers
+from homeport.diagnostics import Finding
+from homeport.domain.errors import HomeportError
+from homeport.families import Family
+from homeport.features import Feature
+from homeport.kit.discover import discover
+from homeport.kit.vault import KEY_FILE, Vault
+from homeport.providers import Provider
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from pathlib import Path
+
+    from homeport.diagnostics._front_door import FrontDoor
+    from homeport.domain.models import Model, Snapshot
+    from homeport.kit.settings import Settings
+    from homeport.kit.upstream import Upstream
+
+EMBEDDED = "embedded"
+"""The platform whose engine belongs to the server: only the server can ask it."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Scene:
+    """Everything a check may look at; checks change nothing, but note which models they blamed."""
+
+    settings: Settings
+    upstream: Upstream
+    """For model servers; refuses the addresses that requests would be refused."""
+    door: FrontDoor
+    wrong_settings: tuple[str, ...] = ()
+    """One sentence per setting that could not be read."""
+    only: str = ""
+    """The one model that is asked about; empty for all of them."""
+    remembered: Snapshot | None = None
+    """What the store holds, once it was read."""
+    blamed: set[str] = field(default_factory=set)
+    """Models that an earlier check found at fault: later ones leave them alone."""
+    failed: set[str] = field(default_factory=set)
+    """Checks that failed."""
+    passed: set[str] = field(default_factory=set)
+    """Checks that found what they looked for."""
+
+    @property
+    def key_file(self) -> Path:
+        """The root keys."""
+        return self.settings.data_dir / KEY_FILE
+
+    async def snapshot(self) -> Snapshot:
+        """What the store holds, read once; raises HomeportError or VaultError."""
+        from homeport.store.database import Store  # noqa: PLC0415 (loads SQLAlchemy, which `models test` may not need)
+
+        if self.remembered is None:
+            store = await Store.open(self.settings.sqlalchemy_url(), Vault(self.key_file))
+            try:
+                self.remembered = await store.snapshot()
+            finally:
+                await store.close()
+        return self.remembered
+
+    @property
+    def families(self) -> Mapping[str, Family]:
+        """Every family, by key."""
+        return discover(families, Family)
+
+    @property
+    def features(self) -> Mapping[str, Feature]:
+        """Every feature, by key."""
+        return discover(features, Feature)
+
+    @property
+    def providers(self) -> Mapping[str, Provider]:
+        """Every platform, by key."""
+        return discover(providers, Provider)
+
+    async def models(self) -> list[Model]:
+        """The models to ask: enabled, of a known platform and not blamed yet."""
+        known = (await self.snapshot()).models.values()
+        asked = [model for model in known if (model.name == self.only if self.only else model.enabled)]
+        return [model for model in asked if model.name not in self.blamed and model.platform in self.providers]
+
+    async def serves(self, name: str) -> bool:
+        """Whether anybody would notice: a feature uses the model, or it is the one that is asked about."""
+        settings = (await self.snapshot()).features.values()
+        return name == self.only or any(name in (each.model, *each.fallbacks) for each in settings)
+
+    async def able(self, feature: str) -> bool:
+        """Whether a feature's setting leads to a model that can answer, as far as earlier checks saw."""
+        if self.settings.url and self.remembered is None:
+            # only the server knows
+            return True
+        snapshot = await self.snapshot()
+        setting = snapshot.features.get(feature)
+        model = snapshot.models.get(setting.model) if setting else None
+        return model is not None and model.enabled and model.name not in self.blamed
+
+    async def each(self, ask: Callable[[Scene, Model], Awaitable[Finding]], *, embedded: bool = False) -> Finding:
+        """Ask about every model at once and say in one finding what was seen."""
+        models = [model for model in await self.models() if embedded or model.platform != EMBEDDED]
+        if not models:
+            return Finding(status="skip", saw="There is no model to ask.")
+        findings = await asyncio.gather(*(self._one(ask, model) for model in models))
+        self.blamed |= {model.name for model, found in zip(models, findings, strict=True) if found.status == "fail"}
+        weighed = [await self._weigh(model, found) for model, found in zip(models, findings, strict=True)]
+        return together(weighed)
+
+    async def _one(self, ask: Callable[[Scene, Model], Awaitable[Finding]], model: Model) -> Finding:
+        try:
+            return await ask(self, model)
+        except HomeportError as error:
+            return Finding(status="fail", saw=error.saw, fix=error.fix)
+
+    async def _weigh(self, model: Model, found: Finding) -> Finding:
+        """A fault of a model that no feature uses is only a warning."""
+        if found.status != "fail" or await self.serves(model.name):
+            return found
+        return Finding(status="warn", saw=f"{found.saw} (No feature uses it.)", fix=found.fix)
+
+
+_WORST = ("fail", "warn", "ok", "skip")
+
+
+def together(findings: list[Finding]) -> Finding:
+    """Several findings as one: the worst status, and only what belongs to it."""
+    worst = min((found.status for found in findings), key=_WORST.index)
+    told = [found for found in findings if found.status == worst]
+    fixes = dict.fromkeys(found.fix for found in told if found.fix)
+    return Finding(status=worst, saw=" ".join(found.saw for found in told), fix=" ".join(fixes))

@@ -1,0 +1,62 @@
+"""Does each model's server answer at its address?"""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from homeport.diagnostics import Check, Finding
+from homeport.kit.upstream import Call, TransportError, Unreachable, UpstreamTooLate
+
+if TYPE_CHECKING:
+    from homeport.diagnostics._scene import Scene
+    from homeport.domain.models import Model
+
+FIRST_BYTE_S = 10.0
+_WHY = {
+    "refused": "nobody listens there",
+    "dns": "this machine cannot resolve the host name",
+    "tls": "its TLS certificate is not accepted",
+    "denied": "that address is one that no model may have (link-local, a metadata service, or a denied network)",
+    "reset": "the connection was reset",
+    "closed": "the connection was closed before an answer came",
+    "url": "that is no URL",
+    "network": "there is no way to it from this machine",
+}
+
+
+async def look(scene: Scene) -> Finding:
+    """Resolve, connect and, with https, shake hands."""
+    return await scene.each(ask)
+
+
+async def ask(scene: Scene, model: Model) -> Finding:
+    """Any answer at all will do."""
+    url = model.endpoint.rstrip("/")
+    edit = f"homeport models edit {shlex.quote(model.name)} --endpoint URL"
+    if not url:
+        return Finding(status="skip", saw=f"{model.name} has no endpoint of its own.")
+    call = Call(method="GET", url=f"{url}/models", connect_s=model.limits.connect_s, first_byte_s=FIRST_BYTE_S)
+    try:
+        (await scene.upstream.open(call)).close()
+    except Unreachable as error:
+        detail = f" ({error.detail})" if error.detail and error.why in {"tls", "network"} else ""
+        fix = f"Start the model server, or mend the address: {edit}"
+        return Finding(status="fail", saw=f"{model.name} at {url}: {_WHY[error.why]}{detail}.", fix=fix)
+    except UpstreamTooLate as error:
+        if error.phase == "connect":
+            fix = f"See that no firewall is in between, or mend the address: {edit}"
+            return Finding(status="fail", saw=f"{model.name} at {url}: connecting takes too long.", fix=fix)
+    except TransportError:
+        fix = f"Mend the address: {edit}"
+        return Finding(status="fail", saw=f"{model.name} at {url}: what answers does not speak HTTP.", fix=fix)
+    return Finding(status="ok", saw=f"{model.name} at {model.origin}.")
+
+
+CHECK = Check(
+    order=90,
+    question="Does each model's server answer at its address?",
+    look=look,
+    after=("keys",),
+    behind=("registry",),
+)

@@ -1,0 +1,89 @@
+"""Does each model's server accept our key and serve the model under the name we send?"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from homeport.diagnostics import Check, Finding
+from homeport.domain.errors import UpstreamError, UpstreamRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from homeport.diagnostics._scene import Scene
+    from homeport.domain.models import Model
+
+FIRST_BYTE_S = 10.0
+KEY_REFUSED = {401, 403}
+NO_SUCH_PATH = {404, 405, 501}
+_SHOWN = 5
+
+
+async def look(scene: Scene) -> Finding:
+    """Read the list of models of each server."""
+    return await scene.each(ask)
+
+
+async def ask(scene: Scene, model: Model) -> Finding:
+    """The model's name should be on the list."""
+    try:
+        names = await _list(scene, model)
+    except UpstreamRefused as error:
+        return await _refused(scene, model, error)
+    wanted = model.identifier or model.name
+    if wanted in names:
+        return Finding(status="ok", saw=f"{model.name} is served as {wanted}.")
+    saw = f"{model.name}: {model.origin} serves {_told(names)}, not {wanted}."
+    first = shlex.quote(names[0]) if len(names) == 1 else "ID"
+    return Finding(status="fail", saw=saw, fix=f"Run: {_edit(model)} --identifier {first}")
+
+
+async def _list(scene: Scene, model: Model) -> Sequence[str]:
+    patient = replace(model, limits=replace(model.limits, first_token_s=FIRST_BYTE_S, total_s=FIRST_BYTE_S * 2))
+    return await scene.providers[model.platform].served(scene.upstream, patient)
+
+
+async def _refused(scene: Scene, model: Model, error: UpstreamRefused) -> Finding:
+    status = error.upstream_status
+    if status in KEY_REFUSED:
+        what = "does not accept the key" if model.key else "wants a key"
+        saw = f"{model.name}: {model.origin} {what} (HTTP {status})."
+        return Finding(status="fail", saw=saw, fix=f"Run: {_edit(model)} --api-key-env VAR (or --api-key-file FILE)")
+    if status not in NO_SUCH_PATH:
+        return Finding(status="fail", saw=error.saw, fix=error.fix)
+    if await _below_v1(scene, model):
+        better = f"{model.endpoint.rstrip('/')}/v1"
+        saw = f"{model.name}: the endpoint {model.endpoint} lacks its /v1 (HTTP {status}); below it there is an answer."
+        return Finding(status="fail", saw=saw, fix=f"Run: {_edit(model)} --endpoint {shlex.quote(better)}")
+    return Finding(status="ok", saw=f"{model.name}: {model.origin} lists no models (HTTP {status}).")
+
+
+async def _below_v1(scene: Scene, model: Model) -> bool:
+    """Whether the same address with `/v1` answers, if only to refuse the key."""
+    try:
+        await _list(scene, replace(model, endpoint=f"{model.endpoint.rstrip('/')}/v1"))
+    except UpstreamRefused as error:
+        return error.upstream_status in KEY_REFUSED
+    except UpstreamError:
+        return False
+    return True
+
+
+def _told(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{', '.join(names[:_SHOWN])}{more}" if names else "nothing"
+
+
+def _edit(model: Model) -> str:
+    return f"homeport models edit {shlex.quote(model.name)}"
+
+
+CHECK = Check(
+    order=100,
+    question="Does each server accept our key and know the model?",
+    look=look,
+    after=("keys",),
+    behind=("model_reachable",),
+)

@@ -1,0 +1,63 @@
+"""Is there a model, and does each feature's setting lead to one that can serve it?"""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from homeport.diagnostics import Check, Finding
+from homeport.diagnostics._scene import together
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from homeport.diagnostics._scene import Scene
+    from homeport.domain.models import FeatureSetting, Model, Snapshot
+
+
+async def look(scene: Scene) -> Finding:
+    """Models, then settings, then names that we do not know."""
+    snapshot = await scene.snapshot()
+    if not snapshot.models:
+        fix = "Register one: homeport models add NAME --endpoint URL --identifier ID, or start with `homeport up`."
+        return Finding(status="fail", saw="No model is registered.", fix=fix)
+    serving = [each for each in snapshot.features.values() if each.assignment == "model"]
+    if not serving:
+        name = shlex.quote(min(snapshot.models))
+        fix = f"Assign one: homeport features set code_completions {name}"
+        return Finding(status="fail", saw="No feature has a model.", fix=fix)
+    faults = [fault for setting in serving for fault in _of_setting(snapshot, setting)]
+    faults += [fault for model in snapshot.models.values() for fault in _of_model(scene, model)]
+    if faults:
+        return together(faults)
+    saw = f"{len(snapshot.models)} models, {len(serving)} features served: {_told(serving)}."
+    return Finding(status="ok", saw=saw)
+
+
+def _told(serving: list[FeatureSetting]) -> str:
+    return ", ".join(f"{each.feature} by {each.model}" for each in serving)
+
+
+def _of_setting(snapshot: Snapshot, setting: FeatureSetting) -> Iterator[Finding]:
+    model = snapshot.models.get(setting.model)
+    if model is None or not model.enabled:
+        what = "disabled" if model else "not registered"
+        again = f"Run: homeport models enable {shlex.quote(setting.model)}, or " if model else ""
+        fix = f"{again}assign another: homeport features set {setting.feature} MODEL"
+        saw = f"{setting.feature} is to be served by {setting.model}, which is {what}."
+        yield Finding(status="fail", saw=saw, fix=fix[:1].upper() + fix[1:])
+
+
+def _of_model(scene: Scene, model: Model) -> Iterator[Finding]:
+    if model.platform not in scene.providers:
+        fix = (
+            f"Known: {', '.join(scene.providers)}. Run: homeport models edit {shlex.quote(model.name)} --platform NAME"
+        )
+        yield Finding(status="fail", saw=f"{model.name} is on the unknown platform {model.platform!r}.", fix=fix)
+    if model.family not in scene.families:
+        fix = f"Run: homeport models edit {shlex.quote(model.name)} --family NAME"
+        saw = f"{model.name} is of the unknown family {model.family!r} and is asked like a general one."
+        yield Finding(status="warn", saw=saw, fix=fix)
+
+
+CHECK = Check(order=50, question="Does every feature's setting lead to a model?", look=look, after=("keys",))

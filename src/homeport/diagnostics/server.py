@@ -1,0 +1,37 @@
+"""Does Homeport answer at its address, and is it this version?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from homeport import __version__
+from homeport.diagnostics import Check, Finding
+from homeport.domain.errors import HomeportError
+
+if TYPE_CHECKING:
+    from homeport.diagnostics._scene import Scene
+
+_BEFORE = ("data_dir", "database", "keys")
+
+
+async def look(scene: Scene) -> Finding:
+    """Ask whether it lives; a server that cannot run yet is not blamed for not running."""
+    url = scene.door.url
+    try:
+        answer = await scene.door.ask("/monitoring/healthz")
+    except HomeportError as error:
+        broken = [name for name in _BEFORE if name in scene.failed]
+        if broken and not scene.settings.url:
+            return Finding(status="skip", saw=f"No server runs; it cannot before {broken[0]} is mended.")
+        return Finding(status="fail", saw=error.saw, fix=error.fix)
+    version = answer.body.get("version") if isinstance(answer.body, dict) else None
+    if not answer.fine or not version:
+        fix = "Set HOMEPORT_URL to the address of Homeport, or stop the other program and start `homeport up`."
+        return Finding(status="fail", saw=f"What answers at {url} is not Homeport.", fix=fix)
+    if version != __version__:
+        fix = "Restart the server, so that both are the same."
+        return Finding(status="warn", saw=f"Homeport {version} runs at {url}; this program is {__version__}.", fix=fix)
+    return Finding(status="ok", saw=f"Homeport {version} answers at {url}.")
+
+
+CHECK = Check(order=60, question="Does Homeport answer?", look=look, after=("configuration",), behind=_BEFORE)
