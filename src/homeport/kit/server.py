@@ -13,24 +13,31 @@ import re
 import signal
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from urllib.parse import unquote
 
 import httptools
 import orjson
+import structlog
 import uvicorn
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from homeport.kit.journal import new_id
+
 if TYPE_CHECKING:
     from asyncio import TimerHandle, Transport
     from collections.abc import Callable, Iterator
+
+log = structlog.get_logger()
 
 HEADER_BYTES = 32 * 1024
 HEADER_COUNT = 100
 HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
 CLIENT_LEFT = "client left"
 """The message of the CancelledError that a request sees when its client is gone."""
+FAREWELL_S = 1.0
+"""How long interrupted requests have to tell their clients."""
 BODY_LATE = "body late"
 """The message of the one that it sees when its body did not arrive in time."""
 
@@ -42,6 +49,18 @@ class Exchange(RequestResponseCycle):
     """
 
     _head = b""
+
+    @override
+    async def run_asgi(self, app: Any) -> None:
+        """Serve the request; an answer that is not whole is cut off without an end mark, where clients see it."""
+        try:
+            await app(self.scope, self.receive, self.send)
+        except asyncio.CancelledError:
+            log.debug("request interrupted twice")
+        finally:
+            self.on_response = _nothing
+            if not self.response_complete and not self.disconnected:
+                self.transport.close()
 
     @override
     async def send(self, message: Any) -> None:
@@ -86,6 +105,10 @@ class Exchange(RequestResponseCycle):
         self.on_response()
 
 
+def _nothing() -> None:
+    """Hold on to nothing."""
+
+
 class Connection(HttpToolsProtocol):
     """One client connection."""
 
@@ -97,6 +120,7 @@ class Connection(HttpToolsProtocol):
     _body_timer: TimerHandle | None = None
     _stall_timer: TimerHandle | None = None
     _serving: asyncio.Task[None] | None = None
+    _expecting: Literal["", "head", "body"] = ""
     _header_bytes = 0
     _host = b""
 
@@ -128,15 +152,26 @@ class Connection(HttpToolsProtocol):
 
     def _head_too_late(self) -> None:
         waiting: RequestResponseCycle | None = self.cycle
-        if waiting is None or waiting.response_complete:
+        self._head_timer = None
+        if waiting is not None and not waiting.response_complete:
+            self._arm_head()
+        else:
             self._refuse(408, "request_timeout", f"The request's head took longer than {self.head_s:g} s.")
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        # most requests arrive whole: only one that does not needs a timer
+        if self._expecting == "head" and self._head_timer is None:
+            self._arm_head()
+        elif self._expecting == "body" and self._body_timer is None:
+            self._body_timer = self.loop.call_later(self.body_s, self._body_too_late)
 
     @override
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._header_bytes = 0
-        if self._head_timer is None:
-            self._arm_head()
+        self._expecting = "head"
 
     @override
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -156,7 +191,7 @@ class Connection(HttpToolsProtocol):
         self._disarm_head()
         if self.transport.is_closing():
             return
-        self._body_timer = self.loop.call_later(self.body_s, self._body_too_late)
+        self._expecting = "body"
         url = httptools.parse_url(self.url)
         path = url.path.decode("ascii")
         self.scope["method"] = self.parser.get_method().decode("ascii")
@@ -190,6 +225,7 @@ class Connection(HttpToolsProtocol):
 
     @override
     def on_message_complete(self) -> None:
+        self._expecting = ""
         self._disarm_body()
         super().on_message_complete()
 
@@ -202,6 +238,9 @@ class Connection(HttpToolsProtocol):
         if self._serving is not None and not self._serving.done():
             self.cycle.keep_alive = False
             self._serving.cancel(BODY_LATE)
+        else:
+            # the answer did not wait for the body, and neither do we
+            self.transport.close()
 
     @override
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
@@ -236,11 +275,21 @@ class Connection(HttpToolsProtocol):
             self._refuse(400, "bad_request", f"{msg} Expected HTTP/1.1.")
 
     def _refuse(self, status: int, code: str, text: str) -> None:
-        """Answer before there is a request, and close."""
-        body = orjson.dumps({"error": {"message": text, "type": code, "code": code}})
-        head = b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
-        self.transport.write(STATUS_LINE[status] + head + body)
+        """Answer before there is a request, in a form that every protocol's clients can read, and close."""
+        if self.transport.is_closing():
+            return
+        name = new_id()
+        text = f"{text} (correlation id {name})"
+        error = {"message": text, "type": "invalid_request_error", "param": None, "code": code, "correlation_id": name}
+        body = orjson.dumps({"error": error, "detail": [{"msg": text, "type": code, "loc": ["request"]}]})
+        head = (
+            b"content-type: application/json\r\nx-request-id: %b\r\ncache-control: no-store\r\n"
+            b"connection: close\r\ncontent-length: %d\r\n\r\n"
+        )
+        self.transport.write(STATUS_LINE[status] + head % (name.encode(), len(body)) + body)
         self.transport.close()
+        client = self.client[0] if self.client else ""
+        log.info("request refused", correlation_id=name, status_code=status, error_code=code, client_ip=client)
 
     @override
     def handle_websocket_upgrade(self) -> None:
@@ -277,6 +326,9 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._on_stop()
         await super().shutdown(sockets)
+        if self.server_state.tasks:
+            # interrupted when their time was up: now they tell their clients
+            await asyncio.wait(self.server_state.tasks, timeout=FAREWELL_S)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -320,6 +372,6 @@ def configure(app: Any, times: Times) -> uvicorn.Config:  # noqa: ANN401 (an ASG
         server_header=False,
         proxy_headers=False,
         limit_concurrency=times.connections,
-        timeout_keep_alive=int(times.keep_alive_s),
-        timeout_graceful_shutdown=max(1, int(times.drain_s)),
+        timeout_keep_alive=times.keep_alive_s,  # type: ignore[arg-type]  # uvicorn only adds it to a time
+        timeout_graceful_shutdown=times.drain_s,  # type: ignore[arg-type]  # handed to wait_for
     )

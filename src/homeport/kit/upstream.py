@@ -60,7 +60,7 @@ class Call:
     connect_s: float = 3.0
     """Seconds for connecting, TLS included."""
     first_byte_s: float = 60.0
-    """Seconds until the head of the answer."""
+    """Seconds until the first byte of the answer's body."""
     idle_s: float = 60.0
     """Seconds that a started answer may stay silent."""
     total_s: float = 900.0

@@ -270,7 +270,7 @@ class _Clock:
 class HttpReply(Reply):
     """An answer, from the moment its request was sent."""
 
-    __slots__ = ("_clock", "_deadline", "_idle_s", "_pool", "_since", "_wire", "status")
+    __slots__ = ("_began", "_clock", "_deadline", "_first_s", "_idle_s", "_pool", "_since", "_wire", "status")
 
     def __init__(self, wire: _Wire, call: Call, pool: HttpUpstream, clock: _Clock) -> None:
         self._wire = wire
@@ -278,20 +278,20 @@ class HttpReply(Reply):
         self._clock = clock
         self._since = clock.time()
         self._deadline = self._since + call.total_s
-        self._idle_s = call.first_byte_s
+        self._began = False
+        self._first_s = call.first_byte_s
+        self._idle_s = call.idle_s
         self.status = 0
         clock.watch(self)
 
-    async def head(self, idle_s: float) -> None:
-        """Wait for the head; from then on the body may be silent for `idle_s`."""
+    async def head(self) -> None:
+        """Wait for the head. The clock runs on: a server may send one long before it has anything to say."""
         wire = self._wire
         while not wire.status:
             if wire.error:
                 raise wire.error
             await wire.next()
         self.status = wire.status
-        self._since = 0.0
-        self._idle_s = idle_s
 
     @override
     def header(self, name: str) -> str:
@@ -301,14 +301,15 @@ class HttpReply(Reply):
     async def part(self) -> bytes:
         wire = self._wire
         if not wire.parts:
-            self._since = self._clock.time()
+            self._since = self._since or self._clock.time()
             while not wire.parts:
                 if wire.error:
                     raise wire.error
                 if wire.complete:
                     return b""
                 await wire.next()
-            self._since = 0.0
+        self._since = 0.0
+        self._began = True
         return wire.take()
 
     @override
@@ -329,10 +330,10 @@ class HttpReply(Reply):
 
     def overdue(self, now: float) -> None:
         """Give up when the answer has been silent, or gone on, for too long."""
-        silent = self._since and now - self._since > self._idle_s
+        silent = self._since and now - self._since > (self._idle_s if self._began else self._first_s)
         if silent or now > self._deadline:
             self._clock.forget(self)
-            phase = "total" if not silent else "idle" if self.status else "first byte"
+            phase = "total" if not silent else "idle" if self._began else "first byte"
             self._wire.fail(UpstreamTooLate(phase))
 
 
@@ -366,7 +367,7 @@ class HttpUpstream(Upstream):
         reply = HttpReply(wire, call, self, self._clock)
         try:
             wire.transport.write(request)
-            await reply.head(call.idle_s)
+            await reply.head()
         except Truncated as error:
             reply.close()
             if fresh and not wire.heard:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
@@ -33,9 +36,16 @@ T = TypeVar("T")
 
 DOCUMENT_LIMIT = 16 * 1024 * 1024
 EVENT_LIMIT = 1024 * 1024
-DONE = b"data: [DONE]"
+DRAIN_S = 0.1
+"""How long the end of a body may take after the end mark; a connection that takes longer is not kept."""
 EVENT_END = b"\n\n"
-NO_CHOICES = b'"choices":[]'
+DONE = b"[DONE]"
+ERROR = b'"error"'
+"""Stands in an event that reports an error, and in few others: a quotation mark inside a text is escaped."""
+_END_MARK = re.compile(rb"^data: ?\[DONE\]\r?$", re.MULTILINE)
+_NO_CHOICES = re.compile(rb'"choices": ?\[\]')
+_SECONDS = re.compile(r"[0-9]{1,9}")
+_DATA = re.compile(rb"^data:(.*)$", re.MULTILINE)
 SLOW_DOWN = {429, 503, 529}
 WRONG_REQUEST = {400, 413, 422}
 KEY_REFUSED = {401, 403}
@@ -69,36 +79,79 @@ async def _document(upstream: Upstream, model: Model, prompt: Prompt) -> Chunks:
     body = _parse(data, model)
     try:
         choice = body["choices"][0]
-        text = choice["text"] if prompt.kind == "text" else (choice["message"].get("content") or "")
+        text = _string(choice["text"] if prompt.kind == "text" else choice["message"].get("content"))
         finish = choice.get("finish_reason") or "stop"
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise _malformed(model, "a document without choices") from error
     yield Chunk(text, finish, _usage(body), data if prompt.relay else b"")
 
 
+def _string(value: object) -> str:
+    """A text, or none at all; raises TypeError for anything else."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    raise TypeError
+
+
 async def _relay(upstream: Upstream, model: Model, prompt: Prompt) -> Chunks:
     """Pass whole events on unread; the usage event only goes to a client that asked for it."""
     reply = await _open(upstream, model, _call(model, _path(prompt), _body(model, prompt)))
     usage: Usage | None = None
-    ended = False
+    began = ended = False
     held = b""
     try:
-        while part := await reply.part():
+        while not ended and (part := await reply.part()):
             if held or not part.endswith(EVENT_END):
                 part, held = _whole_events(held + part, model)
-            if NO_CHOICES in part:
+            if b"[]" in part and _NO_CHOICES.search(part):
                 usage, part = _usage_event(part, usage, keep=prompt.usage)
-            if DONE in part:
+            if DONE in part and _END_MARK.search(part):
                 ended = True
+            if ERROR in part:
+                _look_for_error(part, model)
             if part:
+                began = True
                 yield Chunk("", None, None, part)
+        if not ended:
+            yield Chunk("", None, None, _last_event(held, model, began=began))
+        await _drain(reply)
     except TransportError as error:
         raise explain(model, error) from error
     finally:
         reply.close()
-    if not ended:
-        raise _truncated(model)
     yield Chunk(usage=usage, finish="stop")
+
+
+def _last_event(held: bytes, model: Model, *, began: bool) -> bytes:
+    """The end mark when only its line end is missing; without an end mark the answer broke off."""
+    if _END_MARK.search(held):
+        return held.rstrip() + EVENT_END
+    raise _truncated(model) if began else _malformed(model, "something that is not a stream of events")
+
+
+def _look_for_error(part: bytes, model: Model) -> None:
+    """Raise UpstreamError when an event reports one: its words stay here, they may repeat the prompt."""
+    for data in _DATA.findall(part):
+        try:
+            _refuse_error(orjson.loads(data), model)
+        except ValueError:
+            continue
+
+
+def _refuse_error(event: Any, model: Model) -> None:  # noqa: ANN401 (whatever JSON came)
+    if isinstance(event, dict) and (event.get("error") or event.get("object") == "error"):
+        saw = f"The model {model.name!r} reported an error in the middle of its answer."
+        raise UpstreamError(saw, "Look for the correlation id in the model server's log.")
+
+
+async def _drain(reply: Reply) -> None:
+    """Read a finished answer's connection to its end, so that it can be used again."""
+    try:
+        async with asyncio.timeout(DRAIN_S):
+            while await reply.part():
+                pass
+    except (TransportError, TimeoutError):
+        pass
 
 
 def _whole_events(part: bytes, model: Model) -> tuple[bytes, bytes]:
@@ -117,7 +170,7 @@ def _usage_event(part: bytes, known: Usage | None, *, keep: bool) -> tuple[Usage
     """The usage that an event without choices reports, and the part with or without that event."""
     kept: list[bytes] = []
     for event in part.replace(b"\r\n", b"\n").split(b"\n\n"):
-        if NO_CHOICES not in event:
+        if not _NO_CHOICES.search(event):
             kept.append(event)
             continue
         try:
@@ -132,20 +185,20 @@ def _usage_event(part: bytes, known: Usage | None, *, keep: bool) -> tuple[Usage
 async def _events(upstream: Upstream, model: Model, prompt: Prompt) -> Chunks:
     reply = await _open(upstream, model, _call(model, _path(prompt), _body(model, prompt)))
     pick = _text_of_completion if prompt.kind == "text" else _text_of_chat
-    ended = False
+    began = ended = False
     try:
-        async for data in events(reply, model):
-            if data == b"[DONE]":
-                ended = True
-                break
-            chunk = _read_event(data, pick, model)
-            if chunk is not None:
-                yield chunk
+        async with aclosing(events(reply, model)) as found:
+            async for data in found:
+                if data == DONE:
+                    ended = True
+                    break
+                began = True
+                chunk = _read_event(data, pick, model)
+                if chunk is not None:
+                    yield chunk
         if not ended:
-            raise _truncated(model)
-        # read the connection to its end, so that it can be used again
-        while await _guard(model, reply.part()):
-            pass
+            raise _truncated(model) if began else _malformed(model, "something that is not a stream of events")
+        await _drain(reply)
     finally:
         reply.close()
 
@@ -164,27 +217,26 @@ async def events(reply: Reply, model: Model) -> AsyncGenerator[bytes, None]:
         yield held[5:].strip()
 
 
-def _read_event(data: bytes, pick: Callable[[Any], str], model: Model) -> Chunk | None:
+def _read_event(data: bytes, pick: Callable[[Any], object], model: Model) -> Chunk | None:
     event = _parse(data, model)
-    if event.get("error"):
-        saw = f"The model {model.name!r} reported an error in the middle of its answer."
-        raise UpstreamError(saw, "Look for the correlation id in the model server's log.")
+    if ERROR in data:
+        _refuse_error(event, model)
     usage = _usage(event)
     choices = event.get("choices") or []
     if not choices:
         return Chunk(usage=usage) if usage else None
     try:
-        return Chunk(pick(choices[0]), choices[0].get("finish_reason"), usage)
+        return Chunk(_string(pick(choices[0])), choices[0].get("finish_reason"), usage)
     except (KeyError, TypeError, AttributeError) as error:
         raise _malformed(model, "an event without a text") from error
 
 
-def _text_of_completion(choice: Mapping[str, Any]) -> str:
-    return choice.get("text") or ""
+def _text_of_completion(choice: Mapping[str, Any]) -> object:
+    return choice.get("text")
 
 
-def _text_of_chat(choice: Mapping[str, Any]) -> str:
-    return choice["delta"].get("content") or ""
+def _text_of_chat(choice: Mapping[str, Any]) -> object:
+    return choice["delta"].get("content")
 
 
 def _path(prompt: Prompt) -> str:
@@ -338,15 +390,18 @@ def _because(body: bytes) -> str:
 
 def _retry_after(reply: Reply) -> int | None:
     text = reply.header("Retry-After")
-    return min(int(text), 60) if text.isdigit() else None
+    return min(int(text), 60) if _SECONDS.fullmatch(text) else None
 
 
 def _usage(body: Mapping[str, Any]) -> Usage | None:
     usage = body.get("usage")
     if not isinstance(usage, dict):
         return None
-    prompt, answer = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    return Usage(prompt if isinstance(prompt, int) else 0, answer if isinstance(answer, int) else 0)
+    return Usage(_count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")))
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and value > 0 else 0
 
 
 def _parse(data: bytes, model: Model) -> dict[str, Any]:
