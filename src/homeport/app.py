@@ -178,7 +178,7 @@ async def serve(
         # what exists now lives as long as the process: the collector need not look at it again
         gc.collect()
         gc.freeze()
-        gc.set_threshold(10_000, 20, 50)
+        gc.set_threshold(100_000, 20, 50)
         await running.serve(sockets=[listener])
         app.door.book.settle()
 
