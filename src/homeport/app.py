@@ -241,7 +241,7 @@ async def run_instance(
         _background(stack, registry.follow())
         _background(stack, _note_use(store, gate))
         on_step("listening")
-        parts = Parts(snapshot=_Located(registry, engine), gate=gate, trouble=lambda: registry.problem)
+        parts = Parts(snapshot=_Located(registry, engine), gate=gate, trouble=partial(_trouble, registry, engine))
         await serve(
             settings,
             parts,
@@ -277,6 +277,13 @@ async def run_gateway(settings: Settings, logs: Logs, *, ready: Callable[[str], 
             listener=listener,
             ready=lambda: ready(where),
         )
+
+
+def _trouble(registry: Registry, engine: Engine) -> str:
+    """What keeps us from serving all that is registered; said to anybody who asks, so in general words."""
+    if registry.problem:
+        return registry.problem
+    return "The embedded model is being restarted." if engine.child is not None and not engine.address else ""
 
 
 class _Located:
