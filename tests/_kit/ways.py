@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -118,13 +117,8 @@ def named(value: Any) -> str | None:
 
 def events(body: bytes) -> list[Any]:
     """The data of each event of an OpenAI stream; [DONE] as text."""
-    found = []
-    for block in re.split(rb"\r?\n\r?\n", body):
-        if block.strip():
-            name, _, data = block.partition(b":")
-            assert name == b"data"
-            found.append("[DONE]" if data.strip() == b"[DONE]" else json.loads(data))
-    return found
+    found = (line[5:].strip() for line in body.splitlines() if line.startswith(b"data:"))
+    return ["[DONE]" if data == b"[DONE]" else json.loads(data) for data in found]
 
 
 def sse(body: bytes) -> list[tuple[str, Any]]:

@@ -138,6 +138,8 @@ async def test_document_of_a_cleaned_answer(house: House) -> None:
 async def test_events_of_a_cleaned_stream(house: House) -> None:
     answer = await house.post(HOLE.path, HOLE.streaming)
     *pieces, done = events(answer.body)
+    assert answer.body.count(b"data: ") == answer.body.count(b"\n\n") == len(pieces) + 1
+    assert answer.body.count(b"\n") == 2 * len(pieces) + 2
     assert done == "[DONE]"
     assert {(each["object"], each["model"], each["id"]) for each in pieces} == {
         ("text_completion", FIM, f"cmpl-{answer.header('x-request-id')}")

@@ -121,6 +121,7 @@ class Connection(HttpToolsProtocol):
     _stall_timer: TimerHandle | None = None
     _serving: asyncio.Task[None] | None = None
     _expecting: Literal["", "head", "body"] = ""
+    _head_bytes = 0
     _header_bytes = 0
     _host = b""
 
@@ -143,6 +144,7 @@ class Connection(HttpToolsProtocol):
 
     def _arm_head(self) -> None:
         self._disarm_head()
+        self._head_bytes = 0
         self._head_timer = self.loop.call_later(self.head_s, self._head_too_late)
 
     def _disarm_head(self) -> None:
@@ -150,10 +152,14 @@ class Connection(HttpToolsProtocol):
             self._head_timer.cancel()
             self._head_timer = None
 
+    def _answering(self) -> bool:
+        """Whether a request on this connection has not had its whole answer yet."""
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete
+
     def _head_too_late(self) -> None:
-        waiting: RequestResponseCycle | None = self.cycle
         self._head_timer = None
-        if waiting is not None and not waiting.response_complete:
+        if self._answering():
             self._arm_head()
         else:
             self._refuse(408, "request_timeout", f"The request's head took longer than {self.head_s:g} s.")
@@ -162,10 +168,19 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         # most requests arrive whole: only one that does not needs a timer
-        if self._expecting == "head" and self._head_timer is None:
+        if self._expecting == "body":
+            if self._body_timer is None:
+                self._body_timer = self.loop.call_later(self.body_s, self._body_too_late)
+        elif self._expecting == "head" or not self._answering():
+            self._wait_for_head(len(data))
+
+    def _wait_for_head(self, size: int) -> None:
+        """Bound the time and the bytes of a head, whose lines the parser only shows when they are complete."""
+        if self._head_timer is None:
             self._arm_head()
-        elif self._expecting == "body" and self._body_timer is None:
-            self._body_timer = self.loop.call_later(self.body_s, self._body_too_late)
+        self._head_bytes += size
+        if self._head_bytes > 2 * HEADER_BYTES:
+            self._refuse_head()
 
     @override
     def on_message_begin(self) -> None:
@@ -177,7 +192,7 @@ class Connection(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         self._header_bytes += len(name) + len(value)
         if self._header_bytes > HEADER_BYTES or len(self.headers) >= HEADER_COUNT:
-            self._refuse(431, "headers_too_large", f"The headers exceed {HEADER_BYTES} bytes or {HEADER_COUNT} fields.")
+            self._refuse_head()
             return
         if len(name) == 4 and value != self._host and name.lower() == b"host":  # noqa: PLR2004 (the length of "host")
             if not HOST.fullmatch(value):
@@ -199,9 +214,9 @@ class Connection(HttpToolsProtocol):
         self.scope["path"] = unquote(path) if "%" in path else path
         self.scope["raw_path"] = url.path
         self.scope["query_string"] = url.query or b""
-        waiting: RequestResponseCycle | None = self.cycle
+        answering = self._answering()
         self.cycle = self._exchange()
-        if waiting is None or waiting.response_complete:
+        if not answering:
             self._start_asgi_task(self.cycle, self.app)
         else:
             self.flow.pause_reading()
@@ -273,6 +288,9 @@ class Connection(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         if not self.transport.is_closing():
             self._refuse(400, "bad_request", f"{msg} Expected HTTP/1.1.")
+
+    def _refuse_head(self) -> None:
+        self._refuse(431, "headers_too_large", f"The headers exceed {HEADER_BYTES} bytes or {HEADER_COUNT} fields.")
 
     def _refuse(self, status: int, code: str, text: str) -> None:
         """Answer before there is a request, in a form that every protocol's clients can read, and close."""

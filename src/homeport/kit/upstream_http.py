@@ -152,6 +152,8 @@ class _Wire(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
             self._fail(Malformed(str(error)))
+        if not self.status:
+            self._count_head(len(data))
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
@@ -164,11 +166,14 @@ class _Wire(asyncio.Protocol):
         else:
             self._fail(Truncated("" if exc is None else type(exc).__name__))
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A header line (httptools)."""
-        self._head_bytes += len(name) + len(value)
+    def _count_head(self, size: int) -> None:
+        """Bound the head, whose lines the parser only shows when they are complete."""
+        self._head_bytes += size
         if self._head_bytes > HEAD_LIMIT:
             self._fail(Malformed("a head of more than 64 KiB"))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header line (httptools)."""
         self.headers[name.lower()] = value
 
     def on_headers_complete(self) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
-from homeport.domain.errors import NotAuthenticated, SetupError, UpstreamError
+from homeport.domain.errors import NotAuthenticated, SetupError, UpstreamError, UpstreamOverloaded
 from homeport.domain.requests import RelatedFile
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from homeport.domain.errors import HomeportError
 
 MISDIRECTED = 421
+BUSY = 429
 UNPROCESSABLE = 422
 CODE_LIMIT = 100_000
 """Characters on each side of the cursor; GitLab trims to this before it sends."""
@@ -53,12 +54,14 @@ def error(problem: HomeportError, correlation_id: str) -> tuple[int, bytes]:
     """The body that GitLab's Ruby client can read without raising.
 
     401 has the key `error`; 421 has `detail` as text; everything else has `detail` as a list. A model that
-    cannot be used is 421, never 5xx: those open GitLab's circuit breaker.
+    cannot be used is 421, never 5xx: those open GitLab's circuit breaker. One that is busy is 429: GitLab tries again.
     """
     text = f"{problem} (correlation id {correlation_id})"
     if isinstance(problem, NotAuthenticated):
         return problem.status, orjson.dumps({"error": text})
-    if isinstance(problem, UpstreamError | SetupError) and problem.status != 429:  # noqa: PLR2004 (HTTP's own number)
+    if isinstance(problem, UpstreamOverloaded):
+        return BUSY, orjson.dumps({"detail": [{"msg": text, "type": problem.code, "loc": ["body"]}]})
+    if isinstance(problem, UpstreamError | SetupError):
         return MISDIRECTED, orjson.dumps({"detail": f"{problem.code}: {text}"})
     status = UNPROCESSABLE if problem.status == 400 else problem.status  # noqa: PLR2004 (HTTP's own number)
     where = problem.param.split(".") if problem.param else ["body"]

@@ -213,8 +213,8 @@ async def events(reply: Reply, model: Model) -> AsyncGenerator[bytes, None]:
         for line in lines:
             if line.startswith(b"data:"):
                 yield line[5:].strip()
-    if held.startswith(b"data:"):
-        yield held[5:].strip()
+    if _END_MARK.search(held):
+        yield DONE
 
 
 def _read_event(data: bytes, pick: Callable[[Any], object], model: Model) -> Chunk | None:

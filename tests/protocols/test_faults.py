@@ -1,0 +1,455 @@
+"""What a client sees when the model server fails, for every way to ask and every phase."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import socket
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from blackhole import black_hole
+from house import LIMITS
+from script import DONE, event, piece, stream
+from ways import ASKED, STREAMED, WAYS, ended, error_text, events, lines, sse, streamed_text
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from house import House
+    from script import Peer
+    from ways import Way
+    from wire import Answer
+
+    Play = Callable[[Peer], Awaitable[None]]
+
+CANARY = "canary-in-the-words-of-the-model-server"
+STATUS = {
+    "upstream_unreachable": 502,
+    "upstream_refused": 502,
+    "upstream_malformed": 502,
+    "upstream_truncated": 502,
+    "upstream_error": 502,
+    "upstream_timeout": 504,
+    "upstream_overloaded": 503,
+    "upstream_rejected": 400,
+}
+
+
+def answering(status: int, body: bytes = CANARY.encode(), kind: str = "text/html", **more: Any) -> Play:
+    async def play(peer: Peer) -> None:
+        await peer.document(body, status, kind, **more)
+
+    return play
+
+
+def sending(data: bytes, then: str = "close") -> Play:
+    async def play(peer: Peer) -> None:
+        await peer.write(data)
+        await after(peer, then)
+
+    return play
+
+
+async def after(peer: Peer, then: str) -> None:
+    if then == "close":
+        peer.close()
+    elif then == "reset":
+        await asyncio.sleep(0.01)  # what was sent before is not to be overtaken
+        peer.reset()
+    elif then == "end":
+        await peer.end()
+    else:
+        await peer.hang()
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+EARLY: dict[str, tuple[Play, str]] = {
+    "reset before the head": (sending(b"", "reset"), "upstream_unreachable"),
+    "close before the head": (sending(b""), "upstream_unreachable"),
+    "hang before the head": (sending(b"", "hang"), "upstream_timeout"),
+    "half a head, then close": (sending(HEAD), "upstream_truncated"),
+    "half a head, then hang": (sending(HEAD, "hang"), "upstream_timeout"),
+    "head, then hang": (sending(CHUNKED, "hang"), "upstream_timeout"),
+    "head, then reset": (sending(CHUNKED, "reset"), "upstream_truncated"),
+    "head, then close": (sending(CHUNKED), "upstream_truncated"),
+    "short content-length": (sending(HEAD + b"Content-Length: 99\r\n\r\n{}"), "upstream_truncated"),
+    "not HTTP": (sending(b"SSH-2.0-OpenSSH_9.2\r\n", "hang"), "upstream_malformed"),
+    "binary": (sending(bytes(range(256)), "hang"), "upstream_malformed"),
+    "HTTP/2 preface": (sending(b"\x00\x00\x12\x04\x00\x00\x00\x00\x00", "hang"), "upstream_malformed"),
+    "broken chunk size": (sending(CHUNKED + b"zz\r\n{}\r\n", "hang"), "upstream_malformed"),
+    "endless head": (sending(HEAD + b"X: " + b"y" * 100_000, "hang"), "upstream_malformed"),
+    "both lengths": (
+        sending(HEAD + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}", "hang"),
+        "upstream_malformed",
+    ),
+    "html": (answering(200, b"<html>" + CANARY.encode()), "upstream_malformed"),
+    "empty": (answering(200, b""), "upstream_malformed"),
+    "a list": (answering(200, b"[]", "application/json"), "upstream_malformed"),
+    "no choices": (answering(200, b'{"object":"x"}', "application/json"), "upstream_malformed"),
+    "gzip": (answering(200, gzip.compress(b"0" * 10_000_000), content_encoding="gzip"), "upstream_malformed"),
+    "204": (sending(b"HTTP/1.1 204 No Content\r\n\r\n", "hang"), "upstream_refused"),
+    "401": (answering(401), "upstream_refused"),
+    "401 with a challenge": (answering(401, www_authenticate='Basic realm="x"'), "upstream_refused"),
+    "403": (answering(403), "upstream_refused"),
+    "404": (answering(404), "upstream_refused"),
+    "407": (answering(407, proxy_authenticate="Basic"), "upstream_refused"),
+    "500": (answering(500), "upstream_refused"),
+    "500 empty": (answering(500, b""), "upstream_refused"),
+    "502": (answering(502), "upstream_refused"),
+    "504": (answering(504), "upstream_refused"),
+    "400": (answering(400), "upstream_rejected"),
+    "413": (answering(413), "upstream_rejected"),
+    "422": (answering(422), "upstream_rejected"),
+    "429": (answering(429), "upstream_overloaded"),
+    "503": (answering(503), "upstream_overloaded"),
+    "529": (answering(529), "upstream_overloaded"),
+    "error without end": (sending(b"HTTP/1.1 500 x\r\nContent-Length: 9\r\n\r\nhalf", "hang"), "upstream_refused"),
+}
+
+
+async def everyone(house: House, ways: list[tuple[Way, bool]]) -> list[tuple[Way, bool, Answer]]:
+    """Each way's answer, all asked at the same time."""
+    answers = await asyncio.gather(*(house.post(way.path, way.body(stream)) for way, stream in ways))
+    return [(way, stream, answer) for (way, stream), answer in zip(ways, answers, strict=True)]
+
+
+def check_early(way: Way, answer: Answer, code: str) -> None:
+    """A failure before the first byte has a status and a document."""
+    status = STATUS[code]
+    if way.gitlab:
+        status = 429 if code == "upstream_overloaded" else 421
+    assert (answer.status, answer.whole) == (status, True), way.name
+    text = error_text(way, answer)
+    assert "-model'" in text
+    assert str(answer.header("x-request-id")) in text
+    assert CANARY not in answer.body.decode()
+    assert answer.header("content-type") == "application/json"
+    if not way.gitlab:
+        assert answer.json["error"]["code"] == code
+
+
+@pytest.mark.parametrize("fault", EARLY)
+async def test_failure_before_the_first_byte(house: House, fault: str) -> None:
+    house.models.play, code = EARLY[fault]
+    started = asyncio.get_running_loop().time()
+    for way, _, answer in await everyone(house, ASKED):
+        check_early(way, answer, code)
+    assert asyncio.get_running_loop().time() - started < LIMITS.first_token_s + 0.4
+    records = house.records()
+    assert {record["error_code"] for record in records} == {code}
+    assert {record["outcome"] for record in records} == {"rejected"}
+    assert CANARY not in str(house.logs.lines)
+    assert len(house.models.heard) <= len(ASKED) * 2
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_redirects_are_never_followed(house: House, status: int) -> None:
+    for target in (f"{house.models.url}/stolen", "http://169.254.169.254/", "file:///etc/passwd", "//x", ""):
+        house.models.play = answering(status, location=target)
+        for way, _, answer in await everyone(house, ASKED[:4]):
+            check_early(way, answer, "upstream_refused")
+    assert not [peer for peer in house.models.heard if "stolen" in peer.target]
+
+
+@pytest.mark.parametrize(
+    ("sent", "passed"),
+    [("7", "7"), ("0", "0"), ("3600", "60"), ("", None), ("soon", None), ("-1", None), ("²", None), ("9" * 5000, None)],
+)
+async def test_retry_after(house: House, sent: str, passed: str | None) -> None:
+    async def play(peer: Peer) -> None:
+        await peer.write(f"HTTP/1.1 429 x\r\nRetry-After: {sent}\r\nContent-Length: 2\r\n\r\n{{}}".encode("latin-1"))
+
+    house.models.play = play
+    for way, _, answer in await everyone(house, ASKED):
+        assert answer.header("retry-after") == passed
+        assert answer.status == (429 if way.gitlab else 503)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "code"),
+    [
+        ("http://127.0.0.1:1/v1", "upstream_unreachable"),
+        ("http://nobody.invalid/v1", "upstream_unreachable"),
+        ("http://169.254.169.254/v1", "upstream_unreachable"),
+        ("http://[::ffff:169.254.169.254]/v1", "upstream_unreachable"),
+        ("http://user:pass@127.0.0.1/v1", "upstream_unreachable"),
+        ("ftp://127.0.0.1/v1", "upstream_unreachable"),
+        ("http://127.0.0.1:99999/v1", "upstream_unreachable"),
+        ("http://", "upstream_unreachable"),
+        ("", "upstream_unreachable"),
+        ("nonsense", "upstream_unreachable"),
+        ("http://127.0.0.1/v1\r\nX: y", "upstream_unreachable"),
+    ],
+)
+async def test_endpoints_that_lead_nowhere(house: House, endpoint: str, code: str) -> None:
+    house.snapshot = house.snapshot.with_models(
+        *(replace(each, endpoint=endpoint) for each in house.snapshot.models.values())
+    )
+    for way, _, answer in await everyone(house, ASKED):
+        check_early(way, answer, code)
+        assert "169.254" not in answer.body.decode()
+
+
+async def test_connecting_takes_too_long(house: House) -> None:
+    with black_hole() as port:
+        house.snapshot = house.snapshot.with_models(
+            *(replace(each, endpoint=f"http://127.0.0.1:{port}/v1") for each in house.snapshot.models.values())
+        )
+        for way, _, answer in await everyone(house, ASKED):
+            check_early(way, answer, "upstream_timeout")
+
+
+async def test_first_event_reports_an_error(house: House) -> None:
+    for data in (
+        {"error": {"message": CANARY, "code": 500}},
+        {"object": "error", "message": CANARY, "code": 400},
+        {"error": CANARY},
+    ):
+
+        async def play(peer: Peer, data: Any = data) -> None:
+            await peer.head()
+            await peer.events([event(data), DONE])
+            await peer.end()
+
+        house.models.play = play
+        for way, _, answer in await everyone(house, [(way, True) for way in STREAMED]):
+            check_early(way, answer, "upstream_error")
+
+
+PIECE: Callable[[str], bytes] = lambda kind: piece(kind, "one")  # noqa: E731 (short, and used below only)
+LATE: dict[str, tuple[Callable[[str], list[bytes]], str, str]] = {
+    "reset": (lambda _kind: [], "reset", "upstream_truncated"),
+    "close": (lambda _kind: [], "close", "upstream_truncated"),
+    "proper end without an end mark": (lambda _kind: [], "end", "upstream_truncated"),
+    "finish without an end mark": (lambda kind: stream(kind, [])[:-1], "end", "upstream_truncated"),
+    "half an event": (lambda kind: [PIECE(kind)[:30]], "close", "upstream_truncated"),
+    "half an event, then a proper end": (lambda kind: [PIECE(kind)[:30]], "end", "upstream_truncated"),
+    "stall": (lambda _kind: [], "hang", "upstream_timeout"),
+    "stall in an event": (lambda kind: [PIECE(kind)[:30]], "hang", "upstream_timeout"),
+    "an error": (lambda _kind: [event({"error": {"message": CANARY}})], "end", "upstream_error"),
+    "an error, then an end mark": (lambda _k: [event({"error": {"message": CANARY}}), DONE], "end", "upstream_error"),
+    "an error of older servers": (lambda _k: [event({"object": "error", "message": CANARY})], "end", "upstream_error"),
+    "event too big": (lambda _kind: [b"data: " + b"x" * 65_536] + [b"x" * 65_536] * 20, "hang", "upstream_malformed"),
+    "broken chunk": (lambda _kind: [b""], "garbage", "upstream_malformed"),
+}
+
+
+@pytest.mark.parametrize("fault", LATE)
+async def test_failure_after_the_first_byte(house: House, fault: str) -> None:
+    more, then, code = LATE[fault]
+
+    async def play(peer: Peer) -> None:
+        await peer.head()
+        await peer.chunk(piece(peer.kind, "one"))
+        await asyncio.sleep(0.02)  # a part of its own
+        for part in more(peer.kind):
+            await (peer.chunk(part) if part else peer.write(b"zz\r\n"))
+        await after(peer, "hang" if then == "garbage" else then)
+
+    house.models.play = play
+    for way, _, answer in await everyone(house, [(way, True) for way in STREAMED]):
+        check_late(way, answer, code)
+    assert {record["error_code"] for record in house.records()} == {code}
+    assert {record["outcome"] for record in house.records()} == {"broken"}
+    assert CANARY not in str(house.logs.lines)
+
+
+def check_late(way: Way, answer: Answer, code: str) -> None:
+    """What came is there; the failure is said in the protocol's way; nobody can take it for a proper end."""
+    assert answer.status == 200
+    assert CANARY not in answer.body.decode()
+    assert answer.whole is (way.style == "lines"), way.name
+    assert streamed_text(way, answer.body) == "one"
+    if way.style == "lines":
+        last = lines(answer.body)[-1]
+        assert (last["type"], last["data"]["retryable"]) == ("error", True)
+        assert str(answer.header("x-request-id")) in last["data"]["message"]
+        return
+    assert not ended(way, answer)
+    if way.style == "sse":
+        name, data = sse(answer.body)[-1]
+        assert (name, data["code"], data["correlation_id"]) == ("error", code, answer.header("x-request-id"))
+    if way.style == "openai":
+        error = events(answer.body)[-1]["error"]
+        assert (error["code"], error["correlation_id"]) == (code, answer.header("x-request-id"))
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b"data: {not json}\n\n",
+        b"data: [1]\n\n",
+        b'data: {"choices":[{}]}\n\n',
+        b'data: {"choices":[{"delta":{"content":["x"]},"text":["x"]}]}\n\n',
+        b'data: {"choices":[{"delta":{"content":5},"text":5}]}\n\n',
+        b'data: {"choices":"abc"}\n\n',
+        b'data: {"choices":[{"delta":{"content":"\xff"},"text":"\xff"}]}\n\n',
+        b'data: {"choices":[{"delta":{"content":"\\ud800"},"text":"\\ud800"}]}\n\n',
+        b'data: {"choices":[{"delta":{"content":NaN},"text":NaN}]}\n\n',
+    ],
+)
+async def test_malformed_event(house: House, bad: bytes) -> None:
+    """Where the bytes are passed on the client judges; everywhere else it is an error."""
+
+    async def play(peer: Peer) -> None:
+        await peer.head()
+        await peer.chunk(piece(peer.kind, "one"))
+        await asyncio.sleep(0.02)  # a part of its own
+        await peer.events([bad, DONE])
+        await peer.end()
+
+    house.models.play = play
+    for way, _, answer in await everyone(house, [(way, True) for way in STREAMED]):
+        if way.relay:
+            assert answer.body.endswith(bad + DONE)
+        elif bad != b'data: {"choices":[{}]}\n\n' or way.style == "lines" or "generation" in way.name:
+            check_late(way, answer, "upstream_malformed")
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"prompt_tokens": -5, "completion_tokens": -1},
+        {"prompt_tokens": "many", "completion_tokens": None},
+        {"prompt_tokens": 1.5, "completion_tokens": 1e300},
+        {"prompt_tokens": 10**30},
+        [],
+        "x",
+        None,
+    ],
+    ids=repr,
+)
+async def test_odd_usage_hurts_nobody(house: House, usage: Any) -> None:
+    async def play(peer: Peer) -> None:
+        parts = [*stream(peer.kind, ["one"])[:-2], event({"choices": [], "usage": usage}), DONE]
+        await peer.head()
+        await peer.events(parts)
+        await peer.end()
+
+    house.models.play = play
+    for way, _, answer in await everyone(house, [(way, True) for way in STREAMED]):
+        assert ended(way, answer)
+        assert streamed_text(way, answer.body) == "one"
+    assert len(house.records()) == len(STREAMED)
+
+
+FORGIVEN: dict[str, Callable[[str], list[bytes]]] = {
+    "no space after the colon": lambda kind: [p.replace(b"data: ", b"data:") for p in stream(kind, ["one"])],
+    "CRLF": lambda kind: [p.replace(b"\n", b"\r\n") for p in stream(kind, ["one"])],
+    "CRLF, all at once": lambda kind: [b"".join(stream(kind, ["one"])).replace(b"\n", b"\r\n")],
+    "comments": lambda kind: [
+        b": ping\n\n",
+        *stream(kind, ["one"])[:1],
+        b": " + b"x" * 9999 + b"\n\n",
+        *stream(kind, []),
+    ],
+    "end mark twice": lambda kind: [*stream(kind, ["one"]), DONE],
+    "text after the end mark": lambda kind: [*stream(kind, ["one"]), piece(kind, "never")],
+    "no line end after the end mark": lambda kind: [*stream(kind, ["one"])[:-1], DONE.strip()],
+    "names and ids": lambda kind: [b"event: x\nid: 1\nretry: 5\n" + p for p in stream(kind, ["one"])],
+    "end mark without space": lambda kind: [*stream(kind, ["one"])[:-1], b"data:[DONE]\n\n"],
+    "many tiny events": lambda kind: [b"".join([*[piece(kind, "")] * 2000, *stream(kind, ["one"])])],
+}
+
+
+@pytest.mark.parametrize("oddity", FORGIVEN)
+async def test_forgiven_oddities(house: House, oddity: str) -> None:
+    async def play(peer: Peer) -> None:
+        await peer.head()
+        await peer.events(FORGIVEN[oddity](peer.kind))
+        await peer.end()
+
+    house.models.play = play
+    for way, _, answer in await everyone(house, [(way, True) for way in STREAMED]):
+        assert answer.whole, way.name
+        text = (
+            streamed_text(way, answer.body.partition(b"data: [DONE]")[0])
+            if way.relay
+            else streamed_text(way, answer.body)
+        )
+        assert text == "one"
+        assert ended(way, answer) or oddity == "end mark without space"
+
+
+async def test_server_that_lingers_after_its_end_mark_delays_nobody(house: House) -> None:
+    async def play(peer: Peer) -> None:
+        await peer.head()
+        await peer.events(stream(peer.kind, ["one"]))
+        await peer.hang()
+
+    house.models.play = play
+    for way, _, answer in await everyone(house, [(way, True) for way in STREAMED]):
+        assert ended(way, answer)
+        assert streamed_text(way, answer.body) == "one"
+    assert {record["outcome"] for record in house.records()} == {"completed"}
+    assert all(peer.closed.is_set() for peer in house.models.heard)
+
+
+async def test_answer_until_close_without_a_length(house: House) -> None:
+    async def play(peer: Peer) -> None:
+        await peer.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + b"".join(stream(peer.kind, ["one"]))
+        )
+        peer.close()
+
+    house.models.play = play
+    for way, _, answer in await everyone(house, [(way, True) for way in STREAMED]):
+        assert streamed_text(way, answer.body) == "one"
+        assert ended(way, answer)
+
+
+async def test_slow_drip_flows(house: House) -> None:
+    async def play(peer: Peer) -> None:
+        await peer.head()
+        for part in stream(peer.kind, ["o", "n", "e"]):
+            await peer.chunk(part)
+            await asyncio.sleep(0.03)
+        await peer.end()
+
+    house.models.play = play
+    for way, _, answer in await everyone(house, [(way, True) for way in STREAMED]):
+        assert streamed_text(way, answer.body) == "one"
+
+
+async def test_total_time_is_capped(house: House) -> None:
+    async def play(peer: Peer) -> None:
+        await peer.head()
+        while not peer.closed.is_set():
+            await peer.chunk(piece(peer.kind, "x"))
+            await asyncio.sleep(0.02)
+
+    house.models.play = play
+    house.limit(total_s=0.3)
+    for _, _, answer in await everyone(house, [(way, True) for way in STREAMED]):
+        assert answer.status == 200
+    assert {record["error_code"] for record in house.records()} == {"upstream_timeout"}
+
+
+async def test_dead_pooled_connection_is_replaced_unseen(house: House) -> None:
+    """A server closes an idle connection just as the next request goes out on it."""
+
+    async def play(peer: Peer) -> None:
+        await house.models.behave(peer)
+        if len(house.models.heard) % 2:
+            peer.reset()
+
+    house.models.play = play
+    for way, stream_ in ASKED:
+        answer = await house.post(way.path, way.body(stream_))
+        assert answer.status == 200
+
+
+async def test_refused_then_back_again(house: House) -> None:
+    """After a fault is lifted the next request succeeds: nothing is remembered against a model."""
+    (way, *_) = WAYS
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        gone = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+    good = house.snapshot
+    house.snapshot = good.with_models(*(replace(each, endpoint=gone) for each in good.models.values()))
+    assert (await house.post(way.path, way.plain)).status == 502
+    house.snapshot = good
+    assert (await house.post(way.path, way.plain)).status == 200
