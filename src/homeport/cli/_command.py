@@ -48,13 +48,13 @@ class _Taught(click.Command):
 
     @override
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Arguments are explained by the sentence; options have a line each."""
+        """Commands, if it has any, then a line for each option."""
+        if isinstance(self, click.Group):
+            self.format_commands(ctx, formatter)
         lines = [line for parameter in self.get_params(ctx) if (line := parameter.get_help_record(ctx))]
         if lines:
             with formatter.section(_bold("Options")):
                 formatter.write_dl([(_accent(name), text) for name, text in lines])
-        if isinstance(self, click.Group):
-            self.format_commands(ctx, formatter)
 
 
 class Command(_Taught):
@@ -120,12 +120,12 @@ class Program(Group):
         """Run the command and leave the process with 0, 1 or 2; whatever went wrong is said in a sentence."""
         with_colour = False if os.environ.get("NO_COLOR") else None
         try:
-            super().main(args, prog_name or "homeport", color=with_colour, **{**more, "standalone_mode": False})
+            code = super().main(args, prog_name or "homeport", color=with_colour, **{**more, "standalone_mode": False})
         except SystemExit:
             raise
         except BaseException as error:  # noqa: BLE001 (the outermost edge of the program)
             sys.exit(_explained(error))
-        sys.exit(0)
+        sys.exit(code if isinstance(code, int) else 0)
 
 
 def _explained(error: BaseException) -> int:

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 from homeport.domain.errors import HomeportError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 LEAST_FREE = 50 * 1024 * 1024
 """Bytes that must be free to start."""
 LOCK, RUN, TOKEN = "lock", "run.json", "token"
 """Files: held while a server runs, where it listens, and what the command line sends to it."""
+NOTE = "data directory: "
+"""How the note of an error begins that says which directory it was about."""
 
 
 @contextlib.contextmanager
@@ -34,7 +36,18 @@ def claimed(folder: Path) -> Iterator[None]:
         lock.truncate(0)
         lock.write(f"{os.getpid()}\n")
         lock.flush()
+        with told(folder):
+            yield
+
+
+@contextlib.contextmanager
+def told(folder: Path) -> Iterator[None]:
+    """Whatever goes wrong inside knows which data directory it was about."""
+    try:
         yield
+    except Exception as error:
+        error.add_note(f"{NOTE}{folder}")
+        raise
 
 
 def _prepare(folder: Path) -> None:
@@ -64,22 +77,6 @@ def writable(folder: Path) -> bool:
     except OSError:
         return False
     return True
-
-
-@contextlib.contextmanager
-def announced(folder: Path) -> Iterator[Callable[[str], None]]:
-    """A function that writes down where the server listens, until the block ends."""
-    file = folder / RUN
-
-    def announce(url: str) -> None:
-        draft = file.with_name(f".{RUN}.{os.getpid()}")
-        draft.write_text(json.dumps({"url": url, "pid": os.getpid()}))
-        draft.replace(file)
-
-    try:
-        yield announce
-    finally:
-        file.unlink(missing_ok=True)
 
 
 def _taken(folder: Path) -> HomeportError:

@@ -60,7 +60,7 @@ def _known(error: BaseException) -> int:
     if isinstance(error, OSError):
         say(_of_the_system(error))
         return FAILED
-    if isinstance(error, ValueError) and (lines := list(_wrong_settings(error))):
+    if isinstance(error, ValueError) and (lines := list(wrong_settings(error))):
         say(f"{len(lines)} setting{'s are' if len(lines) > 1 else ' is'} wrong.", *lines)
         return WRONG_USE
     return 0
@@ -89,7 +89,7 @@ def _other_port(text: str) -> str:
     return "Stop what uses it, or choose another port with --port."
 
 
-def _wrong_settings(error: ValueError) -> Iterator[str]:
+def wrong_settings(error: ValueError) -> Iterator[str]:
     """One line per wrong setting: its name, where it came from and what is expected; none for another error."""
     problems = getattr(error, "errors", None)
     if type(error).__name__ == "TOMLDecodeError":
@@ -143,15 +143,23 @@ def _unexpected(error: BaseException) -> int:
 
 def _keep(error: BaseException) -> Path | None:
     """Append the traceback to the log in the data directory, if there is one that can be written."""
-    from homeport.kit.settings import default_data_dir  # noqa: PLC0415 (loads pydantic)
-
-    file = Path(os.environ.get("HOMEPORT_DATA_DIR") or default_data_dir()) / LOG
+    file = _folder(error) / LOG
     try:
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a") as out:
             out.writelines(traceback.format_exception(error))
     except OSError:
         return None
     return file
+
+
+def _folder(error: BaseException) -> Path:
+    """The data directory that the error says it is about, else the one of the settings."""
+    from homeport.cli._data_dir import NOTE  # noqa: PLC0415 (only a failure pays for it)
+    from homeport.kit.settings import default_data_dir  # noqa: PLC0415 (loads pydantic)
+
+    noted = (note for note in getattr(error, "__notes__", ()) if note.startswith(NOTE))
+    named = next(noted, "").removeprefix(NOTE) or os.environ.get("HOMEPORT_DATA_DIR")
+    return Path(named or default_data_dir())
 
 
 def _silence() -> None:

@@ -11,7 +11,7 @@ import click
 
 from homeport import app
 from homeport.cli import _first_run
-from homeport.cli._data_dir import TOKEN, announced, claimed
+from homeport.cli._data_dir import TOKEN, claimed
 from homeport.cli._logged import logged, warn_of_bypass
 from homeport.cli._session import vault_of
 from homeport.cli._steps import Steps
@@ -33,7 +33,6 @@ class _Opening:
     steps: Steps
     as_json: bool
     first_run: bool
-    announce: Callable[[str], None]
     embedded: Callable[[], Model] | None
     made: _first_run.FirstRun = field(default_factory=_first_run.FirstRun)
 
@@ -47,7 +46,6 @@ class _Opening:
     def ready(self, url: str) -> None:
         """Say where it is."""
         self.steps.done()
-        self.announce(url)
         greet(self.steps.screen, self.settings, url, self.made)
         if self.as_json:
             facts = {"url": url, "pid": os.getpid(), "data_dir": str(self.settings.data_dir)}
@@ -60,7 +58,7 @@ def serve_instance(
     """Serve until SIGINT or SIGTERM."""
     with Steps() as steps:
         steps(f"Data directory {settings.data_dir}")
-        with claimed(settings.data_dir), announced(settings.data_dir) as announce:
+        with claimed(settings.data_dir):
             steps.done()
             opening = _Opening(
                 settings=settings,
@@ -68,7 +66,6 @@ def serve_instance(
                 as_json=as_json,
                 first_run=first_run,
                 embedded=embedded,
-                announce=announce,
             )
             warn_of_bypass(settings)
             logged(

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from homeport.kit.settings import Settings
     from homeport.kit.vault import Vault
@@ -55,6 +55,11 @@ def whoami() -> str:
         return "cli:unknown"
 
 
-def finish(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command's work to its end."""
-    return asyncio.run(work)
+def in_store(work: Callable[[Store], Awaitable[T]]) -> T:
+    """What `work` gives when it is done with the store of the settings."""
+
+    async def main() -> T:
+        async with opened(load()) as store:
+            return await work(store)
+
+    return asyncio.run(main())

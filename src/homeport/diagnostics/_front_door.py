@@ -12,7 +12,7 @@ from homeport.kit.journal import new_id
 from homeport.kit.upstream import Call, TransportError, Truncated, Unreachable, UpstreamTooLate
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
     from homeport.kit.upstream import Reply, Upstream
 
@@ -63,7 +63,7 @@ class FrontDoor:
         return Answer(status=reply.status, id=reply.header("X-Request-ID"), body=_parsed(data))
 
     @asynccontextmanager
-    async def stream(self, path: str, body: Mapping[str, Any]) -> AsyncIterator[tuple[str, AsyncIterator[Any]]]:
+    async def stream(self, path: str, body: Mapping[str, Any]) -> AsyncIterator[tuple[str, AsyncGenerator[Any, None]]]:
         """Correlation id and events of a stream; raises HomeportError, also when the stream breaks."""
         reply = await self._open(path, {**body, "stream": True}, "")
         try:
@@ -75,7 +75,7 @@ class FrontDoor:
         finally:
             reply.close()
 
-    async def _events(self, reply: Reply) -> AsyncIterator[Any]:
+    async def _events(self, reply: Reply) -> AsyncGenerator[Any, None]:
         """The events up to the end mark; one that reports an error is raised."""
         held = b""
         while part := await reply.part():

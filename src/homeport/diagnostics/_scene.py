@@ -106,7 +106,9 @@ class Scene:
         """Ask about every model at once and say in one finding what was seen."""
         models = [model for model in await self.models() if embedded or model.platform != EMBEDDED]
         if not models:
-            return Finding(status="skip", saw="There is no model to ask.")
+            inside = any(model.platform == EMBEDDED for model in await self.models())
+            saw = "The only model runs inside the server." if inside else "There is no model left to ask."
+            return Finding(status="skip", saw=saw)
         findings = await asyncio.gather(*(self._one(ask, model) for model in models))
         self.blamed |= {model.name for model, found in zip(models, findings, strict=True) if found.status == "fail"}
         weighed = [await self._weigh(model, found) for model, found in zip(models, findings, strict=True)]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from typing import TYPE_CHECKING
 
 from homeport.diagnostics import Check, Finding
 from homeport.store import schema
-from homeport.store.engine import connect, journal_mode, writing
+from homeport.store.engine import connect, disposed, writing
 from homeport.store.version import require
 
 if TYPE_CHECKING:
@@ -30,31 +29,15 @@ async def look(scene: Scene) -> Finding:
     await _write(url)
     if found.kind == "postgresql":
         return Finding(status="ok", saw=f"PostgreSQL at {found.location}, version {found.version}.")
-    mode = await asyncio.to_thread(_journal, found.location)
-    saw = f"SQLite {found.location}, version {found.version}, journal {mode}."
-    if mode == "wal" != journal_mode():
-        fix = "Restart Homeport: it changes to the rollback journal, which this SQLite needs to be safe."
-        return Finding(status="warn", saw=f"{saw} SQLite {sqlite3.sqlite_version} can damage it.", fix=fix)
+    why = "" if found.journal == "wal" else f" (SQLite {sqlite3.sqlite_version} is not safe with a write-ahead log)"
+    saw = f"SQLite {found.location}, version {found.version}, journal {found.journal}{why}."
     return Finding(status="ok", saw=saw)
 
 
 async def _write(url: str) -> None:
     """A transaction that could write and does not."""
-    engine = connect(url)
-    try:
-        async with writing(engine):
-            pass
-    finally:
-        await engine.dispose()
-
-
-def _journal(file: str) -> str:
-    """The journal mode that the file is in."""
-    connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
-    try:
-        return str(connection.execute("PRAGMA journal_mode").fetchone()[0])
-    finally:
-        connection.close()
+    async with disposed(connect(url)) as engine, writing(engine):
+        pass
 
 
 CHECK = Check(

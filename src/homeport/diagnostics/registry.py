@@ -30,12 +30,8 @@ async def look(scene: Scene) -> Finding:
     faults += [fault for model in snapshot.models.values() for fault in _of_model(scene, model)]
     if faults:
         return together(faults)
-    saw = f"{len(snapshot.models)} models, {len(serving)} features served: {_told(serving)}."
-    return Finding(status="ok", saw=saw)
-
-
-def _told(serving: list[FeatureSetting]) -> str:
-    return ", ".join(f"{each.feature} by {each.model}" for each in serving)
+    served = ", ".join(f"{each.feature} by {each.model}" for each in serving)
+    return Finding(status="ok", saw=f"Models: {len(snapshot.models)}. Served: {served}.")
 
 
 def _of_setting(snapshot: Snapshot, setting: FeatureSetting) -> Iterator[Finding]:

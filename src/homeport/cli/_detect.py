@@ -1,0 +1,60 @@
+"""What a model server serves, and the commands that register it."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from typing import TYPE_CHECKING
+
+import click
+
+from homeport.cli import _models
+from homeport.cli._output import note, result, table
+from homeport.domain.errors import UpstreamRefused
+from homeport.domain.models import Limits, Model, Secret
+from homeport.kit.addresses import parse_networks
+from homeport.kit.upstream_http import HttpUpstream
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from homeport.kit.settings import Settings
+
+NO_SUCH_PATH = {404, 405, 501}
+_PATIENCE = Limits(first_token_s=10.0, total_s=20.0)
+
+
+def detect(settings: Settings, url: str, variable: str | None, file: Path | None, *, as_json: bool) -> None:
+    """Print what is served at `url`; raises UpstreamError."""
+    if not url.startswith(("http://", "https://")):
+        message = f"{url!r} is no address. Write it like http://host:8000/v1"
+        raise click.UsageError(message)
+    key = _models.key_from(variable, file) or Secret()
+    endpoint, names = asyncio.run(_found(settings, url.rstrip("/"), key))
+    guessed = [(name, _models.family_of(None, name)[0]) for name in names]
+    found = [{"identifier": name, "family": family} for name, family in guessed]
+    result(
+        {"endpoint": endpoint, "models": found},
+        as_json=as_json,
+        people=lambda: table(("IDENTIFIER", "FAMILY"), guessed),
+    )
+    for name, _family in guessed[:1]:
+        typed = f"--endpoint {shlex.quote(endpoint)} --identifier {shlex.quote(name)}"
+        note(f"Register it:  homeport models add NAME {typed}")
+
+
+async def _found(settings: Settings, url: str, key: Secret) -> tuple[str, Sequence[str]]:
+    """The endpoint, with /v1 where the server answers only there, and the names that it serves."""
+    upstream = HttpUpstream(denied_networks=parse_networks(settings.denied_networks))
+    served = _models.shelf_of_platforms()[_models.DEFAULT_PLATFORM].served
+    model = Model(name=url, platform=_models.DEFAULT_PLATFORM, endpoint=url, key=key, limits=_PATIENCE)
+    try:
+        return url, await served(upstream, model)
+    except UpstreamRefused as error:
+        if error.upstream_status not in NO_SUCH_PATH or url.endswith("/v1"):
+            raise
+        below = f"{url}/v1"
+        return below, await served(upstream, Model(name=url, platform=model.platform, endpoint=below, key=key))
+    finally:
+        await upstream.close()

@@ -1,0 +1,164 @@
+"""Asks the checks and shows what they saw, each as soon as it is known."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+
+from homeport import diagnostics
+from homeport.cli._output import document, note
+from homeport.cli._server import address_of, token_of
+from homeport.cli._session import opened
+from homeport.cli._steps import screen
+from homeport.diagnostics import Check, Finding
+from homeport.diagnostics._front_door import FrontDoor
+from homeport.diagnostics._run import run
+from homeport.diagnostics._scene import EMBEDDED, Scene
+from homeport.kit.addresses import parse_networks
+from homeport.kit.discover import discover
+from homeport.kit.upstream_http import HttpUpstream
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+
+    from rich.status import Status
+
+    from homeport.domain.models import Snapshot
+    from homeport.kit.settings import Settings
+
+MARKS = {"ok": ("✓", "green"), "warn": ("!", "yellow"), "fail": ("✗", "red"), "skip": ("\N{EN DASH}", "bright_black")}
+BROKEN, WARNED = 1, 2
+_OF_A_MODEL = ("model_reachable", "model_served", "model_answers")
+_OF_THE_EMBEDDED = ("server", "token_accepted", "model_answers")
+
+
+def examine(settings: Settings, wrong: tuple[str, ...], *, as_json: bool) -> int:
+    """Ask everything; gives the exit status: 0 fine, 1 broken, 2 warnings only."""
+    checks = discover(diagnostics, Check)
+    findings = asyncio.run(_examine(settings, wrong, checks, as_json=as_json))
+    return _verdict(findings)
+
+
+async def _examine(
+    settings: Settings, wrong: tuple[str, ...], checks: Mapping[str, Check], *, as_json: bool
+) -> dict[str, Finding]:
+    async with scene_of(settings, wrong_settings=wrong) as scene:
+        return await _told(checks, scene, as_json=as_json)
+
+
+def test_model(settings: Settings, name: str, *, as_json: bool) -> None:
+    """Ask one model, step by step; leaves with status 1 when a step failed."""
+    findings = asyncio.run(_test(settings, name, as_json=as_json))
+    raise click.exceptions.Exit(min(_verdict(findings), BROKEN))
+
+
+async def _test(settings: Settings, name: str, *, as_json: bool) -> dict[str, Finding]:
+    async with opened(settings) as store:
+        model = await store.model(name)
+        snapshot = await store.snapshot()
+    every = discover(diagnostics, Check)
+    wanted = _OF_THE_EMBEDDED if model.platform == EMBEDDED else _OF_A_MODEL
+    async with scene_of(settings, only=name, remembered=snapshot) as scene:
+        return await _told({key: every[key] for key in wanted}, scene, as_json=as_json)
+
+
+@asynccontextmanager
+async def scene_of(
+    settings: Settings, *, wrong_settings: tuple[str, ...] = (), only: str = "", remembered: Snapshot | None = None
+) -> AsyncIterator[Scene]:
+    """The scene of these settings: one connection pool for models, one for ourselves."""
+    models = HttpUpstream(denied_networks=() if wrong_settings else parse_networks(settings.denied_networks))
+    ourselves = HttpUpstream()
+    try:
+        yield Scene(
+            settings=settings,
+            upstream=models,
+            door=FrontDoor(ourselves, address_of(settings), token_of(settings)),
+            wrong_settings=wrong_settings,
+            only=only,
+            remembered=remembered,
+        )
+    finally:
+        await models.close()
+        await ourselves.close()
+
+
+async def _told(checks: Mapping[str, Check], scene: Scene, *, as_json: bool) -> dict[str, Finding]:
+    """Run the checks; people see each when it is done, programs get all of them at the end."""
+    order = sorted(checks, key=lambda name: (checks[name].order, name))
+    with Waiting({name: checks[name].question for name in order}) as waiting:
+
+        def seen(name: str, finding: Finding) -> None:
+            waiting.done(name, () if as_json else _lines(name, finding))
+
+        findings = await run(checks, scene, done=seen)
+    if as_json:
+        click.echo(document(_document(findings)))
+    else:
+        note(_summary(findings))
+    return findings
+
+
+class Waiting:
+    """A spinner that names the check whose answer is awaited, on a terminal only."""
+
+    def __init__(self, questions: Mapping[str, str]) -> None:
+        self._left = dict(questions)
+        self._screen = screen()
+        self._spinner: Status | None = None
+
+    def __enter__(self) -> Self:
+        self._next()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def done(self, name: str, lines: Iterable[str] = ()) -> None:
+        """The check is done: print what it saw and name the next one."""
+        self._stop()
+        for line in lines:
+            click.echo(line)
+        self._left.pop(name)
+        self._next()
+
+    def _next(self) -> None:
+        if self._left and self._screen.is_terminal:
+            self._spinner = self._screen.status(next(iter(self._left.values())), spinner="dots")
+            self._spinner.start()
+
+    def _stop(self) -> None:
+        if self._spinner is not None:
+            self._spinner.stop()
+            self._spinner = None
+
+
+def _lines(name: str, finding: Finding) -> Iterator[str]:
+    """What was seen and, under it, what to do."""
+    mark, colour = MARKS[finding.status]
+    yield f"{click.style(mark, fg=colour, bold=True)} {name:<15} {finding.saw}"
+    if finding.fix:
+        yield f"  {'':<15} {click.style('→', fg=colour)} {finding.fix}"
+
+
+def _document(findings: Mapping[str, Finding]) -> dict[str, Any]:
+    checks = [{"id": name, **asdict(finding)} for name, finding in findings.items()]
+    return {"ok": _verdict(findings) != BROKEN, "checks": checks}
+
+
+def _verdict(findings: Mapping[str, Finding]) -> int:
+    statuses = {finding.status for finding in findings.values()}
+    return BROKEN if "fail" in statuses else WARNED if "warn" in statuses else 0
+
+
+def _summary(findings: Mapping[str, Finding]) -> str:
+    first = next((name for name, finding in findings.items() if finding.status == "fail"), "")
+    if first:
+        return f"\nThe first broken hop is {first}. Mend it and ask again."
+    if _verdict(findings) == WARNED:
+        return "\nIt works, with warnings."
+    return "\nAll is well."

@@ -1,0 +1,163 @@
+"""What `homeport models` makes of what was typed: names, keys, families, and words about a model."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import click
+
+from homeport import families, providers
+from homeport.domain.models import Limits, Model, Secret
+from homeport.families import Family, guess, resolve
+from homeport.kit.discover import discover
+from homeport.providers import Provider
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from homeport.cli.models import Given
+
+DEFAULT_PLATFORM = "openai"
+LIMITS = tuple(each.name for each in fields(Limits))
+_HUB_OWNERS = {"openai"}
+"""Prefixes of a platform that model hubs use as an owner's name too: they are left in an identifier."""
+_LOCAL = {"localhost", "127.0.0.1", "::1"}
+
+
+def shelf_of_platforms() -> Mapping[str, Provider]:
+    """Every platform, by key."""
+    return discover(providers, Provider)
+
+
+def split(identifier: str, platform: str | None) -> tuple[str, str]:
+    """Platform and name of an identifier that may begin with a platform's prefix, as GitLab writes them."""
+    prefix, slash, rest = identifier.partition("/")
+    if not slash or not rest or prefix in _HUB_OWNERS:
+        return platform or DEFAULT_PLATFORM, identifier
+    named = next((key for key, offer in shelf_of_platforms().items() if prefix in offer.prefixes), None)
+    if named is None or platform not in {None, named}:
+        return platform or DEFAULT_PLATFORM, identifier
+    return named, rest
+
+
+def family_of(given: str | None, identifier: str) -> tuple[str, str]:
+    """The family's key, and how we came to it when nobody named it; raises UsageError for an unknown one."""
+    shelf = discover(families, Family)
+    if given is None:
+        found = guess(identifier, shelf)
+        return (found, f"guessed from {identifier!r}") if found else ("general", f"{identifier!r} tells nothing")
+    key, known = resolve(given, shelf)
+    if not known:
+        message = f"There is no family {given!r}. Known: {', '.join(shelf)}. Leave --family out to have it guessed."
+        raise click.UsageError(message)
+    return key, ""
+
+
+def platform_known(platform: str) -> Provider:
+    """The platform called so; raises UsageError with the names there are."""
+    shelf = shelf_of_platforms()
+    if platform in shelf:
+        return shelf[platform]
+    message = f"There is no platform {platform!r}. Known: {', '.join(shelf)}."
+    raise click.UsageError(message)
+
+
+def key_from(variable: str | None, file: Path | None) -> Secret | None:
+    """The key that a variable or a file holds; None when neither was named; raises UsageError."""
+    if variable is not None and file is not None:
+        message = "Name the key's variable or its file, not both."
+        raise click.UsageError(message)
+    if variable is not None:
+        return _key(os.environ.get(variable, ""), f"The variable {variable}")
+    if file is None:
+        return None
+    try:
+        return _key(file.read_text(), f"The file {file}")
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"The key file {file} cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}."
+        raise click.UsageError(message) from error
+
+
+def _key(text: str, place: str) -> Secret:
+    if not text.strip():
+        message = f"{place} holds no key: it is {'empty' if text else 'not set or empty'}."
+        raise click.UsageError(message)
+    return Secret(text.strip())
+
+
+def registration(name: str, given: Given) -> tuple[Model, str]:
+    """The model that was described, and how its family was found; raises UsageError for what is missing."""
+    platform, identifier = split(given.get("identifier") or "", given.get("platform"))
+    offer = platform_known(platform)
+    endpoint = given.get("endpoint") or ""
+    missing = [f"--{what}" for what, value in (("endpoint", endpoint), ("identifier", identifier)) if not value]
+    if offer.needs_endpoint and missing:
+        message = f"{' and '.join(missing)} is missing: {offer.label} needs to know where and under which name."
+        raise click.UsageError(message)
+    family, said = family_of(given.get("family"), identifier or name)
+    model = Model(
+        name=name,
+        platform=platform,
+        family=family,
+        endpoint=endpoint,
+        identifier=identifier,
+        key=key_from(given.get("api_key_env"), given.get("api_key_file")) or Secret(),
+        enabled=not given.get("disabled"),
+        limits=Limits(**limits_in(given)),
+    )
+    return model, said
+
+
+def changes(given: Given) -> dict[str, Any]:
+    """The fields of a model that were given, as the store takes them; raises UsageError."""
+    changed: dict[str, Any] = {}
+    if given.get("identifier") is not None:
+        platform, changed["identifier"] = split(given["identifier"] or "", given.get("platform"))
+        if platform != DEFAULT_PLATFORM:
+            changed["platform"] = platform
+    if given.get("platform") is not None:
+        platform_known(given["platform"] or "")
+        changed["platform"] = given["platform"]
+    if given.get("family") is not None:
+        changed["family"] = family_of(given["family"], "")[0]
+    plain = {"endpoint": given.get("endpoint"), "name": given.get("rename")}
+    changed |= {field: value for field, value in plain.items() if value is not None}
+    key = Secret() if given.get("no_api_key") else key_from(given.get("api_key_env"), given.get("api_key_file"))
+    if key is not None:
+        changed["key"] = key
+    limits = limits_in(given)
+    return {**changed, "limits": limits} if limits else changed
+
+
+def limits_in(given: Given) -> dict[str, Any]:
+    """The limits among the options that were given."""
+    options: Mapping[str, Any] = given
+    return {name: options[name] for name in LIMITS if options.get(name) is not None}
+
+
+def doubts(model: Model) -> Iterator[str]:
+    """What looks odd about a registration, with the remedy; none of it forbids it."""
+    parts = urlsplit(model.endpoint)
+    path = parts.path.rstrip("/")
+    edit = f"homeport models edit {shlex.quote(model.name)}"
+    if model.platform == DEFAULT_PLATFORM and path.endswith("/completions"):
+        base = model.endpoint[: model.endpoint.index("/completions")].removesuffix("/chat")
+        yield f"The endpoint should end before /completions: {edit} --endpoint {shlex.quote(base)}"
+    elif model.platform == DEFAULT_PLATFORM and model.endpoint and not path.rpartition("/")[2].startswith("v"):
+        better = f"{model.endpoint.rstrip('/')}/v1"
+        yield f"The endpoint does not end in /v1, where most servers answer: {edit} --endpoint {shlex.quote(better)}"
+    if model.key and parts.scheme == "http" and parts.hostname not in _LOCAL:
+        yield "The key travels unencrypted: use https if the network is not yours alone."
+    if model.limits.context_tokens and model.limits.output_tokens >= model.limits.context_tokens:
+        yield "The most output tokens are not less than the context window: no room is left for a prompt."
+
+
+def facts(model: Model) -> dict[str, Any]:
+    """A model as a JSON document: whether it has a key, never which."""
+    shown = {name: getattr(model, name) for name in ("name", "platform", "family", "endpoint", "identifier", "enabled")}
+    return {**shown, "key": bool(model.key), "limits": asdict(model.limits)}

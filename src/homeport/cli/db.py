@@ -1,0 +1,93 @@
+"""`homeport db`: the database."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from homeport.cli._command import LOOK_AFTER, Group, json_option
+from homeport.cli._output import note, result, sheet
+from homeport.cli._session import load
+
+
+@click.group(
+    "db",
+    cls=Group,
+    section=LOOK_AFTER,
+    examples=("homeport db status", "homeport db backup /backups/homeport.db", "homeport db upgrade"),
+)
+def command() -> None:
+    """Look after the database: version, upgrade, backup, restore."""
+
+
+@command.command("status", examples=("homeport db status", "homeport db status --json"))
+@json_option
+def status(*, as_json: bool) -> None:
+    """Say which database it is and whether its tables fit this program."""
+    from homeport.store import schema  # noqa: PLC0415 (loads SQLAlchemy)
+
+    found = asyncio.run(schema.status(load().sqlalchemy_url()))
+    plain = {name: value or "-" for name, value in asdict(found).items()}
+    result(asdict(found), as_json=as_json, people=lambda: sheet(plain.items()))
+    if found.state in {"missing", "empty", "older"}:
+        note("Bring it up to date:  homeport db upgrade")
+
+
+@command.command("upgrade", examples=("homeport db backup before.db && homeport db upgrade",))
+@json_option
+def upgrade(*, as_json: bool) -> None:
+    """Bring the tables to what this program needs; makes the database if there is none.
+
+    It is one transaction: it happens as a whole or not at all. `up` and `serve` do it by themselves.
+    """
+    from homeport.store import schema  # noqa: PLC0415 (loads SQLAlchemy)
+
+    url = load().sqlalchemy_url()
+    changed = asyncio.run(schema.upgrade(url))
+    found = asyncio.run(schema.status(url))
+    said = f"Upgraded {found.location} to version {found.version}."
+    if not changed:
+        said = f"{found.location} is at version {found.version} already."
+    result({"changed": changed, **asdict(found)}, as_json=as_json, people=lambda: said)
+
+
+@command.command(
+    "backup", examples=("homeport db backup /backups/homeport.db", "homeport db backup /backups/homeport.jsonl")
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@json_option
+def backup(*, file: Path, as_json: bool) -> None:
+    """Copy the database to a new FILE while it is in use.
+
+    A name that ends in .jsonl asks for lines of JSON, which SQLite and PostgreSQL both read back. The
+    root keys are not in it: keep a copy of them too, in another place.
+    """
+    from homeport.kit.vault import KEY_FILE  # noqa: PLC0415 (loads cryptography)
+    from homeport.store import schema  # noqa: PLC0415 (loads SQLAlchemy)
+
+    settings = load()
+    asyncio.run(schema.backup(settings.sqlalchemy_url(), file))
+    size = file.stat().st_size
+    shown = {"file": str(file.absolute()), "bytes": size}
+    result(shown, as_json=as_json, people=lambda: f"Wrote {file} ({size} bytes).")
+    note(f"It is worth nothing without the root keys: keep {settings.data_dir / KEY_FILE} too, in another place.")
+
+
+@command.command("restore", examples=("homeport db restore /backups/homeport.db",))
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--yes", is_flag=True, help="Do not ask whether the present content may be replaced.")
+@json_option
+def restore(*, file: Path, yes: bool, as_json: bool) -> None:
+    """Replace the database by a copy that `db backup` wrote, whole or not at all."""
+    from homeport.store import schema  # noqa: PLC0415 (loads SQLAlchemy)
+
+    url = load().sqlalchemy_url()
+    found = asyncio.run(schema.status(url))
+    if found.state not in {"missing", "empty"} and not yes:
+        click.confirm(f"Replace everything in {found.location}?", abort=True, err=True)
+    asyncio.run(schema.restore(url, file))
+    result({"restored": str(file)}, as_json=as_json, people=lambda: f"Restored {found.location} from {file}.")
+    note("See that the root keys fit it:  homeport doctor")

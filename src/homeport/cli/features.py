@@ -1,0 +1,168 @@
+"""`homeport features`: which model serves what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from homeport.cli._command import SET_UP, Group, json_option
+from homeport.cli._output import note, result, table
+from homeport.cli._session import in_store, whoami
+from homeport.domain.models import FeatureSetting
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from homeport.domain.models import Model
+    from homeport.features import Feature
+    from homeport.store.database import Store
+
+WORDS = ("unassigned", "disabled", "inherit")
+"""What may stand in place of a model."""
+
+
+@click.group(
+    "features",
+    cls=Group,
+    section=SET_UP,
+    examples=("homeport features list", "homeport features set code_completions coder"),
+)
+def command() -> None:
+    """Decide which model serves which feature.
+
+    A running server sees each change within two seconds.
+    """
+
+
+@command.command("list", examples=("homeport features list", "homeport features list --json"))
+@json_option
+def list_(*, as_json: bool) -> None:
+    """List the features and what serves them."""
+    shelf = _shelf()
+    settings, models = in_store(_read)
+    rows = [_row(key, offer, settings, models) for key, offer in shelf.items() if offer.listed]
+    result(
+        [{**row, "fallbacks": list(row["fallbacks"])} for row in rows],
+        as_json=as_json,
+        people=lambda: table(
+            ("FEATURE", "TITLE", "SERVED BY", "FALLBACKS"),
+            [(row["feature"], row["title"], _told(row), " ".join(row["fallbacks"]) or "-") for row in rows],
+        ),
+    )
+    if not any(row["serves"] for row in rows):
+        note("Assign a model:  homeport features set code_completions MODEL")
+
+
+async def _read(store: Store) -> tuple[Mapping[str, FeatureSetting], Mapping[str, Model]]:
+    return await store.features(), {model.name: model for model in await store.models()}
+
+
+def _row(
+    key: str, offer: Feature, settings: Mapping[str, FeatureSetting], models: Mapping[str, Model]
+) -> dict[str, Any]:
+    """A feature as a JSON document; `serves` is the model that answers now, or null."""
+    setting = settings.get(key, FeatureSetting(feature=key))
+    effective = settings.get(offer.inherits) if setting.assignment in {"inherit", "unassigned"} else setting
+    model = models.get(effective.model) if effective and effective.assignment == "model" else None
+    return {
+        "feature": key,
+        "title": offer.title,
+        "section": offer.section,
+        "assignment": setting.assignment,
+        "model": setting.model or None,
+        "fallbacks": setting.fallbacks,
+        "inherits": offer.inherits or None,
+        "serves": model.name if model and model.enabled else None,
+    }
+
+
+def _told(row: Mapping[str, Any]) -> str:
+    """The model, or why there is none."""
+    if row["assignment"] == "model":
+        return str(row["model"]) + ("" if row["serves"] else " (disabled model)")
+    if row["assignment"] == "disabled":
+        return "(switched off)"
+    return f"{row['serves']} (as {row['inherits']})" if row["serves"] else "(nothing yet)"
+
+
+@command.command(
+    "set",
+    examples=(
+        "homeport features set code_completions coder",
+        "homeport features set chat big --fallback small",
+        "homeport features set code_generations disabled",
+    ),
+)
+@click.argument("feature")
+@click.argument("model", metavar="MODEL|disabled|inherit|unassigned")
+@click.option("--fallback", "fallbacks", multiple=True, metavar="MODEL", help="Tried next; may be repeated.")
+@json_option
+def set_(*, feature: str, model: str, fallbacks: tuple[str, ...], as_json: bool) -> None:
+    """Let a model serve a feature, or switch the feature off."""
+    _known(feature)
+    setting = _setting(feature, model, fallbacks)
+    in_store(lambda store: store.set_feature(setting, by=whoami()))
+    _done([setting], model, as_json=as_json)
+    if setting.assignment == "model" and feature == "code_completions":
+        note("Try it:  homeport complete FILE:LINE:COLUMN")
+
+
+@command.command("apply", examples=('homeport features apply "Code Suggestions" coder',))
+@click.argument("section")
+@click.argument("model", metavar="MODEL|disabled|inherit|unassigned")
+@json_option
+def apply(*, section: str, model: str, as_json: bool) -> None:
+    """Let a model serve every feature of a section."""
+    members = [key for key, offer in _shelf().items() if offer.listed and offer.section.lower() == section.lower()]
+    if not members:
+        sections = dict.fromkeys(offer.section for offer in _shelf().values() if offer.listed)
+        message = f"There is no section {section!r}. Known: {', '.join(map(repr, sections))}."
+        raise click.UsageError(message)
+    settings = [_setting(feature, model, ()) for feature in members]
+
+    async def change(store: Store) -> None:
+        for setting in settings:
+            await store.set_feature(setting, by=whoami())
+
+    in_store(change)
+    _done(settings, model, as_json=as_json)
+
+
+def _shelf() -> dict[str, Feature]:
+    from homeport import features  # noqa: PLC0415 (loads every feature)
+    from homeport.kit.discover import discover  # noqa: PLC0415 (as above)
+
+    return discover(features, features.Feature)
+
+
+def _known(feature: str) -> None:
+    listed = [key for key, offer in _shelf().items() if offer.listed]
+    if feature not in listed:
+        message = f"There is no feature {feature!r}. Known: {', '.join(listed)}."
+        raise click.UsageError(message)
+
+
+def _setting(feature: str, model: str, fallbacks: tuple[str, ...]) -> FeatureSetting:
+    if model == "disabled":
+        return FeatureSetting(feature=feature, assignment="disabled", fallbacks=fallbacks)
+    if model == "inherit":
+        return FeatureSetting(feature=feature, assignment="inherit", fallbacks=fallbacks)
+    if model == "unassigned":
+        return FeatureSetting(feature=feature, fallbacks=fallbacks)
+    return FeatureSetting(feature=feature, assignment="model", model=model, fallbacks=fallbacks)
+
+
+def _done(settings: list[FeatureSetting], model: str, *, as_json: bool) -> None:
+    shown = [
+        {
+            "feature": each.feature,
+            "assignment": each.assignment,
+            "model": each.model or None,
+            "fallbacks": list(each.fallbacks),
+        }
+        for each in settings
+    ]
+    names = ", ".join(each.feature for each in settings)
+    what = f"{names}: {model}" if model in WORDS else f"{names} is served by {model}"
+    result(shown[0] if len(shown) == 1 else shown, as_json=as_json, people=lambda: f"{what}.")

@@ -1,0 +1,264 @@
+"""`homeport models`: the models that Homeport may ask."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
+
+import click
+
+from homeport.cli._command import SET_UP, Group, json_option
+from homeport.cli._options import options
+from homeport.cli._output import note, result, sheet, table, warn
+from homeport.cli._session import in_store, load, whoami
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typing_extensions import Unpack
+
+    from homeport.domain.models import Model
+
+
+class Given(TypedDict, total=False):
+    """The options of `add` and `edit`; None where one was left out."""
+
+    family: str | None
+    endpoint: str | None
+    identifier: str | None
+    platform: str | None
+    api_key_env: str | None
+    api_key_file: Path | None
+    no_api_key: bool
+    rename: str | None
+    disabled: bool
+    context_tokens: int | None
+    output_tokens: int | None
+    prompt_tokens: int | None
+    concurrency: int | None
+    queue: int | None
+    first_token_s: float | None
+    idle_s: float | None
+    total_s: float | None
+
+
+def _number(flag: str, name: str, text: str, default: str) -> Callable[[Any], Any]:
+    kind = click.FloatRange(min=0) if name.endswith("_s") else click.IntRange(min=0)
+    return click.option(flag, name, type=kind, help=f"{text}  [default: {default}]")
+
+
+_registration = options(
+    click.option("--family", help="How the model likes to be asked.  [default: guessed from the identifier]"),
+    click.option("--endpoint", metavar="URL", help="Base URL of its server, up to and including /v1."),
+    click.option("--identifier", metavar="ID", help="The name under which its server knows it."),
+    click.option("--platform", help="How the server is reached.  [default: openai, for all that speak its format]"),
+    click.option("--api-key-env", metavar="VAR", help="The environment variable that holds the server's key."),
+    click.option(
+        "--api-key-file",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="The file that holds the server's key.",
+    ),
+    _number("--context-tokens", "context_tokens", "The model's context window.", "its family's"),
+    _number("--max-output", "output_tokens", "The most tokens of one answer.", "4096"),
+    _number("--max-prompt", "prompt_tokens", "The most tokens of a completion prompt.", "what the window allows"),
+    _number("--concurrency", "concurrency", "Requests that run at the model at once.", "64"),
+    _number("--queue", "queue", "Requests that may wait for their turn.", "256"),
+    _number("--first-token-s", "first_token_s", "Seconds until the answer must begin.", "60"),
+    _number("--idle-s", "idle_s", "Seconds that a stream may stay silent.", "60"),
+    _number("--total-s", "total_s", "Seconds that one answer may take in all.", "900"),
+)
+
+
+@click.group(
+    "models",
+    cls=Group,
+    section=SET_UP,
+    examples=(
+        "homeport models add coder --endpoint http://gpu1:8000/v1 --identifier qwen-coder",
+        "homeport models test coder",
+        "homeport models list",
+    ),
+)
+def command() -> None:
+    """Register, test and change the models that you run.
+
+    A running server sees each change within two seconds; open requests end on the model they began with.
+    """
+
+
+@command.command(
+    "add",
+    examples=(
+        "homeport models add coder --endpoint http://gpu1:8000/v1 --identifier qwen-coder",
+        "KEY=… homeport models add coder --endpoint https://gpu1/v1 --identifier qwen-coder --api-key-env KEY",
+        "homeport models add chatty --family llama3 --endpoint http://gpu2:8080/v1 --identifier llama-3.1-8b",
+    ),
+)
+@click.argument("name")
+@_registration
+@click.option("--disabled", is_flag=True, help="Register it without letting it serve yet.")
+@json_option
+def add(*, name: str, as_json: bool, **given: Unpack[Given]) -> None:
+    """Register a model under a NAME of your choice.
+
+    The key is read from a variable or a file, never from the command line, where others could see it.
+    """
+    from homeport.cli import _models  # noqa: PLC0415 (loads every family and platform)
+
+    model, said = _models.registration(name, given)
+    stored = in_store(lambda store: store.add_model(model, by=whoami()))
+    concerns = list(_models.doubts(stored))
+    result(
+        {**_models.facts(stored), "warnings": concerns},
+        as_json=as_json,
+        people=lambda: f"Registered {name}: {stored.platform}, family {stored.family}{said and f' ({said})'}.",
+    )
+    for concern in concerns:
+        warn(concern)
+    quoted = shlex.quote(name)
+    note(f"Test it:    homeport models test {quoted}")
+    note(f"Assign it:  homeport features set code_completions {quoted}")
+
+
+@command.command("list", examples=("homeport models list", "homeport models list --json"))
+@json_option
+def list_(*, as_json: bool) -> None:
+    """List the registered models."""
+    from homeport.cli._models import facts  # noqa: PLC0415 (loads every family and platform)
+
+    found = in_store(lambda store: store.models())
+    result([facts(model) for model in found], as_json=as_json, people=lambda: _listed(found))
+    if not found:
+        note(f"No model is registered in {load().data_dir}.")
+        note("Register one:  homeport models add NAME --endpoint URL --identifier ID")
+
+
+def _listed(found: list[Model]) -> str:
+    head = ("NAME", "PLATFORM", "FAMILY", "ENDPOINT", "IDENTIFIER", "KEY", "STATE")
+    rows = (
+        (
+            model.name,
+            model.platform,
+            model.family,
+            model.endpoint or "-",
+            model.identifier or "-",
+            "yes" if model.key else "-",
+            "enabled" if model.enabled else "disabled",
+        )
+        for model in found
+    )
+    return table(head, rows)
+
+
+@command.command("show", examples=("homeport models show coder",))
+@click.argument("name")
+@json_option
+def show(*, name: str, as_json: bool) -> None:
+    """Show a model with its limits; its key is never shown."""
+    from homeport.cli._models import facts  # noqa: PLC0415 (loads every family and platform)
+
+    model = in_store(lambda store: store.model(name))
+    shown = facts(model)
+    limits = shown.pop("limits")
+    plain = {**shown, "key": "set" if model.key else "none", "enabled": "yes" if model.enabled else "no", **limits}
+    result({**shown, "limits": limits}, as_json=as_json, people=lambda: sheet(plain.items()))
+
+
+@command.command(
+    "test",
+    examples=("homeport models test coder", "homeport models test coder --json"),
+)
+@click.argument("name")
+@json_option
+def test(*, name: str, as_json: bool) -> None:
+    """Ask a model for real: its address, its key, its name, an answer."""
+    from homeport.cli import _doctor  # noqa: PLC0415 (loads the checks)
+
+    _doctor.test_model(load(), name, as_json=as_json)
+
+
+@command.command("detect", examples=("homeport models detect http://gpu1:8000/v1",))
+@click.argument("url")
+@click.option("--api-key-env", metavar="VAR", help="The environment variable that holds the server's key.")
+@click.option(
+    "--api-key-file", metavar="FILE", type=click.Path(path_type=Path), help="The file that holds the server's key."
+)
+@json_option
+def detect(*, url: str, api_key_env: str | None, api_key_file: Path | None, as_json: bool) -> None:
+    """Ask the server at a URL what it serves, and say how to register it."""
+    from homeport.cli import _detect  # noqa: PLC0415 (loads every family and platform)
+
+    _detect.detect(load(), url, api_key_env, api_key_file, as_json=as_json)
+
+
+@command.command(
+    "edit",
+    examples=(
+        "homeport models edit coder --concurrency 128",
+        "homeport models edit coder --endpoint http://gpu9:8000/v1",
+        "NEW_KEY=… homeport models edit coder --api-key-env NEW_KEY",
+    ),
+)
+@click.argument("name")
+@_registration
+@click.option("--no-api-key", is_flag=True, help="Forget the stored key.")
+@click.option("--rename", metavar="NAME", help="Call it something else; the features that it serves follow.")
+@json_option
+def edit(*, name: str, as_json: bool, **given: Unpack[Given]) -> None:
+    """Change some of what is registered; what you leave out stays.
+
+    A stored key stays only as long as the endpoint's host and port do: it is never sent elsewhere.
+    """
+    from homeport.cli import _models  # noqa: PLC0415 (loads every family and platform)
+
+    changes = _models.changes(given)
+    if not changes:
+        message = "There is nothing to change. Name at least one option."
+        raise click.UsageError(message)
+    edited = in_store(lambda store: store.edit_model(name, changes, by=whoami()))
+    concerns = [*edited.notes, *_models.doubts(edited.model)]
+    result(
+        {**_models.facts(edited.model), "warnings": concerns},
+        as_json=as_json,
+        people=lambda: f"Changed {edited.model.name}: {', '.join(changes)}.",
+    )
+    for concern in concerns:
+        warn(concern)
+
+
+@command.command("disable", examples=("homeport models disable coder",))
+@click.argument("name")
+@json_option
+def disable(*, name: str, as_json: bool) -> None:
+    """Stop sending requests to a model; its registration stays."""
+    _switch(name, enabled=False, as_json=as_json)
+
+
+@command.command("enable", examples=("homeport models enable coder",))
+@click.argument("name")
+@json_option
+def enable(*, name: str, as_json: bool) -> None:
+    """Send requests to a disabled model again."""
+    _switch(name, enabled=True, as_json=as_json)
+
+
+def _switch(name: str, *, enabled: bool, as_json: bool) -> None:
+    from homeport.cli._models import facts  # noqa: PLC0415 (loads every family and platform)
+
+    edited = in_store(lambda store: store.edit_model(name, {"enabled": enabled}, by=whoami()))
+    done = f"{name} is {'enabled' if enabled else 'disabled'}."
+    result(facts(edited.model), as_json=as_json, people=lambda: done)
+    if not enabled:
+        note(f"Features that it serves answer that no model is there. Undo: homeport models enable {shlex.quote(name)}")
+
+
+@command.command("remove", examples=("homeport models remove coder", "homeport models remove coder --force"))
+@click.argument("name")
+@click.option("--force", is_flag=True, help="Also when features use it: they lose it.")
+@json_option
+def remove(*, name: str, force: bool, as_json: bool) -> None:
+    """Forget a model and its key."""
+    in_store(lambda store: store.remove_model(name, by=whoami(), force=force))
+    result({"removed": name}, as_json=as_json, people=lambda: f"Removed {name}.")
