@@ -16,8 +16,8 @@ from homeport.kit.discover import discover
 
 FAMILIES = discover(room, Family)
 GOLDEN = Path(__file__).parent / "golden"
-BEFORE = "from shop.cart import Cart\n\n\ndef total(cart: Cart) -> int:\n    return "
-AFTER = "\n\n\ndef empty() -> Cart:\n    return Cart([])\n"
+BEFORE = "from shop.cart import Cart\n\n\ndef total(cart: Cart) -> int:\n    return sum("
+AFTER = ")\n\n\ndef empty() -> Cart:\n    return Cart([])\n"
 RELATED = (
     RelatedFile(
         name="shop/cart.py", content="class Cart:\n    def __init__(self, lines):\n        self.lines = lines\n"

@@ -43,15 +43,16 @@ def fits(cursor: Cursor, answer: str) -> bool:
     """Whether every bracket of the cursor's statement has its partner with `answer` in place."""
     if cursor.language is None:
         return False
-    begin = _statement(cursor)
+    inner = indent(_line_at(cursor))
+    lines = [line for line in (answer + cursor.rest).split("\n")[1:] if line.strip()]
+    begin = _statement(cursor, min([inner - 1, *map(indent, lines)]))
     ahead = cursor.before[begin:] + answer
     text = ahead + cursor.after[:REACH]
-    margins = _indent_at(text, 0), indent(_line_at(cursor))
-    return _pairs(_tokens(cursor.language), text, len(ahead), margins)
+    return _pairs(_tokens(cursor.language), text, len(ahead), (_indent_at(text, 0), inner))
 
 
 def _pairs(tokens: re.Pattern[str], text: str, cursor: int, margins: tuple[int, int]) -> bool:
-    """Pair brackets up to the end of the statement that the cursor is in."""
+    """Pair brackets up to the end of the statement that the answer, which ends at `cursor`, is in."""
     stack: list[str] = []
     for token in tokens.finditer(text):
         kind = token.lastgroup
@@ -90,16 +91,14 @@ def _line_at(cursor: Cursor) -> str:
     return cursor.before[-REACH:].rstrip().rpartition("\n")[2]
 
 
-def _statement(cursor: Cursor) -> int:
-    """Where the nearest line begins that is less indented than the cursor's and closes nothing."""
+def _statement(cursor: Cursor, margin: int) -> int:
+    """Where the nearest line begins that is indented by `margin` at most and closes nothing."""
     before = cursor.before
-    margin = indent(_line_at(cursor))
     start = len(before) - len(cursor.line)
     floor = max(len(before) - REACH, 0)
-    while margin > 0 and start > floor:
-        end, start = start - 1, before.rfind("\n", floor, start - 1) + 1
+    while margin >= 0 and start > floor:
+        end, start = start - 1, max(before.rfind("\n", floor, start - 1) + 1, floor)
         line = before[start:end]
-        if line.strip() and indent(line) < margin and line.lstrip()[0] not in CLOSERS:
+        if line.strip() and indent(line) <= margin and line.lstrip()[0] not in CLOSERS:
             return start
-        start = max(start, floor)
-    return max(start, floor)
+    return start

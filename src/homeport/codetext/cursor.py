@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from homeport.codetext.language import Language
+
+_SPEAKING = re.compile(r"[^\W_]")
 
 LINES_BELOW = 6
 """Non-blank lines of the suffix in which an answer may be found to have arrived."""
@@ -58,4 +61,4 @@ def indent(line: str) -> int:
 
 def weight(line: str) -> int:
     """Letters and digits: how much a line says."""
-    return sum(map(str.isalnum, line))
+    return len(_SPEAKING.findall(line))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from homeport.codetext.cursor import Cursor
 
 LAST_LINES = 6
-"""Non-blank lines before the cursor that an echo may begin with."""
+"""Lines before the cursor that an echo may begin with."""
 HEADERS = 3
 """Lines further up that open the blocks around the cursor; an echo may begin with one of them."""
 REACH = 2000
@@ -27,14 +27,14 @@ class Echo:
     """Takes away an exact repetition of the code that ends at the cursor.
 
     Holds back: the beginning of the answer as long as it agrees with one of at most
-    `LAST_LINES + HEADERS + 1` places before the cursor, so usually nothing.
+    `LAST_LINES + HEADERS + 2` places before the cursor, so usually nothing.
     """
 
     __slots__ = ("_buffer", "_cursor", "_echoes", "_open")
 
     def __init__(self, cursor: Cursor) -> None:
         self._cursor = cursor
-        self._echoes: tuple[str, ...] | None = None
+        self._echoes: tuple[str, ...] = ()
         self._open = True
         self._buffer = ""
 
@@ -43,67 +43,68 @@ class Echo:
         if not self._open:
             return text
         self._buffer += text
-        while self._buffer:
-            answer = self._buffer.lstrip()
-            echoes = self._possible()
-            if any(len(answer) < len(echo) and echo.startswith(answer) for echo in echoes):
-                break
-            size = max((len(echo) for echo in echoes if answer.startswith(echo)), default=0)
+        while answer := self._buffer.lstrip():
+            if not self._echoes:
+                self._echoes = tuple(_echoes(self._cursor, answer[0]))
+            if any(len(answer) < len(echo) and echo.startswith(answer) for echo in self._echoes):
+                return ""
+            size = max((len(echo) for echo in self._echoes if answer.startswith(echo)), default=0)
             if not size:
                 self._open = False
                 return self.end()
-            self._buffer = answer[size:]
-        return ""
+            self._buffer, self._echoes = answer[size:], ()
+        # A page of white space is no echo.
+        self._open = len(self._buffer) <= REACH
+        return "" if self._open else self.end()
 
     def end(self) -> str:
         """What was held back; nothing when it says no more than the cursor's line."""
         text, self._buffer = self._buffer, ""
-        if self._open and text.strip() and any(text.strip() == echo.rstrip() for echo in self._possible()):
+        if self._open and text.strip() and any(text.strip() == echo.rstrip() for echo in self._echoes):
             return ""
         return text
 
-    def _possible(self) -> tuple[str, ...]:
-        if self._echoes is None:
-            self._echoes = tuple(dict.fromkeys(_echoes(self._cursor)))
-        return self._echoes
 
-
-def _echoes(cursor: Cursor) -> Iterator[str]:
-    """Texts from a line start to the cursor that would hardly be meant twice."""
+def _echoes(cursor: Cursor, first: str) -> Iterator[str]:
+    """Texts that begin with `first` and end at the cursor and would hardly be meant twice."""
     line = cursor.line.strip()
-    if len(line) >= SHORT and weight(line) > 1 and (" " in line or cursor.line[-1:].isspace()):
+    if line.startswith(first) and len(line) >= SHORT and (" " in line or cursor.line[-1:].isspace()):
         yield cursor.line.lstrip()
-    before = cursor.before[-REACH:] if len(cursor.before) > REACH else cursor.before
-    for start in _starts(before, len(before) - len(cursor.line)):
-        echo = before[start:].lstrip()
-        if _speaks(echo, cursor):
+    before = cursor.before[-REACH:]
+    starts = _starts(before[: len(before) - len(cursor.line)].split("\n")[:-1], cursor.line, first)
+    if len(before) == len(cursor.before):
+        starts.append(len(before))
+    for distance in starts:
+        echo = before[len(before) - distance :].lstrip()
+        if echo.startswith(first) and _speaks(echo, cursor):
             yield echo
-    if len(cursor.before) <= REACH and _speaks(cursor.before.lstrip(), cursor):
-        yield cursor.before.lstrip()
 
 
 def _speaks(echo: str, cursor: Cursor) -> bool:
     """Two lines, or one that is long and stands there once."""
-    lines = [line for line in echo.split("\n") if line.strip()]
-    if len(lines) > 1:
-        return weight(echo) >= SPEAKING // 2
-    return bool(lines) and weight(lines[0]) >= SPEAKING and cursor.occurrences(lines[0].strip()) == 1
+    line, _, more = echo.partition("\n")
+    if more.strip():
+        return weight(echo[: 4 * SPEAKING]) >= SPEAKING // 2
+    return weight(line) >= SPEAKING and cursor.occurrences(line.strip()) == 1
 
 
-def _starts(before: str, end: int) -> Iterator[int]:
-    """Where the last non-blank lines above the cursor's line begin, and those that open the blocks around it."""
-    margin = indent(before[end:]) if before[end:].strip() else None
-    lines = headers = 0
-    while end > 0 and headers < HEADERS:
-        start = before.rfind("\n", 0, end - 1) + 1
-        line = before[start : end - 1]
-        end = start
-        if not line.strip():
-            continue
-        lines += 1
-        opens = margin is not None and indent(line) < margin
-        headers += opens and lines > LAST_LINES
-        if opens or margin is None:
+def _starts(lines: list[str], current: str, first: str) -> list[int]:
+    """How far ahead of the cursor lines stand that may begin an echo, `first` being their first visible character.
+
+    They are the last non-blank lines and those that open the blocks around the cursor.
+    """
+    starts: list[int] = []
+    margin = indent(current) if current.strip() else -1
+    distance = len(current)
+    headers = 0
+    for near, line in enumerate(reversed(lines), 1):
+        distance += len(line) + 1
+        opens = line[:margin].strip() if margin >= 0 else line.strip()
+        if opens:
             margin = indent(line)
-        if opens or lines <= LAST_LINES:
-            yield start
+            headers += near > LAST_LINES
+        if (opens or near <= LAST_LINES) and line.lstrip()[:1] == first:
+            starts.append(distance)
+        if headers == HEADERS or (near >= LAST_LINES and not margin):
+            break
+    return starts

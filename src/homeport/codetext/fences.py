@@ -19,10 +19,12 @@ OPENERS = frozenset(
 )
 """Words that begin a sentence rather than code."""
 _WORD = re.compile(r"[A-Z][A-Za-z'\u2019]*")
-_LEADING_FENCE = re.compile(r"^```([^`\n]*)\n", re.MULTILINE)
-_OPENING = re.compile(r"\s*?([ \t]*)```([^`\n]*)\n")
-_FENCE = re.compile(r"\n([ \t]*)```([^`\n]*)(?=\n)")
-_MAY_BE_FENCE = re.compile(r"\n[ \t]*(?:`{1,2}|```[^`\n]*)?$")
+_LEADING_FENCE = re.compile(r"^`{3,9}([^`\n]{0,40})\n", re.MULTILINE)
+_OPENING = re.compile(r"(?:\s{0,80}\n)? {0,3}`{3,9}([^`\n]{0,40})\n")
+_FENCE = re.compile(r"\n {0,3}`{3,9}([^`\n]{0,40})(?=\n)")
+_MAY_BE_FENCE = re.compile(r"\n {0,3}(?:`{1,2}|`{3,9}[^`\n]{0,40})?$")
+_MAY_BE_OPENING = re.compile(r"\s{0,80}|(?:\s{0,80}\n)? {0,3}(?:`{1,2}|`{3,9}[^`\n]{0,40})?")
+_MAY_BE_LEADING = re.compile(r"^`{1,9}(?:(?<=```)[^`\n]{0,40})?\Z", re.MULTILINE)
 _OWN = frozenset(("markdown", "md", "mdx"))
 
 
@@ -33,7 +35,7 @@ class Unfence:
     long as it reads like a sentence; within a fence a newline with what may be the closing fence.
     """
 
-    __slots__ = ("_buffer", "_depth", "_fresh", "_inside", "_lead", "_margin", "_markdown", "_opening", "cut")
+    __slots__ = ("_buffer", "_depth", "_fresh", "_inside", "_lead", "_markdown", "_opening", "cut")
 
     def __init__(self, language: Language | None, *, lead: int = LEAD) -> None:
         self._markdown = language is not None and language.id == "markdown"
@@ -41,7 +43,6 @@ class Unfence:
         self._opening = True
         self._inside = False
         self._fresh = False
-        self._margin = 0
         self._depth = 0
         self._buffer = ""
         self.cut = False
@@ -57,6 +58,8 @@ class Unfence:
 
     def end(self) -> str:
         """What was held back and is code."""
+        if self.cut:
+            return ""
         # A fence in the last line is one although no line end follows.
         ended = self._inside or self._buffer.lstrip().startswith("```")
         self._buffer += "\n" if ended else ""
@@ -68,35 +71,33 @@ class Unfence:
     def _open(self) -> None:
         """Find out, as far as the text allows, whether a fence begins the answer."""
         while self._opening:
-            if fence := _OPENING.match(self._buffer):
-                self._enter(fence[2], len(fence[1]), fence.end())
-            elif not self._inside and (fence := _LEADING_FENCE.search(self._buffer)) and self._leads(fence.start()):
-                self._enter(fence[1], 0, fence.end())
-            else:
+            fence = _OPENING.match(self._buffer) or self._fence_after_lead()
+            if fence is None:
                 self._opening = self._undecided()
                 return
+            self._enter(fence[1], fence.end())
 
-    def _enter(self, info: str, margin: int, end: int) -> None:
+    def _enter(self, info: str, end: int) -> None:
         """Take the opening fence away, unless it is part of the document or closes what is open."""
         word = info.strip().partition(" ")[0].lower()
         if (self._markdown and word not in _OWN) or (self._inside and not word):
             self._opening = False
             return
         self._inside = self._fresh = True
-        self._margin = margin
         self._buffer = self._buffer[end:]
 
-    def _leads(self, end: int) -> bool:
-        text = self._buffer[:end].strip()
-        return len(text) <= self._lead and _sentence(text) is True
+    def _fence_after_lead(self) -> re.Match[str] | None:
+        """The first fence, when only a sentence stands ahead of it."""
+        fence = None if self._inside else _LEADING_FENCE.search(self._buffer)
+        lead = self._buffer[: fence.start()].strip() if fence else ""
+        return fence if len(lead) <= self._lead and _sentence(lead) is True else None
 
     def _undecided(self) -> bool:
         """Whether more text could still turn the beginning into a fence or into a lead-in to one."""
-        text = self._buffer.strip()
-        if text.startswith("```"):
-            return "\n" not in self._buffer.lstrip() and "`" not in text[3:]
-        if "```".startswith(text):
+        if _MAY_BE_OPENING.fullmatch(self._buffer):
             return True
+        fence = _MAY_BE_LEADING.search(self._buffer)
+        text = self._buffer[: fence.start() if fence else len(self._buffer)].strip()
         return not self._inside and len(text) <= self._lead and _sentence(text) is not False
 
     def _give(self) -> str:
@@ -119,10 +120,8 @@ class Unfence:
     def _closing(self, text: str) -> int | None:
         """Where the closing fence begins, its newline included."""
         for fence in _FENCE.finditer(text):
-            if len(fence[1]) > self._margin:
-                continue
             if self._markdown:
-                self._depth += 1 if fence[2].strip() else -1
+                self._depth += 1 if fence[1].strip() else -1
             if not self._markdown or self._depth < 0:
                 return fence.start()
         return None

@@ -23,6 +23,7 @@ TELLING = 24
 """Letters and digits that make one line that stands nowhere else enough."""
 ARRIVED = 4
 """Lines in a row that equal those below are enough, whatever they say."""
+FENCE = "```"
 
 _LEAVES = re.compile(r"(?:return|break|continue|raise|throw|goto|pass)\b")
 _CLOSES = re.compile(r"[)\]}>;,]+$|(?:end|fi|done|esac|endif|endfunction)\b[;,.)]*$|</[\w:.-]+>$|\}? ?else:?(?: \{)?$")
@@ -83,8 +84,7 @@ class Lines:
             self._truncate(len(self._lines))
         elif self._partial or self._lines:
             given = self._end_line("")
-        over = bool(self._arrived) and not self.cut and self._is_over()
-        return given + self._cut(self._at) if over else given
+        return given if self.cut or not self._is_over() else given + self._cut_below()
 
     def _add(self, part: str) -> str:
         """Begin or continue the line at hand; give it only while no line before it says anything."""
@@ -93,18 +93,19 @@ class Lines:
         self._partial.append(part)
         if self._flowing:
             return part
-        if self._seen or not part.strip() or self._may_arrive():
+        if self._seen or not part.strip() or self._may_end():
             return ""
         self._flowing = True
         held = self._give(len(self._lines))
         return "".join((held, "\n" if self._lines else "", *self._partial))
 
-    def _may_arrive(self) -> bool:
-        """Whether the line at hand equals, so far, the line below."""
-        below = self._cursor.below
-        if not below or not (self._lines or self._cursor.at_line_start):
-            return False
-        return below[0].lstrip().startswith(self._full(len(self._lines), "".join(self._partial)).strip())
+    def _may_end(self) -> bool:
+        """Whether the line at hand may be no part of the answer: it equals, so far, the line below, or a fence."""
+        line = "".join(self._partial)
+        if FENCE.startswith(line[: len(FENCE)]) and self._is_fence():
+            return True
+        below = self._cursor.below if self._lines or self._cursor.at_line_start else ()
+        return bool(below) and below[0].lstrip().startswith(self._full(len(self._lines), line).strip())
 
     def _end_line(self, last_part: str) -> str:
         """Complete the line at hand."""
@@ -120,13 +121,15 @@ class Lines:
 
     def _settle(self, at: int, line: str) -> str:
         """Decide about the line at `at`, which is complete and was not given yet."""
-        if at and line.startswith("```") and self._is_fence():
-            return self._cut(at)
+        if line.startswith(FENCE) and self._is_fence():
+            self._truncate(at)
+            return self._cut_below() if self._is_over() else self._cut()
         self._compare(at, self._full(at, line).rstrip())
-        if self._arrived and self._is_there():
-            return self._cut(self._at)
+        if self._is_there():
+            return self._cut_below()
         if repeated := self._repeated(at):
-            return self._cut(repeated, arrived=False)
+            del self._lines[repeated:]
+            return self._cut()
         until = min(at + 1 - max(self._streaks), self._at if self._arrived else at + 1)
         return self._give(self._without_blank(until))
 
@@ -136,17 +139,20 @@ class Lines:
         text = "\n".join(self._lines[first : self._given])
         return "\n" + text if first and self._given > first else text
 
-    def _cut(self, at: int, *, arrived: bool = True) -> str:
-        """End the answer ahead of the line at `at`."""
+    def _cut(self) -> str:
+        """End the answer with the lines that are left."""
         self.cut = True
-        if not arrived or self._cursor.on_next:
-            del self._lines[at:]
-        else:
-            self._truncate(at)
-        if arrived and self._cursor.on_next and at:
-            # What was there stays on a line of its own, as far in as it was.
-            self._lines.append(self._cursor.line)
         return self._give(len(self._lines))
+
+    def _cut_below(self) -> str:
+        """End the answer where it arrived at the code below."""
+        at = self._at
+        if not self._cursor.on_next:
+            self._truncate(at)
+            return self._cut()
+        # What was there stays on a line of its own, as far in as it was.
+        self._lines[at:] = [self._cursor.line] if at else []
+        return self._cut()
 
     def _truncate(self, at: int) -> None:
         """Forget the line at hand, the lines from `at` on and blank ones ahead of it."""
@@ -185,19 +191,24 @@ class Lines:
 
     def _is_there(self) -> bool:
         """Whether so much equals the code below that no further line can change it."""
+        if not self._arrived:
+            return False
         below = self._cursor.below[: self._arrived]
         if len(below) >= ARRIVED:
             return True
         said = sum(map(weight, below))
         if len(below) > 1:
-            return said >= SPEAKING
+            return said >= 2 * SPEAKING
         return said >= TELLING and self._is_exact() and self._cursor.occurrences(below[0].strip()) == 1
 
     def _is_over(self) -> bool:
-        """Whether the last lines, which equal those below, are those below."""
+        """Whether the answer, if it ends now, ends with lines that are those below."""
+        if not self._arrived:
+            return False
         line = self._cursor.below[0]
         code = line.strip()
-        if weight(code) >= SPEAKING and self._cursor.occurrences(code) == 1:
+        said = sum(map(weight, self._cursor.below[: self._arrived]))
+        if said >= SPEAKING and (self._arrived > 1 or self._cursor.occurrences(code) == 1):
             return True
         if not self._is_exact():
             return False
@@ -247,4 +258,4 @@ def _same(line: str, below: str) -> bool:
     """Equal, and as far in when they say little."""
     if line == below:
         return True
-    return weight(below) >= SPEAKING and line.strip() == below.strip()
+    return line.strip() == below.strip() and weight(below) >= SPEAKING

@@ -11,6 +11,8 @@ from homeport.codetext.cursor import weight
 if TYPE_CHECKING:
     from homeport.codetext.cursor import Cursor
 
+COPIES = 4
+"""So many copies of the rest of the line are held back; a longer run of them is no repetition of it."""
 LONG = 8
 """Characters that the rest of a line must have to be taken away although brackets do not decide."""
 
@@ -72,8 +74,8 @@ class Overlap:
         if start < 0:
             # It may end with the whole rest all the same.
             start = end
-        while text.endswith(rest, 0, start):
-            start -= len(rest)
+        for _ in range(COPIES):
+            start -= len(rest) if text.endswith(rest, 0, start) else 0
         return start if start < end else len(text)
 
     def _without_overlap(self, given: str, tail: str) -> str:
@@ -91,7 +93,8 @@ class Overlap:
         for size in sizes if surely else ():
             if fits(self._cursor, given + core[:-size]):
                 return core[:-size]
-        return core[: -sizes[-1]] if self._says_enough(given + core) else tail
+        kept = core[: -sizes[-1]]
+        return kept if self._says_enough(given + core, given + kept) else tail
 
     def _opened(self, given: str, core: str) -> bool:
         """Whether a quote in `core` can only close a string that the cursor's line has opened."""
@@ -102,10 +105,12 @@ class Overlap:
         """Whether `ending` is the rest of the line, once or more, as far as it goes."""
         return (self._rest * (len(ending) // len(self._rest) + 1)).startswith(ending)
 
-    def _says_enough(self, answer: str) -> bool:
-        """Whether the whole rest is unlikely to stand there twice, whatever the brackets say."""
+    def _says_enough(self, answer: str, kept: str) -> bool:
+        """Whether the whole rest is unlikely to be meant twice, whatever the brackets say."""
         rest = self._rest
-        return len(rest) >= LONG and weight(rest) >= LONG // 2 and answer.endswith(rest) and _net(answer) >= _net(rest)
+        if len(rest) < LONG or weight(rest) < LONG // 2 or not answer.endswith(rest):
+            return False
+        return _net(answer) >= _net(rest) and not kept.rstrip().endswith(rest)
 
 
 def _net(text: str) -> int:

@@ -30,8 +30,6 @@ SENTINELS: tuple[str, ...] = (
 )
 TAG_LIKE: tuple[str, ...] = ("<s>", "</s>", "<PRE>", "<SUF>", "<MID>", "<EOT>")
 """Sentinels that are also tags: no sign of anything in a language written in tags."""
-CUT_SHORT = 4
-"""Characters that the beginning of a sentinel must have to be taken for one at the end of an answer."""
 
 
 class _Tokens(NamedTuple):
@@ -54,7 +52,7 @@ def _tokens(stops: tuple[str, ...], *, markup: bool) -> _Tokens:
     )
 
 
-_QUOTES = frozenset("\"'`")
+_QUOTES = frozenset("\"'")
 
 
 @lru_cache(maxsize=1)
@@ -75,7 +73,7 @@ class Stops:
         self._given = stops
         self._tokens = _tokens(stops, markup=cursor.language is not None and cursor.language.markup)
         self._held = ""
-        self._last = cursor.before[-1:]
+        self._last = ""
         """The character ahead of what is held."""
         self._spared = False
         self.cut = False
@@ -89,11 +87,9 @@ class Stops:
         return text[:safe]
 
     def end(self) -> str:
-        """What was held back, unless it is the beginning of a token that was cut short."""
+        """What was held back and became no token."""
         text, self._held = self._held, ""
-        end = self._find(text, len(text))
-        cut_short = end >= CUT_SHORT and text.startswith(("<|", "<｜")) and not self._is_meant("", 0, text)
-        return "" if cut_short else text[:end]
+        return text[: self._find(text, len(text))]
 
     def _find(self, text: str, until: int) -> int:
         """Where the answer ends: at the first token that begins no later than `until`, else there."""
@@ -110,9 +106,7 @@ class Stops:
         if not self._spared:
             ahead = text[at - 1] if at else self._last
             self._spared = (
-                ahead in _QUOTES
-                or (bool(token) and self._cursor.mentions(token))
-                or any(map(_named().search, self._cursor.nearby))
+                ahead in _QUOTES or self._cursor.mentions(token) or any(map(_named().search, self._cursor.nearby))
             )
         return self._spared
 
