@@ -10,7 +10,7 @@ import click
 
 from homeport.cli import _models
 from homeport.cli._output import note, result, table
-from homeport.domain.errors import UpstreamRefused
+from homeport.domain.errors import HomeportError, UpstreamError, UpstreamRefused
 from homeport.domain.models import Limits, Model, Secret
 from homeport.kit.addresses import parse_networks
 from homeport.kit.upstream_http import HttpUpstream
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from homeport.kit.settings import Settings
 
+KEY_REFUSED = {401, 403}
 NO_SUCH_PATH = {404, 405, 501}
 _PATIENCE = Limits(first_token_s=10.0, total_s=20.0)
 
@@ -31,7 +32,10 @@ def detect(settings: Settings, url: str, variable: str | None, file: Path | None
         message = f"{url!r} is no address. Write it like http://host:8000/v1"
         raise click.UsageError(message)
     key = _models.key_from(variable, file) or Secret()
-    endpoint, names = asyncio.run(_found(settings, url.rstrip("/"), key))
+    try:
+        endpoint, names = asyncio.run(_found(settings, url.rstrip("/"), key))
+    except UpstreamError as error:
+        raise _of_the_server(url.rstrip("/"), error) from error
     guessed = [(name, _models.family_of(None, name)[0]) for name in names]
     found = [{"identifier": name, "family": family} for name, family in guessed]
     result(
@@ -42,6 +46,14 @@ def detect(settings: Settings, url: str, variable: str | None, file: Path | None
     for name, _family in guessed[:1]:
         typed = f"--endpoint {shlex.quote(endpoint)} --identifier {shlex.quote(name)}"
         note(f"Register it:  homeport models add NAME {typed}")
+
+
+def _of_the_server(url: str, error: UpstreamError) -> HomeportError:
+    """The same words about a server that is no model yet."""
+    fix = "Start it, or give its base URL, up to and including /v1 where it has one."
+    if isinstance(error, UpstreamRefused) and error.upstream_status in KEY_REFUSED:
+        fix = "It wants a key: name the variable that holds it with --api-key-env, or the file with --api-key-file."
+    return HomeportError(error.saw.replace(f"The model {url!r}", f"The server at {url}"), fix)
 
 
 async def _found(settings: Settings, url: str, key: Secret) -> tuple[str, Sequence[str]]:

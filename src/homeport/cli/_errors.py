@@ -30,8 +30,11 @@ def explain(error: BaseException) -> int:
         traceback.print_exception(error)
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
-    if isinstance(error, click.ClickException):
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
+        return WRONG_USE
+    if isinstance(error, click.ClickException):
+        say(error.format_message(), *_how_to_use(error))
         return error.exit_code
     if isinstance(error, KeyboardInterrupt | click.exceptions.Abort):
         say("Interrupted.")
@@ -40,6 +43,12 @@ def explain(error: BaseException) -> int:
         _silence()
         return FAILED
     return _known(error) or _unexpected(error)
+
+
+def _how_to_use(error: click.ClickException) -> Iterator[str]:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is not None:
+        yield f"How to use it: {context.command_path} --help"
 
 
 def say(*lines: str) -> None:

@@ -39,7 +39,7 @@ class _Opening:
     async def before(self, store: Store) -> None:
         """Set up what a newcomer lacks; a production server gets nothing it was not given."""
         if self.first_run:
-            self.steps("Administrator, token and model")
+            self.steps("Administrator, token, model")
             pepper = vault_of(self.settings).derive(app.PEPPER)
             self.made = await _first_run.provision(store, self.settings.data_dir, pepper, embedded=self.embedded)
 

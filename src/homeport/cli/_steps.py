@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
+from rich.markup import escape
 
 from homeport.cli._output import seconds
 
@@ -43,9 +44,9 @@ class Steps:
     def __call__(self, step: str) -> None:
         """The next step begins."""
         self.done()
-        self._step, self._since = step, time.perf_counter()
+        self._step, self._since = escape(step), time.perf_counter()
         if self.screen.is_terminal:
-            self._spinner = self.screen.status(step, spinner="dots")
+            self._spinner = self.screen.status(self._step, spinner="dots")
             self._spinner.start()
 
     def done(self) -> None:

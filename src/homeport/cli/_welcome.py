@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
 from homeport.cli._data_dir import TOKEN
+from homeport.kit.settings import default_data_dir
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,12 +47,12 @@ def _facts(settings: Settings, url: str, made: FirstRun) -> Iterator[tuple[str, 
     yield "API", f"[cyan]{url}/v1[/]  as OpenAI speaks; described at /docs"
     kept = settings.data_dir / TOKEN
     if made.token:
-        yield "Token", f"[yellow]{made.token}[/]\nshown this once, kept in {kept}"
+        yield "Token", f"[yellow]{made.token}[/]\nshown this once, kept in {escape(str(kept))}"
     elif kept.exists():
-        yield "Token", f"in {kept}"
+        yield "Token", f"in {escape(str(kept))}"
     if made.model:
         yield "Model", f"{made.model}: a small one on this CPU, to see that everything works"
-    yield "Data", str(settings.data_dir)
+    yield "Data", escape(str(settings.data_dir))
 
 
 def _to_try(settings: Settings, url: str) -> Iterator[tuple[str, str]]:
@@ -65,7 +67,6 @@ def _to_try(settings: Settings, url: str) -> Iterator[tuple[str, str]]:
 def typed_as(settings: Settings) -> str:
     """How this program is called from the next terminal, so that it finds the same data directory."""
     program = "homeport" if shutil.which("homeport") else os.path.relpath(sys.argv[0])
-    from_here = type(settings)().data_dir
-    if from_here.absolute() == settings.data_dir.absolute():
+    if default_data_dir().absolute() == settings.data_dir.absolute():
         return program
     return f"HOMEPORT_DATA_DIR={shlex.quote(str(settings.data_dir))} {program}"

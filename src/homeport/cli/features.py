@@ -164,5 +164,5 @@ def _done(settings: list[FeatureSetting], model: str, *, as_json: bool) -> None:
         for each in settings
     ]
     names = ", ".join(each.feature for each in settings)
-    what = f"{names}: {model}" if model in WORDS else f"{names} is served by {model}"
+    what = f"{names}: {model}" if model in WORDS else f"{names}: served by {model}"
     result(shown[0] if len(shown) == 1 else shown, as_json=as_json, people=lambda: f"{what}.")

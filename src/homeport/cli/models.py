@@ -12,6 +12,7 @@ from homeport.cli._command import SET_UP, Group, json_option
 from homeport.cli._options import options
 from homeport.cli._output import note, result, sheet, table, warn
 from homeport.cli._session import in_store, load, whoami
+from homeport.domain.errors import InUse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -260,5 +261,8 @@ def _switch(name: str, *, enabled: bool, as_json: bool) -> None:
 @json_option
 def remove(*, name: str, force: bool, as_json: bool) -> None:
     """Forget a model and its key."""
-    in_store(lambda store: store.remove_model(name, by=whoami(), force=force))
+    try:
+        in_store(lambda store: store.remove_model(name, by=whoami(), force=force))
+    except InUse as error:
+        raise InUse(error.saw, "Assign another model to them first, or add --force: they lose it then.") from error
     result({"removed": name}, as_json=as_json, people=lambda: f"Removed {name}.")

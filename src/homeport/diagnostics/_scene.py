@@ -106,13 +106,18 @@ class Scene:
         """Ask about every model at once and say in one finding what was seen."""
         models = [model for model in await self.models() if embedded or model.platform != EMBEDDED]
         if not models:
-            inside = any(model.platform == EMBEDDED for model in await self.models())
-            saw = "The only model runs inside the server." if inside else "There is no model left to ask."
-            return Finding(status="skip", saw=saw)
+            return Finding(status="skip", saw=await self._nobody())
         findings = await asyncio.gather(*(self._one(ask, model) for model in models))
         self.blamed |= {model.name for model, found in zip(models, findings, strict=True) if found.status == "fail"}
         weighed = [await self._weigh(model, found) for model, found in zip(models, findings, strict=True)]
         return together(weighed)
+
+    async def _nobody(self) -> str:
+        """Why there is no model to ask."""
+        if self.blamed:
+            return f"Not asked about {', '.join(sorted(self.blamed))}: an earlier hop failed."
+        inside = any(model.platform == EMBEDDED for model in await self.models())
+        return "The only model runs inside the server." if inside else "There is no model to ask."
 
     async def _one(self, ask: Callable[[Scene, Model], Awaitable[Finding]], model: Model) -> Finding:
         try:
