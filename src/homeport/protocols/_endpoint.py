@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import structlog
 from pydantic import ValidationError
 
@@ -15,6 +17,8 @@ from homeport.protocols import Ask, Look
 from homeport.protocols._visit import Visit
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from homeport.access.gate import Gate
     from homeport.features import Workbench
     from homeport.protocols import WireProtocol
@@ -116,13 +120,35 @@ def validated(ask: Ask, body: bytes) -> Any:  # noqa: ANN401 (an instance of the
     """The body as the endpoint's type; raises BadRequest that names the first wrong field."""
     if not body:
         raise BadRequest("The body is empty.", "Send a JSON object.")
+    if b"NaN" in body or b"Infinity" in body:
+        _finite(body)
     try:
         return ask.body.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        saw = f"{where}: {first['msg']}." if where else f"{first['msg']}."
+        names = _names(ask.body)
+        # a key that the caller chose is content, which has no place in a log
+        where = ".".join(str(part) for part in first["loc"] if isinstance(part, int) or part in names)
+        message = first["msg"].removeprefix("Value error, ")
+        saw = f"{where}: {message}." if where else f"{message}."
         fix = (
             "The body's form is described at /docs." if where else "Send a JSON object; its form is described at /docs."
         )
         raise BadRequest(saw.replace("..", "."), fix, param=where or None) from error
+
+
+def _finite(body: bytes) -> None:
+    """Refuse numbers that only some parsers know, pydantic's among them: they would go on as null."""
+    try:
+        orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest("The body is not JSON.", "Numbers in JSON are finite: NaN and Infinity are none.") from error
+
+
+@cache
+def _names(body: type[BaseModel]) -> frozenset[str]:
+    """The names of all fields of a body, those of nested objects too."""
+    schema = body.model_json_schema()
+    return frozenset(
+        name for each in (schema, *schema.get("$defs", {}).values()) for name in each.get("properties", ())
+    )

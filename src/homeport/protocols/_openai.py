@@ -66,7 +66,8 @@ class Options(BaseModel):
 
     def sampling(self, max_tokens: int | None) -> Sampling:
         """The options that we understand ourselves."""
-        stop = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
+        given = (self.stop,) if isinstance(self.stop, str) else self.stop or ()
+        stop = tuple(text for text in given if text)
         return Sampling(
             max_tokens=max_tokens, temperature=self.temperature, top_p=self.top_p, seed=self.seed, stop=stop[:16]
         )
