@@ -39,17 +39,16 @@ lock: .venv/.run ## Choose newer packages, at least a week old, and write requir
 	$(COMPILE) pyproject.toml --extra embedded --group build -o requirements/run.txt
 	$(COMPILE) pyproject.toml --extra embedded --group dev --group docs -o requirements/dev.txt
 
-bench: .venv/.dev ## Measure Homeport's overhead and write the tables into the documentation
-	sh bench/setup.sh
-	.venv/bin/python bench/run.py $(ARGS)
+bench: .venv/.dev ## Measure Homeport beside nginx and the installed peers; write the documentation's page
+	@sh bench/setup.sh
+	@.venv/bin/python bench/run.py --full $(ARGS)
 
-bench-quick: .venv/.dev ## The same in about a minute, for a first impression
-	sh bench/setup.sh
-	.venv/bin/python bench/run.py --quick $(ARGS)
+bench-quick: .venv/.dev ## Direct, nginx and Homeport in under two minutes; fails beyond twice a budget
+	@sh bench/setup.sh
+	@.venv/bin/python bench/run.py --quick $(ARGS)
 
-peers: .venv/.dev ## Measure other gateways the same way (installs them into bench/.peers)
-	sh bench/setup.sh
-	.venv/bin/python bench/run.py --peers $(ARGS)
+peers: .venv/.dev ## Install other gateways to compare with, into bench/.peers (needs npm for one)
+	@sh bench/peers.sh $(ARGS)
 
 clean: ## Remove what was installed or built; keeps .homeport/, which holds your data
 	rm -rf .venv .uv .uv.new site build dist bench/.build bench/.peers .*_cache .hypothesis
