@@ -45,7 +45,8 @@ class Echo:
         self._buffer += text
         while answer := self._buffer.lstrip():
             if not self._echoes:
-                self._echoes = tuple(_echoes(self._cursor, answer[0]))
+                margin = self._buffer[: len(self._buffer) - len(answer)]
+                self._echoes = tuple(_echoes(self._cursor, answer[0], margin))
             if any(len(answer) < len(echo) and echo.startswith(answer) for echo in self._echoes):
                 return ""
             size = max((len(echo) for echo in self._echoes if answer.startswith(echo)), default=0)
@@ -65,11 +66,14 @@ class Echo:
         return text
 
 
-def _echoes(cursor: Cursor, first: str) -> Iterator[str]:
-    """Texts that begin with `first` and end at the cursor and would hardly be meant twice."""
-    line = cursor.line.strip()
-    if line.startswith(first) and len(line) >= SHORT and (" " in line or cursor.line[-1:].isspace()):
-        yield cursor.line.lstrip()
+def _echoes(cursor: Cursor, first: str, margin: str) -> Iterator[str]:
+    """Texts that begin with `first`, end at the cursor and would hardly be meant twice.
+
+    `margin` is the white space that the answer begins with.
+    """
+    line = cursor.line.lstrip()
+    if line.startswith(first) and (_is_whole(line) or (margin and cursor.line.startswith(margin + first))):
+        yield line
     before = cursor.before[-REACH:]
     starts = _starts(before[: len(before) - len(cursor.line)].split("\n")[:-1], cursor.line, first)
     if len(before) == len(cursor.before):
@@ -78,6 +82,12 @@ def _echoes(cursor: Cursor, first: str) -> Iterator[str]:
         echo = before[len(before) - distance :].lstrip()
         if echo.startswith(first) and _speaks(echo, cursor):
             yield echo
+
+
+def _is_whole(line: str) -> bool:
+    """Whether the cursor's line says enough to be recognised without its indentation."""
+    spaced = len(line.rstrip()) >= SHORT and " " in line
+    return spaced or weight(line) >= SPEAKING
 
 
 def _speaks(echo: str, cursor: Cursor) -> bool:

@@ -16,6 +16,7 @@ COPIES = 4
 LONG = 8
 """Characters that the rest of a line must have to be taken away although brackets do not decide."""
 
+_MARKS = frozenset(";,:")
 _QUOTES = "\"'`"
 _CLOSING = re.compile(r"[\s)\]}>\"'`;,:]*$")
 
@@ -67,7 +68,7 @@ class Overlap:
     def _repeats_from(self, text: str) -> int:
         """Where the longest ending begins that is the rest of the line, once or more, as far as it goes."""
         rest = self._rest
-        end = len(text.rstrip())
+        end = len(self._core(text))
         start = text.find(rest[0], max(end - len(rest), 0), end)
         while start >= 0 and not rest.startswith(text[start:end]):
             start = text.find(rest[0], start + 1, end)
@@ -79,7 +80,9 @@ class Overlap:
         return start if start < end else len(text)
 
     def _without_overlap(self, given: str, tail: str) -> str:
-        core = tail.rstrip()
+        core = self._core(tail)
+        if core == self._rest and core in _MARKS:
+            return ""
         if _CLOSING.match(core) and self._opened(given, core):
             sizes: list[int] = [size for size in range(1, len(core) + 1) if self._repeats(core[-size:])]
             surely = True
@@ -88,13 +91,20 @@ class Overlap:
             surely = _net(self._rest) > 0
         else:
             return tail
-        if surely and fits(self._cursor, given + core):
+        if surely and fits(self._cursor, given + tail):
             return tail
         for size in sizes if surely else ():
             if fits(self._cursor, given + core[:-size]):
                 return core[:-size]
         kept = core[: -sizes[-1]]
         return kept if self._says_enough(given + core, given + kept) else tail
+
+    def _core(self, text: str) -> str:
+        """The text without what may follow an overlap: white space, and a semicolon after a bracket too many."""
+        core = text.rstrip()
+        if core[-2:-1] in self._rest and core.endswith(";") and self._rest[0] in CLOSERS and ";" not in self._rest:
+            return core[:-1]
+        return core
 
     def _opened(self, given: str, core: str) -> bool:
         """Whether a quote in `core` can only close a string that the cursor's line has opened."""
