@@ -209,7 +209,7 @@ def test_expiry_is_checked_at_every_use() -> None:
 @pytest.mark.parametrize("change", [{"expires": datetime(2020, 1, 1, tzinfo=UTC)}, {"revoked": datetime.now(UTC)}])
 def test_a_dead_token_that_is_still_listed_is_refused(change: dict[str, datetime]) -> None:
     with pytest.raises(NotAuthenticated):
-        Door(row(**change)).gate.admit(bearer(TOKEN), COMPLETE)
+        Door(row(TOKEN, **change)).gate.admit(bearer(TOKEN), COMPLETE)
 
 
 def test_a_revoked_token_is_dead_with_the_next_snapshot() -> None:

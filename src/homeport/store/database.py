@@ -10,7 +10,7 @@ from sqlalchemy import delete, insert, select, update
 
 from homeport.domain.models import Snapshot
 from homeport.store import checks, features, models, people, tokens
-from homeport.store.engine import connect, parse, reading, writing
+from homeport.store.engine import BUSY_S, connect, parse, reading, writing
 from homeport.store.records import AuditEvent
 from homeport.store.tables import audit_events, revision
 from homeport.store.tables import settings as setting_table
@@ -44,10 +44,13 @@ class Store:
         self._listeners: list[Callable[[], Awaitable[None]]] = []
 
     @classmethod
-    async def open(cls, url: str, vault: Vault) -> Store:
-        """Connect and check the tables; raises BadConfiguration, StoreSchema or another StoreUnavailable."""
+    async def open(cls, url: str, vault: Vault, *, patience_s: float = BUSY_S) -> Store:
+        """Connect and check the tables; raises BadConfiguration, StoreSchema or another StoreUnavailable.
+
+        `patience_s`: seconds that a statement may take and a change wait for another one.
+        """
         require_file(parse(url))
-        engine = connect(url)
+        engine = connect(url, patience_s=patience_s)
         try:
             async with reading(engine) as connection:
                 require(await version_of(connection))

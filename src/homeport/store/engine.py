@@ -94,11 +94,15 @@ def _sqlite(url: URL, patience_s: float) -> AsyncEngine:
 def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 (the driver's own connection)
     """Our transactions begin by our own word, and every commit reaches the disk."""
     connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in ("foreign_keys = ON", "synchronous = FULL"):
-        cursor.execute(f"PRAGMA {pragma}")
-    _settle_journal(cursor)
-    cursor.close()
+    try:
+        cursor = connection.cursor()
+        for pragma in ("foreign_keys = ON", "synchronous = FULL"):
+            cursor.execute(f"PRAGMA {pragma}")
+        _settle_journal(cursor)
+        cursor.close()
+    except BaseException:
+        connection.close()  # the pool forgets a connection that fails here without closing it
+        raise
 
 
 def _settle_journal(cursor: Any) -> None:  # noqa: ANN401 (the driver's own cursor)
@@ -172,7 +176,7 @@ async def _transaction(engine: AsyncEngine, options: dict[str, Any]) -> AsyncIte
 _LOOK = "`homeport db status` shows which database it is."
 _SENTENCES: dict[type[StoreUnavailable], tuple[str, str]] = {
     StoreBusy: (
-        f"The database was busy with someone else's change for more than {BUSY_S:.0f} seconds.",
+        "The database was busy with someone else's change for too long.",
         "Nothing was changed; try again.",
     ),
     StoreReadOnly: ("The database may not be written.", f"Give Homeport's user the right to write to it. {_LOOK}"),

@@ -53,7 +53,7 @@ def _features() -> None:
         sa.PrimaryKeyConstraint("feature", name="pk_feature_settings"),
         sa.ForeignKeyConstraint(["model_id"], ["models.id"], name="fk_feature_settings_model_id"),
         sa.CheckConstraint(
-            "(assignment = 'model') = (model_id IS NOT NULL)", name="ck_feature_settings_model_if_assigned"
+            "(assignment = 'model') = (model_id IS NOT NULL)", name=op.f("ck_feature_settings_model_if_assigned")
         ),
     )
     op.create_table(
@@ -120,7 +120,7 @@ def _records() -> None:
         sa.Column("id", sa.Integer, nullable=False, autoincrement=False),
         sa.Column("number", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_revision"),
-        sa.CheckConstraint("id = 1", name="ck_revision_one_row"),
+        sa.CheckConstraint("id = 1", name=op.f("ck_revision_one_row")),
     )
     op.bulk_insert(counter, [{"id": 1, "number": 1}])
 
