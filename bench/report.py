@@ -1,194 +1,345 @@
-"""From runs to figures, a table for the terminal and a page for the documentation."""
+"""Figures from runs, and the tables that show them: on a terminal and in the documentation."""
 
 from __future__ import annotations
 
-import subprocess
-from collections import defaultdict
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING
+import dataclasses
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-import machine
-from arithmetic import BUDGETS, Spread, differences, ratios, spread
-from scenarios import SCENARIOS
+from arithmetic import BUDGETS, differences, ratios, spread
+from rich.table import Table
+from scenarios import SCENARIOS, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from scenarios import Run
+    from arithmetic import Spread
+    from rich.console import Console
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "benchmarks.md"
-STREAMED = ("st_10k", "clean_10k", "st_500")
+OURS = ("direct", "nginx", "homeport")
+"""A run of these that had faults does not count; the others answer as well as they can, and that is shown."""
+NOTHING = "-"
+NOISE = 0.10
+"""Share of the server's core in other hands from which a record calls itself noisy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Around:
-    """What surrounded the runs."""
+class Record:
+    """A benchmark: where and when it ran, and all its runs."""
 
-    before: str
-    after: str
-    took_s: float
+    when: str
+    commit: str
+    machine: str
     versions: Mapping[str, str]
+    load_before: str
+    load_after: str
+    command: str
+    runs: Sequence[Run]
+    absent: Mapping[str, str] = field(default_factory=dict)
+    """Targets that are not installed, and how to install them."""
+
+    def json(self) -> dict[str, Any]:
+        """All of it, raw."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> Record:
+        """The record that `json` wrote."""
+        return cls(**{**data, "runs": [Run(**run) for run in data["runs"]]})
 
 
-def cost(run: Run) -> float:
-    """CPU microseconds per good answer, or per event of a stream; 0 where nothing was counted."""
-    count = run.load.get("events" if run.scenario in STREAMED else "good", 0)
-    return run.cpu_us / count if count else 0.0
+def _per(count: Callable[[Run], float]) -> Callable[[Run], float | None]:
+    """CPU microseconds for each of what `count` counts."""
+    return lambda run: run.cpu_us / count(run) if count(run) else None
 
 
-def p50_ms(run: Run) -> float:
-    """The median latency in milliseconds."""
-    return float(run.load.get("latency_us", {}).get("p50", 0)) / 1000
+def _good(run: Run) -> float:
+    return float(run.load["good"])
 
 
-def _by_round(runs: Iterable[Run], scenario: str, target: str, figure: Callable[[Run], float]) -> dict[int, float]:
-    return {run.round: figure(run) for run in runs if (run.scenario, run.target) == (scenario, target)}
+def _percentile_ms(kind: str, rank: str) -> Callable[[Run], float | None]:
+    return lambda run: run.load[kind][rank] / 1e3 if run.load[kind]["n"] else None
 
 
-def figures(runs: Sequence[Run]) -> dict[str, Spread | None]:
-    """What the budgets speak of, and what stands beside it."""
+METRICS: Mapping[str, tuple[str, Callable[[Run], float | None]]] = {
+    "request_us": ("ns_sat", _per(_good)),
+    "requests_s": ("ns_sat", lambda run: run.load["good"] / run.load["seconds"]),
+    "code_us": ("code_sat", _per(_good)),
+    "chunk_us": ("st_10k", _per(lambda run: run.load["events"])),
+    "cleaned_us": ("clean_10k", _per(lambda run: run.upstream["chunks"])),
+    "p50_ms": ("ns_50", _percentile_ms("latency_us", "p50")),
+    "p99_ms": ("ns_50", _percentile_ms("latency_us", "p99")),
+    "first_ms": ("st_first", _percentile_ms("first_us", "p50")),
+    "slow_mb": ("st_500", lambda run: run.peak_mb),
+    "start_s": ("", lambda run: run.start_s),
+    "idle_mb": ("", lambda run: run.idle_mb),
+}
+"""Figure → scenario it is taken from (empty: any) and how."""
 
-    def of(scenario: str, target: str, figure: Callable[[Run], float] = cost) -> dict[int, float]:
-        return _by_round(runs, scenario, target, figure)
 
-    started = [run for run in runs if run.scenario == "start" and run.target == "homeport"]
+def by_round(record: Record, target: str, metric: str) -> dict[int, float]:
+    """A target's figure in each round; any-scenario figures get a number per run."""
+    scenario, value = METRICS[metric]
+    runs = [run for run in record.runs if run.target == target and scenario in {"", run.scenario}]
+    counted = [run for run in runs if not (run.faults and target in OURS)]
+    keyed = ((run.round if scenario else number, value(run)) for number, run in enumerate(counted))
+    return {number: figure for number, figure in keyed if figure is not None}
+
+
+def figure(record: Record, target: str, metric: str) -> Spread | None:
+    """A target's figure over rounds."""
+    return spread(by_round(record, target, metric).values())
+
+
+def _ratio(record: Record, ours: tuple[str, str], theirs: tuple[str, str]) -> Spread | None:
+    return ratios(by_round(record, *ours), by_round(record, *theirs))
+
+
+def times_nginx(record: Record, target: str, metric: str, *, base: str = "") -> Spread | None:
+    """How many times nginx's figure a target's is, in the same round."""
+    return _ratio(record, (target, metric), ("nginx", base or metric))
+
+
+def added(record: Record, target: str, metric: str) -> Spread | None:
+    """What a target adds to asking the upstream directly, in the same round."""
+    return differences(by_round(record, target, metric), by_round(record, "direct", metric))
+
+
+def budget_figures(record: Record) -> dict[str, Spread | None]:
+    """The figures that have budgets."""
     return {
-        "request_nginx": ratios(of("ns_sat", "homeport"), of("ns_sat", "nginx")),
-        "code_nginx": ratios(of("code_sat", "homeport"), of("ns_sat", "nginx")),
-        "chunk_nginx": ratios(of("st_10k", "homeport"), of("st_10k", "nginx")),
-        "clean_nginx": ratios(of("clean_10k", "homeport"), of("clean_10k", "nginx")),
-        "litellm_request": ratios(of("ns_sat", "litellm"), of("ns_sat", "homeport")),
-        "litellm_chunk": ratios(of("st_10k", "litellm"), of("st_10k", "homeport")),
-        "portkey_request": ratios(of("ns_sat", "portkey"), of("ns_sat", "homeport")),
-        "portkey_chunk": ratios(of("st_10k", "portkey"), of("st_10k", "homeport")),
-        "added_p50_ms": differences(of("ns_50", "homeport", p50_ms), of("ns_50", "direct", p50_ms)),
-        "start_s": spread(run.start_s for run in started),
-        "idle_mb": spread(run.idle_mb for run in started),
-        "slow_mb": spread(of("st_500", "homeport", lambda run: run.peak_mb).values()),
+        "request_nginx": times_nginx(record, "homeport", "request_us"),
+        "chunk_nginx": times_nginx(record, "homeport", "chunk_us"),
+        "litellm_request": _ratio(record, ("litellm", "request_us"), ("homeport", "request_us")),
+        "litellm_chunk": _ratio(record, ("litellm", "chunk_us"), ("homeport", "chunk_us")),
+        "added_p50_ms": added(record, "homeport", "p50_ms"),
+        **{name: figure(record, "homeport", name) for name in ("start_s", "idle_mb", "slow_mb")},
     }
 
 
-BESIDE = {
-    "code_nginx": "CPU per `/v2/code/completions` answer, prompt built and answer cleaned (x nginx relaying a chat)",
-    "clean_nginx": "CPU per chunk of a cleaned completion stream (x nginx)",
-    "portkey_request": "Portkey's CPU per completion (x Homeport)",
-    "portkey_chunk": "Portkey's CPU per chunk (x Homeport)",
-}
+# ---- tables ----
 
 
-def line(run: Run) -> str:
-    """One run in a line, as it happens."""
-    good = run.load.get("good", "")
-    faults = f"  FAULTS: {run.faults}" if run.faults else ""
-    noise = f"  (others took {run.others:.0%} of the core)" if run.others > 0.1 else ""
-    return (
-        f"{run.round} {run.scenario:<9} {run.target:<9} {cost(run):9.1f} us  {p50_ms(run):8.2f} ms  "
-        f"{run.peak_mb or run.idle_mb:6.1f} MB  start {run.start_s:5.2f} s  good {good}{faults}{noise}"
-    )
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A table: its title, column heads and rows of cells."""
+
+    title: str
+    heads: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
 
 
-def _shown(value: Spread | None) -> str:
+def number(value: float) -> str:
+    """Three significant digits, no exponent."""
+    for limit, digits in ((100, 0), (10, 1), (1, 2)):
+        if abs(value) >= limit:
+            return f"{value:,.{digits}f}"
+    return f"{value:.2f}"
+
+
+def cell(value: Spread | None, *, ranged: bool = True) -> str:
+    """Median and range."""
     if value is None:
-        return "not measured"
-    return f"{value.median:.2f} ({value.low:.2f} to {value.high:.2f}, {value.rounds} rounds)"
+        return NOTHING
+    if not ranged or value.rounds == 1:
+        return number(value.median)
+    return f"{number(value.median)} ({number(value.low)}-{number(value.high)})"
 
 
-def _budget_rows(found: Mapping[str, Spread | None], slack: float = 2.0) -> list[tuple[str, str, str, str]]:
+def _names(record: Record) -> list[str]:
+    return list(dict.fromkeys(run.target for run in record.runs))
+
+
+def _marked(record: Record, target: str) -> str:
+    return f"{target} †" if any(run.faults for run in record.runs if run.target == target) else target
+
+
+def cpu_sheet(record: Record) -> Sheet:
+    """CPU of everybody, per request and per chunk."""
+    heads = ("server", "µs per request", "x nginx", "requests/s", "µs per chunk", "x nginx")
+    rows = [
+        (
+            _marked(record, name),
+            cell(figure(record, name, "request_us")),
+            cell(times_nginx(record, name, "request_us")),
+            cell(figure(record, name, "requests_s"), ranged=False),
+            cell(figure(record, name, "chunk_us")),
+            cell(times_nginx(record, name, "chunk_us")),
+        )
+        for name in _names(record)
+    ]
+    return Sheet("CPU: chat completions, not streamed and streamed at 10,000 chunks/s", heads, rows)
+
+
+def time_and_memory_sheet(record: Record) -> Sheet:
+    """Latency that is added, start and memory."""
+    heads = (
+        *("server", "added p50, ms", "added p99, ms", "added first event, ms"),
+        *("cold start, s", "idle, MB", "500 slow streams, MB"),
+    )
+    rows = [
+        (
+            _marked(record, name),
+            *(cell(added(record, name, metric)) for metric in ("p50_ms", "p99_ms", "first_ms")),
+            *(cell(figure(record, name, metric)) for metric in ("start_s", "idle_mb", "slow_mb")),
+        )
+        for name in _names(record)
+        if name != "direct"
+    ]
+    return Sheet("Latency at 50 requests/s (first event: 20 streams/s), start, memory", heads, rows)
+
+
+def own_sheet(record: Record) -> Sheet:
+    """What Homeport does beyond relaying."""
+    relay = ("homeport", "request_us"), ("homeport", "chunk_us")
+    code, cleaned = ("homeport", "code_us"), ("homeport", "cleaned_us")
+    rows = [
+        (
+            "code completion, POST /v2/code/completions, per request",
+            cell(figure(record, *code)),
+            cell(times_nginx(record, *code, base="request_us")),
+            cell(_ratio(record, code, relay[0])),
+        ),
+        (
+            "code completion with suffix, streamed and cleaned, per upstream chunk",
+            cell(figure(record, *cleaned)),
+            cell(times_nginx(record, *cleaned)),
+            cell(_ratio(record, cleaned, relay[1])),
+        ),
+    ]
+    return Sheet("Homeport: code completions beside relayed chat", ("what", "µs", "x nginx", "x relayed chat"), rows)
+
+
+def budget_sheet(record: Record, *, slack: float = 1) -> Sheet:
+    """Each budget, its figure and its outcome."""
+    figures = budget_figures(record)
     rows = []
     for budget in BUDGETS:
-        value = found.get(budget.figure)
-        sign = ">=" if budget.at_least else "<="
+        value = figures[budget.figure]
+        bound = "≥" if budget.at_least else "≤"
         outcome = budget.outcome(value.median if value else None, slack=slack)
-        rows.append((budget.what, f"{sign} {budget.limit:g} {budget.unit}", _shown(value), outcome))
-    return rows
+        rows.append((budget.what, f"{bound} {number(budget.limit)} {budget.unit}", cell(value), outcome))
+    return Sheet("Budgets", ("what", "budget", "measured", "outcome"), rows)
 
 
-def text(runs: Sequence[Run], found: Mapping[str, Spread | None], around: Around) -> str:
-    """The result for a terminal."""
-    rows = [("what", "budget", "measured", ""), *_budget_rows(found)]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    lines += ["", *(f"{what}: {_shown(found.get(name))}" for name, what in BESIDE.items() if found.get(name))]
-    lines += [f"FAULTS in {run.scenario} {run.target} round {run.round}: {run.faults}" for run in runs if run.faults]
-    lines += ["", f"{machine.describe()}; load before {around.before}, after {around.after}; {around.took_s:.0f} s"]
-    return "\n".join(lines)
+def sheets(record: Record, *, slack: float = 1) -> list[Sheet]:
+    """All tables, without those that have nothing to say."""
+    own = own_sheet(record)
+    measured = any(cells[1] != NOTHING for cells in own.rows)
+    every = [cpu_sheet(record), time_and_memory_sheet(record), *([own] if measured else [])]
+    return [*every, budget_sheet(record, slack=slack)]
 
 
-def verdict(runs: Sequence[Run], found: Mapping[str, Spread | None], *, slack: float) -> int:
-    """1 when a figure is beyond `slack` times its budget, or when Homeport or its measure did not answer well."""
-    broken = [row for row in _budget_rows(found, slack) if row[3] == "broken"]
-    faulty = [run for run in runs if run.faults and run.target in {"homeport", "nginx", "direct"}]
-    return 1 if broken or faulty else 0
-
-
-def _commit() -> str:
-    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    return [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}", *(f"| {' | '.join(row)} |" for row in rows), ""]
-
-
-def _raw_rows(runs: Sequence[Run]) -> list[tuple[str, ...]]:
-    groups: dict[tuple[str, str], list[Run]] = defaultdict(list)
-    for run in runs:
-        groups[run.scenario, run.target].append(run)
-    rows = []
-    for (scenario, target), group in groups.items():
-        faults = ", ".join(sorted({run.faults for run in group if run.faults})) or "none"
-        costs, latency = spread(map(cost, group)), spread(map(p50_ms, group))
-        memory = spread(run.peak_mb or run.idle_mb for run in group)
-        cells = (f"{each.median:.1f}" if each and each.median else "" for each in (costs, latency, memory))
-        rows.append((scenario, target, *cells, f"{group[0].start_s:.2f}", str(len(group)), faults))
-    return rows
-
-
-def write(runs: Sequence[Run], found: Mapping[str, Spread | None], around: Around) -> Path:
-    """Write the documentation's page; gives its path."""
-    versions = ", ".join(f"{name} {version}".strip() for name, version in around.versions.items() if version)
-    lines = [
-        "# Benchmarks",
-        "",
-        "What Homeport costs beside nginx, LiteLLM and Portkey, measured by the program in `bench/`.",
-        "Ratios are the point: absolute figures move with the machine.",
-        "",
-        f"Measured {datetime.now(UTC):%Y-%m-%d} at commit `{_commit()}` on {machine.describe()};",
-        f"load average before {around.before}, after {around.after}; {versions}.",
-        "",
-        "Homeport ran its gateway role in one process, with token authentication, the request log and metrics on.",
-        "",
-        "## Budgets",
-        "",
-        *_table(("What", "Budget", "Measured: median (range)", ""), _budget_rows(found)),
-        "Beside them:",
-        "",
-        *_table(("What", "Measured"), [(what, _shown(found.get(name))) for name, what in BESIDE.items()]),
-        "## Every scenario",
-        "",
-        *_table(("Name", "What"), [(each.name, each.what) for each in SCENARIOS]),
-        *_table(
-            ("Scenario", "Target", "CPU µs per answer or chunk", "p50 ms", "MB", "start s", "rounds", "faults"),
-            _raw_rows(runs),
-        ),
-        "## How to read this",
-        "",
-        "- A ratio is taken between runs of the same round, then the median over rounds.",
-        "- A run with bad, failed or unfinished answers looks cheap; look at the faults first.",
-        "- LiteLLM saturates at some tens of requests a second on one core: its latencies are the queue.",
-        "- Two cores, loopback, no TLS, no real model. nginx authenticates nobody and logs nothing here.",
-        "",
-        "## How to repeat it",
-        "",
-        "```",
-        "make bench          # this page",
-        "make bench-quick    # direct, nginx and Homeport in under two minutes",
-        "make peers          # installs LiteLLM and Portkey for comparison, into bench/.peers",
-        "```",
-        "",
+def notes(record: Record) -> list[str]:
+    """What a reader must know before believing the tables."""
+    found = [
+        f"† {run.target}, {run.scenario}, round {run.round + 1}: {run.load['good']} good, {run.faults}"
+        + (f" ({run.load['sample'][:120]})" if run.load.get("sample") else "")
+        for run in record.runs
+        if run.faults
     ]
-    PAGE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text("\n".join(lines))
-    return PAGE
+    found += [
+        f"{name} is not installed, so it was left out. To install it: {how}" for name, how in record.absent.items()
+    ]
+    others = spread(run.others for run in record.runs if run.load)
+    if others and others.median > NOISE:
+        found.append(f"Noisy: other programs took {others.median:.0%} of the server's core (median over runs).")
+    return found
+
+
+def show(record: Record, console: Console, *, slack: float = 1) -> None:
+    """Print everything."""
+    for sheet in sheets(record, slack=slack):
+        table = Table(title=sheet.title, title_justify="left")
+        for place, head in enumerate(sheet.heads):
+            table.add_column(head, justify="right" if place else "left")
+        for row in sheet.rows:
+            table.add_row(*row)
+        console.print(table)
+    for note in notes(record):
+        console.print(note, markup=False)
+    console.print(f"load average {record.load_before} before, {record.load_after} after; median (range over rounds)")
+
+
+# ---- the page ----
+
+INTRODUCTION = """\
+What Homeport costs between a client and a model, beside a direct connection, nginx, LiteLLM and Portkey.
+This page is written by `bench/run.py --full`; every figure on it was measured in that one run."""
+
+HOW = """\
+## How this is measured
+
+- The server under test is pinned to one core; the load generator (`bench/load.c`) and the upstream that stands in for
+  a model server (`bench/upstream.c`) share the other. All of them are on one machine and talk over 127.0.0.1.
+- Each run starts its server anew, asks until the first good answer, warms up, and stops the server afterwards. Within
+  each round and scenario the servers take turns, so every run has a neighbour; every other round the order is
+  reversed.
+- A ratio or a difference is always taken between two runs of the same round. Tables give the median over rounds and
+  the range.
+- CPU is that of the server's whole process tree, in nanoseconds from the kernel's scheduler; memory is the
+  proportional set size of the tree.
+- Homeport runs as `homeport gateway`, one process, with token authentication, metrics and one JSON log line per
+  request on. nginx relays without logging (`bench/nginx.conf`). LiteLLM runs as a proxy with its master key and
+  without a database; Portkey has no authentication.
+- The request is a chat of 6 KB with the code before and after a cursor (`bench/requests/`).
+
+## How to read it
+
+- Trust ratios, not microseconds: the same program's CPU moves by up to two times between machines and hours, its ratio
+  to a neighbour much less.
+- A server marked † did not answer everything: look at the notes first. Who answers half of the streams looks cheap.
+- Read p50. The p99 of a run of three seconds is mostly noise.
+- Two cores, loopback, no TLS and no real model: a model's own time is a thousand times what is measured here.
+- *direct* is the upstream's own CPU, without anything between.
+
+## How to repeat it
+
+```
+make bench-quick     # two minutes, without peers: fails when a budget is missed by more than two times
+make peers           # installs LiteLLM and Portkey into bench/.peers
+make bench           # everything, and writes this page
+```
+"""
+
+
+def markdown(sheet: Sheet) -> str:
+    """A sheet as a Markdown table."""
+    lines = [f"| {' | '.join(cells)} |" for cells in (sheet.heads, ("---",) * len(sheet.heads), *sheet.rows)]
+    return "\n".join([f"## {sheet.title}", "", *lines])
+
+
+def _environment(record: Record) -> str:
+    rounds = {
+        name: len({run.round for run in record.runs if run.target == name})
+        for name in _names(record)
+        if name != "direct"
+    }
+    rows = [
+        ("date", record.when),
+        ("commit", record.commit),
+        ("machine", record.machine),
+        ("versions", ", ".join(f"{name} {version}" for name, version in record.versions.items())),
+        ("rounds", ", ".join(f"{name} {count}" for name, count in rounds.items())),
+        ("load average", f"{record.load_before} before, {record.load_after} after"),
+        ("command", f"`{record.command}`"),
+    ]
+    return markdown(Sheet("Where and when", ("", ""), rows))
+
+
+def _scenarios(record: Record) -> str:
+    used = {run.scenario for run in record.runs}
+    rows = [(f"`{each.name}`", each.what) for each in SCENARIOS if each.name in used]
+    return markdown(Sheet("Scenarios", ("name", "what is asked"), rows))
+
+
+def page(record: Record) -> str:
+    """The documentation page."""
+    parts = [
+        "# Benchmarks",
+        INTRODUCTION,
+        *(markdown(sheet) for sheet in sheets(record)),
+    ]
+    if told := notes(record):
+        parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in told))
+    return "\n\n".join([*parts, _environment(record), _scenarios(record), HOW])

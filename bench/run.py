@@ -1,112 +1,190 @@
-"""Measures what Homeport adds, next to nginx and others, on this machine.
-
-    .venv/bin/python bench/run.py --quick           some 100 s; fails beyond twice a budget
-    .venv/bin/python bench/run.py --full            some 12 minutes; writes docs/reference/benchmarks.md
-    .venv/bin/python bench/run.py --only homeport nginx --rounds 3 --json runs.json
-
-Each run has its own fresh server on core 0; load and upstream share core 1. Within a round the
-targets take turns in every scenario, and a ratio is taken only between runs of the same round.
-"""
+"""Measures Homeport beside a direct connection, nginx, LiteLLM and Portkey; see docs/reference/benchmarks.md."""
 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
+import os
+import shlex
 import sys
-import time
-from dataclasses import asdict
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import machine
+import profiles
 import report
-import scenarios
-from scenarios import SCENARIOS, Run, Scenario
+from arithmetic import BUDGETS
+from report import Record
+from rich.console import Console
+from scenarios import SCENARIOS, body, run
 from servers import CannotMeasure, serving, upstream
-from targets import BUILD, Target, targets
+from targets import BUILD, HERE, targets
 
-QUICK = ("direct", "nginx", "homeport")
-QUICK_SLACK = 2.0
-SLOW_SCENARIOS = ("ns_sat", "st_10k", "st_500", "start")
-"""What a slow target takes part in."""
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from scenarios import Run, Scenario
+    from targets import Target
+
+PAGE = HERE.parent / "docs" / "reference" / "benchmarks.md"
+SLOW_ROUNDS = 2
+QUICK = ("ns_sat", "code_sat", "ns_50", "st_10k", "clean_10k", "st_500")
+FULL = ("ns_sat", "code_sat", "ns_50", "st_10k", "clean_10k", "st_first", "st_500")
 
 
-def main() -> int:
-    """Measure, print, and say by the exit code whether the budgets were kept."""
-    options = _options()
-    chosen = _present(options.only or (QUICK if options.quick else None))
-    (BUILD / "logs").mkdir(parents=True, exist_ok=True)
-    (BUILD / "nginx").mkdir(exist_ok=True)
-    before, began = machine.load_average(), time.monotonic()
+def arguments(given: Sequence[str]) -> argparse.Namespace:
+    """What the command line asks for."""
+    parser = argparse.ArgumentParser(prog="bench/run.py", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="direct, nginx, homeport; two rounds; the default")
+    parser.add_argument(
+        "--full", action="store_true", help="all that is installed; writes docs/reference/benchmarks.md"
+    )
+    parser.add_argument("--rounds", type=int, default=0, help="rounds (2 for --quick, 4 for --full)")
+    parser.add_argument("--targets", default="", help="names, separated by commas")
+    parser.add_argument("--scenarios", default="", help="names, separated by commas")
+    parser.add_argument("--json", type=Path, help="write the record with all runs to this file")
+    parser.add_argument(
+        "--read", type=Path, help="show a record instead of measuring; with --full, write the page from it"
+    )
+    parser.add_argument("--profile", action="store_true", help="profile homeport instead of measuring")
+    return parser.parse_args(given)
+
+
+def _chosen(names: str, default: Sequence[str], known: Sequence[str]) -> list[str]:
+    wanted = [name.strip() for name in names.split(",") if name.strip()] or list(default)
+    if strange := [name for name in wanted if name not in known]:
+        msg = f"Unknown: {', '.join(strange)}. Known: {', '.join(known)}."
+        raise CannotMeasure(msg)
+    return wanted
+
+
+def _chosen_targets(asked: argparse.Namespace) -> list[Target]:
+    known = {target.name: target for target in targets()}
+    default = list(known) if asked.full else list(report.OURS)
+    return [known[name] for name in _chosen(asked.targets, default, list(known))]
+
+
+def _chosen_scenarios(asked: argparse.Namespace) -> list[Scenario]:
+    known = {scenario.name: scenario for scenario in SCENARIOS}
+    return [known[name] for name in _chosen(asked.scenarios, FULL if asked.full else QUICK, list(known))]
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One benchmark at a time, with its programs built and its folders there."""
+    for folder in ("logs", "homeport", "nginx"):
+        (BUILD / folder).mkdir(parents=True, exist_ok=True)
+    if not (BUILD / "upstream").exists() or not (BUILD / "load").exists():
+        msg = "The load generator is not built. Run: sh bench/setup.sh"
+        raise CannotMeasure(msg)
+    with (BUILD / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            msg = "Another benchmark runs in this checkout. Wait for it: two at once measure each other."
+            raise CannotMeasure(msg) from None
+        yield
+
+
+def _turns(
+    who: Sequence[Target], what: Sequence[Scenario], rounds: int, *, quick: bool
+) -> Iterator[tuple[int, Scenario, Target]]:
+    """Every run in its order: neighbours differ by server alone, and each other round goes backwards."""
+    for number in range(rounds):
+        for scenario in what:
+            for target in who if number % 2 == 0 else who[::-1]:
+                most = 1 if quick and scenario.name == "st_500" else scenario.most_rounds
+                most = min(most, SLOW_ROUNDS) if target.slow else most
+                here = not scenario.only or target.name in scenario.only
+                needless = scenario.name == "st_500" and (target.name == "direct" or (quick and target.name == "nginx"))
+                if here and number < most and not needless:
+                    yield number, scenario, target
+
+
+def _tell(done: Run, console: Console) -> None:
+    said = f"good {done.load['good']}, {done.cpu_us / 1e6:.2f} s CPU" if done.load else f"start {done.start_s:.2f} s"
+    faults = f", {done.faults}" if done.faults else ""
+    console.print(f"round {done.round + 1}  {done.scenario:<9} {done.target:<9} {said}{faults}", highlight=False)
+
+
+def _settle(who: Sequence[Target], pid: int, core: int, first: bytes) -> None:
+    """Start everybody once, uncounted: what is compiled at the first start is compiled."""
+    for target in who:
+        with serving(target, upstream_pid=pid, core=core, body=first):
+            pass
+
+
+def measure(asked: argparse.Namespace, console: Console) -> Record:
+    """All runs."""
+    who, what = _chosen_targets(asked), _chosen_scenarios(asked)
+    present = [target for target in who if target.present]
+    rounds, quick, cores = asked.rounds or (4 if asked.full else 2), not asked.full, machine.cores()
+    os.sched_setaffinity(0, {cores[1]})
+    first, runs, before = body(SCENARIOS[0]), [], machine.load_average()
+    with upstream(cores[1]) as pid:
+        _settle(present, pid, cores[0], first)
+        for number, scenario, target in _turns(present, what, rounds, quick=quick):
+            with serving(target, upstream_pid=pid, core=cores[0], body=first) as server:
+                runs.append(run(scenario, server, number=number, cores=cores))
+            _tell(runs[-1], console)
+    return Record(
+        when=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        commit=machine.said("git", "-C", HERE, "describe", "--always", "--dirty", "--abbrev=12"),
+        machine=machine.describe(),
+        versions={"Python": sys.version.split()[0]} | {t.name: t.version() for t in present if t.version()},
+        load_before=before,
+        load_after=machine.load_average(),
+        command=shlex.join(["bench/run.py", *sys.argv[1:]]),
+        runs=runs,
+        absent={target.name: target.install for target in who if not target.present},
+    )
+
+
+def _measured(asked: argparse.Namespace, console: Console) -> Record:
+    if asked.read:
+        return Record.read(json.loads(asked.read.read_text()))
+    with _alone():
+        return measure(asked, console)
+
+
+def failures(record: Record, *, slack: float) -> list[str]:
+    """Why this record is not good enough: budgets missed by more than `slack`, and faults of Homeport."""
+    figures = report.budget_figures(record)
+    found = [
+        f"homeport, {run.scenario}: {run.faults}" for run in record.runs if run.faults and run.target == "homeport"
+    ]
+    for budget in BUDGETS:
+        value = figures[budget.figure]
+        if value and budget.outcome(value.median, slack=slack) == "broken":
+            found.append(f"{budget.what}: {report.number(value.median)} {budget.unit}, budget {budget.limit}")
+    return found
+
+
+def main(given: Sequence[str]) -> int:
+    """0: measured and good; 1: a budget is broken or Homeport had faults; 2: could not measure."""
+    asked, console = arguments(given), Console(stderr=True)
     try:
-        runs = _measure(chosen, rounds=options.rounds or (1 if options.quick else 4))
-    except CannotMeasure as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    took = time.monotonic() - began
-    if options.json:
-        Path(options.json).write_text(json.dumps([asdict(run) for run in runs], indent=1))
-    around = report.Around(before=before, after=machine.load_average(), took_s=took, versions=_versions(chosen))
-    figures = report.figures(runs)
-    print(report.text(runs, figures, around))
-    if options.full:
-        print(f"Written to {report.write(runs, figures, around)}.")
-    return report.verdict(runs, figures, slack=QUICK_SLACK)
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="direct, nginx and Homeport, one round")
-    parser.add_argument("--full", action="store_true", help="everyone; write the documentation's page")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="these targets only")
-    parser.add_argument("--rounds", type=int, help="rounds for the fast targets (4; quick: 1)")
-    parser.add_argument("--json", metavar="FILE", help="write every run to FILE")
-    return parser.parse_args()
-
-
-def _present(names: tuple[str, ...] | None) -> list[Target]:
-    chosen = []
-    for target in targets():
-        if names and target.name not in names:
-            continue
-        if target.present:
-            chosen.append(target)
-        else:
-            print(f"{target.name} is left out; install it with: {target.install}", file=sys.stderr)
-    return chosen
-
-
-def _versions(chosen: list[Target]) -> dict[str, str]:
-    return {target.name: target.version() for target in chosen}
-
-
-def _measure(chosen: list[Target], *, rounds: int) -> list[Run]:
-    cores = machine.cores()
-    runs: list[Run] = []
-    with upstream(cores[1]) as upstream_pid:
-        for number in range(1, rounds + 1):
-            for scenario in SCENARIOS:
-                for target in chosen:
-                    if not _takes_part(target, scenario, number):
-                        continue
-                    runs.append(_one(scenario, target, number, upstream_pid, cores))
-                    print(report.line(runs[-1]), file=sys.stderr, flush=True)
-    return runs
-
-
-def _takes_part(target: Target, scenario: Scenario, number: int) -> bool:
-    if scenario.only and target.name not in scenario.only:
-        return False
-    if not target.command and not scenario.load:
-        return False
-    slow_out = target.slow and (number > 2 or scenario.name not in SLOW_SCENARIOS)
-    return number <= scenario.most_rounds and not slow_out
-
-
-def _one(scenario: Scenario, target: Target, number: int, upstream_pid: int, cores: tuple[int, int]) -> Run:
-    question = scenarios.body(scenarios.SCENARIOS[0])
-    with serving(target, upstream_pid=upstream_pid, core=cores[0], body=question) as server:
-        return scenarios.run(scenario, server, number=number, cores=cores)
+        if asked.profile:
+            with _alone():
+                return profiles.profile(next(t for t in targets() if t.name == "homeport"), console)
+        record = _measured(asked, console)
+    except CannotMeasure as reason:
+        console.print(str(reason), markup=False)
+        return 2
+    slack = 1 if asked.full else 2
+    report.show(record, Console(width=None if sys.stdout.isatty() else 140), slack=slack)
+    if asked.json:
+        asked.json.write_text(json.dumps(record.json(), indent=1))
+    if asked.full:
+        PAGE.parent.mkdir(parents=True, exist_ok=True)
+        PAGE.write_text(report.page(record))
+    for failure in (failed := failures(record, slack=slack)):
+        console.print(f"FAILED: {failure}", markup=False)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main(sys.argv[1:]))

@@ -95,6 +95,13 @@ SCENARIOS = (
         only=("nginx", "homeport"),
     ),
     Scenario(
+        name="st_first",
+        what="chat, 20 new streams a second, 10 chunks each: the first event",
+        asks=_asks(10, 20),
+        load=("--stream", "--connections", "256", "--rate", "20", "--seconds", "3", "--events", "10"),
+        warm=BUSY_WARM,
+    ),
+    Scenario(
         name="st_500",
         what="chat, 500 streams of 16 chunks, 500 ms apart: memory",
         asks=_asks(16, 500),
@@ -104,7 +111,7 @@ SCENARIOS = (
         ),
         most_rounds=2,
     ),
-    Scenario(name="start", what="cold start to the first good answer, then idle"),
+    Scenario(name="start", what="start, first good answer, stop; every other run measures this too"),
 )
 
 
