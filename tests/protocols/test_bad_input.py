@@ -163,6 +163,7 @@ async def test_huge_numbers(house: House, way: Way) -> None:
 
 @each_path
 async def test_a_megabyte_of_empty_objects(house: House, way: Way) -> None:
+    house.limit(first_token_s=5)
     for value in ("[" + "{}," * 350_000 + "{}]", "[" + "[]," * 350_000 + "[]]"):
         answer = await house.post(way.path, with_value(way, value))
         assert answer.status in {200, 400, 422}

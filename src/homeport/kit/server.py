@@ -123,7 +123,7 @@ class Connection(HttpToolsProtocol):
     _expecting: Literal["", "head", "body"] = ""
     _head_bytes = 0
     _header_bytes = 0
-    _host = b""
+    _host: bytes | None = None
 
     @override
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
