@@ -38,7 +38,10 @@ class Lines:
     equal those below (at most `ARRIVED`) and lines that repeat a block (at most 4 `BLOCK`s).
     """
 
-    __slots__ = ("_arrived", "_at", "_cursor", "_flowing", "_given", "_lines", "_partial", "_seen", "_streaks", "cut")
+    __slots__ = (
+        *("_arrived", "_at", "_cursor", "_fenced", "_flowing", "_given", "_lines", "_partial", "_seen", "_streaks"),
+        "cut",
+    )
 
     def __init__(self, cursor: Cursor) -> None:
         self._cursor = cursor
@@ -50,6 +53,8 @@ class Lines:
         """The line at hand, in parts."""
         self._flowing = False
         """The line at hand is given as it comes."""
+        self._fenced = False
+        """The line at hand begins with a fence."""
         self._seen = False
         """A line that says something is complete."""
         self._arrived = 0
@@ -93,7 +98,7 @@ class Lines:
         self._partial.append(part)
         if self._flowing:
             return part
-        if self._seen or not part.strip() or self._may_end():
+        if self._seen or self._fenced or not part.strip() or self._may_end():
             return ""
         self._flowing = True
         held = self._give(len(self._lines))
@@ -103,6 +108,7 @@ class Lines:
         """Whether the line at hand may be no part of the answer: it equals, so far, the line below, or a fence."""
         line = "".join(self._partial)
         if FENCE.startswith(line[: len(FENCE)]) and self._is_fence():
+            self._fenced = len(line) >= len(FENCE)
             return True
         below = self._cursor.below if self._lines or self._cursor.at_line_start else ()
         return bool(below) and below[0].lstrip().startswith(self._full(len(self._lines), line).strip())
@@ -111,6 +117,7 @@ class Lines:
         """Complete the line at hand."""
         line = "".join((*self._partial, last_part))
         self._partial.clear()
+        self._fenced = False
         self._lines.append(line)
         self._seen = self._seen or bool(line.strip())
         if self._flowing:

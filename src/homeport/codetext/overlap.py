@@ -37,7 +37,7 @@ class Overlap:
         self._rest = cursor.rest
         self._whole = bool(cursor.rest) and not cursor.at_line_start
         below = "" if cursor.rest else (cursor.below[0].strip() if cursor.below else "")
-        if below[:1] and below[0] in CLOSERS:
+        if below[:1] and below[0] in CLOSERS and _CLOSING.match(below):
             self._rest = below
         self._given: list[str] = []
         self._tail = ""
@@ -81,7 +81,7 @@ class Overlap:
 
     def _without_overlap(self, given: str, tail: str) -> str:
         core = self._core(tail)
-        if core == self._rest and core in _MARKS:
+        if core == self._rest and core in _MARKS and "\n" not in given:
             return ""
         if _CLOSING.match(core) and self._opened(given, core):
             sizes: list[int] = [size for size in range(1, len(core) + 1) if self._repeats(core[-size:])]
