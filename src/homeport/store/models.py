@@ -179,9 +179,15 @@ async def _record_edit(writing: Writing, before: Model, after: Model, *, rekeyed
     """Only what changed; a key that was replaced by another counts although both show the same."""
     old, new = _shown(before), _shown(after)
     changed = [field for field in old if old[field] != new[field] or (rekeyed and field == "key")]
+    if "limits" in changed:
+        old["limits"], new["limits"] = _apart(old["limits"], new["limits"]), _apart(new["limits"], old["limits"])
     await writing.record(
         "model.edit", before.name, before={f: old[f] for f in changed}, after={f: new[f] for f in changed}
     )
+
+
+def _apart(these: Mapping[str, Any], those: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in these.items() if value != those[name]}
 
 
 def _columns(model: Model) -> dict[str, Any]:
