@@ -7,6 +7,7 @@ import contextlib
 import json
 import socket
 import struct
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ class Peer:
     writer: asyncio.StreamWriter
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     closed_at: float = 0.0
+    """By time.perf_counter()."""
     accepted: int = 0
     """Bytes of the answer that the kernel took."""
 
@@ -87,9 +89,6 @@ class Peer:
     async def hang(self) -> None:
         """Say nothing until the other side goes away."""
         await self.closed.wait()
-
-
-Play = "Callable[[Peer], Awaitable[None]]"
 
 
 class ModelServer:
@@ -162,7 +161,7 @@ class ModelServer:
             pass
         finally:
             for peer in peers:
-                peer.closed_at = peer.closed_at or asyncio.get_running_loop().time()
+                peer.closed_at = peer.closed_at or time.perf_counter()
                 peer.closed.set()
             writer.close()
             if task is not None:
@@ -171,13 +170,14 @@ class ModelServer:
     def _answer(self, peer: Peer) -> None:
         self.heard.append(peer)
         self.arrival.set()
-        answer = asyncio.create_task(self._played(peer))
+        answer = asyncio.create_task(_played(self.play, peer))
         self._tasks.add(answer)
         answer.add_done_callback(self._tasks.discard)
 
-    async def _played(self, peer: Peer) -> None:
-        with contextlib.suppress(ConnectionError):
-            await self.play(peer)
+
+async def _played(play: Callable[[Peer], Awaitable[None]], peer: Peer) -> None:
+    with contextlib.suppress(ConnectionError):
+        await play(peer)
 
 
 async def _request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Peer | None:

@@ -104,7 +104,11 @@ async def line(port: int, *, receive_buffer: int = 0) -> AsyncIterator[Line]:
     if receive_buffer:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     sock.setblocking(False)  # noqa: FBT003 (the standard library's signature)
-    await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
+    try:
+        await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
+    except OSError:
+        sock.close()
+        raise
     reader, writer = await asyncio.open_connection(sock=sock, limit=4096 if receive_buffer else 2**20)
     try:
         yield Line(reader, writer)

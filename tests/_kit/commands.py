@@ -1,0 +1,195 @@
+"""The real command line, and a real instance for it to talk to."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from click.testing import CliRunner
+from script import ModelServer, Peer
+
+from homeport import app
+from homeport.cli import _first_run, main
+from homeport.domain.models import FeatureSetting, Limits, Model, Secret
+from homeport.kit.logs import Logs
+from homeport.kit.settings import load
+from homeport.kit.vault import Vault
+from homeport.store import schema
+from homeport.store.database import Store
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    from homeport.kit.settings import Settings
+
+KEY = "sk-canary-of-the-model-9f2c"
+SERVED = "served-coder"
+LIMITS = Limits(connect_s=1, first_token_s=5, idle_s=5, total_s=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Standard output as one document."""
+        return json.loads(self.out)
+
+
+def homeport(*arguments: str, typed: str = "", **environment: str | None) -> Ran:
+    """Run a command to its end."""
+    result = CliRunner().invoke(main, list(arguments), input=typed, env=environment, prog_name="homeport")
+    return Ran(code=result.exit_code, out=result.stdout, err=result.stderr)
+
+
+@contextlib.contextmanager
+def clean_environment(folder: Path) -> Iterator[None]:
+    """No setting but the data directory, and nothing of the checkout in sight."""
+    before, here = dict(os.environ), os.getcwd()  # noqa: PTH109 (what chdir takes back)
+    for name in before:
+        if name.startswith(("HOMEPORT_", "AIGW_", "NO_COLOR")):
+            del os.environ[name]
+    os.environ["HOMEPORT_DATA_DIR"] = str(folder)
+    os.environ["HOMEPORT_METRICS_PORT"] = "-1"
+    os.chdir(folder.parent)
+    try:
+        yield
+    finally:
+        os.chdir(here)
+        os.environ.clear()
+        os.environ.update(before)
+
+
+class Instance:
+    """A running Homeport with one model, and the scripted server behind it."""
+
+    def __init__(self, settings: Settings, models: ModelServer) -> None:
+        self.settings = settings
+        self.models = models
+        self.served = [SERVED]
+        self.url = ""
+        self._files: dict[str, bytes] = {}
+        models.play = self.play
+
+    async def play(self, peer: Peer) -> None:
+        """Behave like vLLM: a list of models, a key, nothing outside /v1."""
+        if not peer.target.startswith("/v1/"):
+            await peer.document({"detail": "Not Found"}, status=404)
+        elif peer.headers.get("authorization") != f"Bearer {KEY}":
+            await peer.document({"error": "Unauthorized"}, status=401)
+        elif peer.method == "GET":
+            await peer.document({"object": "list", "data": [{"id": name} for name in self.served]})
+        else:
+            await self.models.behave(peer)
+
+    @contextlib.asynccontextmanager
+    async def store(self) -> AsyncIterator[Store]:
+        """The store, for changes that are seen at once."""
+        store = await Store.open(self.settings.sqlalchemy_url(), Vault.at(self.settings.data_dir))
+        try:
+            yield store
+        finally:
+            await store.close()
+
+    async def edit(self, name: str = "coder", **changes: Any) -> None:
+        """Change a model."""
+        async with self.store() as store:
+            await store.edit_model(name, changes, by="test")
+        await self.seen()
+
+    async def keep(self) -> None:
+        """Remember how everything is now."""
+        await schema.backup(self.settings.sqlalchemy_url(), self.settings.data_dir / "kept.db")
+        self._files = {name: (self.settings.data_dir / name).read_bytes() for name in ("keys", "token")}
+
+    async def reset(self) -> None:
+        """Make everything as it was kept."""
+        self.models.forget()
+        self.models.play = self.play
+        self.served = [SERVED]
+        for name, content in self._files.items():
+            file = self.settings.data_dir / name
+            file.write_bytes(content)
+            file.chmod(0o600)
+        await schema.restore(self.settings.sqlalchemy_url(), self.settings.data_dir / "kept.db")
+        await self.seen()
+
+    async def seen(self) -> None:
+        """Wait until the server has looked at the store again."""
+        await asyncio.sleep(self.settings.refresh_s * 2)
+
+    async def run(self, *arguments: str, typed: str = "", **environment: str | None) -> Ran:
+        """Run a command beside the server."""
+        return await asyncio.to_thread(homeport, *arguments, typed=typed, **environment)
+
+
+async def furnish(store: Store, settings: Settings, endpoint: str) -> None:
+    """What `up` sets up, but for the model, which is the scripted one."""
+    await _first_run.provision(store, settings.data_dir, Vault.at(settings.data_dir).derive(app.PEPPER))
+    model = Model(
+        name="coder",
+        platform="openai",
+        family="qwen_coder",
+        endpoint=endpoint,
+        identifier=SERVED,
+        key=Secret(KEY),
+        limits=LIMITS,
+    )
+    await store.add_model(model, by="test")
+    for feature in _first_run.FEATURES:
+        await store.set_feature(FeatureSetting(feature=feature, assignment="model", model="coder"), by="test")
+
+
+@contextlib.asynccontextmanager
+async def running(folder: Path) -> AsyncIterator[Instance]:
+    """An instance that serves until the block ends."""
+    with clean_environment(folder):
+        async with ModelServer().listening() as models:
+            instance = Instance(load(port=0, refresh_s=0.03), models)
+            logs = Logs(level="ERROR", as_json=True)
+            logs.install()
+            try:
+                async with _served(instance, logs):
+                    yield instance
+            finally:
+                logs.close()
+                structlog.reset_defaults()
+                logging.getLogger().handlers.clear()
+
+
+@contextlib.asynccontextmanager
+async def _served(instance: Instance, logs: Logs) -> AsyncIterator[None]:
+    at = asyncio.get_running_loop().create_future()
+    settings = instance.settings
+    main_task = asyncio.create_task(
+        app.run_instance(
+            settings,
+            logs,
+            ready=at.set_result,
+            before=lambda store: furnish(store, settings, instance.models.url),
+        )
+    )
+    await asyncio.wait([at, main_task], return_when=asyncio.FIRST_COMPLETED)
+    if main_task.done():
+        await main_task
+    instance.url = at.result()
+    await instance.keep()
+    try:
+        yield
+    finally:
+        if not main_task.done():
+            signal.raise_signal(signal.SIGTERM)
+            await main_task
