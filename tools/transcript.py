@@ -24,9 +24,20 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 RESULT = ROOT / "docs" / "guides" / "transcript.txt"
 READY = "Ctrl-C"
-START_S, STOP_S = 120, 30
-SHOWN = ("Complete code", "Chat", "Complete a file, as an editor would")
-"""Of what the welcome suggests, what is tried."""
+START_S, STOP_S, WIDEST = 120, 30, 440
+ASK = """curl -s http://127.0.0.1:5050/v1/completions -H "Authorization: Bearer $(cat .homeport/token)" \\
+    -H 'Content-Type: application/json' \\
+    -d '{"prompt": "%s",
+         "suffix": "%s"}'"""
+HOLE = (
+    "class Stack:\\n    def __init__(self):\\n        self.items = []\\n\\n    def pop(self):\\n        ",
+    "\\n\\n    def size(self):\\n        return len(self.items)\\n",
+)
+CHAT = """curl -s http://127.0.0.1:5050/v1/chat/completions -H "Authorization: Bearer $(cat .homeport/token)" \\
+    -H 'Content-Type: application/json' \\
+    -d '{"messages": [{"role": "user", "content": "What is a mutex? One sentence."}]}'"""
+FILE, LINE = "src/homeport/domain/prompts.py", "return len(content)"
+"""Where code is completed as an editor would: at the start of this line."""
 
 
 def surroundings(data: Path) -> Mapping[str, str]:
@@ -63,22 +74,25 @@ def until_ready(running: subprocess.Popen[str]) -> list[str]:
     sys.exit("homeport up ended before it was ready:\n" + "\n".join(lines))
 
 
-def suggested(lines: list[str]) -> Iterator[str]:
-    """The commands that the welcome tells to try, each as one text."""
-    for title in SHOWN:
-        start = lines.index(title) + 1
-        yield "\n".join(lines[start : lines.index("", start)])
+def commands() -> Iterator[str]:
+    """What a newcomer tries."""
+    yield ASK % HOLE
+    yield CHAT
+    lines = (ROOT / FILE).read_text().splitlines()
+    number, line = next((number, line) for number, line in enumerate(lines, 1) if line.strip() == LINE)
+    yield f"homeport complete {FILE}:{number}:{line.index(LINE) + 1}"
 
 
-def run(command: str, data: Path) -> str:
+def run(command: str, data: Path, url: str) -> str:
     """What a command prints for the person who typed it."""
-    quiet = re.sub(r"\bcurl ", "curl -sS ", command, count=1)
+    here = command.replace("http://127.0.0.1:5050", url).replace(".homeport/token", f"{data}/token")
     done = subprocess.run(
-        ["bash", "-c", quiet], cwd=ROOT, env=surroundings(data), capture_output=True, text=True, check=False
+        ["bash", "-c", here], cwd=ROOT, env=surroundings(data), capture_output=True, text=True, check=False
     )
     if done.returncode:
         sys.exit(f"{command}\nended with {done.returncode}: {done.stderr}")
-    return done.stdout.rstrip()
+    lines = done.stdout.rstrip().splitlines()
+    return "\n".join(line if len(line) <= WIDEST else f"{line[:WIDEST]} …" for line in lines)
 
 
 def transcript() -> str:
@@ -86,17 +100,28 @@ def transcript() -> str:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / ".homeport"
         with homeport_up(data) as lines:
-            welcome = lines[: lines.index(SHOWN[0])]
-            visits = [f"$ {command}\n{run(command, data)}" for command in suggested(lines)]
-        text = "\n\n".join(("$ make up\n" + "\n".join(welcome).strip(), *visits))
-    return tidy(text, folder)
+            url = re.findall(r"http://127\.0\.0\.1:\d+", "\n".join(lines))[0]
+            visits = [f"$ {command}\n{run(command, data, url)}" for command in commands()]
+        welcome = "\n".join(lines[: lines.index("Complete code")]).strip()
+        return "\n\n".join((f"$ make up\n{tidy(welcome, folder, url)}", *visits))
 
 
-def tidy(text: str, folder: str) -> str:
-    """What every machine would show alike."""
-    text = re.sub(r"HOMEPORT_DATA_DIR=\S+ ", "", text).replace(f"{folder}/", "")
-    text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:5050", text)
-    return re.sub(r"\bhp[a-z]*[_-]\w{8,}", "hp_…", text)
+def tidy(text: str, folder: str, url: str) -> str:
+    """What every machine would show alike, in a frame that fits again."""
+    text = text.replace(f"{folder}/", "").replace(url, "http://127.0.0.1:5050")
+    text = re.sub(r"\bhp_\w{8,}", "hp_…", text)
+    inside = [line.strip("│ ") for line in text.splitlines() if line.startswith("│")]
+    width = max(map(len, inside)) + 4
+    return "\n".join(framed(line, width) for line in text.splitlines())
+
+
+def framed(line: str, width: int) -> str:
+    """A line of the welcome's frame at its new width."""
+    if line.startswith(("╭", "╰")):
+        return f"{line[0]}{line.strip('╭╮╰╯─').center(width, '─')}{line[-1]}"
+    if line.startswith("│"):
+        return f"│{line[1:-1].rstrip().ljust(width)}│"
+    return line
 
 
 if __name__ == "__main__":
