@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -76,7 +77,9 @@ async def _wait(seats: _Seats, model: Model) -> None:
         if turn.done() and not turn.cancelled():
             _leave(seats)
         else:
-            seats.waiting.remove(turn)
+            # whoever left in the same moment may have taken it out already
+            with contextlib.suppress(ValueError):
+                seats.waiting.remove(turn)
         if isinstance(error, TimeoutError):
             raise _full(model, f"no turn came within {limits.queue_s:g} s") from error
         raise
