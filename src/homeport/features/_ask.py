@@ -72,9 +72,18 @@ def _setting(bench: Workbench, snapshot: Snapshot, feature: str) -> FeatureSetti
     return setting
 
 
+def answer_room(bench: Workbench, model: Model, wanted: int) -> int:
+    """Tokens that an answer may have: what is wanted, within the model's limit and three quarters of its window."""
+    return min(wanted, model.limits.output_tokens, _window(bench, model) * 3 // 4)
+
+
+def _window(bench: Workbench, model: Model) -> int:
+    return model.limits.context_tokens or bench.family(model).context_tokens
+
+
 def budget(bench: Workbench, model: Model, answer_tokens: int, most_tokens: int = 0) -> int:
     """Characters that a prompt may have so that it and the answer fit the model's window."""
-    window = model.limits.context_tokens or bench.family(model).context_tokens
+    window = _window(bench, model)
     tokens = max(window - answer_tokens, window // 4)
     limits = [limit for limit in (tokens, most_tokens, model.limits.prompt_tokens) if limit]
     return int(min(limits) * SAFETY * bench.measures.characters_per_token(model.name))

@@ -28,15 +28,20 @@ def run(bench: Workbench, wanted: ChatRequest) -> Chunks:
 def build(bench: Workbench, model: Model, wanted: ChatRequest) -> Prompt:
     """The prompt: messages passed on as they came, or ours within the model's window."""
     family = bench.family(model)
-    answer_tokens = min(wanted.sampling.max_tokens or ANSWER_TOKENS, model.limits.output_tokens)
+    most = model.limits.output_tokens
     sampling = wanted.sampling
-    if wanted.messages:
+    messages = wanted.messages
+    if messages:
+        answer_tokens = min(sampling.max_tokens or ANSWER_TOKENS, most)
         sampling = replace(sampling, max_tokens=answer_tokens, stop=sampling.stop or family.stops)
-    if sampling.temperature is None:
+        messages = shape(fit(messages, budget(bench, model, answer_tokens)), family)
+    elif sampling.max_tokens is not None and sampling.max_tokens > most:
+        sampling = replace(sampling, max_tokens=most)
+    if sampling.temperature is None and family.chat_temperature is not None:
         sampling = replace(sampling, temperature=family.chat_temperature)
     return Prompt(
         kind="chat",
-        messages=shape(fit(wanted.messages, budget(bench, model, answer_tokens)), family),
+        messages=messages,
         raw_messages=wanted.raw_messages,
         extra=wanted.extra,
         sampling=sampling,

@@ -14,7 +14,7 @@ from homeport.domain.requests import CodeRequest, Sampling
 from homeport.domain.streams import Chunk
 from homeport.domain.wording import Wording
 from homeport.features import Feature
-from homeport.features._ask import ask, budget, choose
+from homeport.features._ask import answer_room, ask, budget, choose
 from homeport.kit.journal import note
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ async def clean(answer: Chunks, cleaner: Cleaner) -> Chunks:
 def build(bench: Workbench, model: Model, wanted: CodeRequest, language: Language | None) -> Prompt:
     """The prompt in the family's own layout, within the model's window."""
     family = bench.family(model)
-    answer_tokens = min(wanted.sampling.max_tokens or family.completion_tokens, model.limits.output_tokens)
+    answer_tokens = answer_room(bench, model, wanted.sampling.max_tokens or family.completion_tokens)
     characters = budget(bench, model, answer_tokens, bench.completion_prompt_tokens)
     files = related_files(wanted.related, budget=int(characters * RELATED_SHARE))
     fim = family.fim

@@ -14,7 +14,7 @@ from homeport.domain.requests import CodeRequest, Sampling
 from homeport.domain.streams import Chunk
 from homeport.domain.wording import Wording
 from homeport.features import Feature
-from homeport.features._ask import ask, budget, choose
+from homeport.features._ask import answer_room, ask, budget, choose
 from homeport.kit.journal import note
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ async def run(bench: Workbench, wanted: CodeRequest) -> Chunks:
 def build(bench: Workbench, model: Model, wanted: CodeRequest, language: Language | None) -> Prompt:
     """The prompt, in words; a family that only continues text gets the code itself."""
     family = bench.family(model)
-    answer_tokens = min(wanted.sampling.max_tokens or family.generation_tokens, model.limits.output_tokens)
+    answer_tokens = answer_room(bench, model, wanted.sampling.max_tokens or family.generation_tokens)
     characters = budget(bench, model, answer_tokens)
     files = related_files(wanted.related, budget=int(characters * RELATED_SHARE))
     ahead = lead(files, "", "", language, wanted.file_name)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from homeport.domain.prompts import Prompt
 from homeport.domain.requests import Message, TextRequest
 from homeport.features import Feature
-from homeport.features._ask import ask, choose
+from homeport.features._ask import answer_room, ask, choose
 
 if TYPE_CHECKING:
     from homeport.domain.models import Model
@@ -27,9 +27,7 @@ def run(bench: Workbench, wanted: TextRequest) -> Chunks:
 def build(bench: Workbench, model: Model, wanted: TextRequest) -> Prompt:
     """The text itself where the platform continues text, else a chat that asks for it."""
     tokens = wanted.sampling.max_tokens
-    sampling = replace(
-        wanted.sampling, max_tokens=min(tokens or model.limits.output_tokens, model.limits.output_tokens)
-    )
+    sampling = replace(wanted.sampling, max_tokens=answer_room(bench, model, tokens or model.limits.output_tokens))
     if model.platform in bench.text_platforms:
         return Prompt(
             kind="text",
