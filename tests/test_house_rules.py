@@ -38,9 +38,12 @@ SHELVES = {
     "cli": "command",
 }
 """Rooms in which a file is an offer, and the recipe that says how to add one."""
+EXAMPLES = {"homeport families"}
+"""What the recipes invent."""
 ADDRESSES_IN_CODE = re.compile(
     r"https?://(127\.0\.0\.1|localhost|\[::1\]|\{|\.\.\.|$)"
-    r"|http://www\.w3\.org/|https?://([Hh]ost|HOST|[a-z.-]+\.example(\.com)?|[a-z.-]*internal)\b",
+    r"|http://www\.w3\.org/|https?://(host|gpu\d|[a-z.-]+\.example(\.com)?|[a-z.-]*internal)\b",
+    flags=re.IGNORECASE,
 )
 """What an address in the package may be: this machine, a placeholder, a namespace."""
 
@@ -123,8 +126,8 @@ def test_a_silenced_rule_says_why(folder: str) -> None:
     silent = re.compile(r"# noqa(?!: [A-Z]+[0-9]+(, ?[A-Z]+[0-9]+)* \(.{3,}\))")
     found = [
         f"{path.relative_to(ROOT)}:{number}"
-        for path in (ROOT / folder).rglob("*.py")
-        if path != Path(__file__)
+        for path in files_of_the_repository()
+        if path.suffix == ".py" and path.is_relative_to(ROOT / folder) and path != Path(__file__)
         for number, line in enumerate(path.read_text().splitlines(), 1)
         if silent.search(line)
     ]
@@ -260,15 +263,25 @@ def test_the_makefile_explains_itself() -> None:
     assert len(phony) <= 10
 
 
-@pytest.mark.parametrize(
-    "page", ["README.md", "CONTRIBUTING.md", "docs/guides/quickstart.md", "docs/operate/install.md"]
-)
-def test_what_a_page_tells_to_type_exists(page: str) -> None:
-    text = (ROOT / page).read_text()
-    assert set(re.findall(r"^(?:\$ )?make ([a-z-]+)", text, flags=re.MULTILINE)) <= set(make_targets())
+def typed(page: Path) -> str:
+    """What stands in a page as code, and so may be typed."""
+    return "\n".join(re.findall(r"^```\w*\n.*?^```|`[^`\n]+`", page.read_text(), flags=re.DOTALL | re.MULTILINE))
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")) + sorted(ROOT.glob("*.md")), ids=str)
+def test_what_a_page_tells_to_type_exists(page: Path) -> None:
+    told = typed(page)
+    assert set(re.findall(r"^(?:\$ )?make ([a-z-]+)|`make ([a-z-]+)`", told, flags=re.MULTILINE)) <= make_matches()
     known = {words for words, _command in tool("facts").command_tree()}
-    told = re.findall(r"^(?:\$ )?(?:\.venv/bin/)?(homeport [a-z]+(?: [a-z]+)?)", text, flags=re.MULTILINE)
-    assert [words for words in told if words not in known and words.rsplit(" ", 1)[0] not in known] == []
+    groups = {words.rpartition(" ")[0] for words in known} - {"", "homeport"}
+    commands = re.findall(r"(?:^|[/`]|\$ )homeport ([a-z][a-z-]*)((?: [a-z-]+)?)(?![\w.:/])", told, flags=re.MULTILINE)
+    asked = {f"homeport {first}{second if f'homeport {first}' in groups else ''}" for first, second in commands}
+    assert asked - known - EXAMPLES == set()
+
+
+def make_matches() -> set[tuple[str, str]]:
+    """Every target as either half of the pattern finds it."""
+    return {pair for name in make_targets() for pair in ((name, ""), ("", name))}
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "LICENSE", ".ci/run"])
