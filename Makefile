@@ -39,16 +39,16 @@ lock: .venv/.run ## Choose newer packages, at least a week old, and write requir
 	$(COMPILE) pyproject.toml --extra embedded --group build -o requirements/run.txt
 	$(COMPILE) pyproject.toml --extra embedded --group dev --group docs -o requirements/dev.txt
 
-bench: .venv/.dev ## Measure Homeport beside nginx and the installed peers; write the documentation's page
-	@sh bench/setup.sh
-	@.venv/bin/python bench/run.py --full $(ARGS)
+bench: .venv/.dev ## Measure all that is installed and write docs/reference/benchmarks.md
+	sh bench/setup.sh
+	.venv/bin/python bench/run.py --full $(ARGS)
 
-bench-quick: .venv/.dev ## Direct, nginx and Homeport in under two minutes; fails beyond twice a budget
-	@sh bench/setup.sh
-	@.venv/bin/python bench/run.py --quick $(ARGS)
+bench-quick: .venv/.dev ## Measure Homeport beside nginx in about two minutes, for a first impression
+	sh bench/setup.sh
+	.venv/bin/python bench/run.py --quick $(ARGS)
 
-peers: .venv/.dev ## Install other gateways to compare with, into bench/.peers (needs npm for one)
-	@sh bench/peers.sh $(ARGS)
+peers: .venv/.dev ## Install other gateways into bench/.peers, for make bench to compare with
+	sh bench/peers.sh $(ARGS)
 
 clean: ## Remove what was installed or built; keeps .homeport/, which holds your data
 	rm -rf .venv .uv .uv.new site build dist bench/.build bench/.peers .*_cache .hypothesis
