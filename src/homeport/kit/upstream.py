@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Reach = Literal["refused", "dns", "tls", "denied", "reset", "closed", "url", "network"]
+Reach = Literal["refused", "dns", "tls", "denied", "reset", "closed", "url", "header", "network"]
 Phase = Literal["connect", "first byte", "idle", "total"]
 
 
@@ -49,13 +49,12 @@ class TooMuch(TransportError):
         self.limit = limit
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(NamedTuple):
     """A request to an upstream: URL and headers come from our configuration, built from nothing."""
 
-    method: str = "POST"
     url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
+    method: str = "POST"
     body: bytes = b""
     connect_s: float = 3.0
     """Seconds for connecting, TLS included."""

@@ -76,12 +76,11 @@ def place_of(url: str) -> Place:
 
 
 def request_bytes(call: Call, place: Place) -> bytes:
-    """The whole request; raises ValueError for a header that could break out of its line."""
+    """The whole request; raises Unreachable for a header that could break out of its line."""
     lines = [call.method.encode(), b" ", place.target]
     for name, value in call.headers.items():
         if not _TEXT.fullmatch(value):
-            message = f"the header {name} holds a control character"
-            raise ValueError(message)
+            raise Unreachable("header", name)
         lines.append(f"{name}: {value}\r\n".encode("latin-1"))
     lines.append(b"Content-Length: %d\r\n\r\n" % len(call.body) if call.body else b"\r\n")
     lines.append(call.body)

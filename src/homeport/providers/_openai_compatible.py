@@ -319,6 +319,7 @@ _REACH = {
     "reset": "the connection was reset",
     "closed": "the connection was closed before an answer came",
     "url": "its endpoint is not a URL",
+    "header": "its API key holds a character that no header can carry, perhaps a line end",
     "network": "the network failed",
 }
 
