@@ -116,8 +116,10 @@ class Visit:
     async def head(
         self, status: int, content_type: bytes, more: tuple[tuple[bytes, bytes], ...] = (), length: int | None = None
     ) -> None:
-        """Send status and headers."""
-        headers = [(b"content-type", content_type), (b"x-request-id", self.id.encode()), NO_STORE, *more]
+        """Send status and headers; nothing is stored unless `more` begins with how long."""
+        headers = [(b"content-type", content_type), (b"x-request-id", self.id.encode()), *more]
+        if not more or more[0][0] != NO_STORE[0]:
+            headers.append(NO_STORE)
         if length is not None:
             headers.append((b"content-length", b"%d" % length))
         if self.protocol.process_time:

@@ -1,0 +1,116 @@
+"""The description of the API is well formed, complete and true."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from homeport.access import SCOPES
+from homeport.protocols import Ask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from house import House
+
+METHODS = {"get", "post", "put", "patch", "delete"}
+
+
+async def document(house: House) -> dict[str, Any]:
+    answer = await house.get("/openapi.json", token="")
+    assert (answer.status, answer.header("content-type")) == (200, "application/json")
+    return answer.json
+
+
+def operations(found: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, item in found["paths"].items():
+        for method, operation in item.items():
+            yield path, method, operation
+
+
+def references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if isinstance(value.get("$ref"), str):
+            yield value["$ref"]
+        for each in value.values():
+            yield from references(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from references(each)
+
+
+async def test_structure(house: House) -> None:
+    """What OpenAPI 3.1 demands: see its chapters "OpenAPI Object", "Operation Object" and "Components Object"."""
+    found = await document(house)
+    assert re.fullmatch(r"3\.1\.\d", found["openapi"])
+    assert found["info"]["title"]
+    assert found["info"]["version"]
+    assert found["paths"]
+    assert all(path.startswith("/") for path in found["paths"])
+    names = [operation["operationId"] for _, _, operation in operations(found)]
+    assert len(names) == len(set(names))
+    tags = {tag["name"] for tag in found["tags"]}
+    for _, method, operation in operations(found):
+        assert method in METHODS
+        assert operation["summary"]
+        assert set(operation["tags"]) <= tags
+        assert all(response["description"] for response in operation["responses"].values())
+        assert all(set(need) <= set(found["components"]["securitySchemes"]) for need in operation["security"])
+    for name in found["components"]["schemas"]:
+        assert re.fullmatch(r"[A-Za-z0-9._-]+", name)
+
+
+async def test_every_reference_leads_somewhere(house: House) -> None:
+    found = await document(house)
+    for reference in references(found):
+        at: Any = found
+        for part in reference.removeprefix("#/").split("/"):
+            at = at[part]
+        assert at
+
+
+async def test_schemas_are_described(house: House) -> None:
+    found = await document(house)
+    for name, schema in found["components"]["schemas"].items():
+        assert schema["type"] == "object", name
+        assert schema.get("description"), name
+        assert set(schema.get("required", ())) <= set(schema.get("properties", {}))
+
+
+async def test_it_describes_what_is_served(house: House) -> None:
+    found = await document(house)
+    pages = {"/", "/docs", "/openapi.json"}
+    served = {path for path in house.app.routes if path not in pages and not path.startswith("/assets/")}
+    assert set(found["paths"]) == served
+    for path, method, operation in operations(found):
+        endpoint = house.app.routes[path]
+        assert method == ("post" if isinstance(endpoint.route, Ask) else "get")
+        need = endpoint.route.need
+        assert operation["security"] == ([] if need.public else [{"token": [need.scope] if need.scope else []}])
+        assert need.scope in {"", *SCOPES}
+
+
+async def test_each_example_is_accepted(house: House) -> None:
+    found = await document(house)
+    examples = 0
+    for path, method, operation in operations(found):
+        body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
+        assert (body is not None) is (method == "post")
+        answer = await house.ask(method.upper(), path, body)
+        assert answer.status == 200, path
+        examples += method == "post"
+    assert examples >= 6
+
+
+async def test_what_needs_no_token_is_on_a_short_list(house: House) -> None:
+    public = {path for path, endpoint in house.app.routes.items() if endpoint.route.need.public}
+    assert {path for path in public if not path.startswith("/assets/")} == {
+        "/",
+        "/docs",
+        "/monitoring/healthz",
+        "/monitoring/ready",
+        "/openapi.json",
+    }
+    for path in house.app.routes.keys() - public:
+        method = "POST" if isinstance(house.app.routes[path].route, Ask) else "GET"
+        assert (await house.ask(method, path, token="")).status == 401
