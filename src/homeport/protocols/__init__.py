@@ -1,9 +1,14 @@
-"""Wire protocols that clients speak. One file per protocol offers one `WireProtocol`: parse in, render out."""
+"""Wire protocols that clients speak. One file per protocol offers one `WireProtocol`: parse in, render out.
+
+What is made for every request (`Asked`, `Answer`, `Reply`) is a named tuple: as frozen as a frozen
+dataclass, at a third of its cost.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,8 +21,7 @@ if TYPE_CHECKING:
     from homeport.features import Workbench
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(NamedTuple):
     """A parsed request: which feature, with what, and what the answer needs to echo."""
 
     feature: str
@@ -26,11 +30,10 @@ class Asked:
     stream: bool = False
     model: str = ""
     """The model name to echo."""
-    echo: Mapping[str, Any] = field(default_factory=dict)
+    echo: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(NamedTuple):
     """A collected answer."""
 
     id: str
@@ -92,8 +95,7 @@ class Look:
     summary: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Reply(NamedTuple):
     """A finished answer."""
 
     body: bytes
