@@ -133,7 +133,8 @@ class Instance:
 
     async def run(self, *arguments: str, typed: str = "", **environment: str | None) -> Ran:
         """Run a command beside the server."""
-        return await asyncio.to_thread(homeport, *arguments, typed=typed, **environment)
+        here: dict[str, str | None] = {"HOMEPORT_DATA_DIR": str(self.settings.data_dir)}
+        return await asyncio.to_thread(homeport, *arguments, typed=typed, **(here | environment))
 
 
 async def furnish(store: Store, settings: Settings, endpoint: str) -> None:

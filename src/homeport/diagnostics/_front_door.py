@@ -20,6 +20,8 @@ OK = 200
 _LIMIT = 16 * 1024 * 1024
 _DATA = b"data:"
 _END = b"[DONE]"
+_UNSERVED = ("feature_unassigned", "feature_disabled")
+"""Codes of errors; protocols put them in different places."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,11 @@ class Answer:
     def fine(self) -> bool:
         """Whether it is the answer that was asked for."""
         return self.status == OK
+
+    @property
+    def unserved(self) -> bool:
+        """Whether it says that nobody decided which model serves this, or decided that none does."""
+        return any(code in json.dumps(self.body) for code in _UNSERVED)
 
     @property
     def problem(self) -> str:
@@ -68,7 +75,8 @@ class FrontDoor:
         reply = await self._open(path, {**body, "stream": True}, "")
         try:
             if reply.status != OK:
-                raise HomeportError(_sentence(_parsed(await reply.read(_LIMIT))) or f"HTTP {reply.status}.")
+                body = _parsed(await reply.read(_LIMIT))
+                raise HomeportError(Answer(status=reply.status, id=reply.header("X-Request-ID"), body=body).problem)
             yield reply.header("X-Request-ID"), self._events(reply)
         except TransportError as error:
             raise self._broken(error) from error

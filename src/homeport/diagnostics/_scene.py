@@ -44,6 +44,8 @@ class Scene:
     """What the store holds, once it was read."""
     blamed: set[str] = field(default_factory=set)
     """Models that an earlier check found at fault: later ones leave them alone."""
+    answered: set[str] = field(default_factory=set)
+    """Features that answered through the front door."""
     failed: set[str] = field(default_factory=set)
     """Checks that failed."""
     passed: set[str] = field(default_factory=set)
@@ -94,8 +96,8 @@ class Scene:
 
     async def able(self, feature: str) -> bool:
         """Whether a feature's setting leads to a model that can answer, as far as earlier checks saw."""
-        if self.settings.url and self.remembered is None:
-            # only the server knows
+        if self.remembered is None and (self.settings.url or self.failed):
+            # the store cannot be read from here: only the server knows
             return True
         snapshot = await self.snapshot()
         setting = snapshot.features.get(feature)

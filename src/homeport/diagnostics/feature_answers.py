@@ -47,9 +47,12 @@ async def _ask(scene: Scene, feature: str) -> Finding:
     started = time.perf_counter()
     answer = await scene.door.ask(path, body, id=sent)
     took = time.perf_counter() - started
+    if answer.unserved:
+        return Finding(status="skip", saw=f"No model serves {feature}.")
     if not answer.fine:
         fix = f"See the server's log for {answer.id or sent}, and: homeport features list"
         return Finding(status="fail", saw=f"{feature}: {answer.problem}", fix=fix)
+    scene.answered.add(feature)
     if answer.id != sent:
         saw = f"{feature} answered, but under the correlation id {shlex.quote(answer.id)} instead of {sent}."
         return Finding(status="warn", saw=saw, fix="Something between here and Homeport changes X-Request-ID.")

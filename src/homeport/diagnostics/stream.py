@@ -25,9 +25,9 @@ QUESTIONS: tuple[tuple[str, str, dict[str, Any]], ...] = (
 async def look(scene: Scene) -> Finding:
     """The first feature of those that can stream here."""
     for feature, path, body in QUESTIONS:
-        if await scene.able(feature):
+        if feature in scene.answered:
             return await _listen(scene, feature, path, body)
-    return Finding(status="skip", saw="No feature has a model that could stream.")
+    return Finding(status="skip", saw="No feature answered that could stream.")
 
 
 async def _listen(scene: Scene, feature: str, path: str, body: dict[str, Any]) -> Finding:

@@ -1,0 +1,162 @@
+"""Assigning models to features, and making tokens."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from commands import Instance, homeport
+
+from homeport.access import tokens
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.usefixtures("data_dir")
+
+
+@pytest.fixture
+def coder(data_dir: Path) -> None:
+    del data_dir
+    homeport("models", "add", "coder", "--endpoint", "http://gpu1:8000/v1", "--identifier", "qwen-coder")
+    homeport("models", "add", "small", "--endpoint", "http://gpu2:8000/v1", "--identifier", "smollm")
+
+
+def test_nothing_is_assigned_at_first() -> None:
+    ran = homeport("features", "list")
+    assert "code_completions" in ran.out
+    assert "(nothing yet)" in ran.out
+    assert "homeport features set code_completions MODEL" in ran.err
+
+
+@pytest.mark.usefixtures("coder")
+def test_assigning() -> None:
+    ran = homeport("features", "set", "code_completions", "coder", "--fallback", "small", "--json")
+    assert ran.json == {
+        "feature": "code_completions",
+        "assignment": "model",
+        "model": "coder",
+        "fallbacks": ["small"],
+    }
+    assert "homeport complete" in ran.err
+    listed = {row["feature"]: row for row in homeport("features", "list", "--json").json}
+    assert listed["code_completions"]["serves"] == "coder"
+    assert listed["chat"]["serves"] is None
+
+
+@pytest.mark.usefixtures("coder")
+@pytest.mark.parametrize(("word", "told"), [("disabled", "(switched off)"), ("unassigned", "(nothing yet)")])
+def test_words_in_place_of_a_model(word: str, told: str) -> None:
+    homeport("features", "set", "chat", "coder")
+    assert homeport("features", "set", "chat", word, "--json").json["assignment"] == word
+    assert told in homeport("features", "list").out
+
+
+@pytest.mark.usefixtures("coder")
+def test_a_disabled_model_is_told() -> None:
+    homeport("features", "set", "chat", "coder")
+    homeport("models", "disable", "coder")
+    assert "coder (disabled model)" in homeport("features", "list").out
+
+
+@pytest.mark.usefixtures("coder")
+def test_a_whole_section() -> None:
+    ran = homeport("features", "apply", "code suggestions", "coder", "--json")
+    assert {row["feature"] for row in ran.json} >= {"code_completions", "code_generations"}
+    assert homeport("features", "apply", "Nonsense", "coder").code == 2
+
+
+def test_what_is_not_there() -> None:
+    ran = homeport("features", "set", "chat", "nobody")
+    assert ran.code == 1
+    assert "There is no model named 'nobody'. Add one with: homeport models add" in ran.err
+    ran = homeport("features", "set", "chatter", "coder")
+    assert ran.code == 2
+    assert "Known: " in ran.err
+
+
+def test_a_token_is_shown_once() -> None:
+    ran = homeport("tokens", "create", "--name", "my-editor")
+    assert ran.code == 0
+    assert tokens.well_formed(ran.out.strip())
+    assert "only time it is shown" in ran.err
+    listed = homeport("tokens", "list")
+    assert "my-editor" in listed.out
+    assert ran.out.strip() not in listed.out
+
+
+def test_a_token_as_json() -> None:
+    document = homeport(
+        "tokens",
+        "create",
+        "--name",
+        "ci",
+        "--user",
+        "ada",
+        "--scopes",
+        "complete_code, duo_chat",
+        "--expires",
+        "30d",
+        "--json",
+    ).json
+    assert tokens.well_formed(document["token"])
+    assert document["scopes"] == ["complete_code", "duo_chat"]
+    assert document["owner"] == "ada"
+    ends = datetime.fromisoformat(document["expires"])
+    assert timedelta(days=29, hours=23) < ends - datetime.now(UTC) <= timedelta(days=30)
+
+
+@pytest.mark.parametrize("when", ["12h", "2w", "1y", "2099-01-31"])
+def test_when_a_token_ends(when: str) -> None:
+    assert homeport("tokens", "create", "--name", "x", "--expires", when).code == 0
+
+
+@pytest.mark.parametrize("when", ["soon", "-1d", "0d", "30", "30m"])
+def test_when_no_token_ends(when: str) -> None:
+    ran = homeport("tokens", "create", "--name", "x", f"--expires={when}")
+    assert ran.code == 2
+    assert "neither a duration like 30d" in ran.err
+
+
+def test_a_token_that_would_have_expired() -> None:
+    ran = homeport("tokens", "create", "--name", "x", "--expires", "2020-01-31")
+    assert ran.code == 1
+    assert "would have expired already" in ran.err
+
+
+@pytest.mark.parametrize("scopes", ["everything", "", "complete_code,nonsense"])
+def test_scopes_that_nobody_knows(scopes: str) -> None:
+    ran = homeport("tokens", "create", "--name", "x", "--scopes", scopes)
+    assert ran.code == 2
+    assert "Known: complete_code" in ran.err
+
+
+def test_revoking() -> None:
+    homeport("tokens", "create", "--name", "my-editor")
+    assert homeport("tokens", "revoke", "my-editor", "--json").json == {"revoked": "my-editor"}
+    assert homeport("tokens", "list", "--json").json == []
+    assert homeport("tokens", "list", "--all", "--json").json[0]["state"] == "revoked"
+    ran = homeport("tokens", "revoke", "my-editor")
+    assert ran.code == 1
+    assert ran.err.startswith("error: There is no token named 'my-editor' that could be revoked.")
+
+
+async def test_a_running_server_takes_a_new_token_and_refuses_a_revoked_one(instance: Instance) -> None:
+    made = await instance.run("tokens", "create", "--name", "new", "--json")
+    await instance.seen()
+    ran = await instance.run("chat", "hello", HOMEPORT_TOKEN=made.json["token"])
+    assert ran.code == 0
+    await instance.run("tokens", "revoke", "new")
+    await instance.seen()
+    ran = await instance.run("chat", "hello", HOMEPORT_TOKEN=made.json["token"])
+    assert ran.code == 1
+    assert "not accepted" in ran.err
+
+
+async def test_the_audit_says_who(instance: Instance) -> None:
+    await instance.run("features", "set", "chat", "disabled")
+    async with instance.store() as store:
+        event = (await store.audit(1))[0]
+    assert event.who.startswith("cli:")
+    assert (event.what, event.subject) == ("feature.set", "chat")

@@ -1,0 +1,219 @@
+"""Registering models from the command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from commands import KEY, SERVED, Instance, homeport
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ADD = ("models", "add", "coder", "--endpoint", "http://gpu1:8000/v1", "--identifier", "qwen2.5-coder-7b")
+pytestmark = pytest.mark.usefixtures("data_dir")
+
+
+def test_the_first_command_of_all_makes_the_database(data_dir: Path) -> None:
+    ran = homeport("models", "list")
+    assert ran.code == 0
+    assert "Register one:" in ran.err
+    assert str(data_dir) in ran.err
+    assert (data_dir / "homeport.db").stat().st_mode & 0o077 == 0
+
+
+def test_adding_guesses_the_family_and_tells_what_comes_next() -> None:
+    ran = homeport(*ADD)
+    assert ran.code == 0
+    assert ran.out == "Registered coder: openai, family qwen_coder (guessed from 'qwen2.5-coder-7b').\n"
+    assert "homeport models test coder" in ran.err
+    assert "homeport features set code_completions coder" in ran.err
+
+
+def test_adding_as_json() -> None:
+    document = homeport(*ADD, "--context-tokens", "32768", "--max-output", "512", "--json").json
+    assert document["family"] == "qwen_coder"
+    assert document["key"] is False
+    assert document["limits"]["context_tokens"] == 32768
+    assert document["limits"]["output_tokens"] == 512
+    assert document["warnings"] == []
+
+
+@pytest.mark.parametrize(
+    ("identifier", "platform", "served"),
+    [
+        ("custom_openai/codestral", "openai", "codestral"),
+        ("openai/gpt-oss-20b", "openai", "openai/gpt-oss-20b"),
+        ("Qwen/Qwen2.5-Coder-7B", "openai", "Qwen/Qwen2.5-Coder-7B"),
+    ],
+)
+def test_identifiers_with_a_prefix(identifier: str, platform: str, served: str) -> None:
+    document = homeport("models", "add", "m", "--endpoint", "http://h/v1", "--identifier", identifier, "--json").json
+    assert (document["platform"], document["identifier"]) == (platform, served)
+
+
+def test_a_family_by_its_alias() -> None:
+    assert homeport(*ADD, "--family", "qwen3_coder", "--json").json["family"] == "qwen_coder"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--family", "nonsense"), "There is no family 'nonsense'. Known: "),
+        (("--platform", "nonsense"), "There is no platform 'nonsense'. Known: "),
+        (("--api-key-env", "NO_SUCH_VARIABLE"), "The variable NO_SUCH_VARIABLE holds no key"),
+        (("--api-key-file", "/no/such/file"), "The key file /no/such/file cannot be read"),
+        (("--api-key-env", "A", "--api-key-file", "b"), "not both"),
+        (("--concurrency", "many"), "'many' is not a valid integer range"),
+    ],
+)
+def test_wrong_use(more: tuple[str, ...], said: str) -> None:
+    ran = homeport(*ADD, *more)
+    assert ran.code == 2
+    assert said in ran.err
+    assert homeport("models", "list", "--json").json == []
+
+
+def test_what_a_platform_needs() -> None:
+    ran = homeport("models", "add", "coder")
+    assert ran.code == 2
+    assert "--endpoint and --identifier is missing" in ran.err or "--endpoint and --identifier" in ran.err
+
+
+def test_the_embedded_model_needs_no_address() -> None:
+    document = homeport("models", "add", "small", "--platform", "embedded", "--identifier", "smollm2", "--json").json
+    assert (document["platform"], document["family"]) == ("embedded", "smollm")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "better"),
+    [
+        ("http://gpu1:8000", "http://gpu1:8000/v1"),
+        ("http://gpu1:8000/", "http://gpu1:8000/v1"),
+        ("http://gpu1:8000/v1/chat/completions", "http://gpu1:8000/v1"),
+        ("http://gpu1:8000/v1/completions", "http://gpu1:8000/v1"),
+    ],
+)
+def test_an_odd_endpoint_is_a_warning_with_a_remedy(endpoint: str, better: str) -> None:
+    ran = homeport("models", "add", "coder", "--endpoint", endpoint, "--identifier", "x")
+    assert ran.code == 0
+    assert "warning: " in ran.err
+    assert f"homeport models edit coder --endpoint {better}\n" in ran.err
+
+
+def test_an_endpoint_that_is_none() -> None:
+    ran = homeport("models", "add", "coder", "--endpoint", "gpu1:8000", "--identifier", "x")
+    assert ran.code == 1
+    assert "is no http or https address" in ran.err
+
+
+def test_a_key_over_plain_http_is_a_warning() -> None:
+    ran = homeport(*ADD, "--api-key-env", "MY_KEY", MY_KEY="sk-1")
+    assert "travels unencrypted" in ran.err
+
+
+def test_keys_come_from_a_variable_or_a_file_and_are_never_shown(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(f"{KEY}\n")
+    shown = [
+        homeport(*ADD, "--api-key-env", "MY_KEY", MY_KEY=KEY),
+        homeport("models", "edit", "coder", "--api-key-file", str(tmp_path / "key"), "--json"),
+        homeport("models", "show", "coder"),
+        homeport("models", "list"),
+        homeport("models", "list", "--json"),
+    ]
+    assert [ran.code for ran in shown] == [0] * len(shown)
+    assert all(KEY not in ran.out + ran.err for ran in shown)
+    assert shown[1].json["key"] is True
+    assert homeport("models", "edit", "coder", "--no-api-key", "--json").json["key"] is False
+
+
+def test_a_key_does_not_follow_to_another_host() -> None:
+    homeport(*ADD, "--api-key-env", "MY_KEY", MY_KEY=KEY)
+    ran = homeport("models", "edit", "coder", "--endpoint", "http://elsewhere/v1")
+    assert ran.code == 0
+    assert "warning: The stored key was removed" in ran.err
+
+
+def test_the_same_name_twice() -> None:
+    homeport(*ADD)
+    ran = homeport(*ADD)
+    assert ran.code == 1
+    assert ran.err == "error: There is already a model named 'coder'. Choose another name, or edit that one.\n"
+
+
+def test_showing_one_that_is_not_there() -> None:
+    homeport(*ADD)
+    ran = homeport("models", "show", "codr")
+    assert ran.code == 1
+    assert ran.err == "error: There is no model named 'codr'. Known: coder.\n"
+
+
+def test_editing_disabling_enabling_renaming() -> None:
+    homeport(*ADD)
+    assert homeport("models", "edit", "coder", "--concurrency", "7", "--json").json["limits"]["concurrency"] == 7
+    assert homeport("models", "disable", "coder", "--json").json["enabled"] is False
+    assert homeport("models", "list").out.splitlines()[1].endswith("disabled")
+    assert homeport("models", "enable", "coder").out == "coder is enabled.\n"
+    assert homeport("models", "edit", "coder", "--rename", "better", "--json").json["name"] == "better"
+    assert homeport("models", "edit", "better").code == 2
+
+
+def test_removing_one_that_serves_something() -> None:
+    homeport(*ADD)
+    homeport("features", "set", "chat", "coder")
+    ran = homeport("models", "remove", "coder")
+    assert ran.code == 1
+    assert "serves chat" in ran.err
+    assert "--force" in ran.err
+    assert homeport("models", "remove", "coder", "--force", "--json").json == {"removed": "coder"}
+    assert homeport("models", "list", "--json").json == []
+
+
+def test_names_with_spaces_are_quoted_in_advice() -> None:
+    ran = homeport("models", "add", "big one", "--endpoint", "http://h/v1", "--identifier", "x")
+    assert "homeport models test 'big one'" in ran.err
+
+
+async def test_testing_a_model_shows_each_step(instance: Instance) -> None:
+    ran = await instance.run("models", "test", "coder")
+    assert ran.code == 0
+    assert [line.split()[:2] for line in ran.out.splitlines()] == [
+        ["✓", "model_reachable"],
+        ["✓", "model_served"],
+        ["✓", "model_answers"],
+    ]
+
+
+async def test_testing_a_disabled_model_that_is_broken(instance: Instance) -> None:
+    await instance.edit(enabled=False, key="wrong")
+    ran = await instance.run("models", "test", "coder", "--json")
+    assert ran.code == 1
+    assert [check["status"] for check in ran.json["checks"]] == ["ok", "fail", "skip"]
+
+
+async def test_testing_one_that_is_not_there(instance: Instance) -> None:
+    ran = await instance.run("models", "test", "nobody")
+    assert ran.code == 1
+    assert "Known: coder" in ran.err
+
+
+async def test_detecting_what_a_server_serves(instance: Instance) -> None:
+    base = instance.models.url.removesuffix("/v1")
+    ran = await instance.run("models", "detect", base, "--api-key-env", "MY_KEY", "--json", MY_KEY=KEY)
+    assert ran.json == {
+        "endpoint": f"{base}/v1",
+        "models": [{"identifier": SERVED, "family": "general"}],
+    }
+    assert f"--endpoint {base}/v1 --identifier {SERVED}" in ran.err
+
+
+async def test_detecting_without_the_key(instance: Instance) -> None:
+    ran = await instance.run("models", "detect", instance.models.url)
+    assert ran.code == 1
+    assert "--api-key-env" in ran.err
+
+
+def test_detecting_where_nobody_is() -> None:
+    ran = homeport("models", "detect", "http://127.0.0.1:9/v1")
+    assert ran.code == 1
+    assert ran.err.startswith("error: The server at http://127.0.0.1:9/v1 cannot be reached: nobody listens")

@@ -1,0 +1,217 @@
+"""Starting servers as people do: real processes, real signals."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.request
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from commands import Ran, homeport
+
+from homeport.cli import _data_dir
+from homeport.kit import server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROGRAM = Path(sys.executable).with_name("homeport")
+LIMIT_S = 60
+
+
+@contextlib.contextmanager
+def started(*arguments: str, **environment: str) -> Iterator[tuple[dict[str, Any], subprocess.Popen[str]]]:
+    """A server process that is ready; gives what it printed for programs."""
+    errors = Path(os.environ["HOMEPORT_DATA_DIR"]).parent / "stderr.txt"
+    with errors.open("w") as out:
+        process = subprocess.Popen(  # noqa: S603 (our own program)
+            [PROGRAM, *arguments, "--json"],
+            stdout=subprocess.PIPE,
+            stderr=out,
+            text=True,
+            env=os.environ | environment,
+        )
+    assert process.stdout is not None
+    with process:
+        signal.alarm(LIMIT_S)
+        line = process.stdout.readline()
+        signal.alarm(0)
+        assert line, errors.read_text()
+        try:
+            yield json.loads(line), process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+
+
+def spawned(*arguments: str, **environment: str) -> Ran:
+    """A server process that is expected to give up."""
+    done = subprocess.run(  # noqa: S603 (our own program)
+        [PROGRAM, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT_S,
+        env=os.environ | environment,
+    )
+    return Ran(code=done.returncode, out=done.stdout, err=done.stderr)
+
+
+def said(data_dir: Path) -> str:
+    return (data_dir.parent / "stderr.txt").read_text()
+
+
+def stopped(process: subprocess.Popen[str]) -> int:
+    process.send_signal(signal.SIGINT)
+    return process.wait(LIMIT_S)
+
+
+def health(url: str) -> Any:
+    with urllib.request.urlopen(f"{url}/monitoring/healthz", timeout=5) as answer:  # noqa: S310 (loopback)
+        return json.load(answer)
+
+
+def test_up_the_first_time_the_second_time_and_twice_at_once(data_dir: Path) -> None:
+    with started("up", "--no-embedded", "--port", "0") as (facts, process):
+        assert health(facts["url"])["status"] == "ok"
+        token = Path(facts["token_file"]).read_text().strip()
+        assert Path(facts["token_file"]).stat().st_mode & 0o077 == 0
+        first = said(data_dir)
+        assert token in first
+        assert f"curl {facts['url']}/v1/completions" in first
+        assert "Ctrl-C stops everything." in first
+        assert next(line for line in first.splitlines() if line.startswith("✓")) == f"✓ Data directory {data_dir}"
+
+        second = homeport("up", "--port", "0")
+        assert second.code == 1
+        assert f"already running from this data directory (pid {process.pid}) at {facts['url']}" in second.err
+
+        assert "no model" in homeport("chat", "hello").err.lower()
+        assert homeport("doctor", "--json").json["checks"][5]["status"] == "ok"
+        assert stopped(process) == 0
+    assert not (data_dir / "run.json").exists()
+
+    with started("up", "--no-embedded", "--port", "0") as (facts, process):
+        again = said(data_dir)
+        assert token not in again
+        assert str(data_dir / "token") in again
+        assert Path(facts["token_file"]).read_text().strip() == token
+        assert stopped(process) == 0
+
+
+def test_serve_registers_nothing(data_dir: Path) -> None:
+    with started("serve", "--port", "0") as (facts, process):
+        assert health(facts["url"])["status"] == "ok"
+        assert not (data_dir / "token").exists()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(LIMIT_S) == 0
+
+
+def test_the_gateway_loads_no_sql_and_warns_that_nobody_is_let_in(data_dir: Path) -> None:
+    environment = {"PYTHONPROFILEIMPORTTIME": "1", "AIGW_FASTAPI__API_PORT": "0", "AIGW_FASTAPI__METRICS_PORT": "-1"}
+    with started("gateway", "--host", "127.0.0.1", **environment) as (facts, process):
+        assert health(facts["url"])["status"] == "ok"
+        assert stopped(process) == 0
+    out = said(data_dir)
+    assert "homeport.app" in out
+    assert "sqlalchemy" not in out
+    assert "warning: Nobody can authenticate yet" in out
+    assert "HOMEPORT_MODELS_FILE" in out
+    assert not data_dir.exists()
+
+
+def test_bypass_is_warned_of_on_every_start(data_dir: Path) -> None:
+    with started("gateway", "--port", "0", AIGW_AUTH__BYPASS_EXTERNAL="true") as (_facts, process):
+        assert stopped(process) == 0
+    assert "warning: Authentication is switched off" in said(data_dir)
+    assert "Nobody can authenticate" not in said(data_dir)
+
+
+def test_a_remote_gateway_comes_later() -> None:
+    ran = homeport("serve", "--role", "instance")
+    assert ran.code == 2
+    assert "not there yet" in ran.err
+
+
+@pytest.mark.parametrize("command", ["up", "serve", "gateway"])
+def test_a_port_that_is_taken(command: str, data_dir: Path) -> None:
+    del data_dir
+    with closing(server.listen("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+        more = ["--no-embedded"] if command == "up" else []
+        ran = spawned(command, *more, "--host", "127.0.0.1", "--port", port)
+    assert ran.code == 1
+    assert f"error: Port {port} on 127.0.0.1 cannot be used: Address already in use." in ran.err
+    assert "--port" in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_a_metrics_port_that_is_taken(data_dir: Path) -> None:
+    del data_dir
+    with closing(server.listen("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+        ran = spawned("serve", "--port", "0", HOMEPORT_METRICS_PORT=port)
+    assert ran.code == 1
+    assert "HOMEPORT_METRICS_PORT" in ran.err
+
+
+def test_an_address_of_another_machine(data_dir: Path) -> None:
+    del data_dir
+    ran = spawned("serve", "--host", "192.0.2.1", "--port", "0")
+    assert ran.code == 1
+    assert "choose another one with --host" in ran.err
+
+
+def test_a_data_directory_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    ran = homeport("up", "--data-dir", str(tmp_path / "file"), HOMEPORT_METRICS_PORT="-1")
+    assert ran.code == 1
+    assert f"The data directory {tmp_path / 'file'} is a file." in ran.err
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a file system that nobody can write to")
+def test_a_data_directory_that_cannot_be_written() -> None:
+    for folder in ("/proc/homeport", "/proc"):
+        ran = homeport("up", "--data-dir", folder, HOMEPORT_METRICS_PORT="-1")
+        assert ran.code == 1
+        assert ran.err.splitlines()[-1].startswith(f"error: The data directory {folder} cannot be ")
+        assert "HOMEPORT_DATA_DIR" in ran.err
+
+
+def test_a_disk_that_is_nearly_full(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(_data_dir.shutil, "disk_usage", lambda _folder: usage._replace(free=10 * 1024**2))
+    ran = homeport("up")
+    assert ran.code == 1
+    assert f"Only 10 MiB are free under {data_dir}" in ran.err
+
+
+def test_a_full_disk_is_a_sentence(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_folder: Path) -> bool:
+        raise OSError(28, "No space left on device", str(data_dir / "lock"))
+
+    monkeypatch.setattr(_data_dir, "writable", full)
+    ran = homeport("up")
+    assert ran.code == 1
+    assert ran.err.splitlines()[-1].startswith("error: The disk is full (")
+
+
+@pytest.mark.real_model
+def test_up_with_the_embedded_model_completes_code(data_dir: Path, tmp_path: Path) -> None:
+    file = tmp_path / "add.py"
+    file.write_text("def add(a, b):\n    return ")
+    with started("up", "--port", "0") as (_facts, process):
+        assert "smollm2" in said(data_dir)
+        found = homeport("complete", f"{file}:2", "--max-tokens", "8", "--json").json
+        assert found["model"] == "smollm2"
+        assert found["text"]
+        assert homeport("doctor").code == 0
+        assert stopped(process) == 0
