@@ -17,7 +17,7 @@ PIECES = [
     *("```python\n", "```\n", "\n```", "Here is it:\n", "`", "<|fim_middle|>", "<|im", "</s>"),
     *("return x", "return x\n", "    return x\n", "  }\n", "}\n", ")", "))", '"', "')", "foo(", "[", "]", "});\n", ";"),
     *("a", "b", " ", "\n", "\n\n", "\r\n", "    ", "def f(x):\n", "    y = x + 1\n", "    y = x + 1", "x = [1]"),
-    *("end\n", "  end\n", "else:\n", ", timeout=3)", "value_of_something_long = compute_it_all(1)\n", "é😀"),
+    *("end\n", "  end\n", "else:\n", ", timeout=3)", " = 5", "value_of_something_long = compute_it_all(1)\n", "é😀"),
 ]
 CODE = [piece for piece in PIECES if "`" not in piece]
 STOPS: list[tuple[str, ...]] = [(), ("\n\n",), ("<|fim_middle|>", "<|file_sep|>"), ("x\n", "}\n}")]

@@ -13,6 +13,8 @@ _SPEAKING = re.compile(r"[^\W_]")
 
 LINES_BELOW = 6
 """Non-blank lines of the suffix in which an answer may be found to have arrived."""
+BELOW = 1500
+"""Characters in which they are looked for."""
 REACH = 4000
 """Characters on each side of the cursor that are searched for repeated lines."""
 
@@ -37,7 +39,7 @@ class Cursor:
     @cached_property
     def below(self) -> tuple[str, ...]:
         """The first non-blank lines that follow, without white space at their ends."""
-        text = self.line + self.after[:REACH] if self.on_next else self.after[len(self.rest) :][:REACH]
+        text = self.line + self.after[:BELOW] if self.on_next else self.after[len(self.rest) : len(self.rest) + BELOW]
         return tuple(line.rstrip() for line in text.split("\n", 4 * LINES_BELOW) if line.strip())[:LINES_BELOW]
 
     @property

@@ -18,7 +18,7 @@ HEADERS = 3
 REACH = 2000
 """Characters that an echo may have."""
 SHORT = 4
-"""Characters that the cursor's line must have to be recognised on its own."""
+"""Characters that an echo must have."""
 SPEAKING = 12
 """Letters and digits that one repeated line must have to be an echo on its own."""
 
@@ -44,6 +44,10 @@ class Echo:
             return text
         self._buffer += text
         while answer := self._buffer.lstrip():
+            # Every echo has that many characters and begins in the code that it repeats.
+            if answer[:SHORT] not in self._cursor.before[-REACH:]:
+                self._open = False
+                return self.end()
             if not self._echoes:
                 margin = self._buffer[: len(self._buffer) - len(answer)]
                 self._echoes = tuple(_echoes(self._cursor, answer[0], margin))
@@ -72,7 +76,8 @@ def _echoes(cursor: Cursor, first: str, margin: str) -> Iterator[str]:
     `margin` is the white space that the answer begins with.
     """
     line = cursor.line.lstrip()
-    if line.startswith(first) and (_is_whole(line) or (margin and cursor.line.startswith(margin + first))):
+    indented = bool(margin) and cursor.line.startswith(margin + first)
+    if line.startswith(first) and len(line.rstrip()) >= SHORT and (indented or _is_whole(line)):
         yield line
     before = cursor.before[-REACH:]
     starts = _starts(before[: len(before) - len(cursor.line)].split("\n")[:-1], cursor.line, first)
@@ -86,8 +91,7 @@ def _echoes(cursor: Cursor, first: str, margin: str) -> Iterator[str]:
 
 def _is_whole(line: str) -> bool:
     """Whether the cursor's line says enough to be recognised without its indentation."""
-    spaced = len(line.rstrip()) >= SHORT and " " in line
-    return spaced or weight(line) >= SPEAKING
+    return " " in line or weight(line) >= SPEAKING
 
 
 def _speaks(echo: str, cursor: Cursor) -> bool:

@@ -25,6 +25,7 @@ _FENCE = re.compile(r"\n {0,3}`{3,9}([^`\n]{0,40})(?=\n)")
 _MAY_BE_FENCE = re.compile(r"\n {0,3}(?:`{1,2}|`{3,9}[^`\n]{0,40})?$")
 _MAY_BE_OPENING = re.compile(r"\s{0,80}|(?:\s{0,80}\n)? {0,3}(?:`{1,2}|`{3,9}[^`\n]{0,40})?")
 _MAY_BE_LEADING = re.compile(r"^`{1,9}(?:(?<=```)[^`\n]{0,40})?\Z", re.MULTILINE)
+_CODE = re.compile(r"\s*[^\s`A-Z]")
 _OWN = frozenset(("markdown", "md", "mdx"))
 
 
@@ -70,6 +71,8 @@ class Unfence:
 
     def _open(self) -> None:
         """Find out, as far as the text allows, whether a fence begins the answer."""
+        if _CODE.match(self._buffer):
+            self._opening = False
         while self._opening:
             fence = _OPENING.match(self._buffer) or self._fence_after_lead()
             if fence is None:

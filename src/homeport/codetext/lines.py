@@ -25,6 +25,7 @@ ARRIVED = 4
 """Lines in a row that equal those below are enough, whatever they say."""
 FENCE = "```"
 
+_NO_STREAKS = (0,) * (BLOCK + 1)
 _LEAVES = re.compile(r"(?:return|break|continue|raise|throw|goto|pass)\b")
 _CLOSES = re.compile(r"[)\]}>;,]+$|(?:end|fi|done|esac|endif|endfunction)\b[;,.)]*$|</[\w:.-]+>$|\}? ?else:?(?: \{)?$")
 
@@ -39,7 +40,19 @@ class Lines:
     """
 
     __slots__ = (
-        *("_arrived", "_at", "_cursor", "_fenced", "_flowing", "_given", "_lines", "_partial", "_seen", "_streaks"),
+        *(
+            "_arrived",
+            "_at",
+            "_cursor",
+            "_fenced",
+            "_flowing",
+            "_given",
+            "_known",
+            "_lines",
+            "_partial",
+            "_seen",
+            "_streaks",
+        ),
         "cut",
     )
 
@@ -61,7 +74,9 @@ class Lines:
         """So many of the last lines equal those below the cursor …"""
         self._at = 0
         """… beginning with this one."""
-        self._streaks = [0] * (BLOCK + 1)
+        self._known: set[str] = set()
+        """The lines of the answer, in no order."""
+        self._streaks = _NO_STREAKS
         """By distance: how many of the last lines equal the one that far ahead of them."""
         self.cut = False
 
@@ -122,6 +137,7 @@ class Lines:
         self._seen = self._seen or bool(line.strip())
         if self._flowing:
             self._flowing = False
+            self._known.add(self._full(self._given, line))
             self._given = len(self._lines)
             return last_part
         return self._settle(len(self._lines) - 1, line)
@@ -131,13 +147,16 @@ class Lines:
         if line.startswith(FENCE) and self._is_fence():
             self._truncate(at)
             return self._cut_below() if self._is_over() else self._cut()
-        self._compare(at, self._full(at, line).rstrip())
-        if self._is_there():
+        line = self._full(at, line)
+        self._compare(at, line.rstrip())
+        if self._arrived and self._is_there():
             return self._cut_below()
-        if repeated := self._repeated(at):
+        if repeated := self._repeated(at, line):
             del self._lines[repeated:]
             return self._cut()
-        until = min(at + 1 - max(self._streaks), self._at if self._arrived else at + 1)
+        until = self._at if self._arrived else at + 1
+        if self._streaks is not _NO_STREAKS:
+            until = min(until, at + 1 - max(self._streaks))
         return self._give(self._without_blank(until))
 
     def _give(self, until: int) -> str:
@@ -198,8 +217,6 @@ class Lines:
 
     def _is_there(self) -> bool:
         """Whether so much equals the code below that no further line can change it."""
-        if not self._arrived:
-            return False
         below = self._cursor.below[: self._arrived]
         if len(below) >= ARRIVED:
             return True
@@ -240,18 +257,25 @@ class Lines:
 
     # Where the answer goes round in circles.
 
-    def _repeated(self, at: int) -> int:
+    def _repeated(self, at: int, line: str) -> int:
         """Where the second copy of a block begins that now stands there often enough; 0 for none."""
-        line = self._full(at, self._lines[at])
+        if line not in self._known:
+            self._known.add(line)
+            self._streaks = _NO_STREAKS
+            return 0
+        streaks = [0] * (BLOCK + 1)
         for distance in range(1, min(BLOCK, at) + 1):
-            if line != self._full(at - distance, self._lines[at - distance]):
-                self._streaks[distance] = 0
-                continue
-            self._streaks[distance] += 1
-            streak = self._streaks[distance]
-            if streak >= distance * (COPIES - 1) and streak >= distance * (self._copies(at, distance) - 1):
-                return at + 1 - streak
-        return 0
+            if line == self._full(at - distance, self._lines[at - distance]):
+                streaks[distance] = self._streaks[distance] + 1
+        self._streaks = tuple(streaks)
+        return next(
+            (at + 1 - streak for distance, streak in enumerate(streaks) if self._loops(at, distance, streak)), 0
+        )
+
+    def _loops(self, at: int, distance: int, streak: int) -> bool:
+        """Whether the last `streak` lines, each equal to the one `distance` ahead of it, are enough for a loop."""
+        enough = distance and streak >= distance * (COPIES - 1)
+        return bool(enough) and streak >= distance * (self._copies(at, distance) - 1)
 
     def _copies(self, at: int, distance: int) -> int:
         """How many copies of the last `distance` lines are a loop."""
@@ -263,6 +287,4 @@ class Lines:
 
 def _same(line: str, below: str) -> bool:
     """Equal, and as far in when they say little."""
-    if line == below:
-        return True
-    return line.strip() == below.strip() and weight(below) >= SPEAKING
+    return line == below or (line.strip() == below.strip() and weight(below) >= SPEAKING)

@@ -77,7 +77,8 @@ class Overlap:
             start = end
         for _ in range(COPIES):
             start -= len(rest) if text.endswith(rest, 0, start) else 0
-        return start if start < end else len(text)
+        # White space at the end may be where such a rest begins.
+        return start if start < end or rest[0].isspace() else len(text)
 
     def _without_overlap(self, given: str, tail: str) -> str:
         core = self._core(tail)
@@ -91,7 +92,7 @@ class Overlap:
             surely = _net(self._rest) > 0
         else:
             return tail
-        if surely and fits(self._cursor, given + tail):
+        if not sizes or (surely and fits(self._cursor, given + tail)):
             return tail
         for size in sizes if surely else ():
             if fits(self._cursor, given + core[:-size]):
