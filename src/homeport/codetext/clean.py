@@ -4,7 +4,7 @@ An answer passes through stages, each of which takes text and gives what surely 
 looks at how the text was cut into pieces, so any chunking of an answer gives the same whole.
 
 stage      takes away                                  holds back at most
-sentinels  a stop or a sentinel and all behind it      what may be one: the longest has 23 characters
+sentinels  a stop or a sentinel and all behind it      what may be one: the longest has 21 characters
 fences     fences, a sentence ahead, all behind        400 characters that read like a sentence
 echo       the code that ends at the cursor, repeated  the beginning, while it agrees with that code
 lines      all from the code below or a loop on;       each line after the first visible one until it

@@ -40,19 +40,17 @@ class Lines:
     """
 
     __slots__ = (
-        *(
-            "_arrived",
-            "_at",
-            "_cursor",
-            "_fenced",
-            "_flowing",
-            "_given",
-            "_known",
-            "_lines",
-            "_partial",
-            "_seen",
-            "_streaks",
-        ),
+        "_arrived",
+        "_at",
+        "_cursor",
+        "_fenced",
+        "_flowing",
+        "_given",
+        "_known",
+        "_lines",
+        "_partial",
+        "_seen",
+        "_streaks",
         "cut",
     )
 
