@@ -143,16 +143,22 @@ class _Wire(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.heard = True
         if self.complete:
-            # an answer that nobody asked for: this connection cannot be trusted any more
-            self.lost = True
-            self.transport.abort()
+            self._distrust()
             return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
+            if self.complete:
+                self._distrust()
+                return
             self._fail(Malformed(str(error)))
         if not self.status:
             self._count_head(len(data))
+
+    def _distrust(self) -> None:
+        """Cut a connection on which something came that nobody asked for; the answer before it stands."""
+        self.lost = True
+        self.transport.abort()
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
@@ -170,6 +176,11 @@ class _Wire(asyncio.Protocol):
         self._head_bytes += size
         if self._head_bytes > HEAD_LIMIT:
             self._fail(Malformed("a head of more than 64 KiB"))
+
+    def on_message_begin(self) -> None:
+        """The start of an answer (httptools); one that follows a whole one is not taken in."""
+        if self.complete:
+            raise httptools.HttpParserError
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header line (httptools)."""
