@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
+import os
 import re
 import shutil
 import statistics
@@ -68,14 +70,14 @@ def functions() -> Iterator[tuple[str, int]]:
                 yield f"{path.relative_to(SOURCE)}:{node.name}", (node.end_lineno or 0) - first.lineno + 1
 
 
+@functools.cache
 def files_of_the_repository() -> list[Path]:
-    """Every text file that belongs to the checkout."""
-    skipped = {".git", ".venv", ".uv", ".homeport", "site", "build", "dist", ".build", ".peers"}
+    """Every file that belongs to the checkout; what was installed or built does not."""
+    skipped = {".git", ".venv", ".uv", ".uv.new", ".homeport", "site", "build", "dist", ".build", ".peers"}
     found = []
-    for path in ROOT.rglob("*"):
-        parts = path.relative_to(ROOT).parts
-        if path.is_file() and not any(part in skipped or part.endswith(("cache", "cache__")) for part in parts):
-            found.append(path)
+    for folder, inner, names in os.walk(ROOT):
+        inner[:] = [name for name in inner if name not in skipped and not name.endswith(("cache", "cache__"))]
+        found += [Path(folder, name) for name in names]
     return found
 
 

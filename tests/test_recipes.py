@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -53,7 +54,8 @@ def write(folder: Path) -> None:
 
 
 def run(*command: str | Path) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (our own tools)
+    lean = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=lean)  # noqa: S603 (our own tools)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -76,7 +78,7 @@ def test_the_tests_of_the_recipes_pass(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text(CONFTEST)
     config = tmp_path / "pytest.ini"
     config.write_text("[pytest]\nanyio_mode = auto\naddopts = --import-mode=importlib -p no:cacheprovider\n")
-    run(sys.executable, "-m", "pytest", "-q", "-c", config, tmp_path / "tests")
+    run(sys.executable, "-m", "pytest", "-q", "-p", "anyio", "-c", config, tmp_path / "tests")
 
 
 def test_recipes_are_written_as_everything_is(tmp_path: Path) -> None:
