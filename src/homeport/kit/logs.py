@@ -192,10 +192,15 @@ def readable(line: MutableMapping[str, Any], *, colours: bool = False) -> str:
     )
     head = f"{paint(str(line.get('timestamp', ''))[11:19], '2')} {paint(f'{level:<7}', _COLOURS.get(level, '0'))}"
     trouble = f"\n{line['exception']}" if line.get("exception") else ""
-    return f"{head} {line.get('message', '')}  {facts}".rstrip() + trouble
+    return f"{head} {_shown(line.get('message', ''))}  {facts}".rstrip() + trouble
 
 
 def _plain(value: object) -> str:
+    text = _shown(value)
+    return f'"{text}"' if " " in text else text
+
+
+def _shown(value: object) -> str:
+    """Text that cannot end its line or reach for the terminal."""
     text = str(value).replace("\n", "\\n")
-    safe = "".join(char if char.isprintable() else "?" for char in text)
-    return f'"{safe}"' if " " in safe else safe
+    return "".join(char if char.isprintable() else "?" for char in text)
