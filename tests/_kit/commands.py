@@ -64,6 +64,7 @@ def clean_environment(folder: Path) -> Iterator[None]:
             del os.environ[name]
     os.environ["HOMEPORT_DATA_DIR"] = str(folder)
     os.environ["HOMEPORT_METRICS_PORT"] = "-1"
+    os.environ["HOMEPORT_PORT"] = "9"  # nobody listens there, whatever else runs on this machine
     os.chdir(folder.parent)
     try:
         yield

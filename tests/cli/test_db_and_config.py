@@ -77,7 +77,7 @@ def test_every_setting_is_shown_with_where_it_came_from(data_dir: Path) -> None:
     assert rows["drain_s"] == {"setting": "drain_s", "value": 3.0, "from": "homeport.toml"}
     assert rows["auth_bypass"] == {"setting": "auth_bypass", "value": True, "from": "AIGW_AUTH__BYPASS_EXTERNAL"}
     assert rows["data_dir"] == {"setting": "data_dir", "value": str(data_dir), "from": "HOMEPORT_DATA_DIR"}
-    assert rows["port"] == {"setting": "port", "value": 5050, "from": "default"}
+    assert rows["gateway_port"] == {"setting": "gateway_port", "value": 5052, "from": "default"}
 
 
 @pytest.mark.parametrize("how", ["--json", "--changed"])

@@ -126,10 +126,10 @@ def test_wrong_settings_have_a_line_each(data_dir: Path) -> None:
 
 
 def test_a_wrong_setting_of_the_file(data_dir: Path) -> None:
-    (data_dir.parent / "homeport.toml").write_text("port = 'x'\n")
+    (data_dir.parent / "homeport.toml").write_text("drain_s = 'x'\n")
     ran = homeport("config", "show")
     assert ran.code == 2
-    assert "HOMEPORT_PORT (homeport.toml) cannot be 'x'" in ran.err
+    assert "HOMEPORT_DRAIN_S (homeport.toml) cannot be 'x'" in ran.err
 
 
 def test_a_file_that_is_not_toml(data_dir: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import shutil
 import signal
@@ -15,13 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 from commands import Ran, homeport
 
-from homeport.cli import _data_dir
+from homeport.cli import _data_dir, main
 from homeport.kit import server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 PROGRAM = Path(sys.executable).with_name("homeport")
 LIMIT_S = 60
@@ -52,17 +54,19 @@ def started(*arguments: str, **environment: str) -> Iterator[tuple[dict[str, Any
                 process.send_signal(signal.SIGINT)
 
 
-def spawned(*arguments: str, **environment: str) -> Ran:
-    """A server process that is expected to give up."""
-    done = subprocess.run(  # noqa: S603 (our own program)
-        [PROGRAM, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=LIMIT_S,
-        env=os.environ | environment,
-    )
-    return Ran(code=done.returncode, out=done.stdout, err=done.stderr)
+@pytest.fixture
+def give_up(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Ran]]:
+    """Runs a server that cannot start, with the real standard error that its logs want."""
+
+    def run(*arguments: str) -> Ran:
+        with pytest.raises(SystemExit) as end:
+            main(list(arguments))
+        printed = capfd.readouterr()
+        return Ran(code=int(end.value.code or 0), out=printed.out, err=printed.err)
+
+    yield run
+    structlog.reset_defaults()
+    logging.getLogger().handlers.clear()
 
 
 def said(data_dir: Path) -> str:
@@ -142,30 +146,32 @@ def test_a_remote_gateway_comes_later() -> None:
 
 
 @pytest.mark.parametrize("command", ["up", "serve", "gateway"])
-def test_a_port_that_is_taken(command: str, data_dir: Path) -> None:
+def test_a_port_that_is_taken(command: str, data_dir: Path, give_up: Callable[..., Ran]) -> None:
     del data_dir
     with closing(server.listen("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
         more = ["--no-embedded"] if command == "up" else []
-        ran = spawned(command, *more, "--host", "127.0.0.1", "--port", port)
+        ran = give_up(command, *more, "--host", "127.0.0.1", "--port", port)
     assert ran.code == 1
     assert f"error: Port {port} on 127.0.0.1 cannot be used: Address already in use." in ran.err
     assert "--port" in ran.err
     assert "Traceback" not in ran.err
 
 
-def test_a_metrics_port_that_is_taken(data_dir: Path) -> None:
+def test_a_metrics_port_that_is_taken(
+    data_dir: Path, give_up: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+) -> None:
     del data_dir
     with closing(server.listen("127.0.0.1", 0)) as listener:
-        port = str(listener.getsockname()[1])
-        ran = spawned("serve", "--port", "0", HOMEPORT_METRICS_PORT=port)
+        monkeypatch.setenv("HOMEPORT_METRICS_PORT", str(listener.getsockname()[1]))
+        ran = give_up("serve", "--port", "0")
     assert ran.code == 1
     assert "HOMEPORT_METRICS_PORT" in ran.err
 
 
-def test_an_address_of_another_machine(data_dir: Path) -> None:
+def test_an_address_of_another_machine(data_dir: Path, give_up: Callable[..., Ran]) -> None:
     del data_dir
-    ran = spawned("serve", "--host", "192.0.2.1", "--port", "0")
+    ran = give_up("serve", "--host", "192.0.2.1", "--port", "0")
     assert ran.code == 1
     assert "choose another one with --host" in ran.err
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 
 from homeport import diagnostics
-from homeport.cli._output import document, note
+from homeport.cli._output import document, note, seconds
 from homeport.cli._server import address_of, token_of
 from homeport.cli._session import opened
 from homeport.cli._steps import screen
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from homeport.kit.settings import Settings
 
 MARKS = {"ok": ("✓", "green"), "warn": ("!", "yellow"), "fail": ("✗", "red"), "skip": ("\N{EN DASH}", "bright_black")}
+NOTICED_S = 0.001
+"""Seconds that are worth telling."""
 BROKEN, WARNED = 1, 2
 _OF_A_MODEL = ("model_reachable", "model_served", "model_answers")
 _OF_THE_EMBEDDED = ("server", "token_accepted", "model_answers")
@@ -92,8 +94,8 @@ async def _told(checks: Mapping[str, Check], scene: Scene, *, as_json: bool) -> 
     order = sorted(checks, key=lambda name: (checks[name].order, name))
     with Waiting({name: checks[name].question for name in order}) as waiting:
 
-        def seen(name: str, finding: Finding) -> None:
-            waiting.done(name, () if as_json else _lines(name, finding))
+        def seen(name: str, finding: Finding, took_s: float) -> None:
+            waiting.done(name, () if as_json else _lines(name, finding, took_s))
 
         findings = await run(checks, scene, done=seen)
     if as_json:
@@ -137,10 +139,11 @@ class Waiting:
             self._spinner = None
 
 
-def _lines(name: str, finding: Finding) -> Iterator[str]:
-    """What was seen and, under it, what to do."""
+def _lines(name: str, finding: Finding, took_s: float) -> Iterator[str]:
+    """What was seen and how long that took and, under it, what to do."""
     mark, colour = MARKS[finding.status]
-    yield f"{click.style(mark, fg=colour, bold=True)} {name:<15} {finding.saw}"
+    took = click.style(f"  {seconds(took_s)}", dim=True) if took_s >= NOTICED_S else ""
+    yield f"{click.style(mark, fg=colour, bold=True)} {name:<15} {finding.saw}{took}"
     if finding.fix:
         yield f"  {'':<15} {click.style('→', fg=colour)} {finding.fix}"
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from homeport.diagnostics import Check, Finding
@@ -10,46 +12,45 @@ from homeport.domain.errors import HomeportError
 from homeport.kit.vault import VaultError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Mapping
 
     from homeport.diagnostics._scene import Scene
+
+Asked = asyncio.Task[tuple[Finding, float]]
 
 LONGEST_S = 60.0
 """Seconds that one check may take."""
 
 
-async def run(
-    checks: Mapping[str, Check], scene: Scene, *, done: Callable[[str, Finding], None] = lambda _id, _finding: None
-) -> dict[str, Finding]:
+Done = Callable[[str, Finding, float], None]
+"""Told the check's name, what it saw and how many seconds that took."""
+
+
+async def run(checks: Mapping[str, Check], scene: Scene, *, done: Done = lambda *_: None) -> dict[str, Finding]:
     """Every finding by check, in their order; `done` is told each as soon as those before it are known."""
     order = sorted(checks, key=lambda name: (checks[name].order, name))
-    tasks: dict[str, asyncio.Task[Finding]] = {}
+    tasks: dict[str, Asked] = {}
     async with asyncio.TaskGroup() as group:
         for name in order:
             tasks[name] = group.create_task(_ask(name, checks, scene, tasks))
         for name in order:
-            done(name, await tasks[name])
-    return {name: tasks[name].result() for name in order}
+            done(name, *await tasks[name])
+    return {name: tasks[name].result()[0] for name in order}
 
 
 async def _ask(
-    name: str, checks: Mapping[str, Check], scene: Scene, tasks: Mapping[str, asyncio.Task[Finding]]
-) -> Finding:
+    name: str, checks: Mapping[str, Check], scene: Scene, tasks: Mapping[str, Asked]
+) -> tuple[Finding, float]:
     check = checks[name]
-    await asyncio.gather(*_tasks(tasks, (*check.after, *check.behind)))
-    lacking = [
-        before for before in check.after if before in tasks and tasks[before].result().status in {"fail", "skip"}
-    ]
+    await asyncio.gather(*(tasks[before] for before in (*check.after, *check.behind) if before in tasks))
+    lacking = [before for before in check.after if before in tasks and before not in scene.passed]
     if lacking:
-        return Finding(status="skip", saw=f"Not asked: it needs {' and '.join(lacking)}.")
+        return Finding(status="skip", saw=f"Not asked: it needs {' and '.join(lacking)}."), 0.0
+    started = time.perf_counter()
     finding = await _look(check, scene)
     if finding.status != "skip":
         (scene.failed if finding.status == "fail" else scene.passed).add(name)
-    return finding
-
-
-def _tasks(tasks: Mapping[str, asyncio.Task[Finding]], names: Iterable[str]) -> list[asyncio.Task[Finding]]:
-    return [tasks[name] for name in names if name in tasks]
+    return finding, time.perf_counter() - started
 
 
 async def _look(check: Check, scene: Scene) -> Finding:
