@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from arithmetic import BUDGETS, differences, ratios, spread
 from rich.table import Table
-from scenarios import SCENARIOS, Run
+from scenarios import DISTURBED, SCENARIOS, Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -77,22 +77,36 @@ METRICS: Mapping[str, tuple[str, Callable[[Run], float | None]]] = {
 """Figure → scenario it is taken from (empty: any) and how."""
 
 
-def by_round(record: Record, target: str, metric: str) -> dict[int, float]:
-    """A target's figure in each round; any-scenario figures get a number per run."""
+def by_round(record: Record, target: str, metric: str, *, disturbed: bool = False) -> dict[int, float]:
+    """A target's figure in each round, disturbed runs only if asked for; any-run figures get a number per run.
+
+    A run in which a server of ours had faults is left out: it would look cheap.
+    """
     scenario, value = METRICS[metric]
     runs = [run for run in record.runs if run.target == target and scenario in {"", run.scenario}]
-    counted = [run for run in runs if not (run.faults and target in OURS)]
-    keyed = ((run.round if scenario else number, value(run)) for number, run in enumerate(counted))
+    sound = [run for run in runs if not (run.faults and target in OURS) and (disturbed or not run.disturbed)]
+    keyed = ((run.round if scenario else n, value(run)) for n, run in enumerate(sound))
     return {number: figure for number, figure in keyed if figure is not None}
 
 
 def figure(record: Record, target: str, metric: str) -> Spread | None:
-    """A target's figure over rounds."""
-    return spread(by_round(record, target, metric).values())
+    """A target's figure over rounds; over disturbed ones where there is no other."""
+    calm = by_round(record, target, metric)
+    return spread((calm or by_round(record, target, metric, disturbed=True)).values())
+
+
+def _neighbours(
+    record: Record, ours: tuple[str, str], theirs: tuple[str, str]
+) -> tuple[dict[int, float], dict[int, float]]:
+    """Two servers' figures in rounds that both have; disturbed rounds where there is no other."""
+    calm = by_round(record, *ours), by_round(record, *theirs)
+    if calm[0].keys() & calm[1].keys():
+        return calm
+    return by_round(record, *ours, disturbed=True), by_round(record, *theirs, disturbed=True)
 
 
 def _ratio(record: Record, ours: tuple[str, str], theirs: tuple[str, str]) -> Spread | None:
-    return ratios(by_round(record, *ours), by_round(record, *theirs))
+    return ratios(*_neighbours(record, ours, theirs))
 
 
 def times_nginx(record: Record, target: str, metric: str, *, base: str = "") -> Spread | None:
@@ -102,7 +116,7 @@ def times_nginx(record: Record, target: str, metric: str, *, base: str = "") -> 
 
 def added(record: Record, target: str, metric: str) -> Spread | None:
     """What a target adds to asking the upstream directly, in the same round."""
-    return differences(by_round(record, target, metric), by_round(record, "direct", metric))
+    return differences(*_neighbours(record, (target, metric), ("direct", metric)))
 
 
 def budget_figures(record: Record) -> dict[str, Spread | None]:
@@ -241,9 +255,31 @@ def notes(record: Record) -> list[str]:
     found += [
         f"{name} is not installed, so it was left out. To install it: {how}" for name, how in record.absent.items()
     ]
-    others = spread(run.others for run in record.runs if run.load)
+    return [*found, *_noise(record)]
+
+
+def _noise(record: Record) -> list[str]:
+    loaded = [run for run in record.runs if run.load]
+    others, disturbed = spread(run.others for run in loaded), sum(run.disturbed for run in loaded)
+    found = []
     if others and others.median > NOISE:
         found.append(f"Noisy: other programs took {others.median:.0%} of the server's core (median over runs).")
+    if disturbed:
+        found.append(
+            f"In {disturbed} of {len(loaded)} runs other programs took more than {DISTURBED:.0%} of the server's core; "
+            "they count only where there is no quieter run."
+        )
+    return found
+
+
+def failures(record: Record, *, slack: float) -> list[str]:
+    """Why a record is not good enough: budgets missed by more than `slack`, faults of Homeport or of its measure."""
+    figures = budget_figures(record)
+    found = [f"{run.target}, {run.scenario}: {run.faults}" for run in record.runs if run.faults and run.target in OURS]
+    for budget in BUDGETS:
+        value = figures[budget.figure]
+        if value and budget.outcome(value.median, slack=slack) == "broken":
+            found.append(f"{budget.what}: {number(value.median)} {budget.unit}, budget {budget.limit}")
     return found
 
 

@@ -51,6 +51,8 @@ CLOSED_WARM = ("--connections", "32", "--seconds", "0.5")
 BUSY = ("--stream", "--connections", "200", "--requests", "200", "--ramp", "200", "--seconds", "8", "--grace", "4")
 BUSY_WARM = ("--stream", "--connections", "40", "--requests", "40", "--seconds", "4", "--grace", "2")
 WARM_CHUNKS = 20
+DISTURBED = 0.2
+"""Share of the server's core: a server that has to wait for it finds several chunks at once, which is cheaper."""
 RELAYED = (*BUSY, "--events", "100")
 
 SCENARIOS = (
@@ -133,6 +135,11 @@ class Run:
     """What the upstream counted meanwhile."""
     others: float = 0.0
     """Share of the server's core that other programs took."""
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether other programs took so much of the server's core that the figure says little."""
+        return self.others > DISTURBED
 
     @property
     def faults(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,14 +46,68 @@ def test_a_floor_breaks_below_half_of_it(value: float, outcome: str) -> None:
     assert Budget(figure="f", what="w", limit=40, unit="x", at_least=True).outcome(value, slack=2) == outcome
 
 
-def test_a_run_with_unfinished_streams_is_never_a_good_one() -> None:
-    from report import verdict  # noqa: PLC0415 (on the path only within a test)
+def _run(**known: Any) -> Any:
     from scenarios import Run  # noqa: PLC0415 (on the path only within a test)
 
-    run = Run(scenario="st_10k", target="homeport", round=1, start_s=0, idle_mb=0, load={"good": 9, "unfinished": 1})
-    assert run.faults == "1 unfinished"
-    assert verdict([run], {}, slack=2) == 1
-    assert verdict([Run(scenario="st_10k", target="homeport", round=1, start_s=0, idle_mb=0)], {}, slack=2) == 0
+    load = {"good": 100, "events": 1000, "seconds": 1.0}
+    return Run(
+        **{"scenario": "ns_sat", "target": "homeport", "round": 0, "start_s": 1, "idle_mb": 50, "load": load, **known}
+    )
+
+
+def _record(*runs: Any) -> Any:
+    from report import Record  # noqa: PLC0415 (on the path only within a test)
+
+    said = "said"
+    return Record(
+        when=said, commit=said, machine=said, versions={}, load_before=said, load_after=said, command=said, runs=runs
+    )
+
+
+def test_a_run_with_unfinished_streams_fails_and_does_not_count() -> None:
+    import report  # noqa: PLC0415 (on the path only within a test)
+
+    cheap = _run(cpu_us=10.0, load={"good": 10, "unfinished": 90, "seconds": 1.0})
+    record = _record(cheap, _run(round=1, cpu_us=5000.0))
+    assert report.failures(record, slack=2) == ["homeport, ns_sat: 90 unfinished"]
+    assert report.by_round(record, "homeport", "request_us") == {1: 50.0}
+    assert report.failures(_record(_run(cpu_us=5000.0)), slack=2) == []
+
+
+def test_a_missed_budget_is_told_with_what_was_measured() -> None:
+    import report  # noqa: PLC0415 (on the path only within a test)
+
+    record = _record(_run(cpu_us=24_000.0), _run(target="nginx", cpu_us=1000.0))
+    assert report.failures(record, slack=2) == ["CPU per completion, not streamed: 24.0 x nginx, budget 11"]
+
+
+def test_a_disturbed_run_counts_only_where_there_is_no_quieter_one() -> None:
+    import report  # noqa: PLC0415 (on the path only within a test)
+
+    disturbed, quiet = _run(cpu_us=100.0, others=0.5), _run(round=1, cpu_us=200.0)
+    for runs, expected in (((disturbed, quiet), 2.0), ((disturbed,), 1.0)):
+        found = report.figure(_record(*runs), "homeport", "request_us")
+        assert found is not None
+        assert (found.median, found.rounds) == (expected, 1)
+
+
+def test_neighbours_of_disturbed_rounds_are_compared_rather_than_none() -> None:
+    import report  # noqa: PLC0415 (on the path only within a test)
+
+    ours = [_run(cpu_us=100.0, others=0.5), _run(round=1, cpu_us=200.0)]
+    nginx = [_run(target="nginx", cpu_us=50.0), _run(target="nginx", round=1, cpu_us=50.0, others=0.5)]
+    found = report.times_nginx(_record(*ours, *nginx), "homeport", "request_us")
+    assert found is not None
+    assert (found.low, found.high) == (2.0, 4.0)
+
+
+def test_the_page_shows_every_server_and_every_budget() -> None:
+    import report  # noqa: PLC0415 (on the path only within a test)
+    from arithmetic import BUDGETS  # noqa: PLC0415 (on the path only within a test)
+
+    page = report.page(_record(_run(cpu_us=5000.0), _run(target="nginx", cpu_us=1000.0)))
+    assert "| homeport | 50.0 | 5.00 | 100 |" in page
+    assert all(f"| {budget.what} | " in page for budget in BUDGETS)
 
 
 def test_the_token_of_the_benchmark_is_one() -> None:
