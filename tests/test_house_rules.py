@@ -41,6 +41,7 @@ SHELVES = {
 }
 """Rooms in which a file is an offer, and the recipe that says how to add one."""
 EXAMPLES = {"homeport families"}
+INVENTED = ("tests/families/golden/NAME", "tests/families/golden/stable_code")
 """What the recipes invent."""
 ADDRESSES_IN_CODE = re.compile(
     r"https?://(127\.0\.0\.1|localhost|\[::1\]|\{|\.\.\.|$)"
@@ -218,6 +219,12 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
     targets = [target for target in re.findall(r"\]\(([^)#\s]+)", text) if not target.startswith(("http", "mailto"))]
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")) + sorted(ROOT.glob("*.md")), ids=str)
+def test_files_that_a_page_names_are_there(page: Path) -> None:
+    names = re.findall(r"`((?:tests|tools|requirements|\.ci)/[\w./-]+\.(?:py|txt|sh))`", page.read_text())
+    assert [name for name in names if not (ROOT / name).exists() and not name.startswith(INVENTED)] == []
 
 
 @pytest.mark.parametrize("record", sorted((DOCS / "decisions").glob("0*.md")), ids=lambda path: path.stem)
