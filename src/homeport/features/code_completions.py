@@ -76,7 +76,9 @@ def build(bench: Workbench, model: Model, wanted: CodeRequest, language: Languag
     answer_tokens = answer_room(bench, model, wanted.sampling.max_tokens or family.completion_tokens)
     characters = budget(bench, model, answer_tokens, bench.completion_prompt_tokens)
     files = related_files(wanted.related, budget=int(characters * RELATED_SHARE))
-    fim = family.fim
+    text = model.platform in bench.text_platforms
+    # asked in words, the family's sentinels would only be noise
+    fim = family.fim if text and family.completion == "fim" else None
     ahead = lead(files, fim.file if fim else "", fim.current if fim else "", language, wanted.file_name)
     code = window(wanted.before, wanted.after, budget=max(characters - len(ahead), characters // 2))
     sampling = Sampling(
@@ -86,7 +88,7 @@ def build(bench: Workbench, model: Model, wanted: CodeRequest, language: Languag
         seed=wanted.sampling.seed,
         stop=(*wanted.sampling.stop, *(fim.stops if fim else ()), *family.stops)[:16],
     )
-    return say(family, code, ahead, sampling, wanted, language, text=model.platform in bench.text_platforms)
+    return say(family, code, ahead, sampling, wanted, language, text=text)
 
 
 def say(  # noqa: PLR0913 (the parts of one prompt)
