@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs requirements/LOCK.txt and this checkout into .venv: sh tools/install.sh run|dev
 #
-# Needs Python 3.11 or newer and nothing else: no compiler, no uv, no activated environment.
+# Needs Python 3.11 or newer: no compiler, no uv, no activated environment. As root on Debian
+# and Ubuntu it adds python3-pip and libgomp1 where they are missing; elsewhere it asks for them.
 # Only wheels whose hashes stand in requirements/ are installed. Mirrors: what pip is told, by
 # pip.conf or PIP_INDEX_URL, PIP_CERT, PIP_NO_INDEX and PIP_FIND_LINKS, uv is told too;
 # UV_DEFAULT_INDEX and SSL_CERT_FILE win.
@@ -47,15 +48,23 @@ find_pip() {
     return 1
 }
 
+on_debian_as_root() {
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null
+}
+
+add_from_debian() {
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq >/dev/null
+    apt-get install -qq -y --no-install-recommends "$1" >/dev/null
+}
+
 # A Python without pip: its own bundled pip, or, for root on Debian and Ubuntu, the system's.
 make_pip() {
     if "$python" -m venv .uv.new/pip >/dev/null 2>&1; then
         pip_python=.uv.new/pip/bin/python
-    elif [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    elif on_debian_as_root; then
         say "$python has no pip: installing Debian's python3-pip"
-        export DEBIAN_FRONTEND=noninteractive
-        apt-get update -qq >/dev/null && apt-get install -qq -y --no-install-recommends python3-pip >/dev/null &&
-            find_pip || stop "apt-get could not install python3-pip; its words are above."
+        { add_from_debian python3-pip && find_pip; } || stop "apt-get could not install python3-pip; its words are above."
     else
         stop "$python has no pip." \
             "Install it (Debian, Ubuntu: sudo apt-get install python3-pip; Fedora: sudo dnf install python3-pip) and run make again."
@@ -115,7 +124,20 @@ install_packages() {
     .uv/bin/uv pip install -q --offline --no-deps --no-build-isolation --python .venv --editable .
 }
 
+# The one library that the engine of the embedded model expects of the system.
+find_openmp() {
+    if .venv/bin/python -c 'import xllamacpp' >/dev/null 2>&1; then
+        return
+    elif on_debian_as_root && say "Installing Debian's libgomp1 for the embedded model" && add_from_debian libgomp1; then
+        return
+    fi
+    printf '%s\n' "The embedded model needs the OpenMP library of GCC, which is not here." \
+        "Install it (Debian, Ubuntu: sudo apt-get install libgomp1; Fedora: sudo dnf install libgomp)," \
+        "or go without: make up ARGS=--no-embedded" >&2
+}
+
 find_python
 install_uv
 use_the_mirror_of_pip
 install_packages
+find_openmp

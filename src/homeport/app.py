@@ -52,7 +52,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-PEPPER = "pat-pepper"
 LAST_USED_S = 15.0
 RUN_FILE = "run.json"
 """In the data directory while an instance runs: its URL and process id."""
@@ -229,7 +228,7 @@ async def run_instance(
         await registry.refresh()
         gate = Gate(
             lambda: registry.current,
-            vault.derive(PEPPER),
+            vault.derive(tokens.PEPPER),
             bypass=settings.auth_bypass,
             fresh=lambda: registry.healthy,
         )
@@ -262,7 +261,7 @@ def _announce(settings: Settings, stack: contextlib.AsyncExitStack, url: str, re
 async def run_gateway(settings: Settings, logs: Logs, *, ready: Callable[[str], None]) -> None:
     """The gateway alone: no database; models, features and tokens from a file, if there is one."""
     vault = Vault()
-    pepper = vault.derive(PEPPER)
+    pepper = vault.derive(tokens.PEPPER)
     registry = models_file.Watched(settings.models_file, partial(tokens.seal, pepper)) if settings.models_file else None
     snapshot = Snapshot()
     current = (lambda: registry.current) if registry else (lambda: snapshot)

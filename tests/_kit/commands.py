@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from script import ModelServer, Peer
 
 from homeport import app
+from homeport.access import tokens
 from homeport.cli import _first_run, main
 from homeport.domain.models import FeatureSetting, Limits, Model, Secret
 from homeport.kit.logs import Logs
@@ -140,7 +141,7 @@ class Instance:
 
 async def furnish(store: Store, settings: Settings, endpoint: str) -> None:
     """What `up` sets up, but for the model, which is the scripted one."""
-    await _first_run.provision(store, settings.data_dir, Vault.at(settings.data_dir).derive(app.PEPPER))
+    await _first_run.provision(store, settings.data_dir, Vault.at(settings.data_dir).derive(tokens.PEPPER))
     model = Model(
         name="coder",
         platform="openai",

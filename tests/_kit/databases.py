@@ -10,7 +10,7 @@ import asyncpg
 from sqlalchemy import text
 
 from homeport.store import engine, schema
-from homeport.store.tables import metadata
+from homeport.store.tables import HEAD, metadata
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -49,14 +49,23 @@ async def everything_locked(url: str) -> AsyncIterator[None]:
         await connection.rollback()
 
 
+EMPTY = "; ".join(
+    [
+        *(f"DELETE FROM {table.name}" for table in reversed(metadata.sorted_tables)),  # noqa: S608 (our tables)
+        "INSERT INTO revision VALUES (1, 1)",
+        f"UPDATE alembic_version SET version_num = '{HEAD}'",  # noqa: S608 (our version)
+    ]
+)
+
+
 async def emptied(url: str) -> None:
-    """Leave nothing but our tables, whatever a test did to the database."""
-    if (await schema.status(url)).state != "current":
+    """Leave nothing but our tables in a PostgreSQL database, whatever a test did to it."""
+    try:
+        async with administrator(url.replace("+asyncpg", "")) as admin:
+            await admin.execute(EMPTY)
+    except asyncpg.UndefinedTableError:
         await without_tables(url)
         await schema.upgrade(url)
-        return
-    deletions = [f"DELETE FROM {table.name}" for table in reversed(metadata.sorted_tables)]  # noqa: S608 (our tables)
-    await run_sql(url, *deletions, "INSERT INTO revision VALUES (1, 1)")
 
 
 async def without_tables(url: str) -> None:

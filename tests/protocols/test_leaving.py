@@ -168,6 +168,20 @@ async def test_leaving_in_the_middle_of_the_body(patient: House, end: str) -> No
     assert not patient.models.heard
 
 
+@each_end
+async def test_leaving_with_more_requests_under_way(patient: House, end: str) -> None:
+    """What a client sent ahead does not hide that it left, and is never begun."""
+    patient.models.play = hang
+    way = WAYS[0]
+    async with patient.line() as wire:
+        await wire.send(asking("POST", way.path, way.plain) * 3)
+        peer = await patient.models.next()
+        leave(wire, end)
+        await asyncio.wait_for(peer.closed.wait(), MOST_S)
+    await gone(patient, "waiting", 0)
+    assert len(patient.models.heard) == 1
+
+
 async def test_leaving_just_after_the_end_is_no_leaving(patient: House) -> None:
     for way, stream in ASKED:
         await patient.post(way.path, way.body(stream))

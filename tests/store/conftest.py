@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 from databases import administrator, emptied, run_sql, without_tables
+from sqlalchemy import make_url
 
 from homeport.kit.vault import Vault
 from homeport.store import engine, schema
@@ -29,9 +30,8 @@ KINDS = ("sqlite", "postgresql")
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """A PostgreSQL server for the whole run: its address, as a driver takes it."""
-    given = os.environ.get("HOMEPORT_TEST_POSTGRES_URL")
-    if given:
-        yield given
+    if not OUR_OWN:
+        yield os.environ["HOMEPORT_TEST_POSTGRES_URL"]
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it says where it puts its lock file
@@ -44,20 +44,25 @@ def postgres() -> Iterator[str]:
     server.cleanup()
 
 
+OUR_OWN = "HOMEPORT_TEST_POSTGRES_URL" not in os.environ
+"""Whether the server is ours: then nothing in it need survive a crash, and it goes with everything in it."""
+
+
 @pytest.fixture(scope="session")
 async def postgres_url(postgres: str) -> AsyncIterator[str]:
     """A database of this worker's own, as the settings would name it."""
-    name = f"homeport_{os.getpid()}"
+    name = f"homeport_test_{os.getpid()}"
     async with administrator(postgres) as admin:
-        await admin.execute("ALTER SYSTEM SET fsync = off")
-        await admin.execute("SELECT pg_reload_conf()")
+        if OUR_OWN:
+            for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+                await admin.execute(f"ALTER SYSTEM SET {setting} = off")
+            await admin.execute("SELECT pg_reload_conf()")
         await admin.execute(f"CREATE DATABASE {name}")
-    address = postgres.replace("/postgres?", f"/{name}?").replace("postgresql://", "postgresql+asyncpg://")
-    yield address
-    if "HOMEPORT_TEST_POSTGRES_URL" not in os.environ:
-        return  # our own server goes with everything in it
-    async with administrator(postgres) as admin:
-        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    address = make_url(postgres).set(drivername="postgresql+asyncpg", database=name)
+    yield address.render_as_string(hide_password=False)
+    if not OUR_OWN:
+        async with administrator(postgres) as admin:
+            await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(scope="session")
@@ -74,21 +79,29 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def bare_url(kind: str, tmp_path: Path, postgres_url: str) -> str:
+def quick_dir() -> Iterator[Path]:
+    """A directory in memory, where there is one: waiting for a disk proves nothing about these tests."""
+    memory = Path("/dev/shm")  # noqa: S108 (a directory of our own inside it)
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None, prefix="homeport-") as made:
+        yield Path(made)
+
+
+@pytest.fixture
+async def bare_url(kind: str, quick_dir: Path, postgres_url: str) -> str:
     """A database without any tables."""
     if kind == "sqlite":
-        (tmp_path / "homeport.db").touch()
-        return f"sqlite+aiosqlite:///{tmp_path / 'homeport.db'}"
+        (quick_dir / "homeport.db").touch()
+        return f"sqlite+aiosqlite:///{quick_dir / 'homeport.db'}"
     await without_tables(postgres_url)
     return postgres_url
 
 
 @pytest.fixture
-async def url(kind: str, tmp_path: Path, postgres_url: str, migrated_file: Path) -> str:
+async def url(kind: str, quick_dir: Path, postgres_url: str, migrated_file: Path) -> str:
     """A database with our tables and nothing in them."""
     if kind == "sqlite":
-        shutil.copy(migrated_file, tmp_path / "homeport.db")
-        return f"sqlite+aiosqlite:///{tmp_path / 'homeport.db'}"
+        shutil.copy(migrated_file, quick_dir / "homeport.db")
+        return f"sqlite+aiosqlite:///{quick_dir / 'homeport.db'}"
     await emptied(postgres_url)
     return postgres_url
 

@@ -55,14 +55,15 @@ async def test_a_locked_database_is_busy_in_time_and_works_again(url: str, open_
 
 
 async def test_a_short_lock_is_waited_for(url: str, open_store: Opener) -> None:
-    store = await open_store()
+    store, taken = await open_store(), asyncio.Event()
 
     async def hold() -> None:
         async with everything_locked(url):
+            taken.set()
             await asyncio.sleep(0.1)
 
     holder = asyncio.create_task(hold())
-    await asyncio.sleep(0.05)
+    await taken.wait()
     await store.add_model(SPARE, by="ada")
     await holder
 
@@ -160,7 +161,7 @@ async def test_a_server_that_is_not_there_is_unreachable(address: str, vault: Va
     assert "canary" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("old", "new"), [("/homeport_", "/missing_"), ("postgres:", "nobody:")])
+@pytest.mark.parametrize(("old", "new"), [("/homeport_", "/missing_"), ("//postgres", "//nobody")])
 async def test_a_server_that_does_not_let_us_in_is_unreachable(
     postgres_url: str, vault: Vault, old: str, new: str
 ) -> None:

@@ -12,6 +12,8 @@ import secrets
 import zlib
 
 PREFIX = "hp"
+PEPPER = "pat-pepper"
+"""What the instance's pepper is derived for, from its root key."""
 PATTERN = r"\bhp_[0-9A-Za-z]{36}\b"
 """What a scanner for leaked secrets may look for."""
 

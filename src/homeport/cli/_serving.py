@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from homeport import app
+from homeport.access import tokens
 from homeport.cli import _first_run
 from homeport.cli._data_dir import TOKEN, claimed
 from homeport.cli._logged import logged, warn_of_bypass
@@ -40,7 +41,7 @@ class _Opening:
         """Set up what a newcomer lacks; a production server gets nothing it was not given."""
         if self.first_run:
             self.steps("Administrator, token, model")
-            pepper = vault_of(self.settings).derive(app.PEPPER)
+            pepper = vault_of(self.settings).derive(tokens.PEPPER)
             self.made = await _first_run.provision(store, self.settings.data_dir, pepper, embedded=self.embedded)
 
     def ready(self, url: str) -> None:

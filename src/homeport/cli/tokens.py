@@ -92,9 +92,7 @@ def create(*, name: str, user: str, scopes: str, expires: datetime | None, as_js
 
 def pepper() -> bytes:
     """What digests of tokens are made with, from the root keys of the data directory."""
-    from homeport.app import PEPPER  # noqa: PLC0415 (loads the whole server)
-
-    return vault_of(load()).derive(PEPPER)
+    return vault_of(load()).derive(tokens.PEPPER)
 
 
 def _scopes(text: str) -> frozenset[str]:

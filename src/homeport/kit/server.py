@@ -34,6 +34,8 @@ log = structlog.get_logger()
 HEADER_BYTES = 32 * 1024
 HEADER_COUNT = 100
 HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
+PIPELINED = 8
+"""Requests that may wait on one connection before it is no longer read."""
 CLIENT_LEFT = "client left"
 """The message of the CancelledError that a request sees when its client is gone."""
 FAREWELL_S = 1.0
@@ -219,8 +221,10 @@ class Connection(HttpToolsProtocol):
         if not answering:
             self._start_asgi_task(self.cycle, self.app)
         else:
-            self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))
+            # who does not read does not see that the client leaves
+            if len(self.pipeline) >= PIPELINED:
+                self.flow.pause_reading()
 
     def _exchange(self) -> Exchange:
         keep = self.scope["http_version"] != "1.0" and self.parser.should_keep_alive()
