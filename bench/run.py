@@ -8,6 +8,7 @@ import json
 import os
 import shlex
 import sys
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -114,11 +115,11 @@ def _tell(done: Run, console: Console) -> None:
 
 @dataclass(slots=True)
 class _Stand:
-    """Where runs take place: the cores, the upstream, and how many disturbed runs may still be repeated."""
+    """Where runs take place: the cores, the upstream, and until when disturbed runs may be repeated."""
 
     cores: tuple[int, int]
     upstream_pid: int
-    repeats: int
+    repeats_until: float
     console: Console
 
     def settle(self, who: Sequence[Target]) -> None:
@@ -141,19 +142,18 @@ class _Stand:
     def calm(self, scenario: Scenario, target: Target, number: int) -> Run:
         """One run, taken again where other programs disturbed it; the calmer of the two."""
         done = self.once(scenario, target, number)
-        if not done.disturbed or not self.repeats:
+        if not done.disturbed or time.monotonic() > self.repeats_until:
             return done
-        self.repeats -= 1
         return min(done, self.once(scenario, target, number), key=lambda each: each.others)
 
 
 def _runs(asked: argparse.Namespace, present: Sequence[Target], console: Console) -> list[Run]:
     """All runs, in their order."""
-    rounds, repeats = (asked.rounds or 4, 12) if asked.full else (asked.rounds or 2, 3)
+    rounds, spare_s = (asked.rounds or 4, 480) if asked.full else (asked.rounds or 2, 50)
     cores, what = machine.cores(), _chosen_scenarios(asked)
     os.sched_setaffinity(0, {cores[1]})
     with upstream(cores[1]) as pid:
-        stand = _Stand(cores, pid, repeats, console)
+        stand = _Stand(cores, pid, time.monotonic() + spare_s, console)
         stand.settle(present)
         turns = _turns(present, what, rounds, quick=not asked.full)
         return [stand.calm(scenario, target, number) for number, scenario, target in turns]

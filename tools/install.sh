@@ -54,8 +54,9 @@ on_debian_as_root() {
 
 add_from_debian() {
     export DEBIAN_FRONTEND=noninteractive
-    apt-get update -qq >/dev/null
-    apt-get install -qq -y --no-install-recommends "$1" >/dev/null
+    words=$(apt-get update -qq 2>&1 && apt-get install -qq -y --no-install-recommends "$1" 2>&1) && return
+    printf '%s\n' "$words" >&2
+    return 1
 }
 
 # A Python without pip: its own bundled pip, or, for root on Debian and Ubuntu, the system's.

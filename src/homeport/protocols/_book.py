@@ -72,7 +72,8 @@ class Book:
         if first is not None:
             facts["first_chunk_duration_s"] = round(first, 4)
             facts["finish"] = visit.finish
-            facts["answer_length"] = visit.length
+            if visit.length:  # an answer relayed as bytes was not read
+                facts["answer_length"] = visit.length
         if usage is not None:
             facts["prompt_tokens"] = usage.prompt_tokens
             facts["answer_tokens"] = usage.completion_tokens
