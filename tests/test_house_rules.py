@@ -227,6 +227,13 @@ def test_files_that_a_page_names_are_there(page: Path) -> None:
     assert [name for name in names if not (ROOT / name).exists() and not name.startswith(INVENTED)] == []
 
 
+@pytest.mark.parametrize("page", [ROOT / "README.md", DOCS / "concepts" / "a-requests-life.md"], ids=str)
+def test_the_hops_of_a_request_are_files(page: Path) -> None:
+    hops = re.findall(r"^ (?:\d |  [├└]─) +(\w+/\w+\.py)", page.read_text(), flags=re.MULTILINE)
+    assert len(hops) >= 6
+    assert [hop for hop in hops if not (SOURCE / hop).exists()] == []
+
+
 @pytest.mark.parametrize("record", sorted((DOCS / "decisions").glob("0*.md")), ids=lambda path: path.stem)
 def test_a_decision_is_short_and_enforced(record: Path) -> None:
     text = record.read_text()
