@@ -246,16 +246,20 @@ def sheets(record: Record, *, slack: float = 1) -> list[Sheet]:
 
 def notes(record: Record) -> list[str]:
     """What a reader must know before believing the tables."""
-    found = [
-        f"† {run.target}, {run.scenario}, round {run.round + 1}: {run.load['good']} good, {run.faults}"
-        + (f" ({run.load['sample'][:120]})" if run.load.get("sample") else "")
-        for run in record.runs
-        if run.faults
-    ]
-    found += [
+    faulty = dict.fromkeys((run.target, run.scenario) for run in record.runs if run.faults)
+    absent = (
         f"{name} is not installed, so it was left out. To install it: {how}" for name, how in record.absent.items()
-    ]
-    return [*found, *_noise(record)]
+    )
+    return [*(_faults(record, *which) for which in faulty), *absent, *_noise(record)]
+
+
+def _faults(record: Record, target: str, scenario: str) -> str:
+    runs = [run for run in record.runs if (run.target, run.scenario) == (target, scenario)]
+    faulty = [run for run in runs if run.faults]
+    first = f"{faulty[0].load['good']} good, {faulty[0].faults}"
+    said = next((run.load["sample"][:120] for run in faulty if run.load.get("sample")), "")
+    answer = f"; it answered: {said}" if said else ""
+    return f"† {target}, {scenario}: faults in {len(faulty)} of {len(runs)} runs, first {first}{answer}"
 
 
 def _noise(record: Record) -> list[str]:

@@ -149,7 +149,7 @@ class _Stand:
 
 def _runs(asked: argparse.Namespace, present: Sequence[Target], console: Console) -> list[Run]:
     """All runs, in their order."""
-    rounds, spare_s = (asked.rounds or 4, 480) if asked.full else (asked.rounds or 2, 50)
+    rounds, spare_s = (asked.rounds or 4, 300) if asked.full else (asked.rounds or 2, 50)
     cores, what = machine.cores(), _chosen_scenarios(asked)
     os.sched_setaffinity(0, {cores[1]})
     with upstream(cores[1]) as pid:
@@ -179,7 +179,11 @@ def measure(asked: argparse.Namespace, console: Console) -> Record:
 
 def _measured(asked: argparse.Namespace, console: Console) -> Record:
     if asked.read:
-        return Record.read(json.loads(asked.read.read_text()))
+        try:
+            return Record.read(json.loads(asked.read.read_text()))
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            msg = f"{asked.read} is no record that --json wrote ({error}). Measure one with: bench/run.py --json FILE"
+            raise CannotMeasure(msg) from error
     with _alone():
         return measure(asked, console)
 
