@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 
+    from homeport.domain.errors import HomeportError
     from homeport.kit.logs import Logs
     from homeport.kit.settings import Settings
     from homeport.kit.upstream import Upstream
@@ -114,7 +115,7 @@ class Lost(Endpoint):
 
     def __init__(self, door: Door, known: Iterable[str]) -> None:
         look = Look(paths=("",), need=PUBLIC, look=lambda _bench: Reply(body=b""))
-        super().__init__(door, WireProtocol(label="", routes=(look,), error=_openai.error), look, "(unknown)")
+        super().__init__(door, WireProtocol(label="", routes=(look,), error=_for_anyone), look, "(unknown)")
         self._known = ", ".join(path for path in known if not path.startswith("/assets"))
 
     @override
@@ -123,6 +124,14 @@ class Lost(Endpoint):
         visit.facts["asked_path"] = visit.scope["path"][:200]
         saw = "There is nothing at this path."
         raise Unknown(saw, f"Known paths: {self._known}.")
+
+
+def _for_anyone(problem: HomeportError, correlation_id: str) -> tuple[int, bytes]:
+    """An error that OpenAI's and GitLab's clients can both read: nobody knows who asks at an unknown path."""
+    status, body = _openai.error(problem, correlation_id)
+    error = orjson.loads(body)["error"]
+    detail = [{"msg": error["message"], "type": error["code"], "loc": ["path"]}]
+    return status, orjson.dumps({"error": error, "detail": detail})
 
 
 def _pages(pages: Iterable[Page]) -> WireProtocol:

@@ -168,7 +168,7 @@ async def test_reader_who_stops_reading_does_not_stop_the_loop() -> None:
     for _ in range(50):
         sink.write(b"x" * 10_000)
         await asyncio.sleep(0.002)
-    assert asyncio.get_running_loop().time() - started < 0.5
+    assert asyncio.get_running_loop().time() - started < 2
     drained = asyncio.create_task(asyncio.to_thread(drain, reader, 500_000))
     await drained
     await asyncio.to_thread(sink.close)

@@ -191,7 +191,7 @@ async def test_head_that_never_ends(house: House, begun: bytes) -> None:
         await wire.send(begun)
         refused(await wire.answer(), 408, "request_timeout")
         assert await wire.closed()
-    assert LIMIT_S * 0.9 < asyncio.get_running_loop().time() - started < LIMIT_S + 0.3
+    assert LIMIT_S * 0.9 < asyncio.get_running_loop().time() - started < LIMIT_S + 2
 
 
 async def drip(wire: Line, data: bytes) -> None:
@@ -225,7 +225,7 @@ async def test_dripped_body(house: House) -> None:
         assert (answer.status, answer.json["error"]["code"]) == (408, "request_timeout")
         assert answer.header("connection") == "close"
         assert await wire.closed()
-    assert asyncio.get_running_loop().time() - started < LIMIT_S + 0.3
+    assert asyncio.get_running_loop().time() - started < LIMIT_S + 2
     assert (await house.record())["outcome"] == "rejected"
 
 
@@ -265,7 +265,7 @@ async def test_idle_connection_is_closed(house: House) -> None:
         assert (await wire.answer()).status == 200
         started = asyncio.get_running_loop().time()
         assert await wire.closed()
-        assert LIMIT_S * 0.8 < asyncio.get_running_loop().time() - started < LIMIT_S + 0.3
+        assert LIMIT_S * 0.8 < asyncio.get_running_loop().time() - started < LIMIT_S + 2
 
 
 async def test_limits_do_not_touch_a_request_that_runs(house: House) -> None:
@@ -323,7 +323,7 @@ async def test_new_client_is_answered_while_many_loiter(house: House) -> None:
             await wire.send(b"GET / HTTP/1.1\r\nX: ")
         started = asyncio.get_running_loop().time()
         assert (await house.get("/v1/models")).status == 200
-        assert asyncio.get_running_loop().time() - started < 0.1
+        assert asyncio.get_running_loop().time() - started < 0.5
 
 
 async def test_client_that_stops_reading_is_cut(house: House) -> None:

@@ -215,7 +215,7 @@ async def test_limits_in_time(server: ModelServer, upstream: HttpUpstream) -> No
         with pytest.raises(UpstreamTooLate) as late:
             await fetch(upstream, call(server, **more))
         assert late.value.phase == phase
-        assert 0.2 < asyncio.get_running_loop().time() - started < 0.6
+        assert 0.2 < asyncio.get_running_loop().time() - started < 2
         await asyncio.wait_for(server.heard[-1].closed.wait(), 1)
 
 

@@ -138,10 +138,9 @@ async def test_lone_surrogates(house: House, way: Way, value: str) -> None:
 @each_path
 async def test_deep_nesting(house: House, way: Way) -> None:
     for kind in ("list", "object", "mixed"):
-        for depth in (65, 128, 190, 250, 999, 1025, 5000, 100_000):
-            answer = await house.post(way.path, with_value(way, nested(depth, kind)))
-            if depth >= 250 or answer.status != 200:
-                refused(way, answer)
+        assert (await house.post(way.path, with_value(way, nested(25, kind)))).status == 200
+        for depth in (65, 128, 250, 999, 1025, 5000, 100_000):
+            refused(way, await house.post(way.path, with_value(way, nested(depth, kind))))
 
 
 @each_path
@@ -163,10 +162,8 @@ async def test_huge_numbers(house: House, way: Way) -> None:
 
 @pytest.mark.parametrize("way", [WAYS[0], WAYS[3], WAYS[8]], ids=named)
 async def test_a_megabyte_of_empty_objects(house: House, way: Way) -> None:
-    house.limit(first_token_s=5)
     for value in ("[" + "{}," * 350_000 + "{}]", "[" + "[]," * 350_000 + "[]]"):
-        answer = await house.post(way.path, with_value(way, value))
-        assert answer.status in {200, 400, 422}
+        assert "brackets" in refused(way, await house.post(way.path, with_value(way, value)))
     many = "{" + ",".join(f'"k{n}":{n}' for n in range(50_000)) + "}"
     assert (await house.post(way.path, with_value(way, many))).status in {200, 400, 422}
 
@@ -468,6 +465,7 @@ async def test_unknown_paths(house: House) -> None:
             text = refused(WAYS[0], answer, 404)
             assert "/v1/chat/completions" in text
             assert "/assets" not in text
+            assert answer.json["detail"][0]["msg"] == text
     assert (await house.ask("HEAD", "/nope")).status == 404
 
 

@@ -204,7 +204,7 @@ async def test_the_next_in_the_queue_gets_the_seat(patient: House) -> None:
 
 
 async def test_a_full_queue_and_a_long_wait_are_said_at_once(house: House) -> None:
-    house.limit(concurrency=1, queue=1, queue_s=0.15, first_token_s=30)
+    house.limit(concurrency=1, queue=1, queue_s=0.3, first_token_s=30)
     house.models.play = hang
     way, other = WAYS[0], WAYS[8]
     async with house.line() as first:
@@ -251,7 +251,7 @@ async def test_slow_reader_stalls_only_itself(flood: House, way: Way) -> None:
         flood.models.play = flood.models.behave
         started = asyncio.get_running_loop().time()
         assert (await flood.post(WAYS[0].path, WAYS[0].streaming)).status == 200
-        assert asyncio.get_running_loop().time() - started < 0.2
+        assert asyncio.get_running_loop().time() - started < 1
         leave(wire, "reset")
         await asyncio.wait_for(peer.closed.wait(), MOST_S)
 
