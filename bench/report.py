@@ -297,7 +297,7 @@ def show(record: Record, console: Console, *, slack: float = 1) -> None:
             table.add_row(*row)
         console.print(table)
     for note in notes(record):
-        console.print(note, markup=False)
+        console.print(note, markup=False, soft_wrap=True)
     console.print(f"load average {record.load_before} before, {record.load_after} after; median (range over rounds)")
 
 

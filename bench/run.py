@@ -197,7 +197,7 @@ def main(given: Sequence[str]) -> int:
                 return profiles.profile(next(t for t in targets() if t.name == "homeport"), console)
         record = _measured(asked, console)
     except CannotMeasure as reason:
-        console.print(str(reason), markup=False)
+        console.print(str(reason), markup=False, soft_wrap=True)
         return 2
     slack = 1 if asked.full else 2
     report.show(record, Console(width=None if sys.stdout.isatty() else 140), slack=slack)
@@ -207,7 +207,7 @@ def main(given: Sequence[str]) -> int:
         PAGE.parent.mkdir(parents=True, exist_ok=True)
         PAGE.write_text(report.page(record))
     for failure in (failed := report.failures(record, slack=slack)):
-        console.print(f"FAILED: {failure}", markup=False)
+        console.print(f"FAILED: {failure}", markup=False, soft_wrap=True)
     return 1 if failed else 0
 
 
