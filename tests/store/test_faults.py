@@ -41,14 +41,14 @@ SPARE = Model(name="spare", platform="bedrock")
 
 @pytest.mark.usefixtures("rollback_journal")
 async def test_a_locked_database_is_busy_in_time_and_works_again(url: str, open_store: Opener) -> None:
-    store = await open_store(patience_s=0.2)
+    store = await open_store(patience_s=0.3)
     await store.revision()
     async with everything_locked(url):
         for attempt in (store.add_model(SPARE, by="ada"), store.snapshot()):
             started = time.perf_counter()
             with pytest.raises(StoreBusy, match="busy with someone else's change") as caught:
                 await attempt
-            assert time.perf_counter() - started < 1
+            assert time.perf_counter() - started < 3
             assert (caught.value.status, caught.value.code, caught.value.retry_after_s) == (503, "db_busy", 5)
     await store.add_model(SPARE, by="ada")
     assert (await store.revision(), len(await store.audit())) == (2, 1)
@@ -176,7 +176,7 @@ async def test_a_server_that_never_answers_is_given_up(vault: Vault, monkeypatch
         started = time.perf_counter()
         with pytest.raises(StoreUnreachable):
             await Store.open(f"postgresql+asyncpg://ada@127.0.0.1:{port}/x", vault)
-        assert time.perf_counter() - started < 2
+        assert time.perf_counter() - started < 3
 
 
 async def test_tables_that_vanish_are_named(open_store: Opener, sql: Sql) -> None:
