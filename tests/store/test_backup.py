@@ -224,7 +224,7 @@ async def test_a_strange_sqlite_file_is_refused(migrated_file: Path, tmp_path: P
     with pytest.raises(BadConfiguration, match="cannot be read"):
         await schema.restore(url, tmp_path / "missing.db")
     assert (await schema.status(url)).state == "current"
-    assert names(tmp_path) == ["homeport.db", "newer.db", "other.db"]
+    assert names(tmp_path, ".*") == []
 
 
 async def test_a_damaged_database_is_not_copied_in_silence(migrated_file: Path, tmp_path: Path) -> None:
@@ -242,6 +242,7 @@ async def test_a_locked_file_is_given_up(migrated_file: Path, tmp_path: Path, mo
     monkeypatch.setattr(backup, "BUSY_S", 0.05)
     shutil.copy(migrated_file, tmp_path / "homeport.db")
     url = f"sqlite+aiosqlite:///{tmp_path}/homeport.db"
+    assert (await schema.status(url)).state == "current"
     async with everything_locked(url):
         with pytest.raises(StoreBusy):
             await schema.backup(url, tmp_path / "copy.db")

@@ -42,7 +42,7 @@ def digest(pepper: bytes, token: str) -> bytes:
 def seal(pepper: bytes, token: str) -> bytes:
     """The digest of a token that was made elsewhere; raises ValueError when it cannot be one of ours."""
     if not well_formed(token):
-        message = "that is no Homeport token; `homeport tokens mint` makes one"
+        message = "that is no Homeport token; `homeport tokens create` makes one"
         raise ValueError(message)
     return digest(pepper, token)
 

@@ -86,8 +86,11 @@ def draft_of(target: Path) -> Iterator[Path]:
 
 
 def _copy_file(file: Path, target: Path) -> None:
+    """A copy is one file: it keeps no write-ahead log beside it, whatever the database does."""
     with draft_of(target) as draft:
         copy_pages(file, draft)
+        with closing(sqlite3.connect(draft)) as copy:
+            copy.execute("PRAGMA journal_mode = delete")
 
 
 def copy_pages(source: Path, target: Path) -> None:

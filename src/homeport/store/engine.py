@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,10 @@ BUSY_S = 5.0
 """How long a statement waits for a lock, and at most runs."""
 POOL_WAIT_S = 2.0
 """How long a caller waits for a free connection, and a connection for its server."""
+
+_WITHIN = "within_s"
+"""Name of our own option: seconds that a whole transaction may take when the server does not keep its limits."""
+_LATE_S = 0.2
 
 
 def parse(url: str) -> URL:
@@ -64,9 +69,9 @@ def _postgresql(url: URL, patience_s: float) -> AsyncEngine:
         pool_timeout=POOL_WAIT_S,
         pool_pre_ping=True,
         hide_parameters=True,
+        execution_options={_WITHIN: patience_s + _LATE_S},
         connect_args={
             "timeout": POOL_WAIT_S,
-            "command_timeout": patience_s + 1,
             "server_settings": {
                 "application_name": "homeport",
                 "statement_timeout": patience_ms,
@@ -164,8 +169,9 @@ async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 @asynccontextmanager
 async def _transaction(engine: AsyncEngine, options: dict[str, Any]) -> AsyncIterator[AsyncConnection]:
+    within_s = engine.sync_engine.get_execution_options().get(_WITHIN)
     try:
-        async with engine.connect() as connection:
+        async with asyncio.timeout(within_s), engine.connect() as connection:
             await connection.execution_options(**options)
             async with connection.begin():
                 yield connection
@@ -181,7 +187,10 @@ _SENTENCES: dict[type[StoreUnavailable], tuple[str, str]] = {
     ),
     StoreReadOnly: ("The database may not be written.", f"Give Homeport's user the right to write to it. {_LOOK}"),
     StoreFull: ("The database has no space left; nothing was changed.", f"Free some disk space. {_LOOK}"),
-    StoreUnreachable: ("The database cannot be reached.", f"See that it runs and lets Homeport in. {_LOOK}"),
+    StoreUnreachable: (
+        "The database cannot be reached, or does not answer in time.",
+        f"See that it runs and lets Homeport in. {_LOOK}",
+    ),
     StoreSchema: ("The database has no Homeport tables.", "Run: homeport db upgrade"),
     StoreUnavailable: ("The database failed.", f"See the database's own log. {_LOOK}"),
 }
