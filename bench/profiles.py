@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 SCENES = ("ns_sat", "code_sat", "st_10k", "clean_10k")
 SECONDS = "2"
+LOOP = "Runner.run"
+"""In every stack of the thread that asyncio.Runner runs; its own share is the loop itself, waiting included."""
+LOG = BUILD / "logs" / "profiler.log"
 
 
 def _py_spy() -> str | None:
@@ -30,7 +34,7 @@ def _recorder(pid: int, name: str) -> tuple[list[str], Path]:
     """The command that samples a process for a while, and the file that it writes."""
     if spy := _py_spy():
         file = BUILD / f"profile-{name}.txt"
-        options = ["--native", "--format", "raw", "--rate", "500", "--duration", SECONDS, "--nonblocking"]
+        options = ["--function", "--format", "raw", "--rate", "500", "--duration", SECONDS]
         return [spy, "record", *options, "--output", str(file), "--pid", str(pid)], file
     if perf := shutil.which("perf"):
         file = BUILD / f"profile-{name}.perf"
@@ -39,34 +43,32 @@ def _recorder(pid: int, name: str) -> tuple[list[str], Path]:
     raise CannotMeasure(msg)
 
 
-def self_times(lines: list[str]) -> list[tuple[str, int]]:
-    """Samples by innermost frame, most first, from py-spy's raw format: "frame;frame;frame count"."""
-    counts: dict[str, int] = {}
-    for line in lines:
+def shares(lines: list[str]) -> list[tuple[str, float, float]]:
+    """Function, own share and share with what it calls, most of its own first, from py-spy's "frame;frame count".
+
+    Of the event loop's thread only: the others wait, and a sampler cannot always tell.
+    """
+    own: Counter[str] = Counter()
+    within: Counter[str] = Counter()
+    for line in (line for line in lines if LOOP in line):
         stack, _, count = line.rpartition(" ")
-        frame = stack.rpartition(";")[2]
-        counts[frame] = counts.get(frame, 0) + int(count)
-    return sorted(counts.items(), key=lambda item: -item[1])
+        frames = stack.split(";")
+        own[frames[-1]] += int(count)
+        for frame in set(frames):
+            within[frame] += int(count)
+    total = own.total() or 1
+    return [(frame, count / total, within[frame] / total) for frame, count in own.most_common()]
 
 
 def _told(file: Path) -> str:
+    if not file.exists():
+        return f"The profiler wrote nothing; see {LOG}."
     if file.suffix == ".perf":
-        perf = [
-            "perf",
-            "report",
-            "-i",
-            str(file),
-            "--stdio",
-            "--no-children",
-            "--sort",
-            "dso,symbol",
-            "--percent-limit",
-            "1",
-        ]
-        return subprocess.run(perf, capture_output=True, text=True, check=False).stdout
-    counts = self_times(file.read_text().splitlines())
-    total = sum(count for _, count in counts) or 1
-    return "\n".join(f"{count / total:6.1%}  {frame}" for frame, count in counts[:40])
+        options = ["--stdio", "--no-children", "--sort", "dso,symbol", "--percent-limit", "1"]
+        command = ["perf", "report", "-i", str(file), *options]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    found = shares(file.read_text().splitlines())[:30]
+    return "\n".join(["   own  within", *(f"{own:6.1%} {within:7.1%}  {frame}" for frame, own, within in found)])
 
 
 def profile(target: Target, console: Console) -> int:
@@ -76,7 +78,7 @@ def profile(target: Target, console: Console) -> int:
         for name in SCENES:
             with serving(target, upstream_pid=pid, core=cores[0], body=body(SCENARIOS[0])) as server:
                 command, file = _recorder(server.pid, name)
-                with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+                with LOG.open("ab") as log, subprocess.Popen(command, stdout=log, stderr=log):
                     run(known[name], server, number=0, cores=cores)
-            console.print(f"{name}: {file}\n{_told(file)}", markup=False, highlight=False)
+            console.print(f"{name}: {file}\n{_told(file)}", markup=False, highlight=False, soft_wrap=True)
     return 0

@@ -331,7 +331,7 @@ HOW = """\
 - Trust ratios, not microseconds: the same program's CPU moves by up to two times between machines and hours, its ratio
   to a neighbour much less.
 - A server marked † did not answer everything: look at the notes first. Who answers half of the streams looks cheap.
-- A budget is *held*, or missed (*over*), or missed by more than two times (*broken*): only the last fails the benchmark.
+- A budget is *held*, missed (*over*), or missed by more than two times (*broken*): the last fails the benchmark.
 - Read p50. The p99 of a run of three seconds is mostly noise.
 - Two cores, loopback, no TLS and no real model: a model's own time is a thousand times what is measured here.
 - *direct* is the upstream's own CPU, without anything between.

@@ -110,6 +110,13 @@ def test_the_page_shows_every_server_and_every_budget() -> None:
     assert all(f"| {budget.what} | " in page for budget in BUDGETS)
 
 
+def test_a_profile_tells_a_function_from_what_it_calls() -> None:
+    from profiles import shares  # noqa: PLC0415 (on the path only within a test)
+
+    stacks = ["Runner.run (a);serve (b) 3", "Runner.run (a);serve (b);send (c) 1", "_worker (d) 96"]
+    assert shares(stacks) == [("serve (b)", 0.75, 1.0), ("send (c)", 0.25, 0.25)]
+
+
 def test_the_token_of_the_benchmark_is_one() -> None:
     from targets import TOKEN  # noqa: PLC0415 (on the path only within a test)
 

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc: 
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bench")
     for name in ("upstream", "load"):
-        command = ["gcc", "-std=gnu11", "-o", folder / name, BENCH / f"{name}.c"]
+        command = ["gcc", "-std=gnu11", "-o", str(folder / name), str(BENCH / f"{name}.c")]
         subprocess.run(command, check=True)  # noqa: S603 (our own sources, the machine's compiler)
     return folder
 
@@ -74,7 +74,7 @@ def load(built: Path, tmp_path: Path, port: int) -> Callable[..., Any]:
         body = tmp_path / "body.json"
         body.write_text(json.dumps(asked))
         where = ["--port", str(port), "--path", "/v1/chat/completions", "--body", str(body)]
-        command = [built / "load", *where, *options]
+        command = [str(built / "load"), *where, *options]
         return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)  # noqa: S603 (built above)
 
     return ask
@@ -140,6 +140,6 @@ def test_what_the_load_leaves_unfinished_is_said_on_both_sides(load: Callable[..
 def test_a_server_that_is_not_there_is_an_error(built: Path, tmp_path: Path) -> None:
     (tmp_path / "body").write_text("{}")
     where = ["--port", str(_free_port()), "--path", "/", "--body", str(tmp_path / "body")]
-    command = [built / "load", *where, "--seconds", "0.1"]
+    command = [str(built / "load"), *where, "--seconds", "0.1"]
     done = subprocess.run(command, check=True, capture_output=True)  # noqa: S603 (built above)
     assert json.loads(done.stdout)["errors"] > 0
