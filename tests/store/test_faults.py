@@ -259,7 +259,7 @@ def killed_after(acknowledgements: int, url: str) -> int:
 
 
 async def test_what_was_acknowledged_survives_a_kill(url: str, open_store: Opener) -> None:
-    acknowledged = await asyncio.to_thread(killed_after, 20, url)
+    acknowledged = await asyncio.to_thread(killed_after, 10, url)
     store = await open_store()
     kept = len(await store.settings())
     assert acknowledged <= kept <= acknowledged + 1

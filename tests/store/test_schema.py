@@ -245,8 +245,7 @@ async def test_postgresql_is_told_to_give_up_in_time(postgres_url: str) -> None:
     [
         ("homeport.store", ("sqlalchemy", "alembic", "pydantic", "structlog", "cryptography")),
         ("homeport.store.models_file", ("sqlalchemy", "alembic", "cryptography")),
-        ("homeport.store.database", ("alembic",)),
-        ("homeport.store.schema", ("alembic",)),
+        ("homeport.store.database, homeport.store.schema", ("alembic",)),
         ("homeport.access.gate", ("sqlalchemy", "cryptography", "pydantic")),
     ],
 )
