@@ -176,7 +176,8 @@ class ModelServer:
 
 
 async def _played(play: Callable[[Peer], Awaitable[None]], peer: Peer) -> None:
-    with contextlib.suppress(ConnectionError):
+    # uvloop raises RuntimeError where the transport is closed already
+    with contextlib.suppress(ConnectionError, RuntimeError):
         await play(peer)
 
 

@@ -115,6 +115,21 @@ def check_told(way: Way, answer: Answer) -> None:
         assert events(answer.body)[-1]["error"]["code"] == "unavailable"
 
 
+async def test_when_it_has_stopped_everybody_was_told(stopping: House) -> None:
+    """What is not done by then never is: the process ends."""
+
+    async def play(peer: Peer) -> None:
+        await peer.hang()
+
+    stopping.models.play = play
+    async with contextlib.AsyncExitStack() as stack:
+        await begun(stopping, stack, ASKED)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await stopping.stopped
+        assert not stopping.server.server_state.tasks
+        assert len(stopping.records()) == len(ASKED)
+
+
 async def test_those_in_the_queue_are_told(stopping: House) -> None:
     async def play(peer: Peer) -> None:
         await peer.hang()
