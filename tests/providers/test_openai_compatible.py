@@ -196,6 +196,19 @@ async def test_a_connection_serves_stream_after_stream(server: ModelServer, ask:
     assert len({id(peer.writer) for peer in server.heard}) == 1
 
 
+async def test_an_end_that_comes_a_little_later_keeps_the_connection(server: ModelServer, ask: Ask) -> None:
+    async def play(peer: Peer) -> None:
+        await peer.head()
+        await peer.events(stream("chat", ["a"]))
+        await asyncio.sleep(0.01)
+        await peer.end()
+
+    server.play = play
+    for relay in (False, True, False, True):
+        await ask(replace(CHAT, stream=True, relay=relay))
+    assert len({id(peer.writer) for peer in server.heard}) == 1
+
+
 @pytest.mark.parametrize("stop_after", [1, 2])
 async def test_a_listener_who_leaves_cuts_the_connection(
     server: ModelServer, upstream: HttpUpstream, model: Model, stop_after: int
