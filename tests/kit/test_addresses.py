@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeport.kit.addresses import NEVER, denied, inner, parse_networks
+from homeport.kit.addresses import METADATA, NEVER, denied, inner, parse_networks
 
 DENIED = """
 0.0.0.0 0.1.2.3 169.254.0.1 169.254.169.254 169.254.170.2 169.254.255.255 100.100.100.200 192.0.0.192
 168.63.129.16 224.0.0.1 239.255.255.255 255.255.255.255 :: fe80::1 febf::1 fe80::1%eth0 fd00:ec2::254
-fd20:ce::254 ff02::1 ::ffff:169.254.169.254 ::ffff:a9fe:a9fe ::ffff:0.0.0.0 64:ff9b::a9fe:a9fe
+fd00:ec2::23 fd20:ce::254 ff02::1 ::ffff:169.254.169.254 ::ffff:a9fe:a9fe ::ffff:0.0.0.0 64:ff9b::a9fe:a9fe
 64:ff9b::169.254.169.254 2002:a9fe:a9fe:: 2002:a9fe:a9fe::1 ::ffff:100.100.100.200 ::ffff:224.0.0.1
 """.split()  # noqa: SIM905 (a table)
 ALLOWED = """
@@ -66,3 +66,12 @@ def test_more_networks() -> None:
 def test_a_wrong_network_is_named(text: str) -> None:
     with pytest.raises(ValueError, match=text.partition("/")[0]):
         parse_networks(["10.0.0.0/8", text])
+
+
+def test_metadata_services_are_for_who_means_them() -> None:
+    for address in map(str, METADATA):
+        assert denied(address)
+        assert not denied(address, metadata=True)
+        assert denied(address, parse_networks(["169.254.0.0/16", "fd00::/8"]), metadata=True)
+    for address in ("169.254.0.1", "100.100.100.200", "168.63.129.16", "fe80::1", "0.0.0.0"):  # noqa: S104 (an address to refuse)
+        assert denied(address, metadata=True)

@@ -91,6 +91,16 @@ async def test_a_connection_is_used_again(server: ModelServer, upstream: HttpUps
     assert connections(server) == 1
 
 
+async def test_a_connection_to_a_metadata_service_serves_no_other_call(
+    server: ModelServer, upstream: HttpUpstream
+) -> None:
+    answer_with(server, HEAD + b"Content-Length: 2\r\n\r\nok")
+    for metadata in (True, False, True, False):
+        await fetch(upstream, call(server, metadata=metadata))
+    first, second, third, fourth = (id(peer.writer) for peer in server.heard)
+    assert first == third != second == fourth
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -24,10 +24,22 @@ NEVER: tuple[Network, ...] = tuple(
         "::/128",  # unspecified
         "fe80::/10",  # link-local
         "fd00:ec2::254/128",  # metadata, AWS over IPv6
+        "fd00:ec2::23/128",  # credentials of a pod, AWS over IPv6
         "fd20:ce::254/128",  # metadata, Google Cloud over IPv6
         "ff00::/8",  # multicast
     )
 )
+METADATA: frozenset[Address] = frozenset(
+    ipaddress.ip_address(address)
+    for address in (
+        "169.254.169.254",  # a virtual machine, AWS and Azure
+        "169.254.170.2",  # a container, AWS
+        "169.254.170.23",  # a pod, AWS
+        "fd00:ec2::254",  # the same over IPv6
+        "fd00:ec2::23",
+    )
+)
+"""Where a cloud hands out the credentials of the machine or the container that asks."""
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
@@ -47,7 +59,8 @@ def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(text.strip()) for text in texts if text.strip())
 
 
-def denied(host: str, more: Iterable[Network] = ()) -> bool:
-    """Whether the numeric address `host` may not be dialled."""
+def denied(host: str, more: Iterable[Network] = (), *, metadata: bool = False) -> bool:
+    """Whether the numeric address `host` may not be dialled; with `metadata` a metadata service may."""
     address = inner(ipaddress.ip_address(host.partition("%")[0]))
-    return any(address.version == network.version and address in network for network in (*NEVER, *more))
+    networks = more if metadata and address in METADATA else (*NEVER, *more)
+    return any(address.version == network.version and address in network for network in networks)

@@ -64,6 +64,8 @@ class Call(NamedTuple):
     """Seconds that a started answer may stay silent."""
     total_s: float = 900.0
     """Seconds for everything."""
+    metadata: bool = False
+    """A cloud's metadata service may answer: only where an operator chose it as a source of credentials."""
 
 
 class Reply(Protocol):

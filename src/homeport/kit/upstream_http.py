@@ -54,11 +54,13 @@ class Place(NamedTuple):
     secure: bool
     host: str
     port: int
+    metadata: bool
+    """Whether a metadata service may be there; its connections serve no other call."""
     target: bytes
 
 
 @lru_cache(maxsize=1024)
-def place_of(url: str) -> Place:
+def place_of(url: str, metadata: bool = False) -> Place:  # noqa: FBT001, FBT002 (a part of the cache's key)
     """The parts of an http(s) URL; raises Unreachable for anything else."""
     try:
         parts = urlsplit(url)
@@ -72,7 +74,7 @@ def place_of(url: str) -> Place:
     if not (path.isascii() and path.isprintable() and " " not in path and parts.netloc.isascii()):
         raise Unreachable("url")
     target = f"{path} HTTP/1.1\r\nHost: {parts.netloc}\r\n".encode()
-    return Place(secure, parts.hostname, port or (443 if secure else 80), target)
+    return Place(secure, parts.hostname, port or (443 if secure else 80), metadata, target)
 
 
 def request_bytes(call: Call, place: Place) -> bytes:
@@ -359,13 +361,13 @@ class HttpUpstream(Upstream):
         self._denied = tuple(denied_networks)
         self._loop = asyncio.get_running_loop()
         self._clock = _Clock()
-        self._idle: dict[tuple[bool, str, int], list[_Wire]] = {}
+        self._idle: dict[tuple[bool, str, int, bool], list[_Wire]] = {}
         self._busy: set[_Wire] = set()
         self._trust: ssl.SSLContext | None = None
 
     @override
     async def open(self, call: Call) -> HttpReply:
-        place = place_of(call.url)
+        place = place_of(call.url, call.metadata)
         request = request_bytes(call, place)
         wire = self._take(place)
         if wire is not None:
@@ -394,7 +396,7 @@ class HttpUpstream(Upstream):
         return reply
 
     def _take(self, place: Place) -> _Wire | None:
-        idle = self._idle.get(place[:3])
+        idle = self._idle.get(place[:4])
         while idle:
             wire = idle.pop()
             if not wire.lost and self._clock.time() - wire.idle_since < KEEP_ALIVE_S:
@@ -408,7 +410,7 @@ class HttpUpstream(Upstream):
         self._busy.discard(wire)
         if wire.reusable and not wire.parts:
             wire.idle_since = self._clock.time()
-            idle = self._idle.setdefault(wire.place[:3], [])
+            idle = self._idle.setdefault(wire.place[:4], [])
             idle.append(wire)
             if idle[0].lost or wire.idle_since - idle[0].idle_since > KEEP_ALIVE_S:
                 idle.pop(0).transport.abort()
@@ -428,7 +430,7 @@ class HttpUpstream(Upstream):
         """Resolve, check every address, connect to the first that answers."""
         found = await self._loop.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
         addresses = list(dict.fromkeys(str(info[4][0]) for info in found))
-        if any(denied(address, self._denied) for address in addresses):
+        if any(denied(address, self._denied, metadata=place.metadata) for address in addresses):
             raise Unreachable("denied")
         failure: OSError | None = None
         for address in addresses:
