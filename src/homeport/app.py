@@ -20,10 +20,11 @@ from homeport.access import PUBLIC, tokens
 from homeport.access.gate import Gate
 from homeport.console import Page, _layout, _reference
 from homeport.domain.errors import StoreUnavailable, Unknown
-from homeport.domain.models import Snapshot
+from homeport.domain.models import FeatureSetting, Limits, Model, Secret, Snapshot
 from homeport.families import Family
 from homeport.features import Feature, Workbench
 from homeport.features._capacity import Capacity
+from homeport.features._carried import OPENAI, Carrier
 from homeport.features._measure import Measures
 from homeport.kit import server
 from homeport.kit.addresses import parse_networks
@@ -67,6 +68,8 @@ class Parts:
     snapshot: Callable[[], Snapshot]
     gate: Gate
     trouble: Callable[[], str] = str
+    trusts_bodies: bool = False
+    """Whether models that requests carry are called unless the operator says otherwise."""
 
 
 class Homeport:
@@ -76,10 +79,22 @@ class Homeport:
         self.routes = routes
         self.door = door
         self._lost = lost
+        below = ((path[: path.index("{")], each) for path, each in routes.items() if path.endswith("}"))
+        self._below = sorted(below, key=lambda each: -len(each[0]))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        await self.routes.get(scope["path"], self._lost)(scope, receive, send)
+        found = self.routes.get(scope["path"]) or self._prefixed(scope)
+        await found(scope, receive, send)
+
+    def _prefixed(self, scope: Scope) -> Endpoint:
+        """The endpoint that takes everything below its path; the longest such path wins."""
+        path = scope["path"]
+        for prefix, endpoint in self._below:
+            if path.startswith(prefix) and len(path) > len(prefix):
+                scope["homeport.tail"] = path[len(prefix) :]
+                return endpoint
+        return self._lost
 
     def stopping(self) -> None:
         """From now on an interrupted request is told that Homeport stops."""
@@ -101,13 +116,31 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
         trouble=parts.trouble,
         completion_prompt_tokens=settings.completion_prompt_tokens,
     )
-    door = Door(bench=bench, gate=parts.gate, book=Book(metrics, logs.request), body_limit=settings.body_limit)
+    door = Door(
+        bench=bench,
+        gate=parts.gate,
+        carrier=_carrier(settings, parts, kinds),
+        book=Book(metrics, logs.request),
+        body_limit=settings.body_limit,
+    )
     metrics.watch("homeport_queued_requests", "Requests that wait for a model", bench.capacity.queued)
     every = (*shelf.values(), _pages(discover(console, Page).values()), _documents(shelf.values()))
     routes = {
         path: Endpoint(door, each, route, path) for each in every for route in each.routes for path in route.paths
     }
     return Homeport(routes, door, Lost(door, sorted(routes)))
+
+
+def _carrier(settings: Settings, parts: Parts, kinds: Mapping[str, Provider]) -> Carrier:
+    return Carrier(
+        snapshot=parts.snapshot,
+        platforms={prefix: key for key, kind in kinds.items() for prefix in kind.prefixes},
+        without_endpoint={key for key, kind in kinds.items() if not kind.needs_endpoint},
+        accepted=settings.custom_models,
+        trusted=parts.trusts_bodies if settings.trust_body_endpoints is None else settings.trust_body_endpoints,
+        origins=settings.allowed_model_origins,
+        timeout_s=settings.model_timeout,
+    )
 
 
 class Lost(Endpoint):
@@ -272,7 +305,7 @@ async def run_gateway(settings: Settings, logs: Logs, *, ready: Callable[[str], 
     vault = Vault()
     pepper = vault.derive(tokens.PEPPER)
     registry = models_file.Watched(settings.models_file, partial(tokens.seal, pepper)) if settings.models_file else None
-    snapshot = Snapshot()
+    snapshot = _default(settings)
     current = (lambda: registry.current) if registry else (lambda: snapshot)
     async with contextlib.AsyncExitStack() as stack:
         listener, where = _listen(stack, settings.gateway_host, settings.gateway_port)
@@ -280,11 +313,35 @@ async def run_gateway(settings: Settings, logs: Logs, *, ready: Callable[[str], 
             _background(stack, registry.follow())
         await serve(
             settings,
-            Parts(snapshot=current, gate=Gate(current, pepper, bypass=settings.auth_bypass)),
+            Parts(
+                snapshot=current,
+                gate=Gate(current, pepper, bypass=settings.auth_bypass),
+                trusts_bodies=True,
+            ),
             logs,
             listener=listener,
             ready=lambda: ready(where),
         )
+
+
+def _default(settings: Settings) -> Snapshot:
+    """A registry of the one model that the settings name, for requests that name none; or an empty one."""
+    if not settings.default_endpoint:
+        return Snapshot()
+    model = Model(
+        name="default",
+        platform=OPENAI,
+        family=settings.default_family,
+        endpoint=settings.default_endpoint.removesuffix("/"),
+        identifier=settings.default_identifier.removeprefix("custom_openai/"),
+        key=Secret(settings.default_api_key.get_secret_value()),
+        limits=Limits(total_s=settings.model_timeout),
+    )
+    serves = (name for name, feature in discover(features, Feature).items() if feature.listed and not feature.inherits)
+    return Snapshot(
+        models={model.name: model},
+        features={name: FeatureSetting(feature=name, assignment="model", model=model.name) for name in serves},
+    )
 
 
 def _trouble(registry: Registry, engine: Engine) -> str:

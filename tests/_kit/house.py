@@ -25,8 +25,10 @@ from homeport.kit.settings import load
 from homeport.kit.upstream_http import HttpUpstream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, MutableMapping
+    from collections.abc import AsyncIterator, MutableMapping, Sequence
     from pathlib import Path
+
+    from homeport.access.gate import Verifier
 
 PEPPER = b"p" * 32
 KEY = "sk-canary-of-the-model-9f2c"
@@ -163,7 +165,9 @@ async def eventually(true: Any, seconds: float = 5.0) -> None:
 
 
 @contextlib.asynccontextmanager
-async def opened(*, file: Path | None = None, **settings: Any) -> AsyncIterator[House]:
+async def opened(
+    *, file: Path | None = None, verifiers: Sequence[Verifier] = (), **settings: Any
+) -> AsyncIterator[House]:
     """A house that is furnished and serves until the block ends."""
     logs = Ledger(file)
     logs.install()
@@ -171,7 +175,9 @@ async def opened(*, file: Path | None = None, **settings: Any) -> AsyncIterator[
         house = House(model_server, logs)
         chosen = load(metrics_port=-1, **settings)
         house.transport = HttpUpstream()
-        parts = app.Parts(snapshot=lambda: house.snapshot, gate=Gate(lambda: house.snapshot, PEPPER))
+        parts = app.Parts(
+            snapshot=lambda: house.snapshot, gate=Gate(lambda: house.snapshot, PEPPER, verifiers=verifiers)
+        )
         house.app = app.build(chosen, parts, house.transport, house.metrics, logs)
         house.furnish()
         try:

@@ -44,7 +44,7 @@ class Way:
     @property
     def gitlab(self) -> bool:
         """Whether errors are in GitLab's format."""
-        return self.path.startswith(("/v2/", "/v4/"))
+        return self.path.startswith(("/v2/", "/v3/", "/v4/"))
 
 
 def _code(stream: bool) -> dict[str, Any]:  # noqa: FBT001 (the one thing that differs)
@@ -82,6 +82,18 @@ WAYS = (
         name="gitlab v2 generation",
         path="/v2/code/generations",
         body=lambda stream: {"current_file": TASK_FILE, "stream": stream, "prompt": "Add."},
+        style="raw",
+    ),
+    Way(
+        name="gitlab v3 completion",
+        path="/v3/code/completions",
+        body=_component("code_editor_completion", FILE),
+        style="raw",
+    ),
+    Way(
+        name="gitlab v3 generation",
+        path="/v3/code/completions",
+        body=_component("code_editor_generation", TASK_FILE),
         style="raw",
     ),
     Way(

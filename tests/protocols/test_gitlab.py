@@ -12,13 +12,16 @@ from ways import AFTER, BEFORE, FILE, TASK_FILE, lines, sse
 if TYPE_CHECKING:
     from house import House
 
-MODEL_FIELDS = {
-    "model_provider": "litellm",
-    "model_endpoint": "http://169.254.169.254/v1",
-    "model_api_key": "key-of-the-caller",
-    "model_name": "codestral",
-    "model_identifier": "custom_openai/other",
-}
+
+def model_fields(house: House, name: str) -> dict[str, str]:
+    """What GitLab sends of a model that is registered here too."""
+    return {
+        "model_provider": "litellm",
+        "model_endpoint": house.models.url.removesuffix("/v1"),
+        "model_api_key": "key-of-the-caller",
+        "model_name": "codestral",
+        "model_identifier": f"custom_openai/served-{name}",
+    }
 
 
 @pytest.mark.parametrize("path", ["/v2/code/completions", "/v2/completions"])
@@ -83,7 +86,7 @@ async def test_chat_lines(house: House) -> None:
 
 async def test_what_gitlab_sends_for_a_self_hosted_model(house: House) -> None:
     body = {
-        **MODEL_FIELDS,
+        **model_fields(house, FIM),
         "prompt_version": 2,
         "prompt": None,
         "project_path": "group/project",
@@ -105,7 +108,12 @@ async def test_what_gitlab_sends_for_a_self_hosted_model(house: House) -> None:
 
 async def test_v2_generation_takes_the_clients_instruction(house: House) -> None:
     for given in ({"prompt": "Add!"}, {"user_instruction": "Add!"}, {"prompt": "no", "user_instruction": "Add!"}):
-        body = {**MODEL_FIELDS, "prompt_version": 2, "prompt_id": "code_suggestions/generations", "current_file": FILE}
+        body = {
+            **model_fields(house, WORDS),
+            "prompt_version": 2,
+            "prompt_id": "code_suggestions/generations",
+            "current_file": FILE,
+        }
         assert (await house.post("/v2/code/generations", body | given)).status == 200
         assert "Add!" in house.models.heard[-1].json["messages"][-1]["content"]
 
@@ -122,7 +130,7 @@ async def test_v4_uses_context_and_instruction(house: House) -> None:
         {"type": "code_editor_generation", "payload": payload, "metadata": {"source": "x"}},
         {"type": "code_context", "payload": {"type": "file", "name": "lib.py", "content": "def helper(): ..."}},
     ]
-    body = {"prompt_components": parts, "model_metadata": {"endpoint": "http://169.254.169.254/v1"}}
+    body = {"prompt_components": parts, "model_metadata": {"provider": "openai", "name": "mistral"}}
     assert (await house.post("/v4/code/suggestions", body)).status == 200
     said = house.models.heard[0].json["messages"][-1]["content"]
     assert "Add!" in said

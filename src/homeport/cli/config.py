@@ -15,7 +15,7 @@ from homeport.cli._session import load
 if TYPE_CHECKING:
     from homeport.kit.settings import Settings
 
-SECRETS = {"token"}
+SECRETS = {"token", "default_api_key"}
 """Settings that are never shown."""
 
 

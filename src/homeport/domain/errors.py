@@ -8,6 +8,7 @@ HomeportError                     knows its status, its stable code and what to 
 │   ├── TooLarge 413              ├── WrongMediaType 415      └── TooMany 429
 ├── SetupError 409                the administrator has something left to decide
 │   ├── FeatureUnassigned         ├── FeatureDisabled
+│   ├── ModelNotAccepted          a request carries a model that this gateway does not call
 │   └── BadConfiguration          a file that the operator wrote is wrong
 ├── UpstreamError 502             the model server did not do its part
 │   ├── UpstreamUnreachable       nobody answers at the address
@@ -140,6 +141,12 @@ class FeatureDisabled(SetupError):
     """An administrator switched this feature off."""
 
     code = "feature_disabled"
+
+
+class ModelNotAccepted(SetupError):
+    """The request carries a model that this gateway may not or cannot call."""
+
+    code = "model_not_accepted"
 
 
 class BadConfiguration(SetupError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from typing_extensions import override
@@ -101,11 +101,32 @@ class Model:
     """Sent to `endpoint`'s origin only."""
     enabled: bool = True
     limits: Limits = field(default_factory=Limits)
+    options: Mapping[str, str] = field(default_factory=dict)
+    """What else its platform wants to know, for example a region; the platform says what there is."""
+    registered: bool = True
+    """False for one that a request carried: it cannot be mended here, only where the request came from."""
 
     @property
     def origin(self) -> str:
         """Scheme, host and port that the key is bound to."""
         return origin_of(self.endpoint)
+
+
+class Carried(NamedTuple):
+    """A model as a request's body describes it (GitLab's `model_metadata`, or its older `model_*` fields)."""
+
+    provider: str = ""
+    """"openai" for every self-hosted model, "gitlab" for a model of GitLab's choice, or a vendor."""
+    family: str = ""
+    endpoint: str = ""
+    identifier: str = ""
+    """`provider/served name`, or the served name alone."""
+    key: Secret = Secret()
+
+    @property
+    def named(self) -> bool:
+        """Whether it says which model is meant; otherwise the feature's setting decides."""
+        return bool(self.endpoint or self.identifier)
 
 
 Assignment = Literal["unassigned", "disabled", "model", "inherit"]

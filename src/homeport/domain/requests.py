@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from homeport.domain.models import Model
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
@@ -40,8 +42,8 @@ class CodeRequest:
     related: tuple[RelatedFile, ...] = ()
     instruction: str = ""
     """Generation only: what the user asked for in words."""
-    model: str = ""
-    """A registered model by name; empty means the one that the feature's setting names."""
+    model: str | Model = ""
+    """A registered model by name, or one that the request carried; empty: as the feature's setting says."""
     sampling: Sampling = field(default_factory=Sampling)
     stream: bool = False
 
@@ -65,7 +67,7 @@ class ChatRequest:
     """OpenAI-shaped messages, passed on as they are (tool calls, vision parts)."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """OpenAI-shaped options that only the model server understands (tools, response_format…)."""
-    model: str = ""
+    model: str | Model = ""
     sampling: Sampling = field(default_factory=Sampling)
     stream: bool = False
     relay: bool = False

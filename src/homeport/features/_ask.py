@@ -6,10 +6,11 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from homeport.domain.errors import FeatureDisabled, FeatureUnassigned, Unknown
+from homeport.domain.models import Model
 from homeport.kit.journal import note
 
 if TYPE_CHECKING:
-    from homeport.domain.models import FeatureSetting, Model, Snapshot
+    from homeport.domain.models import FeatureSetting, Snapshot
     from homeport.domain.prompts import Prompt
     from homeport.domain.streams import Chunks
     from homeport.features import Workbench
@@ -18,17 +19,18 @@ SAFETY = 0.9
 """Share of the token budget that is used: characters per token is an average."""
 
 
-def choose(bench: Workbench, feature: str, wanted: str = "") -> Model:
-    """The model that serves `feature`, or the one that the caller named.
+def choose(bench: Workbench, feature: str, wanted: str | Model = "") -> Model:
+    """The model that serves `feature`, or the one that the caller named or brought.
 
     `wanted` may be a registered name, the identifier of exactly one model, or a feature's name.
     Raises Unknown (with the names that are known), FeatureUnassigned or FeatureDisabled.
     """
-    snapshot = bench.snapshot()
-    if not wanted or wanted in bench.features:
-        model = assigned(bench, snapshot, wanted or feature)
+    if isinstance(wanted, Model):
+        model = wanted
+    elif not wanted or wanted in bench.features:
+        model = assigned(bench, bench.snapshot(), wanted or feature)
     else:
-        model = named(snapshot, wanted)
+        model = named(bench.snapshot(), wanted)
     note(model=model.name, platform=model.platform, family=model.family)
     return model
 

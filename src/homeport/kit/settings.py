@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -81,6 +81,33 @@ class Settings(BaseSettings):
     models_file: Path | None = None
     """TOML file with models, features and tokens for a gateway without a database."""
 
+    custom_models: bool = Field(default=True, validation_alias=_both("CUSTOM_MODELS", "CUSTOM_MODELS__ENABLED"))
+    """Take models from the bodies of GitLab's requests; also `AIGW_CUSTOM_MODELS__ENABLED`."""
+
+    trust_body_endpoints: bool | None = None
+    """Call the endpoints that those bodies name; no: they must be registered here; unset: `gateway` does."""
+
+    allowed_model_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Origins that bodies may name, comma-separated (`http://vllm.internal:8000`, `https://*.corp`); empty: any."""
+
+    model_timeout: float = Field(60.0, gt=0)
+    """Seconds that one call of a model named in a body may take in all."""
+
+    default_endpoint: str = ""
+    """Base URL of a model for requests that name none, such as an editor's direct ones; for `gateway` alone."""
+
+    default_identifier: str = ""
+    """That model's `custom_openai/served name`."""
+
+    default_family: str = "general"
+    """That model's family."""
+
+    default_api_key: SecretStr = SecretStr("")
+    """That model's API key."""
+
+    docs_index: Path | None = None
+    """Documentation that chat searches, as `homeport docs index` wrote it; unset: `docs.db` in the data directory."""
+
     url: str = ""
     """Where the command line finds the server; empty means the one running from the data directory."""
 
@@ -135,6 +162,12 @@ class Settings(BaseSettings):
     embedded_model: Path | None = None
     """A GGUF file to serve instead of the weights that the package carries."""
 
+    @field_validator("denied_networks", "allowed_model_origins", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        """A variable holds a list with commas."""
+        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
     @classmethod
     @override
     def settings_customise_sources(
@@ -148,6 +181,11 @@ class Settings(BaseSettings):
         """Command line, then environment, then homeport.toml."""
         del dotenv_settings, file_secret_settings
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def docs_file(self) -> Path:
+        """Where the documentation index is, or would be."""
+        return self.docs_index or self.data_dir / "docs.db"
 
     def sqlalchemy_url(self) -> str:
         """The database as SQLAlchemy names it."""

@@ -11,14 +11,30 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from pydantic import BaseModel
 
     from homeport.access import Need
     from homeport.domain.errors import HomeportError
+    from homeport.domain.models import Caller, Carried
     from homeport.domain.streams import Chunk, Usage
     from homeport.features import Workbench
+    from homeport.protocols._endpoint import Door
+
+
+class Arrival(NamedTuple):
+    """How a request came: what its parser may know besides the body."""
+
+    tail: str
+    """What follows the path of an endpoint that ends in `/{name}`, percent-decoded."""
+    headers: list[tuple[bytes, bytes]]
+    """As ASGI has them: names in lower case."""
+    caller: Caller
+
+    def header(self, name: bytes) -> str:
+        """The value of a header, or an empty text."""
+        return next((value.decode("latin-1") for each, value in self.headers if each == name), "")
 
 
 class Asked(NamedTuple):
@@ -31,6 +47,10 @@ class Asked(NamedTuple):
     model: str = ""
     """The model name to echo."""
     echo: Mapping[str, Any] = MappingProxyType({})
+    carried: Carried | None = None
+    """The model that the body brought along."""
+    scopes: tuple[str, ...] = ()
+    """What this request needs besides the scope of its feature."""
 
 
 class Answer(NamedTuple):
@@ -73,14 +93,28 @@ class Ask:
     """An endpoint that hands a request to a feature."""
 
     paths: tuple[str, ...]
+    """One that ends in `/{name}` takes every path below it."""
     need: Need
     body: type[BaseModel]
     """What it takes; also its OpenAPI description."""
-    parse: Callable[[Any], Asked]
-    """From the validated body."""
+    parse: Callable[[Any, Arrival], Asked]
+    """From the validated body and the way it came."""
     whole: Callable[[Asked, Answer], bytes]
     """The document of a collected answer."""
     streaming: Streaming | None = None
+    summary: str = ""
+    example: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """An endpoint that answers a POST by itself, without a feature."""
+
+    paths: tuple[str, ...]
+    need: Need
+    act: Callable[[Door, Any, Arrival], Awaitable[Reply]]
+    """From the validated body, or from None where there is none to take."""
+    body: type[BaseModel] | None = None
     summary: str = ""
     example: Mapping[str, Any] = field(default_factory=dict)
 
@@ -109,7 +143,7 @@ class WireProtocol:
     """A family of endpoints that share one error format."""
 
     label: str
-    routes: tuple[Ask | Look, ...]
+    routes: tuple[Ask | Act | Look, ...]
     error: Callable[[HomeportError, str], tuple[int, bytes]]
     """Error and correlation id → status and body."""
     process_time: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from pydantic import ValidationError
 
 from homeport.access.gate import require
 from homeport.domain.errors import BadRequest, HomeportError, TooLarge, WrongMediaType, WrongMethod
-from homeport.protocols import Ask, Look
+from homeport.protocols import Arrival, Ask, Look
 from homeport.protocols._visit import Visit
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
     from homeport.access.gate import Gate
     from homeport.features import Workbench
-    from homeport.protocols import WireProtocol
+    from homeport.features._carried import Carrier
+    from homeport.protocols import Act, Asked, WireProtocol
     from homeport.protocols._book import Book
     from homeport.protocols._visit import Receive, Scope, Send
 
@@ -36,9 +38,10 @@ FORM = "Send a JSON object; its form is described at /docs."
 class Door:
     """What every endpoint works with; one per process."""
 
-    def __init__(self, *, bench: Workbench, gate: Gate, book: Book, body_limit: int) -> None:
+    def __init__(self, *, bench: Workbench, gate: Gate, carrier: Carrier, book: Book, body_limit: int) -> None:
         self.bench = bench
         self.gate = gate
+        self.carrier = carrier
         self.book = book
         self.body_limit = body_limit
         self.stopping = False
@@ -47,7 +50,7 @@ class Door:
 class Endpoint:
     """One URL of one protocol, as a bare ASGI application."""
 
-    def __init__(self, door: Door, protocol: WireProtocol, route: Ask | Look, path: str) -> None:
+    def __init__(self, door: Door, protocol: WireProtocol, route: Ask | Act | Look, path: str) -> None:
         self.door = door
         self.protocol = protocol
         self.route = route
@@ -71,7 +74,7 @@ class Endpoint:
     async def _serve(self, visit: Visit, receive: Receive) -> None:
         route = self.route
         door = self.door
-        method = "POST" if isinstance(route, Ask) else "GET"
+        method = "GET" if isinstance(route, Look) else "POST"
         if visit.scope["method"] != method and (method, visit.scope["method"]) != ("GET", "HEAD"):
             raise WrongMethod(f"{visit.scope['method']} is not spoken at {self.path}.", f"Use {method}.", param=method)
         caller = door.gate.admit(visit.scope["headers"], route.need)
@@ -82,13 +85,25 @@ class Endpoint:
             await visit.reply(route.look(door.bench))
             return
         body = await read_body(visit.scope["headers"], receive, door.body_limit)
-        asked = route.parse(validated(route, body))
+        arrival = Arrival(visit.scope.get("homeport.tail", ""), visit.scope["headers"], caller)
+        if isinstance(route, Ask):
+            await self._ask(visit, route, route.parse(validated(route.body, body), arrival), arrival)
+        else:
+            await visit.reply(await route.act(door, validated(route.body, body) if route.body else None, arrival))
+
+    async def _ask(self, visit: Visit, route: Ask, asked: Asked, arrival: Arrival) -> None:
+        door = self.door
         visit.facts["feature"] = asked.feature
         visit.phase = "waiting"
         feature = door.bench.features[asked.feature]
         # where the body says which feature is meant, only now is it known what it needs
-        require(caller, feature.scope)
-        chunks = feature.run(door.bench, asked.request)
+        require(arrival.caller, feature.scope)
+        for scope in asked.scopes:
+            require(arrival.caller, scope)
+        request = asked.request
+        if asked.carried is not None and asked.carried.named:
+            request = replace(request, model=door.carrier(asked.carried, arrival.caller))
+        chunks = feature.run(door.bench, request)
         async with aclosing(chunks):
             if not asked.stream:
                 await visit.whole(asked, route, chunks)
@@ -121,7 +136,7 @@ def _too_large(limit: int) -> TooLarge:
     return TooLarge(f"The body is larger than {limit} bytes.", "Send less context; HOMEPORT_BODY_LIMIT sets the limit.")
 
 
-def validated(ask: Ask, body: bytes) -> Any:  # noqa: ANN401 (an instance of the endpoint's own body type)
+def validated(form: type[BaseModel], body: bytes) -> Any:  # noqa: ANN401 (an instance of `form`)
     """The body as the endpoint's type; raises BadRequest that names the first wrong field."""
     if not body:
         raise BadRequest("The body is empty.", "Send a JSON object.")
@@ -138,10 +153,10 @@ def validated(ask: Ask, body: bytes) -> Any:  # noqa: ANN401 (an instance of the
     if openings > DEPTH and _deeper(found, DEPTH):
         raise BadRequest(f"The body is nested more than {DEPTH} levels deep.", FORM)
     try:
-        return ask.body.model_validate(found)
+        return form.model_validate(found)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        names = _names(ask.body)
+        names = _names(form)
         # a key that the caller chose is content, which has no place in a log
         where = ".".join(str(part) for part in first["loc"] if isinstance(part, int) or part in names)
         message = first["msg"].removeprefix("Value error, ")

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from homeport.domain.errors import NotAuthenticated, SetupError, UpstreamError, UpstreamOverloaded
+from homeport.domain.models import Carried, Secret
 from homeport.domain.requests import RelatedFile
+from homeport.protocols import Streaming
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from homeport.domain.errors import HomeportError
+    from homeport.domain.streams import Chunk
+    from homeport.protocols import Answer, Asked
 
 MISDIRECTED = 421
 BUSY = 429
 UNPROCESSABLE = 422
 CODE_LIMIT = 100_000
 """Characters on each side of the cursor; GitLab trims to this before it sends."""
+
+
+NO_KEY = Secret()
+_WRAPPED = re.compile(
+    r"<(?P<tag>file_content|snippet_content)\s+(?:file_name|name)=\"?(?P<name>[^\">]*)\"?>\n?(?P<content>.*?)\n?</(?P=tag)>",
+    re.DOTALL,
+)
 
 
 class Lenient(BaseModel):
@@ -45,6 +57,63 @@ class CurrentFile(Lenient):
     content_below_cursor: str = Field(max_length=CODE_LIMIT)
 
 
+class ModelMetadata(Lenient):
+    """The model that GitLab's administrator chose, as it travels in every body."""
+
+    provider: str | None = Field(None, max_length=255)
+    name: str | None = Field(None, max_length=255)
+    """The family."""
+    endpoint: str | None = Field(None, max_length=2048)
+    api_key: str | None = Field(None, max_length=4096)
+    identifier: str | None = Field(None, max_length=1000)
+
+    def carried(self) -> Carried:
+        """As a noun of the domain."""
+        return carried(self.provider, self.name, self.endpoint, self.identifier, self.api_key)
+
+
+def carried(
+    provider: str | None, family: str | None, endpoint: str | None, identifier: str | None, key: str | None
+) -> Carried:
+    """The model that a body names, in whichever spelling."""
+    return Carried(
+        provider=provider or "",
+        family=family or "",
+        endpoint=(endpoint or "").strip(),
+        identifier=(identifier or "").strip(),
+        key=Secret(key) if key else NO_KEY,
+    )
+
+
+class WithMetadata(Lenient):
+    """A body that may name its model."""
+
+    model_metadata: ModelMetadata | None = None
+
+    @property
+    def carried(self) -> Carried | None:
+        """The model that came with the request."""
+        return self.model_metadata.carried() if self.model_metadata else None
+
+
+class PromptEnhancer(Lenient):
+    """What GitLab gathers around a generation."""
+
+    user_instruction: str | None = Field(None, max_length=400_000)
+    related_files: list[str] | None = Field(None, max_length=100)
+    related_snippets: list[str] | None = Field(None, max_length=100)
+    libraries: list[str] | None = Field(None, max_length=1000)
+
+    def related(self) -> tuple[RelatedFile, ...]:
+        """Files and snippets, taken out of the tags that they come in."""
+        return tuple(_unwrapped(text) for text in (*(self.related_files or ()), *(self.related_snippets or ())))
+
+
+def _unwrapped(text: str) -> RelatedFile:
+    found = _WRAPPED.fullmatch(text.strip())
+    return RelatedFile(name=found["name"], content=found["content"]) if found else RelatedFile(name="", content=text)
+
+
 def related(items: Iterable[ContextItem]) -> tuple[RelatedFile, ...]:
     """Context items as related files."""
     return tuple(RelatedFile(name=item.name, content=item.content) for item in items if item.content.strip())
@@ -66,6 +135,14 @@ def error(problem: HomeportError, correlation_id: str) -> tuple[int, bytes]:
     status = UNPROCESSABLE if problem.status == 400 else problem.status  # noqa: PLR2004 (HTTP's own number)
     where = problem.param.split(".") if problem.param else ["body"]
     return status, orjson.dumps({"detail": [{"msg": text, "type": problem.code, "loc": where}]})
+
+
+def _text(_asked: Asked, _answer: Answer, chunk: Chunk) -> bytes:
+    return chunk.text.encode("utf-8", "replace")
+
+
+RAW = Streaming(content_type=b"text/event-stream; charset=utf-8", headers=((b"x-accel-buffering", b"no"),), piece=_text)
+"""Text, and nothing around it."""
 
 
 def engine(model: str) -> dict[str, str]:

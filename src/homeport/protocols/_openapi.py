@@ -5,30 +5,35 @@ Source of the format: OpenAPI Specification 3.1.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import models_json_schema
 
 from homeport import __version__
-from homeport.protocols import Ask, Look, WireProtocol
+from homeport.protocols import Act, Look, WireProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from pydantic import BaseModel
+
+    from homeport.protocols import Ask
+
+_NO_NAME = re.compile(r"[^a-zA-Z0-9]+")
 REF = "#/components/schemas/{model}"
 
 
 def describe(protocols: Iterable[WireProtocol]) -> dict[str, Any]:
     """The document for `/openapi.json`."""
     protocols = tuple(protocols)
-    bodies = [
-        (route.body, "validation") for protocol in protocols for route in protocol.routes if isinstance(route, Ask)
-    ]
+    bodies = [(_form(route), "validation") for protocol in protocols for route in protocol.routes if _form(route)]
     references, definitions = models_json_schema(bodies, ref_template=REF)  # type: ignore[arg-type]
     paths: dict[str, Any] = {}
     for protocol in protocols:
         for route in protocol.routes:
-            body = references[(route.body, "validation")] if isinstance(route, Ask) else None
+            form = _form(route)
+            body = references[(form, "validation")] if form else None
             paths |= {path: _operation(protocol, route, path, body) for path in route.paths}
     return {
         "openapi": "3.1.0",
@@ -42,9 +47,15 @@ def describe(protocols: Iterable[WireProtocol]) -> dict[str, Any]:
     }
 
 
-def _operation(protocol: WireProtocol, route: Ask | Look, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
+def _form(route: Ask | Act | Look) -> type[BaseModel] | None:
+    return None if isinstance(route, Look) else route.body
+
+
+def _operation(
+    protocol: WireProtocol, route: Ask | Act | Look, path: str, body: Mapping[str, Any] | None
+) -> dict[str, Any]:
     operation: dict[str, Any] = {
-        "operationId": path.strip("/").replace("/", "_").replace(".", "_"),
+        "operationId": _NO_NAME.sub("_", path.strip("/")).rstrip("_"),
         "summary": route.summary,
         "tags": [protocol.label],
         "responses": {
@@ -53,8 +64,13 @@ def _operation(protocol: WireProtocol, route: Ask | Look, path: str, body: Mappi
         },
         "security": [] if route.need.public else [{"token": [route.need.scope] if route.need.scope else []}],
     }
+    if path.endswith("}"):
+        name = path[path.index("{") + 1 : -1]
+        operation["parameters"] = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}}]
     if isinstance(route, Look):
         return {"get": operation}
+    if body is None:
+        return {"post": operation}
     content = {"schema": body, "example": dict(route.example)}
     operation["requestBody"] = {"required": True, "content": {"application/json": content}}
     return {"post": operation}

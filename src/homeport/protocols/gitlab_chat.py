@@ -13,11 +13,12 @@ from pydantic import Field, model_validator
 from homeport.access import Need
 from homeport.domain.requests import ChatRequest, Message
 from homeport.protocols import Answer, Ask, Asked, Streaming, WireProtocol
-from homeport.protocols._gitlab import Lenient, error
+from homeport.protocols._gitlab import Lenient, WithMetadata, error
 
 if TYPE_CHECKING:
     from homeport.domain.errors import HomeportError
     from homeport.domain.streams import Chunk
+    from homeport.protocols import Arrival
 
 SYSTEM = (
     "You are a helpful assistant for software developers inside their own network. "
@@ -59,7 +60,7 @@ class AgentOptions(Lenient):
     additional_context: list[AdditionalContext] = Field(default=[], max_length=100)
 
 
-class AgentBody(Lenient):
+class AgentBody(WithMetadata):
     """A conversation; either `messages` (17.6+) or `prompt` with `options` (17.4)."""
 
     messages: list[AgentMessage] = Field(default=[], max_length=2000)
@@ -109,12 +110,12 @@ def _content(turn: AgentMessage) -> str:
     return "\n\n".join([*parts, turn.content or ""])
 
 
-def parse(body: AgentBody) -> Asked:
+def parse(body: AgentBody, _arrival: Arrival) -> Asked:
     """A plain question for the chat feature."""
     turns = body.turns()
     if turns[0].role != "system":
         turns = (Message(role="system", content=SYSTEM), *turns)
-    return Asked(feature="chat", request=ChatRequest(messages=turns, stream=True), stream=True)
+    return Asked("chat", ChatRequest(messages=turns, stream=True), stream=True, carried=body.carried)
 
 
 def _line(kind: str, data: dict[str, Any]) -> bytes:

@@ -12,22 +12,59 @@ from pydantic import Field
 
 from homeport.access import Need
 from homeport.domain.requests import CodeRequest
-from homeport.protocols import Answer, Ask, Asked, Streaming, WireProtocol
-from homeport.protocols._gitlab import CODE_LIMIT, ContextItem, CurrentFile, Lenient, engine, error, related
+from homeport.protocols import Answer, Ask, Asked, WireProtocol
+from homeport.protocols._gitlab import (
+    CODE_LIMIT,
+    RAW,
+    ContextItem,
+    CurrentFile,
+    Lenient,
+    carried,
+    engine,
+    error,
+    related,
+)
 
 if TYPE_CHECKING:
-    from homeport.domain.streams import Chunk
+    from homeport.domain.models import Carried
+    from homeport.protocols import Arrival
+
+
+class Telemetry(Lenient):
+    """What an editor reports of earlier suggestions."""
+
+    model_engine: str | None = Field(None, max_length=50)
+    model_name: str | None = Field(None, max_length=50)
+    lang: str | None = Field(None, max_length=50)
+    requests: int
+    accepts: int
+    errors: int
 
 
 class CodeBody(Lenient):
     """A file with a cursor in it."""
 
-    prompt_version: Literal[1, 2, 3] = 1
+    prompt_version: Literal[1, 2, 3] | None = 1
     prompt: str | list[dict[str, Any]] | None = None
     current_file: CurrentFile
-    stream: bool = False
-    context: list[ContextItem] = Field(default=[], max_length=100)
+    stream: bool | None = False
+    context: list[ContextItem] | None = Field(default=None, max_length=100)
     user_instruction: str | None = Field(None, max_length=CODE_LIMIT)
+    telemetry: list[Telemetry] | None = Field(default=None, max_length=10)
+    model_provider: str | None = Field(None, max_length=255)
+    model_name: str | None = Field(None, max_length=255)
+    model_endpoint: str | None = Field(None, max_length=2048)
+    model_api_key: str | None = Field(None, max_length=4096)
+    model_identifier: str | None = Field(None, max_length=1000)
+
+    @property
+    def carried(self) -> Carried | None:
+        """The model that came with the request, if it says which one."""
+        if not (self.model_endpoint or self.model_identifier):
+            return None
+        return carried(
+            self.model_provider, self.model_name, self.model_endpoint, self.model_identifier, self.model_api_key
+        )
 
 
 def _request(body: CodeBody, instruction: str = "") -> CodeRequest:
@@ -37,21 +74,21 @@ def _request(body: CodeBody, instruction: str = "") -> CodeRequest:
         after=file.content_below_cursor,
         file_name=file.file_name.strip(),
         language=file.language_identifier or "",
-        related=related(body.context),
+        related=related(body.context or ()),
         instruction=instruction,
-        stream=body.stream,
+        stream=bool(body.stream),
     )
 
 
-def completion(body: CodeBody) -> Asked:
+def completion(body: CodeBody, _arrival: Arrival) -> Asked:
     """A completion at the cursor."""
-    return Asked(feature="code_completions", request=_request(body), stream=body.stream)
+    return Asked("code_completions", _request(body), bool(body.stream), carried=body.carried)
 
 
-def generation(body: CodeBody) -> Asked:
+def generation(body: CodeBody, _arrival: Arrival) -> Asked:
     """Code from an instruction: the user's own, else the text that the client sent as prompt."""
     text = body.user_instruction or (body.prompt if isinstance(body.prompt, str) else "") or ""
-    return Asked(feature="code_generations", request=_request(body, text), stream=body.stream)
+    return Asked("code_generations", _request(body, text), bool(body.stream), carried=body.carried)
 
 
 def whole(_asked: Asked, answer: Answer) -> bytes:
@@ -73,12 +110,6 @@ def whole(_asked: Asked, answer: Answer) -> bytes:
     )
 
 
-def piece(_asked: Asked, _answer: Answer, chunk: Chunk) -> bytes:
-    """Text, and nothing around it."""
-    return chunk.text.encode("utf-8", "replace")
-
-
-RAW = Streaming(content_type=b"text/event-stream; charset=utf-8", headers=((b"x-accel-buffering", b"no"),), piece=piece)
 EXAMPLE = {
     "prompt_version": 1,
     "current_file": {

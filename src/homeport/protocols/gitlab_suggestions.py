@@ -1,4 +1,7 @@
-"""GitLab's AI Gateway: `/v4/code/suggestions`, true server-sent events with CRLF line ends."""
+"""GitLab's AI Gateway: `/v3/code/completions` and `/v4/code/suggestions`.
+
+Both take the same body; v3 streams raw text, v4 true server-sent events with CRLF line ends.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,22 @@ from pydantic import Field, model_validator
 from homeport.access import KNOWN
 from homeport.domain.requests import CodeRequest
 from homeport.protocols import Answer, Ask, Asked, Streaming, WireProtocol
-from homeport.protocols._gitlab import CODE_LIMIT, ContextItem, Lenient, engine, error, related
+from homeport.protocols._gitlab import (
+    CODE_LIMIT,
+    RAW,
+    ContextItem,
+    Lenient,
+    PromptEnhancer,
+    WithMetadata,
+    engine,
+    error,
+    related,
+)
 
 if TYPE_CHECKING:
     from homeport.domain.errors import HomeportError
     from homeport.domain.streams import Chunk
+    from homeport.protocols import Arrival
 
 CURSOR_PARTS = ("code_editor_completion", "code_editor_generation")
 
@@ -26,9 +40,9 @@ class Payload(Lenient):
     content_above_cursor: str = Field("", max_length=CODE_LIMIT)
     content_below_cursor: str = Field("", max_length=CODE_LIMIT)
     language_identifier: str | None = Field(None, max_length=255)
-    stream: bool = False
-    prompt: str | list[dict[str, Any]] | None = None
-    prompt_enhancer: dict[str, Any] | None = None
+    stream: bool | None = False
+    prompt: str | list[dict[str, Any]] | None = Field(None, max_length=400_000)
+    prompt_enhancer: PromptEnhancer | None = None
     name: str = Field("", max_length=1024)
     content: str = Field("", max_length=CODE_LIMIT)
 
@@ -40,7 +54,7 @@ class Component(Lenient):
     payload: Payload
 
 
-class SuggestionBody(Lenient):
+class SuggestionBody(WithMetadata):
     """A cursor first, then context."""
 
     prompt_components: list[Component] = Field(min_length=1, max_length=100)
@@ -53,7 +67,7 @@ class SuggestionBody(Lenient):
         return self
 
 
-def parse(body: SuggestionBody) -> Asked:
+def parse(body: SuggestionBody, _arrival: Arrival) -> Asked:
     """The first component says whether code is completed or generated."""
     first, *rest = body.prompt_components
     file = first.payload
@@ -68,17 +82,17 @@ def parse(body: SuggestionBody) -> Asked:
         after=file.content_below_cursor,
         file_name=file.file_name.strip(),
         language=file.language_identifier or "",
-        related=related(items),
+        related=(*related(items), *(file.prompt_enhancer.related() if file.prompt_enhancer else ())),
         instruction=_instruction(file) if generation else "",
-        stream=file.stream,
+        stream=bool(file.stream),
     )
     feature = "code_generations" if generation else "code_completions"
-    return Asked(feature=feature, request=request, stream=file.stream)
+    return Asked(feature, request, bool(file.stream), carried=body.carried)
 
 
 def _instruction(file: Payload) -> str:
-    said = (file.prompt_enhancer or {}).get("user_instruction")
-    return said if isinstance(said, str) and said else file.prompt if isinstance(file.prompt, str) else ""
+    said = file.prompt_enhancer.user_instruction if file.prompt_enhancer else ""
+    return said or (file.prompt if isinstance(file.prompt, str) else "")
 
 
 def _metadata(answer: Answer) -> dict[str, Any]:
@@ -119,11 +133,35 @@ def failed(_asked: Asked, problem: HomeportError, correlation_id: str) -> bytes:
     return _event("error", {"code": problem.code, "message": str(problem), "correlation_id": correlation_id})
 
 
+EXAMPLE = {
+    "prompt_components": [
+        {
+            "type": "code_editor_completion",
+            "payload": {
+                "file_name": "add.py",
+                "content_above_cursor": "def add(a, b):\n    ",
+                "content_below_cursor": "\n",
+                "stream": True,
+            },
+        }
+    ]
+}
+
 PROTOCOL = WireProtocol(
-    label="GitLab AI Gateway: code suggestions (v4)",
+    label="GitLab AI Gateway: code suggestions (v3, v4)",
     error=error,
     process_time=True,
     routes=(
+        Ask(
+            paths=("/v3/code/completions",),
+            need=KNOWN,
+            body=SuggestionBody,
+            parse=parse,
+            whole=whole,
+            streaming=RAW,
+            summary="Complete or generate code, as raw text (scope by component).",
+            example=EXAMPLE,
+        ),
         Ask(
             paths=("/v4/code/suggestions",),
             need=KNOWN,
@@ -139,19 +177,7 @@ PROTOCOL = WireProtocol(
                 failed=failed,
             ),
             summary="Complete or generate code, as server-sent events (scope by component).",
-            example={
-                "prompt_components": [
-                    {
-                        "type": "code_editor_completion",
-                        "payload": {
-                            "file_name": "add.py",
-                            "content_above_cursor": "def add(a, b):\n    ",
-                            "content_below_cursor": "\n",
-                            "stream": True,
-                        },
-                    }
-                ]
-            },
+            example=EXAMPLE,
         ),
     ),
 )

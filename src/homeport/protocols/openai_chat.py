@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from homeport.access import Need
 from homeport.domain.requests import ChatRequest
-from homeport.protocols import Answer, Ask, Asked, Streaming, WireProtocol
+from homeport.protocols import Answer, Arrival, Ask, Asked, Streaming, WireProtocol
 from homeport.protocols._openai import (
     DONE,
     EVENT_STREAM,
@@ -49,7 +49,7 @@ class ChatBody(Options):
     reasoning_effort: str | None = Field(None, max_length=32)
 
 
-def parse(body: ChatBody) -> Asked:
+def parse(body: ChatBody, _arrival: Arrival) -> Asked:
     """The conversation as the chat feature takes it."""
     request = ChatRequest(
         raw_messages=tuple(body.messages),

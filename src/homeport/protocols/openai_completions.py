@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from homeport.access import Need
 from homeport.domain.requests import CodeRequest, RelatedFile, TextRequest
-from homeport.protocols import Answer, Ask, Asked, Streaming, WireProtocol
+from homeport.protocols import Answer, Arrival, Ask, Asked, Streaming, WireProtocol
 from homeport.protocols._openai import (
     DONE,
     EVENT_STREAM,
@@ -57,7 +57,7 @@ class TextBody(Options):
         return self
 
 
-def parse(body: TextBody) -> Asked:
+def parse(body: TextBody, _arrival: Arrival) -> Asked:
     """A hole to fill for the completion feature, or text to continue as it stands."""
     prompt = body.prompt if isinstance(body.prompt, str) else body.prompt[0]
     sampling = body.sampling(body.max_tokens)

@@ -46,6 +46,7 @@ _END_MARK = re.compile(rb"^data: ?\[DONE\]\r?$", re.MULTILINE)
 _NO_CHOICES = re.compile(rb'"choices": ?\[\]')
 _SECONDS = re.compile(r"[0-9]{1,9}")
 _DATA = re.compile(rb"^data:(.*)$", re.MULTILINE)
+REGISTERED_ELSEWHERE = "GitLab's Admin area, under GitLab Duo, Self-hosted models"
 SLOW_DOWN = {429, 503, 529}
 WRONG_REQUEST = {400, 413, 422}
 KEY_REFUSED = {401, 403}
@@ -327,7 +328,7 @@ _REACH = {
 def explain(model: Model, error: TransportError) -> UpstreamError:
     """The error of our tree that says what a transport error means for a caller."""
     name = model.name
-    check = f"Check the endpoint with `homeport models test {name}`."
+    check = f"Check the endpoint {_where(model)}."
     if isinstance(error, Unreachable):
         note(upstream_problem=f"{error.why} {error.detail}".strip())
         return UpstreamUnreachable(f"The model {name!r} cannot be reached: {_REACH[error.why]}.", check)
@@ -335,7 +336,9 @@ def explain(model: Model, error: TransportError) -> UpstreamError:
         note(upstream_problem=f"too late: {error.phase}")
         return UpstreamTimeout(
             f"The model {name!r} took too long ({error.phase}).",
-            "It may be overloaded or loading; its limits can be raised where it is registered.",
+            "It may be overloaded or loading; its limits can be raised where it is registered."
+            if model.registered
+            else "It may be overloaded or loading; HOMEPORT_MODEL_TIMEOUT is the limit.",
         )
     if isinstance(error, Truncated):
         return _truncated(model)
@@ -366,13 +369,20 @@ def _refused(model: Model, status: int, retry_after_s: int | None, body: bytes) 
     )
 
 
+def _where(model: Model) -> str:
+    """How an operator looks at a model: ours with our command, a carried one where it comes from."""
+    return f"with `homeport models test {model.name}`" if model.registered else f"in {REGISTERED_ELSEWHERE}"
+
+
 def _advice(model: Model, status: int) -> str:
     if status in KEY_REFUSED:
+        if not model.registered:
+            return f"Its API key is missing or wrong: see {REGISTERED_ELSEWHERE}."
         return f"Its API key is missing or wrong: `homeport models edit {model.name} --api-key-env VAR`."
     if status == 404:  # noqa: PLR2004 (HTTP's own number)
         return (
             f"Either the endpoint lacks its `/v1`, or no model is served as {model.identifier!r}: "
-            f"`homeport models test {model.name}`."
+            f"check both {_where(model)}."
         )
     if 300 <= status < 400:  # noqa: PLR2004 (HTTP's own numbers)
         return "Redirects are never followed; register the final address."
