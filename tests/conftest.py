@@ -5,10 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 from house import House, eventually, opened
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+
+# how long an example takes says more about what else this machine does than about the code
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
 
 
 @pytest.fixture(scope="session")

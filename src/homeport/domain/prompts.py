@@ -10,7 +10,25 @@ from homeport.domain.requests import Sampling
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from homeport.domain.models import Model
     from homeport.domain.requests import Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptRequest:
+    """Something to be said that a caller knows by its id, with the values that belong into it."""
+
+    feature: str
+    """The feature that says it."""
+    prompt: str
+    """The id that the caller used."""
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    """Any JSON values; what is missing is blank."""
+    version: str | None = None
+    """A constraint on the version of the wording."""
+    model: str | Model = ""
+    """As in a `CodeRequest`."""
+    stream: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,6 +67,10 @@ class Family:
     generation_tokens: int = 1024
     generation_temperature: float = 0.0
     chat_temperature: float | None = None
+    any_temperature: bool = True
+    """Whether it may be asked with the temperature that suits a prompt; otherwise the server's own is used."""
+    thinking_tokens: int = 0
+    """Tokens that it may spend on thinking before it answers a prompt; the answer's own come on top."""
     stops: tuple[str, ...] = ()
     """End-of-turn tokens that leak out of a badly configured server."""
     aliases: tuple[str, ...] = ()

@@ -18,6 +18,8 @@ FAMILY = Family(
     completion_temperature=1.0,
     generation_tokens=2048,
     generation_temperature=1.0,
+    any_temperature=False,
+    thinking_tokens=1024,
     aliases=("gpt_4", "gpt_4o", "gpt_4.1", "gpt_5"),
     served_as=("gpt35", "gpt4", "gpt5", "chatgpt"),
 )

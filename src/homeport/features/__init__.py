@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from homeport.families import resolve
 
@@ -13,9 +13,69 @@ if TYPE_CHECKING:
     from homeport.domain.models import Model, Snapshot
     from homeport.domain.ports import Generate
     from homeport.domain.streams import Chunks
+    from homeport.domain.wording import Wording
     from homeport.families import Family
     from homeport.features._capacity import Capacity
     from homeport.features._measure import Measures
+
+DATE = "current_date"
+"""A slot that every prompt has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A value that a prompt takes."""
+
+    name: str
+    cut: Literal["start", "middle", "end"] = "end"
+    """Which part goes when everything does not fit the model's window."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grammar:
+    """The form that a program expects an answer to have, and what mends one that lacks it.
+
+    Nothing is invented: mending moves, closes and leaves out.
+    """
+
+    mend: Callable[[str], str]
+    """A whole answer."""
+    end: Callable[[str], str] = lambda _said: ""
+    """What is still to be said after an answer that was passed on as it came."""
+    held: bool = False
+    """A short answer that nobody reads while it is written: it is mended as a whole even in a stream."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """What is said under one prompt id."""
+
+    id: str
+    """As callers know it; it may hold slashes."""
+    inputs: tuple[Input, ...]
+    versions: Mapping[str, Wording]
+    temperature: float = 0.0
+    max_tokens: int = 2048
+    """How long the answer may be."""
+    grammar: Grammar | None = None
+
+    @property
+    def slots(self) -> frozenset[str]:
+        """What its wordings may ask for."""
+        return frozenset((*(each.name for each in self.inputs), DATE))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Override:
+    """What an administrator wants said under one prompt id; None leaves it as it is."""
+
+    file: str
+    system: str | None = None
+    user: str | None = None
+    prefill: str | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    stop: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +93,8 @@ class Feature:
     """The feature whose setting serves when this one has none."""
     listed: bool = True
     """Whether an administrator assigns a model to it; one that is not listed only inherits."""
+    template: Template | None = None
+    """What it says in words, and the prompt id under which callers ask for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +115,13 @@ class Workbench:
     """What is wrong with the registry right now, or an empty text."""
     completion_prompt_tokens: int = 8192
     """The most tokens of a completion prompt, however large the model's window."""
+    overrides: Mapping[tuple[str, str], Override] = field(default_factory=dict)
+    """The administrator's wordings, by prompt id and family; an empty family means all."""
 
     def family(self, model: Model) -> Family:
         """The model's family, by key or alias; one we do not know is asked like the general one."""
         return self.families.get(model.family) or self.families[resolve(model.family, self.families)[0]]
+
+    def family_key(self, model: Model) -> str:
+        """The key of `family(model)`."""
+        return model.family if model.family in self.families else resolve(model.family, self.families)[0]
