@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import settings
 from house import House, eventually, opened
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
