@@ -79,8 +79,10 @@ def _of_the_system(error: OSError) -> str:
     """What the operating system refused, with the next step."""
     text = str(error.strerror or error)
     where = f" ({error.filename})" if error.filename else ""
-    if error.errno in {errno.EADDRINUSE, errno.EADDRNOTAVAIL} or text.startswith(("Port ", "The metrics port ")):
-        return text if "HOMEPORT_" in text else f"{text} {_other_port(text)}"
+    if "HOMEPORT_" in text:
+        return text
+    if error.errno in {errno.EADDRINUSE, errno.EADDRNOTAVAIL} or text.startswith("Port "):
+        return f"{text} {_other_port(text)}"
     if error.errno in _FULL:
         return f"The disk is full{where}. Free some space, or set HOMEPORT_DATA_DIR to another disk."
     if error.errno in _NOT_OURS:

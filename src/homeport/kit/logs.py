@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
+import select
 import sys
+import threading
 import time
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -23,30 +26,129 @@ import structlog
 from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Callable, MutableMapping
     from pathlib import Path
 
 FLUSH_S = 0.05
 """How long a line may wait for company before it is written."""
+STALL_S = 5.0
+"""How long a pipe that is full may take before lines for it are lost."""
+CLOSE_S = 2.0
+"""How long anybody waits for a line to be written."""
+PATIENT_ORDERS = 2
+"""Batches not written yet with which somebody still waits for one more."""
 WAITING = 10_000
 """Lines that may wait; beyond that the oldest are dropped and counted."""
 
 Line = dict[str, Any]
 
 
-class Sink:
-    """Where lines go: a bounded queue that one thread empties in batches."""
+class Screen:
+    """A descriptor that somebody else opened: standard error."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+
+    def write(self, data: memoryview) -> int:
+        """Write some of it; gives how many bytes. Raises OSError."""
+        return _some(self._descriptor, data)
+
+    def follow(self) -> None:
+        """Nothing to do: it stays what it is."""
+
+    def close(self) -> None:
+        """Nothing to do: it is not ours."""
+
+
+class LogFile:
+    """A file that is appended to, and found again after it was moved away, emptied or deleted."""
+
+    def __init__(self, file: Path) -> None:
+        """Open the file, and make its folder; raises OSError that says which setting names it."""
+        self._file = file
+        try:
+            self._descriptor, self._place = _appending(file)
+        except OSError as error:
+            message = (
+                f"The log file {file} cannot be written: {error.strerror}. Set HOMEPORT_LOG_FILE (or "
+                "AIGW_LOGGING__TO_FILE) to one that can; without it, lines go to standard error alone."
+            )
+            raise OSError(error.errno, message) from error
+
+    def write(self, data: memoryview) -> int:
+        """Write some of it; gives how many bytes. Raises OSError."""
+        return _some(self._descriptor, data)
+
+    def follow(self) -> None:
+        """Open the file anew where its name means another one by now (logrotate's rename and create).
+
+        Where that fails the old one goes on being written: a moved file is better than none.
+        """
+        with contextlib.suppress(OSError):
+            if self._named() == self._place:
+                return
+            descriptor, self._place = _appending(self._file)
+            os.close(self._descriptor)
+            self._descriptor = descriptor
+
+    def _named(self) -> tuple[int, int] | None:
+        try:
+            found = self._file.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor = -1
+
+
+def _appending(file: Path) -> tuple[int, tuple[int, int]]:
+    """A descriptor that appends to the file, and which file that is."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    # a pipe that nobody reads must not hold up the start
+    descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, 0o640)
+    found = os.fstat(descriptor)
+    return descriptor, (found.st_dev, found.st_ino)
+
+
+def _some(descriptor: int, data: memoryview) -> int:
+    """Write some of the data, and wait a while for a descriptor that does not take any now."""
+    try:
+        return os.write(descriptor, data)
+    except BlockingIOError:
+        room = select.poll()
+        room.register(descriptor, select.POLLOUT)
+        room.poll(STALL_S * 1000)
+        return os.write(descriptor, data)
+
+
+class Sink:
+    """Where lines go: a bounded queue that one thread empties in batches.
+
+    The thread is nobody's to wait for: whoever stops reading a pipe loses lines, and holds up neither a
+    request nor the end of the process.
+    """
+
+    def __init__(self, target: Screen | LogFile, told: Callable[[int], bytes] = lambda _lost: b"") -> None:
+        """`told` makes the line that says how many were lost, for when there is room again."""
+        self._target = target
+        self._told = told
         self._waiting: deque[bytes] = deque(maxlen=WAITING)
-        self._writer: ThreadPoolExecutor | None = None
+        self._turn = threading.Condition()
+        self._asked = self._done = 0
+        self._thread: threading.Thread | None = None
+        self._closing = False
         self._scheduled = False
+        self._torn = False
+        self._untold = 0
         self.dropped = 0
         """Lines lost to a full queue or a full disk."""
 
     def write(self, line: bytes) -> None:
-        """Queue a line; without a running loop it is written at once."""
+        """Queue a line; without a running loop it is waited for, within reason."""
         if len(self._waiting) == WAITING:
             self.dropped += 1
         self._waiting.append(line)
@@ -55,16 +157,39 @@ class Sink:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            self.flush()
+            self._wait_for(self._hand_over())
             return
         self._scheduled = True
         loop.call_later(FLUSH_S, self._hand_over)
 
-    def _hand_over(self) -> None:
+    def _hand_over(self) -> int:
+        """Ask the thread to write what waits; gives the number of the order."""
         self._scheduled = False
-        if self._writer is None:
-            self._writer = ThreadPoolExecutor(1, thread_name_prefix="log")
-        self._writer.submit(self.flush)
+        with self._turn:
+            self._asked += 1
+            self._turn.notify_all()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="log", daemon=True)
+                self._thread.start()
+            return self._asked
+
+    def _wait_for(self, order: int) -> None:
+        """Wait until it is done; once that took too long, nobody waits until the thread gets ahead again."""
+        with self._turn:
+            if order - self._done <= PATIENT_ORDERS:
+                self._turn.wait_for(lambda: self._done >= order, CLOSE_S)
+
+    def _work(self) -> None:
+        while True:
+            with self._turn:
+                self._turn.wait_for(lambda: self._asked > self._done or self._closing)
+                order, closing = self._asked, self._closing
+            self.flush()
+            with self._turn:
+                self._done = order
+                self._turn.notify_all()
+            if closing:
+                return
 
     def flush(self) -> None:
         """Write everything that waits; a disk that refuses loses lines, not requests."""
@@ -74,40 +199,63 @@ class Sink:
                 lines.append(self._waiting.popleft())
         if not lines:
             return
-        data = b"".join(lines)
-        try:
-            while data:
-                data = data[os.write(self._descriptor, data) :]
-        except OSError:
-            self.dropped += len(lines)
+        self._target.follow()
+        # what a full disk cut off in the middle must not spoil the next line
+        ahead = (b"\n" if self._torn else b"") + (self._told(self._untold) if self._untold else b"")
+        data = ahead + b"".join(lines)
+        done = self._put(data)
+        if done >= len(ahead):
+            self._untold = 0
+        if done:
+            self._torn = data[done - 1 : done] != b"\n"
+        lost = len(lines) - _whole(lines, done - len(ahead))
+        self._untold += lost
+        self.dropped += lost
+
+    def _put(self, data: bytes) -> int:
+        """Write as much of it as can be; gives how many bytes that were."""
+        view, done = memoryview(data), 0
+        with contextlib.suppress(OSError):
+            while done < len(data):
+                done += self._target.write(view[done:])
+        return done
 
     def close(self) -> None:
-        """Write what waits and stop the thread."""
-        self._scheduled = False
-        if self._writer is not None:
-            self._writer.shutdown(wait=True)
-            self._writer = None
-        self.flush()
+        """Write what waits and stop the thread, but do not wait for it longer than CLOSE_S."""
+        if self._waiting:
+            self._hand_over()
+        if self._thread is not None:
+            with self._turn:
+                self._closing = True
+                self._turn.notify_all()
+            self._thread.join(CLOSE_S)
+            if self._thread.is_alive():
+                self.dropped += len(self._waiting)
+                return
+            self._thread, self._closing = None, False
+        self._target.close()
+
+
+def _whole(lines: list[bytes], size: int) -> int:
+    """How many of the lines the first `size` bytes hold whole."""
+    return sum(end <= size for end in accumulate(map(len, lines)))
 
 
 class Logs:
     """The log outputs of one process."""
 
     def __init__(self, *, level: str = "INFO", as_json: bool | None = None, file: Path | None = None) -> None:
+        """Raises OSError when the file cannot be written."""
         self.json = as_json if as_json is not None else not sys.stderr.isatty()
-        self._level = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
-        self._screen = Sink(sys.stderr.fileno())
-        self._file: Sink | None = None
-        self._opened: int | None = None
-        if file is not None:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            self._opened = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
-            self._file = Sink(self._opened)
+        self._level = _level(level)
+        self._screen = Sink(Screen(sys.stderr.fileno()), _lost_as_json if self.json else _lost_readable)
+        self._file = Sink(LogFile(file), _lost_as_json) if file is not None else None
+        self._sinks = [self._file, self._screen] if self._file else [self._screen]
 
     @property
     def dropped(self) -> int:
         """Lines lost so far."""
-        return self._screen.dropped + (self._file.dropped if self._file else 0)
+        return sum(sink.dropped for sink in self._sinks)
 
     def install(self) -> None:
         """Make structlog and the standard library's logging write here."""
@@ -126,7 +274,7 @@ class Logs:
 
     def _emit(self, _logger: object, _method: str, line: MutableMapping[str, Any]) -> str:
         if self.json or self._file:
-            data = orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE)
+            data = _dumped(line)
             if self._file:
                 self._file.write(data)
             if self.json:
@@ -136,12 +284,10 @@ class Logs:
         return ""
 
     def close(self) -> None:
-        """Write what waits."""
-        self._screen.close()
-        if self._file and self._opened is not None:
-            self._file.close()
-            os.close(self._opened)
-            self._file = None
+        """Write what waits, as far as somebody takes it."""
+        self._file = None
+        for sink in self._sinks:
+            sink.close()
 
 
 class _Forward(logging.Handler):
@@ -151,6 +297,19 @@ class _Forward(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         log = structlog.get_logger().bind(logger=record.name)
         log.log(record.levelno, record.getMessage(), **({"exc_info": record.exc_info} if record.exc_info else {}))
+
+
+def _level(name: str) -> int:
+    """A level by its name or number; one that we do not know is INFO."""
+    return int(name) if name.isdecimal() else logging.getLevelNamesMapping().get(name.upper(), logging.INFO)
+
+
+def _dumped(line: MutableMapping[str, Any]) -> bytes:
+    """The line as JSON, whatever it holds."""
+    try:
+        return orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:  # half a surrogate pair, or a number beyond 64 bits
+        return json.dumps(line, default=str, skipkeys=True).encode() + b"\n"
 
 
 def _stamp(_logger: object, method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -174,6 +333,20 @@ def _frame(at: float, level: str, logger: str, message: str) -> Line:
 @lru_cache(maxsize=2)
 def _second(at: int) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _lost(count: int) -> Line:
+    return _frame(time.time(), "warning", "homeport", "log lines were lost: the disk was full, or nobody read them") | {
+        "lost": count
+    }
+
+
+def _lost_as_json(count: int) -> bytes:
+    return orjson.dumps(_lost(count), option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _lost_readable(count: int) -> bytes:
+    return readable(_lost(count)).encode() + b"\n"
 
 
 _COLOURS = {"debug": "2", "info": "32", "warning": "33", "error": "31", "critical": "1;31"}
