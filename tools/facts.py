@@ -9,7 +9,9 @@ import inspect
 import itertools
 import pkgutil
 import re
+import sys
 import textwrap
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -301,3 +303,27 @@ def command_list() -> str:
     """The commands at the top, one line each."""
     rows = [(f"`{words}`", command.get_short_help_str(100)) for words, command in command_tree()]
     return table(("Command", "What it does"), [row for row in rows[1:] if row[0].count(" ") == 1])
+
+
+def compatibility() -> str:
+    """What the conformance suite proves, section by section, in the suite's own sentences."""
+    kit = str(PACKAGE.parents[1] / "tests" / "_kit")
+    if kit not in sys.path:
+        sys.path.append(kit)
+    suite = importlib.import_module("conformance")
+    found = suite.load_cases()
+    parts = [f"{len(found)} cases."]
+    for key, title in suite.SECTIONS.items():
+        said = Counter(case.says for case in found if case.section == key)
+        lines = [f"- {text_of(rule)}{_times(count)}" for rule, count in said.items()] or [NOTHING]
+        parts.append(f"## {title}\n\n" + "\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def _times(count: int) -> str:
+    return f" ({count} cases)" if count > 1 else ""
+
+
+def text_of(said: str) -> str:
+    """A sentence as Markdown shows it word for word."""
+    return re.sub(r"([\\`*_<>\[\]{}|])", r"\\\1", said)

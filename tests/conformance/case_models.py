@@ -1,0 +1,247 @@
+"""Models that requests carry, and families."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from conformance import OWN_KEY, Site, case, components, detail, file
+from homeport import families
+from homeport.families import Family
+from homeport.kit.discover import discover
+
+V2 = "/v2/code/completions"
+GENERATIONS = "/v2/code/generations"
+V4 = "/v4/code/suggestions"
+
+FIM = {
+    "codegemma": ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"),
+    "codellama": ("<PRE>", "<SUF>", "<MID>"),
+    "codestral": ("[SUFFIX]", "[PREFIX]"),
+    "deepseekcoder": ("<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>"),  # noqa: RUF001 (the tokens are written so)
+    "qwen2p5-coder-7b": ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"),
+}
+SPOKEN = ("mistral", "mixtral", "claude_3", "gpt", "llama3", "general", "gemini")
+OLDER = {
+    "codegemma_2b": "codegemma",
+    "codegemma_7b": "codegemma",
+    "codellama_13b_code": "codellama",
+    "mixtral_8x22b": "mixtral",
+    "mistral_text": "mistral",
+    "mixtral_text": "mixtral",
+    "mixtral_8x22b_text": "mixtral",
+    "codestral@2405": "codestral",
+    "mistral_nemo": "mistral",
+    "codestral-2501": "codestral",
+    "claude_3.5": "claude_3",
+    "gpt_5": "gpt",
+}
+
+
+def v2(site: Site, **fields: Any) -> dict[str, Any]:
+    return {"current_file": file(), **site.flat, **fields}
+
+
+def v4(site: Site, **fields: Any) -> dict[str, Any]:
+    return {**components("completion"), "model_metadata": {**site.metadata, **fields}}
+
+
+for family, tokens in FIM.items():
+
+    @case(
+        "17",
+        f"families with fill-in-the-middle tokens complete by them, as text and not as chat | {family}",
+        family,
+        tokens,
+    )
+    async def by_tokens(site: Site, family: str, tokens: tuple[str, ...]) -> None:
+        await site.post(V2, v2(site, model_name=family))
+        assert site.theirs.heard[0].target == "/v1/completions"
+        assert all(token in site.said["prompt"] for token in tokens)
+        assert "def add(a, b):" in site.said["prompt"]
+        assert "print(add(1, 2))" in site.said["prompt"]
+
+    @case("17", f"they generate from words | {family}", family)
+    async def generates(site: Site, family: str) -> None:
+        await site.post(GENERATIONS, v2(site, model_name=family, prompt="Add the canary."))
+        assert "def add(a, b):" in site.prompt
+
+
+for family in SPOKEN:
+
+    @case("17", f"other families complete when asked in words | {family}", family)
+    async def in_words(site: Site, family: str) -> None:
+        await site.post(V2, v2(site, model_name=family))
+        assert site.theirs.heard[0].target == "/v1/chat/completions"
+        assert "def add(a, b):" in site.prompt
+        assert "print(add(1, 2))" in site.prompt
+
+    @case("17", f"they generate from words | {family}", family)
+    async def generates_in_words(site: Site, family: str) -> None:
+        await site.post(GENERATIONS, v2(site, model_name=family, prompt="Add the canary."))
+        assert site.theirs.heard[0].target == "/v1/chat/completions"
+        assert "Add the canary." in site.prompt
+
+
+for older, family in OLDER.items():
+
+    @case("17", f"names that only some versions send mean their family | {older} is {family}", older, family)
+    async def aliases(site: Site, older: str, family: str) -> None:
+        await site.post(V2, v2(site, model_name=older))
+        first = site.theirs.heard[0]
+        await site.post(V2, v2(site, model_name=family))
+        second = site.theirs.heard[1]
+        assert (first.target, first.json) == (second.target, second.json)
+
+
+@case("17", "mistral's chat never gets a system message: older templates refuse one")
+async def no_system(site: Site) -> None:
+    await site.post(V2, v2(site, model_name="mistral"))
+    assert [message["role"] for message in site.said["messages"]] == ["user"]
+
+
+for name in ("never-heard-of", "", "vertex", "amazon_q", "Ünïcode", "../../etc", "x" * 200):
+
+    @case("17", f"an unknown family is asked in words, never refused | {name[:20]!r}", name)
+    async def unknown_family(site: Site, name: str) -> None:
+        for path, body in ((V2, v2(site, model_name=name)), (V4, v4(site, name=name))):
+            assert (await site.post(path, body)).status == 200
+        assert site.theirs.heard[0].target == "/v1/chat/completions"
+
+
+@case("17", "every family can complete, generate and stream")
+async def every_family(site: Site) -> None:
+    for family in discover(families, Family):
+        for path in (V2, GENERATIONS):
+            body = v2(site, model_name=family, prompt="", stream=True)
+            assert (await site.post(path, body)).status == 200
+
+
+for identifier, served in (
+    ("custom_openai/coder", "coder"),
+    ("custom_openai/org/coder", "org/coder"),
+    ("openai/coder", "coder"),
+    ("coder", "coder"),
+    ("Qwen/Qwen2.5-Coder-7B", "Qwen/Qwen2.5-Coder-7B"),
+    ("", "mistral"),
+    (None, "mistral"),
+):
+
+    @case(
+        "16",
+        f"an identifier is a provider and a served name, or the name alone | {identifier!r} is {served!r}",
+        identifier,
+        served,
+    )
+    async def identifiers(site: Site, identifier: str | None, served: str) -> None:
+        await site.post(V2, v2(site, model_identifier=identifier))
+        await site.post(V4, v4(site, identifier=identifier))
+        assert [each.json["model"] for each in site.theirs.heard] == [served, served]
+
+
+@case("16", "17.4 sends no identifier at all")
+async def no_identifier(site: Site) -> None:
+    body = v2(site)
+    del body["model_identifier"]
+    await site.post(V2, body)
+    assert site.said["model"] == "mistral"
+
+
+@case("16", "the key of the body goes to the endpoint of the body")
+async def own_key(site: Site) -> None:
+    await site.post(V2, v2(site))
+    assert site.theirs.heard[0].headers["authorization"] == f"Bearer {OWN_KEY}"
+
+
+for key in ("", None):
+
+    @case("16", f"without an api_key none is sent, and certainly none of the gateway's | {key!r}", key)
+    async def no_key(site: Site, key: str | None) -> None:
+        await site.post(V2, v2(site, model_api_key=key))
+        assert "authorization" not in site.theirs.heard[0].headers
+
+
+@case("16", "an endpoint may end in a slash")
+async def slash(site: Site) -> None:
+    await site.post(V2, v2(site, model_endpoint=site.theirs.url + "/"))
+    assert site.theirs.heard[0].target == "/v1/chat/completions"
+
+
+for provider in ("openai", "litellm", "codestral", "fireworks_ai", "vertex-ai", "anthropic", "never-heard-of", None):
+
+    @case("16", f"whatever the provider is called, an endpoint is called | {provider!r}", provider)
+    async def providers(site: Site, provider: str | None) -> None:
+        assert (await site.post(V2, v2(site, model_provider=provider))).status == 200
+        assert len(site.theirs.heard) == 1
+
+
+@case("16", "a body that names no model is served by the gateway's own")
+async def unnamed(site: Site) -> None:
+    assert (await site.post(V2, {"current_file": file(), "prompt_version": 1})).status == 200
+    body = {**components("completion"), "model_metadata": {"provider": "gitlab", "feature_setting": "x"}}
+    assert (await site.post(V4, body)).status == 200
+    assert not site.theirs.heard
+    assert len(site.house.models.heard) == 2
+
+
+for endpoint in (
+    "file:///etc/passwd",
+    "gopher://x/1",
+    "http://",
+    "//x/v1",
+    "x",
+    "http://user:password@x/v1",
+    "http://x/v1?a=b",
+    "http://x/v1#a",
+    "http://x:99999/v1",
+    "http://x y/v1",
+):
+
+    @case("16", f"an endpoint that is no plain http(s) URL is 422 | {endpoint}", endpoint)
+    async def no_url(site: Site, endpoint: str) -> None:
+        for path, body in ((V2, v2(site, model_endpoint=endpoint)), (V4, v4(site, endpoint=endpoint))):
+            answer = await site.post(path, body)
+            assert answer.status == 422
+            assert "endpoint" in detail(answer)
+
+
+@case("16", "an identifier without an endpoint is refused with 422")
+async def no_endpoint(site: Site) -> None:
+    for nothing in ("", None):
+        answer = await site.post(V2, v2(site, model_endpoint=nothing))
+        assert answer.status == 422
+        assert "endpoint" in detail(answer)
+
+
+for endpoint in ("http://169.254.169.254/v1", "http://[fe80::1]/v1", "http://[::ffff:169.254.169.254]/v1"):
+
+    @case("16", f"link-local and metadata addresses are 421 | {endpoint}", endpoint)
+    async def denied(site: Site, endpoint: str) -> None:
+        answer = await site.post(V2, v2(site, model_endpoint=endpoint))
+        assert answer.status == 421
+        assert "address" in detail(answer)
+
+
+@case("16", "vertex_ai models are refused with 421 and a sentence")
+async def vertex(site: Site) -> None:
+    answer = await site.post(V2, v2(site, model_identifier="vertex_ai/gemini"))
+    assert answer.status == 421
+    assert "vertex_ai" in detail(answer)
+
+
+@case("16", "endpoints of 2,048 characters are taken")
+async def long_endpoint(site: Site) -> None:
+    endpoint = site.theirs.url + "/" + "x" * (2048 - len(site.theirs.url) - 1)
+    await site.post(V2, v2(site, model_endpoint=endpoint))
+    assert len(site.theirs.heard) == 1
+
+
+@case("16", "the model server is told the correlation id")
+async def correlated(site: Site) -> None:
+    await site.post(V2, v2(site), X_Request_ID="from-gitlab-1")
+    assert site.theirs.heard[0].headers["x-request-id"] == "from-gitlab-1"
+
+
+@case("16", "nothing of GitLab's headers reaches the model server")
+async def headers(site: Site) -> None:
+    await site.post(V2, v2(site), Cookie="a=b", X_Gitlab_Instance_Id="canary-instance")
+    assert not [name for name in site.theirs.heard[0].headers if "gitlab" in name or name == "cookie"]
