@@ -114,6 +114,25 @@ async def test_upstream_is_closed_when_the_client_leaves(
     assert max(took) < MOST_S
 
 
+@pytest.mark.parametrize("size", [60_000, 300_000, 1_000_000, 4_000_000])
+@pytest.mark.parametrize("case", ["before the head", "after the first token"])
+async def test_long_request_does_not_hide_that_its_client_leaves(patient: House, case: str, size: int) -> None:
+    """Reading, which pauses while a long body waits to be taken, goes on once it is whole."""
+    patient.models.play, phase, kinds = CASES[case]
+    asked = [(way, stream) for way, stream in ASKED if stream in kinds]
+    for number, (way, stream) in enumerate((*asked[:2], *asked[-1:])):
+        body = json.dumps(way.body(stream)).encode()
+        async with patient.line() as wire:
+            await wire.send(asking("POST", way.path, body.ljust(size)))
+            peer = await patient.models.next(number + 1)
+            if phase == "streaming":
+                await wire.head()
+                await wire.chunk()
+            leave(wire, ENDS[number])
+            await asyncio.wait_for(peer.closed.wait(), MOST_S)
+        await gone(patient, phase, number)
+
+
 @each_end
 async def test_leaving_the_queue(patient: House, end: str) -> None:
     patient.limit(concurrency=1)

@@ -247,6 +247,9 @@ class Connection(HttpToolsProtocol):
         self._expecting = ""
         self._disarm_body()
         super().on_message_complete()
+        # a body that outgrew the buffer paused reading, and who has it whole does not ask for more
+        if len(self.pipeline) < PIPELINED:
+            self.flow.resume_reading()
 
     def _disarm_body(self) -> None:
         if self._body_timer is not None:
