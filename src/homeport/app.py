@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 
+    from homeport.access.federation import Federation
+    from homeport.access.gate import Bypass, Verifier
     from homeport.domain.errors import HomeportError
     from homeport.kit.logs import Logs
     from homeport.kit.settings import Settings
@@ -68,6 +70,8 @@ class Parts:
     snapshot: Callable[[], Snapshot]
     gate: Gate
     trouble: Callable[[], str] = str
+    federation: Federation | None = None
+    """What is known about signed tokens; None where none is accepted."""
     trusts_bodies: bool = False
     """Whether models that requests carry are called unless the operator says otherwise."""
 
@@ -120,6 +124,7 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
         bench=bench,
         gate=parts.gate,
         carrier=_carrier(settings, parts, kinds),
+        federation=parts.federation,
         book=Book(metrics, logs.request),
         body_limit=settings.body_limit,
     )
@@ -208,7 +213,7 @@ async def serve(
     async with contextlib.AsyncExitStack() as stack:
         if settings.metrics_port >= 0:
             stack.callback(metrics.serve(settings.metrics_host, settings.metrics_port))
-        upstream = HttpUpstream(denied_networks=parse_networks(settings.denied_networks))
+        upstream = HttpUpstream(denied_networks=parse_networks(settings.denied_networks), ca_file=settings.ca_file)
         stack.push_async_callback(upstream.close)
         app = build(settings, parts, upstream, metrics, logs)
         running = server.Server(
@@ -268,10 +273,12 @@ async def run_instance(
             await before(store)
         registry = Registry(store, settings.refresh_s)
         await registry.refresh()
+        federation = _federation(settings, stack)
         gate = Gate(
             lambda: registry.current,
             vault.derive(tokens.PEPPER),
-            bypass=settings.auth_bypass,
+            bypass=_bypass(settings),
+            verifiers=_verifiers(federation),
             fresh=lambda: registry.healthy,
         )
         engine = Engine(threads=settings.embedded_threads, weights=settings.embedded_model)
@@ -282,7 +289,12 @@ async def run_instance(
         _background(stack, registry.follow())
         _background(stack, _note_use(store, gate))
         on_step("listening")
-        parts = Parts(snapshot=_Located(registry, engine), gate=gate, trouble=partial(_trouble, registry, engine))
+        parts = Parts(
+            snapshot=_Located(registry, engine),
+            gate=gate,
+            trouble=lambda: _trouble(registry, engine) or _missing_keys(federation),
+            federation=federation,
+        )
         await serve(
             settings,
             parts,
@@ -311,11 +323,14 @@ async def run_gateway(settings: Settings, logs: Logs, *, ready: Callable[[str], 
         listener, where = _listen(stack, settings.gateway_host, settings.gateway_port)
         if registry:
             _background(stack, registry.follow())
+        federation = _federation(settings, stack)
         await serve(
             settings,
             Parts(
                 snapshot=current,
-                gate=Gate(current, pepper, bypass=settings.auth_bypass),
+                gate=Gate(current, pepper, bypass=_bypass(settings), verifiers=_verifiers(federation)),
+                trouble=lambda: _missing_keys(federation),
+                federation=federation,
                 trusts_bodies=True,
             ),
             logs,
@@ -342,6 +357,32 @@ def _default(settings: Settings) -> Snapshot:
         models={model.name: model},
         features={name: FeatureSetting(feature=name, assignment="model", model=model.name) for name in serves},
     )
+
+
+def _federation(settings: Settings, stack: contextlib.AsyncExitStack) -> Federation | None:
+    """What is known about signed tokens, kept current until the stack closes; raises BadConfiguration."""
+    # here, because its cryptography takes a while to load
+    from homeport.access.federation import configured, federate  # noqa: PLC0415 (see above)
+
+    if not configured(settings):
+        return None
+    upstream = HttpUpstream(ca_file=settings.ca_file)
+    stack.push_async_callback(upstream.close)
+    federation = federate(settings, upstream)
+    _background(stack, federation.issuers.follow())
+    return federation
+
+
+def _verifiers(federation: Federation | None) -> tuple[Verifier, ...]:
+    return () if federation is None else (federation.verifier,)
+
+
+def _bypass(settings: Settings) -> Bypass:
+    return "always" if settings.auth_bypass else "header" if settings.auth_bypass_with_header else "never"
+
+
+def _missing_keys(federation: Federation | None) -> str:
+    return "" if federation is None else federation.issuers.trouble
 
 
 def _trouble(registry: Registry, engine: Engine) -> str:

@@ -192,7 +192,7 @@ def test_anyone_may_use_what_is_public_even_with_a_bad_credential() -> None:
 
 
 def test_bypass_admits_everyone_with_everything() -> None:
-    door = Gate(Snapshot, PEPPER, bypass=True)
+    door = Gate(Snapshot, PEPPER, bypass="always")
     caller = door.admit([], Need("admin"))
     assert (caller.kind, caller.scopes) == ("bypass", frozenset(SCOPES))
 

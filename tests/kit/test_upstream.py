@@ -19,6 +19,7 @@ from house import eventually
 from script import ModelServer
 
 from homeport.kit.addresses import parse_networks
+from homeport.kit.settings import load
 from homeport.kit.upstream import Call, Malformed, TooMuch, Truncated, Unreachable, UpstreamTooLate
 from homeport.kit.upstream_http import READ_AHEAD, HttpUpstream
 
@@ -440,6 +441,29 @@ async def test_tls_that_is_not_trusted(authority: Paper, tmp_path: Path, upstrea
             await upstream.open(Call(url=f"https://127.0.0.1:{port}/"))
     assert refusal.value.why == "tls"
     assert refusal.value.detail
+
+
+@pytest.mark.parametrize("variable", ["HOMEPORT_CA_FILE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
+async def test_tls_by_an_authority_of_the_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    authority = certificate("authority")
+    monkeypatch.setenv(variable, str(written(authority, tmp_path, "ca.pem")))
+    upstream = HttpUpstream(ca_file=load().ca_file)
+    async with secured(certificate("127.0.0.1", issuer=authority), tmp_path) as port:
+        assert await fetch(upstream, Call(url=f"https://127.0.0.1:{port}/")) == b"ok"
+    await upstream.close()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no certificate"])
+async def test_authorities_that_cannot_be_read(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_bytes(content)
+    upstream = HttpUpstream(ca_file=file)
+    for _ in range(2):
+        with pytest.raises(Unreachable, match=r"ca\.pem cannot be read") as refusal:
+            await upstream.open(Call(url="https://127.0.0.1:9/"))
+        assert refusal.value.why == "tls"
+    await upstream.close()
 
 
 async def test_tls_to_who_does_not_speak_it(upstream: HttpUpstream) -> None:

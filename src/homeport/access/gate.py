@@ -5,17 +5,21 @@ from __future__ import annotations
 import hashlib
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from homeport.access import SCOPES, tokens, widen
+from homeport.access.alarm import Alarm
 from homeport.domain.errors import AuthUnavailable, BadRequest, NotAllowed, NotAuthenticated
 from homeport.domain.models import Caller
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from homeport.access import Need
     from homeport.domain.models import Snapshot, Token
+
+Bypass = Literal["never", "header", "always"]
+"""Who is let in with every right: nobody, who sends `Bypass-Auth: true`, or everybody."""
 
 CACHED_TOKENS = 4096
 """Verified tokens that are remembered until the next change."""
@@ -28,15 +32,27 @@ BYPASS = Caller(subject="bypass", kind="bypass", scopes=frozenset(SCOPES))
 
 _BEARER = b"bearer "
 _KEY_HEADERS = frozenset({b"x-api-key", b"api-key"})
+_PASS = (b"bypass-auth", b"true")
+_SIGNED = frozenset({"instance", "direct"})
 _HOW_TO_SEND = "Send one as `Authorization: Bearer <token>`; `homeport tokens create` makes one."
+_WHO_GRANTS = "GitLab puts into it what its licence and add-ons cover: look at the user's seats under GitLab Duo."
+_ASK_GITLAB = "Ask through GitLab; such tokens are for code completion only."
 _HOW_TO_RENEW = "It may be mistyped, expired or revoked; `homeport tokens create` makes a new one."
+
+
+class KeysNeeded(NotAuthenticated):
+    """What the credential is checked with may come soon: after `arrival`, ask once more."""
+
+    def __init__(self, saw: str, fix: str, arrival: Callable[[], Awaitable[object]]) -> None:
+        super().__init__(saw, fix)
+        self.arrival = arrival
 
 
 class Verifier(Protocol):
     """Tells whose credential it is, if it is of its kind; raises Unavailable when it cannot know."""
 
     def verify(self, token: str, headers: Collection[tuple[bytes, bytes]]) -> Caller | None:
-        """The caller, or None for a credential that is not valid here."""
+        """The caller, or None for a credential of another kind; raises NotAuthenticated to say why it is not valid."""
         ...
 
 
@@ -98,14 +114,18 @@ class Gate:
         snapshot: Callable[[], Snapshot],
         pepper: bytes,
         *,
-        bypass: bool = False,
+        bypass: Bypass = "never",
         verifiers: Sequence[Verifier] = (),
         fresh: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`fresh` tells whether the snapshot is up to date: an unknown token is then wrong, else not yet known."""
+        """Further kinds of credentials are known to `verifiers`.
+
+        `fresh` tells whether the snapshot is up to date: an unknown token is then wrong, else not yet known.
+        """
         self._tokens = TokenVerifier(snapshot, pepper, fresh=fresh)
-        self._verifiers = (self._tokens, *verifiers)
+        self._verifiers = (*verifiers, self._tokens)
         self._bypass = bypass
+        self._alarm = Alarm("a request was let in without authentication, which is switched off")
 
     def admit(self, headers: Collection[tuple[bytes, bytes]], need: Need) -> Caller:
         """Who calls, if they may: raises NotAuthenticated, NotAllowed, BadRequest or AuthUnavailable.
@@ -114,11 +134,22 @@ class Gate:
         """
         if need.public:
             return ANYONE
-        if self._bypass:
+        if self._bypass != "never" and (self._bypass == "always" or _PASS in headers):
+            self._alarm.ring()
             return BYPASS
         caller = self._identify(credential(headers), headers)
+        if caller.kind == "direct" and not need.direct:
+            raise NotAllowed("The token of a user's editor does not open this endpoint.", _ASK_GITLAB)
         require(caller, need.scope)
         return caller
+
+    async def admitted(self, headers: Collection[tuple[bytes, bytes]], need: Need) -> Caller:
+        """As `admit`; waits a moment where the only thing amiss is a key that is being fetched."""
+        try:
+            return self.admit(headers, need)
+        except KeysNeeded as error:
+            await error.arrival()
+        return self.admit(headers, need)
 
     def drain_last_used(self) -> dict[bytes, datetime]:
         """When each token was used since the last call, by digest."""
@@ -183,6 +214,8 @@ def _caller(token: Token) -> Caller:
 def _lacks(caller: Caller, scope: str) -> NotAllowed:
     """What is missing, and the command that makes a token that has it."""
     held = caller.scopes & SCOPES.keys()
+    if caller.kind in _SIGNED:
+        return NotAllowed(f"GitLab's token lacks the scope {scope}.", _WHO_GRANTS)
     wanted = ",".join(name for name in SCOPES if name in held or name == scope)
     saw = f"The credential lacks the scope {scope}; it has {', '.join(sorted(held)) or 'none'}."
     return NotAllowed(saw, f"Make one with: homeport tokens create --name NAME --scopes {wanted}")

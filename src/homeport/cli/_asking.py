@@ -89,7 +89,7 @@ async def _whole(settings: Settings, question: Question, show: Callable[[str], N
 
 @asynccontextmanager
 async def _door(settings: Settings) -> AsyncIterator[FrontDoor]:
-    upstream = HttpUpstream()
+    upstream = HttpUpstream(ca_file=settings.ca_file)
     try:
         yield FrontDoor(upstream, address_of(settings), token_of(settings))
     finally:

@@ -58,7 +58,7 @@ def _of_the_server(url: str, error: UpstreamError) -> HomeportError:
 
 async def _found(settings: Settings, url: str, key: Secret) -> tuple[str, Sequence[str]]:
     """The endpoint, with /v1 where the server answers only there, and the names that it serves."""
-    upstream = HttpUpstream(denied_networks=parse_networks(settings.denied_networks))
+    upstream = HttpUpstream(denied_networks=parse_networks(settings.denied_networks), ca_file=settings.ca_file)
     served = _models.shelf_of_platforms()[_models.DEFAULT_PLATFORM].served
     model = Model(name=url, platform=_models.DEFAULT_PLATFORM, endpoint=url, key=key, limits=_PATIENCE)
     try:

@@ -73,8 +73,9 @@ async def scene_of(
     settings: Settings, *, wrong_settings: tuple[str, ...] = (), only: str = "", remembered: Snapshot | None = None
 ) -> AsyncIterator[Scene]:
     """The scene of these settings: one connection pool for models, one for ourselves."""
-    models = HttpUpstream(denied_networks=() if wrong_settings else parse_networks(settings.denied_networks))
-    ourselves = HttpUpstream()
+    denied = () if wrong_settings else parse_networks(settings.denied_networks)
+    models = HttpUpstream(denied_networks=denied, ca_file=settings.ca_file)
+    ourselves = HttpUpstream(ca_file=settings.ca_file)
     try:
         yield Scene(
             settings=settings,

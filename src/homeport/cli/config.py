@@ -15,7 +15,7 @@ from homeport.cli._session import load
 if TYPE_CHECKING:
     from homeport.kit.settings import Settings
 
-SECRETS = {"token", "default_api_key"}
+SECRETS = {"token", "default_api_key", "jwt_signing_key", "jwt_validation_key"}
 """Settings that are never shown."""
 
 

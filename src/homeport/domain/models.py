@@ -148,13 +148,15 @@ class Caller:
     """Who is asking, and what they may do."""
 
     subject: str
-    """User name, or name of the service token."""
-    kind: Literal["personal", "service", "instance", "bypass", "anonymous"] = "personal"
+    """User name, name of the service token, or what a signed token says: a GitLab's id, or its user's."""
+    kind: Literal["personal", "service", "instance", "direct", "bypass", "anonymous"] = "personal"
     scopes: frozenset[str] = frozenset()
     token: str = ""
     """Public name of the token: never the token itself."""
     expires: float | None = None
     """Unix seconds, or None for never."""
+    issuer: str = ""
+    """Who signed the token; empty for one of ours that is not signed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import (
@@ -23,6 +24,9 @@ from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+LogContent = Literal["never", "header", "always"]
+_ON, _OFF = {"true", "1", "yes", "on", "t", "y"}, {"false", "0", "no", "off", "f", "n"}
 
 GATEWAY_PORT = 5052
 """The port of GitLab's AI Gateway image."""
@@ -50,6 +54,7 @@ class Settings(BaseSettings):
         env_prefix="HOMEPORT_",
         frozen=True,
         extra="ignore",
+        env_ignore_empty=True,
         populate_by_name=True,
         toml_file=os.environ.get("HOMEPORT_CONFIG", "homeport.toml"),
     )
@@ -114,8 +119,58 @@ class Settings(BaseSettings):
     token: str = ""
     """The token that the command line sends; empty means the one kept in the data directory."""
 
+    gitlab_url: str = Field("", validation_alias=_both("GITLAB_URL", "GITLAB_URL"))
+    """URL of the GitLab whose tokens are accepted, path included; unset: none is contacted; also `AIGW_GITLAB_URL`."""
+
+    customer_portal_url: str = Field("", validation_alias=_both("CUSTOMER_PORTAL_URL", "CUSTOMER_PORTAL_URL"))
+    """A second issuer of tokens; unset: none is contacted; also `AIGW_CUSTOMER_PORTAL_URL`."""
+
+    service_name: str = Field(
+        "gitlab-ai-gateway",
+        min_length=1,
+        validation_alias=AliasChoices(
+            "AIGW_CLOUD_CONNECTOR_SERVICE_NAME",
+            "CLOUD_CONNECTOR_SERVICE_NAME",
+            "HOMEPORT_SERVICE_NAME",
+            "service_name",
+        ),
+    )
+    """Whom signed tokens must be made for, and who signs ours; also `AIGW_CLOUD_CONNECTOR_SERVICE_NAME`."""
+
+    jwt_signing_key: SecretStr = Field(
+        SecretStr(""), validation_alias=_both("JWT_SIGNING_KEY", "SELF_SIGNED_JWT__SIGNING_KEY")
+    )
+    """PEM of the RSA key that signs editors' tokens; also `AIGW_SELF_SIGNED_JWT__SIGNING_KEY`."""
+
+    jwt_validation_key: SecretStr = Field(
+        SecretStr(""), validation_alias=_both("JWT_VALIDATION_KEY", "SELF_SIGNED_JWT__VALIDATION_KEY")
+    )
+    """PEM of one more key whose editors' tokens are accepted; also `AIGW_SELF_SIGNED_JWT__VALIDATION_KEY`."""
+
+    issuer_refresh_s: float = Field(600.0, ge=1)
+    """Seconds after which issuers' keys are asked for again."""
+
+    issuer_stale_s: float = Field(86_400.0, ge=0)
+    """Seconds for which known keys serve while their issuer does not answer."""
+
     auth_bypass: bool = Field(default=False, validation_alias=_both("AUTH_BYPASS", "AUTH__BYPASS_EXTERNAL"))
     """Let everyone in with every right: for a closed test network only; also `AIGW_AUTH__BYPASS_EXTERNAL`."""
+
+    auth_bypass_with_header: bool = Field(
+        default=False, validation_alias=_both("AUTH_BYPASS_WITH_HEADER", "AUTH__BYPASS_EXTERNAL_WITH_HEADER")
+    )
+    """The same for requests with `Bypass-Auth: true`; also `AIGW_AUTH__BYPASS_EXTERNAL_WITH_HEADER`."""
+
+    auth_bypass_signature: bool = Field(
+        default=False, validation_alias=_both("AUTH_BYPASS_SIGNATURE", "AUTH__BYPASS_JWT_SIGNATURE")
+    )
+    """Believe signed tokens without looking at the signature; also `AIGW_AUTH__BYPASS_JWT_SIGNATURE`."""
+
+    ca_file: Path | None = Field(
+        default=None,
+        validation_alias=AliasChoices("HOMEPORT_CA_FILE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "ca_file"),
+    )
+    """Certificate authorities to trust besides the system's; also `REQUESTS_CA_BUNDLE`, `SSL_CERT_FILE`."""
 
     log_level: str = Field("INFO", validation_alias=_both("LOG_LEVEL", "LOGGING__LEVEL"))
     """DEBUG, INFO, WARNING or ERROR; also `AIGW_LOGGING__LEVEL`."""
@@ -125,6 +180,12 @@ class Settings(BaseSettings):
 
     log_file: Path | None = Field(default=None, validation_alias=_both("LOG_FILE", "LOGGING__TO_FILE"))
     """Append JSON log lines to this file as well; also `AIGW_LOGGING__TO_FILE`."""
+
+    log_content: LogContent = Field(
+        default="never",
+        validation_alias=AliasChoices("HOMEPORT_LOG_CONTENT", "AIGW_LOGGING__ENABLE_REQUEST_LOGGING", "log_content"),
+    )
+    """Log prompts and answers: `never`, `header` (when GitLab's request asks), `always`; see the security page."""
 
     body_limit: int = Field(4 * 1024 * 1024, ge=1024, le=32 * 1024 * 1024)
     """Bytes that a request body may have."""
@@ -162,11 +223,28 @@ class Settings(BaseSettings):
     embedded_model: Path | None = None
     """A GGUF file to serve instead of the weights that the package carries."""
 
+    @field_validator("log_content", mode="before")
+    @classmethod
+    def _switched(cls, value: object) -> object:
+        """The original's variable is a switch."""
+        word = str(value).strip().lower()
+        return "always" if word in _ON else "never" if word in _OFF else word
+
     @field_validator("denied_networks", "allowed_model_origins", mode="before")
     @classmethod
     def _listed(cls, value: object) -> object:
         """A variable holds a list with commas."""
         return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+    @field_validator("gitlab_url", "customer_portal_url")
+    @classmethod
+    def _issuer(cls, value: str) -> str:
+        """An http(s) URL with nothing behind its path; the slash at its end is no part of it."""
+        parts = urlsplit(value)
+        odd = parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment
+        if value and (odd or "@" in parts.netloc or not value.isprintable() or " " in value):
+            raise ValueError("write an http(s) URL such as http://gitlab.internal, with its path if it has one")
+        return value.rstrip("/")
 
     @classmethod
     @override
@@ -209,6 +287,6 @@ def sources(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
     for name, field in type(settings).model_fields.items():
         alias = field.validation_alias
         names = [str(n) for n in alias.choices] if isinstance(alias, AliasChoices) else [f"HOMEPORT_{name.upper()}"]
-        variable = next((n for n in names if n in environ), None)
+        variable = next((n for n in names if environ.get(n)), None)
         found[name] = variable or ("homeport.toml" if name in file else "default")
     return found

@@ -33,6 +33,7 @@ from homeport.kit.upstream import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from homeport.kit.addresses import Network
     from homeport.kit.upstream import Reach
@@ -357,8 +358,10 @@ class HttpReply(Reply):
 class HttpUpstream(Upstream):
     """The production transport; one per process, made inside the running loop."""
 
-    def __init__(self, *, denied_networks: Iterable[Network] = ()) -> None:
+    def __init__(self, *, denied_networks: Iterable[Network] = (), ca_file: Path | None = None) -> None:
+        """`ca_file` holds authorities to trust besides the system's; a folder of them will do."""
         self._denied = tuple(denied_networks)
+        self._ca_file = ca_file
         self._loop = asyncio.get_running_loop()
         self._clock = _Clock()
         self._idle: dict[tuple[bool, str, int, bool], list[_Wire]] = {}
@@ -450,7 +453,10 @@ class HttpUpstream(Upstream):
 
     def _context(self) -> ssl.SSLContext:
         if self._trust is None:
-            self._trust = ssl.create_default_context()
+            trust = ssl.create_default_context()
+            if self._ca_file is not None:
+                _trust_also(trust, self._ca_file)
+            self._trust = trust
         return self._trust
 
     @override
@@ -459,6 +465,14 @@ class HttpUpstream(Upstream):
         for wire in [*self._busy, *(wire for idle in self._idle.values() for wire in idle)]:
             wire.transport.abort()
         self._idle.clear()
+
+
+def _trust_also(trust: ssl.SSLContext, authorities: Path) -> None:
+    folder = authorities.is_dir()
+    try:
+        trust.load_verify_locations(None if folder else authorities, authorities if folder else None)
+    except OSError as error:
+        raise Unreachable("tls", f"the authorities in {authorities} cannot be read") from error
 
 
 _CAUSES: Mapping[type[OSError], Reach] = {

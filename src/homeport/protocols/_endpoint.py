@@ -20,6 +20,7 @@ from homeport.protocols._visit import Visit
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from homeport.access.federation import Federation
     from homeport.access.gate import Gate
     from homeport.features import Workbench
     from homeport.features._carried import Carrier
@@ -38,9 +39,19 @@ FORM = "Send a JSON object; its form is described at /docs."
 class Door:
     """What every endpoint works with; one per process."""
 
-    def __init__(self, *, bench: Workbench, gate: Gate, carrier: Carrier, book: Book, body_limit: int) -> None:
+    def __init__(
+        self,
+        *,
+        bench: Workbench,
+        gate: Gate,
+        carrier: Carrier,
+        book: Book,
+        body_limit: int,
+        federation: Federation | None = None,
+    ) -> None:
         self.bench = bench
         self.gate = gate
+        self.federation = federation
         self.carrier = carrier
         self.book = book
         self.body_limit = body_limit
@@ -77,7 +88,7 @@ class Endpoint:
         method = "GET" if isinstance(route, Look) else "POST"
         if visit.scope["method"] != method and (method, visit.scope["method"]) != ("GET", "HEAD"):
             raise WrongMethod(f"{visit.scope['method']} is not spoken at {self.path}.", f"Use {method}.", param=method)
-        caller = door.gate.admit(visit.scope["headers"], route.need)
+        caller = await door.gate.admitted(visit.scope["headers"], route.need)
         if caller.subject:
             visit.facts["caller"] = caller.subject
             visit.facts["token"] = caller.token

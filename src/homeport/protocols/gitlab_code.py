@@ -126,7 +126,7 @@ PROTOCOL = WireProtocol(
     routes=(
         Ask(
             paths=("/v2/code/completions", "/v2/completions"),
-            need=Need("complete_code"),
+            need=Need("complete_code", direct=True),
             body=CodeBody,
             parse=completion,
             whole=whole,
