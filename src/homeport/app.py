@@ -316,7 +316,8 @@ async def run_gateway(settings: Settings, logs: Logs, *, ready: Callable[[str], 
     """The gateway alone: no database; models, features and tokens from a file, if there is one."""
     vault = Vault()
     pepper = vault.derive(tokens.PEPPER)
-    registry = models_file.Watched(settings.models_file, partial(tokens.seal, pepper)) if settings.models_file else None
+    seal = partial(tokens.seal, pepper)
+    registry = models_file.Watched(settings.models_file, seal, _fits) if settings.models_file else None
     snapshot = _default(settings)
     current = (lambda: registry.current) if registry else (lambda: snapshot)
     async with contextlib.AsyncExitStack() as stack:
@@ -337,6 +338,11 @@ async def run_gateway(settings: Settings, logs: Logs, *, ready: Callable[[str], 
             listener=listener,
             ready=lambda: ready(where),
         )
+
+
+def _fits(model: Model) -> None:
+    """Raise BadRequest for a platform that there is not or an option that it does not have."""
+    providers.check(discover(providers, Provider), model.platform, model.options)
 
 
 def _default(settings: Settings) -> Snapshot:

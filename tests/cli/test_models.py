@@ -74,6 +74,21 @@ def test_wrong_use(more: tuple[str, ...], said: str) -> None:
     assert homeport("models", "list", "--json").json == []
 
 
+@pytest.mark.parametrize(
+    ("more", "code", "said"),
+    [
+        (("--option", "region"), 2, "--option 'region' says no value"),
+        (("--option", "region=eu-west-1"), 1, "OpenAI-compatible (vLLM, SGLang, llama.cpp, …) has no option 'region'"),
+    ],
+)
+def test_options_that_a_platform_does_not_have(more: tuple[str, ...], code: int, said: str) -> None:
+    for command in (ADD, ("models", "edit", "small")):
+        homeport("models", "add", "small", "--endpoint", "http://h/v1", "--identifier", "x")
+        ran = homeport(*command, *more)
+        assert ran.code == code
+        assert said in ran.err
+
+
 def test_what_a_platform_needs() -> None:
     ran = homeport("models", "add", "coder")
     assert ran.code == 2

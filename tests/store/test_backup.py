@@ -16,6 +16,7 @@ from homeport.store import backup, schema
 from homeport.store.database import Store
 from homeport.store.records import User
 from homeport.store.registry import Registry
+from homeport.store.tables import HEAD
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -177,8 +178,8 @@ def damaged(lines: list[str]) -> dict[str, list[str]]:
         "another kind": ['{"some": "json"}\n'],
         "no json": ["name,value\n"],
         "empty": [],
-        "older": [lines[0].replace('"0001"', '"0000"'), *lines[1:]],
-        "newer": [lines[0].replace('"0001"', '"9999"'), *lines[1:]],
+        "older": [lines[0].replace(f'"{HEAD}"', '"0000"'), *lines[1:]],
+        "newer": [lines[0].replace(f'"{HEAD}"', '"9999"'), *lines[1:]],
         "unknown table": [line.replace('"settings"', '"x"') for line in lines],
         "unknown column": [line.replace('"banner"', '"x"').replace('"name": ', '"nmae": ') for line in lines],
     }

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from homeport.access import tokens
-from homeport.domain.errors import BadConfiguration
+from homeport.domain.errors import BadConfiguration, BadRequest
 from homeport.domain.models import FeatureSetting, Limits, Model, Secret, Token
 from homeport.store import models_file
 from homeport.store.models_file import Watched, load
@@ -41,7 +41,14 @@ def test_the_example_that_is_documented_works(file: Path) -> None:
             identifier="Qwen2.5-Coder-7B",
             key=Secret("canary-key"),
             limits=Limits(concurrency=128),
-        )
+        ),
+        "claude": Model(
+            name="claude",
+            platform="bedrock",
+            family="claude_3",
+            identifier="eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            options={"region": "eu-central-1"},
+        ),
     }
     assert snapshot.features["chat"] == FeatureSetting(feature="chat", assignment="model", model="coder")
     digest = tokens.digest(PEPPER, TOKEN)
@@ -49,6 +56,19 @@ def test_the_example_that_is_documented_works(file: Path) -> None:
     assert snapshot.tokens == {
         digest: Token(name="editors", owner="editors", kind="service", digest=digest, scopes=scopes)
     }
+
+
+def test_what_does_not_fit_the_platform_is_told_with_its_place(file: Path) -> None:
+    file.write_text('[[models]]\nname = "a"\n\n[[models]]\nname = "b"\noptions = { region = "mars" }\n')
+
+    def fits(model: Model) -> None:
+        if model.options:
+            raise BadRequest("The option region cannot be 'mars'.", "Give a region.", param="options.region")
+
+    with pytest.raises(
+        BadConfiguration, match=r"line 4, \[\[models\]\] is not usable: options\.region: The option region"
+    ):
+        load(file, SEAL, fits)
 
 
 def test_everything_can_be_left_out(file: Path) -> None:

@@ -30,7 +30,7 @@ CODER = Model(
     enabled=False,
     limits=Limits(concurrency=7, queue_s=0.5, context_tokens=32_768),
 )
-SPARE = Model(name="spare", platform="bedrock", identifier="anthropic.claude")
+SPARE = Model(name="spare", platform="bedrock", identifier="anthropic.claude", options={"region": "eu-west-1"})
 
 
 def token(name: str = "laptop", **changes: Any) -> Token:
@@ -104,6 +104,10 @@ async def test_an_unknown_model_is_answered_with_the_known_ones(store: Store) ->
         ({"limits": Limits(output_tokens=10**10)}, "limits.output_tokens"),
         ({"limits": Limits(queue=1.5)}, "limits.queue"),  # type: ignore[arg-type]  # that is what it refuses
         ({"limits": Limits(queue=True)}, "limits.queue"),
+        ({"options": {"Region": "x"}}, "options"),
+        ({"options": {"region": "a\nb"}}, "options.region"),
+        ({"options": {"region": "x" * 2001}}, "options.region"),
+        ({"options": {f"o{number}": "x" for number in range(21)}}, "options"),
     ],
 )
 def test_what_cannot_be_a_model_is_refused(change: dict[str, Any], param: str) -> None:
@@ -158,6 +162,7 @@ async def test_every_field_can_be_edited_alone(store: Store) -> None:
         key=Secret("other"),
         enabled=True,
         limits=Limits(),
+        options={"api_version": "v1"},
     )
     expected = await store.add_model(CODER, by="ada")
     for field in [each.name for each in fields(Model)]:
@@ -166,6 +171,23 @@ async def test_every_field_can_be_edited_alone(store: Store) -> None:
         assert (edited.model, edited.notes) == (expected, ())
         assert await store.models() == [expected]
     assert expected == other
+
+
+async def test_options_can_be_edited_one_by_one(store: Store) -> None:
+    await store.add_model(SPARE, by="ada")
+    edited = await store.edit_model("spare", {"options": {"guardrail": "g1"}}, by="ada")
+    assert edited.model.options == {"region": "eu-west-1", "guardrail": "g1"}
+    edited = await store.edit_model("spare", {"options": {"region": ""}}, by="ada")
+    assert edited.model.options == {"guardrail": "g1"}
+    assert (await store.model("spare")).options == {"guardrail": "g1"}
+
+
+async def test_options_of_another_platform_are_forgotten(store: Store) -> None:
+    await store.add_model(SPARE, by="ada")
+    edited = await store.edit_model("spare", {"platform": "azure", "options": {"api_version": "v1"}}, by="ada")
+    assert edited.model.options == {"api_version": "v1"}
+    edited = await store.edit_model("spare", {"platform": "openai"}, by="ada")
+    assert edited.model.options == {}
 
 
 async def test_limits_can_be_edited_one_by_one(store: Store) -> None:

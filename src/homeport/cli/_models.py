@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import click
 
 from homeport import families, providers
+from homeport.cli._session import whoami
 from homeport.domain.models import Limits, Model, Secret
 from homeport.families import Family, guess, resolve
 from homeport.kit.discover import discover
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from homeport.cli.models import Given
+    from homeport.store.database import Store
+    from homeport.store.records import Edited
 
 DEFAULT_PLATFORM = "openai"
 LIMITS = tuple(each.name for each in fields(Limits))
@@ -95,10 +98,13 @@ def registration(name: str, given: Given) -> tuple[Model, str]:
     platform, identifier = split(given.get("identifier") or "", given.get("platform"))
     offer = platform_known(platform)
     endpoint = given.get("endpoint") or ""
-    missing = [f"--{what}" for what, value in (("endpoint", endpoint), ("identifier", identifier)) if not value]
-    if offer.needs_endpoint and missing:
+    wanted = (("endpoint", endpoint, offer.needs_endpoint), ("identifier", identifier, offer.needs_identifier))
+    missing = [f"--{what}" for what, value, needed in wanted if needed and not value]
+    if missing:
         message = f"{' and '.join(missing)} is missing: {offer.label} needs to know where and under which name."
         raise click.UsageError(message)
+    options = options_in(given)
+    providers.check(shelf_of_platforms(), platform, options)
     family, said = family_of(given.get("family"), identifier or name)
     model = Model(
         name=name,
@@ -109,8 +115,18 @@ def registration(name: str, given: Given) -> tuple[Model, str]:
         key=key_from(given.get("api_key_env"), given.get("api_key_file")) or Secret(),
         enabled=not given.get("disabled"),
         limits=Limits(**limits_in(given)),
+        options=options,
     )
     return model, said
+
+
+async def edit(store: Store, name: str, changes: Mapping[str, Any]) -> Edited:
+    """Change a model, if its platform has the options; raises BadRequest."""
+    platform = changes.get("platform") or (await store.model(name)).platform
+    given = {option: value for option, value in changes.get("options", {}).items() if value}
+    if given:
+        providers.check(shelf_of_platforms(), platform, given)
+    return await store.edit_model(name, changes, by=whoami())
 
 
 def changes(given: Given) -> dict[str, Any]:
@@ -130,14 +146,26 @@ def changes(given: Given) -> dict[str, Any]:
     key = Secret() if given.get("no_api_key") else key_from(given.get("api_key_env"), given.get("api_key_file"))
     if key is not None:
         changed["key"] = key
-    limits = limits_in(given)
-    return {**changed, "limits": limits} if limits else changed
+    parts = {"limits": limits_in(given), "options": options_in(given)}
+    return changed | {field: value for field, value in parts.items() if value}
 
 
 def limits_in(given: Given) -> dict[str, Any]:
     """The limits among the options that were given."""
     options: Mapping[str, Any] = given
     return {name: options[name] for name in LIMITS if options.get(name) is not None}
+
+
+def options_in(given: Given) -> dict[str, str]:
+    """The options of the platform that were given; raises UsageError for one without a value."""
+    found: dict[str, str] = {}
+    for text in given.get("option") or ():
+        name, equals, value = text.partition("=")
+        if not equals:
+            message = f"--option {text!r} says no value. Write it like region=eu-central-1"
+            raise click.UsageError(message)
+        found[name.strip()] = value.strip()
+    return found
 
 
 def doubts(model: Model) -> Iterator[str]:
@@ -160,4 +188,4 @@ def doubts(model: Model) -> Iterator[str]:
 def facts(model: Model) -> dict[str, Any]:
     """A model as a JSON document: whether it has a key, never which."""
     shown = {name: getattr(model, name) for name in ("name", "platform", "family", "endpoint", "identifier", "enabled")}
-    return {**shown, "key": bool(model.key), "limits": asdict(model.limits)}
+    return {**shown, "key": bool(model.key), "options": dict(model.options), "limits": asdict(model.limits)}

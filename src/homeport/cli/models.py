@@ -32,6 +32,7 @@ class Given(TypedDict, total=False):
     api_key_env: str | None
     api_key_file: Path | None
     no_api_key: bool
+    option: tuple[str, ...]
     rename: str | None
     disabled: bool
     context_tokens: int | None
@@ -60,6 +61,12 @@ _registration = options(
         metavar="FILE",
         type=click.Path(path_type=Path),
         help="The file that holds the server's key.",
+    ),
+    click.option(
+        "--option",
+        metavar="NAME=VALUE",
+        multiple=True,
+        help="What else the platform wants to know (region=…); several times for several, NAME= forgets one.",
     ),
     _number("--context-tokens", "context_tokens", "The model's context window.", "its family's"),
     _number("--max-output", "output_tokens", "The most tokens of one answer.", "4096"),
@@ -95,6 +102,7 @@ def command() -> None:
         "homeport models add coder --endpoint http://gpu1:8000/v1 --identifier qwen-coder",
         "KEY=… homeport models add coder --endpoint https://gpu1/v1 --identifier qwen-coder --api-key-env KEY",
         "homeport models add chatty --family llama3 --endpoint http://gpu2:8080/v1 --identifier llama-3.1-8b",
+        "homeport models add claude --identifier bedrock/eu.anthropic.claude-opus-4-8 --option region=eu-central-1",
     ),
 )
 @click.argument("name")
@@ -162,9 +170,11 @@ def show(*, name: str, as_json: bool) -> None:
 
     model = in_store(lambda store: store.model(name))
     shown = facts(model)
-    limits = shown.pop("limits")
-    plain = {**shown, "key": "set" if model.key else "none", "enabled": "yes" if model.enabled else "no", **limits}
-    result({**shown, "limits": limits}, as_json=as_json, people=lambda: sheet(plain.items()))
+    limits, options = shown.pop("limits"), shown.pop("options")
+    plain = (
+        {**shown, "key": "set" if model.key else "none", "enabled": "yes" if model.enabled else "no"} | options | limits
+    )
+    result({**shown, "options": options, "limits": limits}, as_json=as_json, people=lambda: sheet(plain.items()))
 
 
 @command.command(
@@ -218,7 +228,7 @@ def edit(*, name: str, as_json: bool, **given: Unpack[Given]) -> None:
     if not changes:
         message = "There is nothing to change. Name at least one option."
         raise click.UsageError(message)
-    edited = in_store(lambda store: store.edit_model(name, changes, by=whoami()))
+    edited = in_store(lambda store: _models.edit(store, name, changes))
     concerns = [*edited.notes, *_models.doubts(edited.model)]
     result(
         {**_models.facts(edited.model), "warnings": concerns},

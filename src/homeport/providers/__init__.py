@@ -2,16 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from homeport.domain.errors import BadConfiguration, BadRequest, UpstreamError
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from homeport.domain.models import Model
     from homeport.domain.prompts import Prompt
     from homeport.domain.streams import Chunks
     from homeport.kit.upstream import Upstream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """Something a platform wants to know of a model besides its address, its name and its key."""
+
+    text: str
+    """A sentence for whoever registers a model."""
+    values: tuple[str, ...] = ()
+    """What it may be; empty for anything that has the form."""
+    form: str = r".+"
+    """A regular expression for the whole value."""
+    variables: tuple[str, ...] = ()
+    """Environment variables that say it where the model does not; the first that is set."""
+    default: str = ""
+
+    def allows(self, value: str) -> bool:
+        """Whether it may have this value."""
+        return value in self.values if self.values else re.fullmatch(self.form, value) is not None
+
+    @property
+    def expected(self) -> str:
+        """What it may be, in words."""
+        return f"one of {', '.join(self.values)}" if self.values else f"something of the form {self.form}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,9 +49,41 @@ class Provider:
     label: str
     generate: Callable[[Upstream, Model, Prompt], Chunks]
     served: Callable[[Upstream, Model], Awaitable[Sequence[str]]]
-    """Names of the models it serves."""
+    """Names of the models it serves; raises Unlisted where it cannot tell."""
     prefixes: tuple[str, ...] = ()
     """Identifier prefixes that name it, without the slash ("custom_openai")."""
     needs_endpoint: bool = True
+    needs_identifier: bool = True
     text: bool = True
     """Whether it can continue plain text; without it everything is asked as chat."""
+    options: Mapping[str, Option] = field(default_factory=dict)
+    """What may be said of a model in `Model.options`, by name."""
+
+
+class Unlisted(UpstreamError):
+    """The server answered, but does not tell which models it serves; the text says why."""
+
+
+def check(shelf: Mapping[str, Provider], platform: str, options: Mapping[str, str]) -> None:
+    """Raise BadRequest for a platform that there is not, an option that it does not have, a value that cannot be."""
+    if platform not in shelf:
+        raise BadRequest(f"There is no platform {platform!r}.", f"Known: {', '.join(shelf)}.", param="platform")
+    offer = shelf[platform]
+    for name, value in options.items():
+        if name not in offer.options:
+            known = ", ".join(offer.options) or "none"
+            raise BadRequest(f"{offer.label} has no option {name!r}.", f"Known: {known}.", param=f"options.{name}")
+        if not offer.options[name].allows(value):
+            saw = f"The option {name} cannot be {value!r}."
+            raise BadRequest(saw, f"Give {offer.options[name].expected}.", param=f"options.{name}")
+
+
+def option(known: Mapping[str, Option], name: str, model: Model) -> str:
+    """What the registration says, else the environment, else the default; raises BadConfiguration."""
+    wanted = known[name]
+    variable = next((each for each in wanted.variables if os.environ.get(each)), "")
+    value = model.options.get(name) or os.environ.get(variable) or wanted.default
+    if value and not wanted.allows(value):
+        where = f"option {name} of the model {model.name!r}" if name in model.options else f"variable {variable}"
+        raise BadConfiguration(f"The {where} cannot be what it is.", f"Give {wanted.expected}.")
+    return value

@@ -56,4 +56,5 @@ PROVIDER = Provider(
     served=served,
     prefixes=("embedded",),
     needs_endpoint=False,
+    needs_identifier=False,
 )

@@ -21,6 +21,7 @@ _RESERVED = frozenset({"disabled", "inherit", "unassigned"})
 _TEXT_CHARS = 2000
 _KEY_CHARS = 16_384
 _MOST = 10**9
+_OPTIONS = 20
 
 
 def name(value: str, *, of: str) -> str:
@@ -42,7 +43,9 @@ def model(given: Model) -> Model:
     text(given.identifier, "identifier")
     if given.endpoint:
         endpoint(given.endpoint)
-    return replace(given, key=key(given.key), limits=limits(asdict(given.limits), Limits()))
+    return replace(
+        given, key=key(given.key), limits=limits(asdict(given.limits), Limits()), options=options(given.options, {})
+    )
 
 
 def keyword(value: str, param: str) -> str:
@@ -84,6 +87,18 @@ def endpoint(url: str) -> str:
         saw = "The endpoint holds a user name or password."
         raise BadRequest(saw, "Leave it out of the address and store it as the key.", param="endpoint")
     return url
+
+
+def options(changes: Mapping[str, str], base: Mapping[str, str]) -> dict[str, str]:
+    """`base` with some options changed; an empty one is forgotten. Only the platform knows what they mean."""
+    merged = {**base, **changes}
+    for option, value in merged.items():
+        keyword(option, "options")
+        text(value, f"options.{option}")
+    if len(merged) > _OPTIONS:
+        saw = f"A model cannot have {len(merged)} options."
+        raise BadRequest(saw, f"Give up to {_OPTIONS}.", param="options")
+    return {option: value for option, value in merged.items() if value}
 
 
 def limits(changes: Mapping[str, Any], base: Limits) -> Limits:

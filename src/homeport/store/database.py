@@ -112,8 +112,9 @@ class Store:
         """Change some fields of a model, named as in `Model`; raises BadRequest or Unknown.
 
         `key` may be a Secret or a text, empty to remove it; `limits` may be Limits or a mapping of
-        the ones that change. Moving the endpoint to another origin removes the stored key, unless a
-        new one comes with it; the notes say so.
+        the ones that change; `options` is a mapping of those that change, empty to remove one. Moving
+        the endpoint to another origin removes the stored key, unless a new one comes with it; the
+        notes say so.
         """
         async with self._change(by) as change:
             return await models.edit(change, name, changes)

@@ -60,6 +60,7 @@ def _model(row: Row[Any], key: Secret) -> Model:
         key=key,
         enabled=row.enabled,
         limits=Limits(**known),
+        options=row.options,
     )
 
 
@@ -133,6 +134,12 @@ def _changed(model: Model, changes: Mapping[str, Any]) -> Model:
     values = dict(changes)
     if "limits" in values and not isinstance(values["limits"], Limits):
         values["limits"] = checks.limits(values["limits"], model.limits)
+    if "options" in values:
+        # what was said to one platform means nothing to another
+        kept = model.options if values.get("platform", model.platform) == model.platform else {}
+        values["options"] = checks.options(values["options"], kept)
+    elif values.get("platform", model.platform) != model.platform:
+        values["options"] = {}
     if "key" in values and not isinstance(values["key"], Secret):
         values["key"] = Secret(values["key"] or "")
     return replace(model, **values)
@@ -192,7 +199,7 @@ def _apart(these: Mapping[str, Any], those: Mapping[str, Any]) -> dict[str, Any]
 
 def _columns(model: Model) -> dict[str, Any]:
     values = {column.name: getattr(model, column.name) for column in models.c if column.name not in {"id", "limits"}}
-    return {**values, "limits": asdict(model.limits)}
+    return {**values, "limits": asdict(model.limits), "options": dict(model.options)}
 
 
 def _shown(model: Model) -> dict[str, Any]:

@@ -10,6 +10,14 @@ key_env = "VLLM_KEY"            # or key_file; never the key itself
 [models.limits]
 concurrency = 128
 
+[[models]]
+name = "claude"
+platform = "bedrock"
+family = "claude_3"
+identifier = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
+[models.options]                # what the platform wants to know besides
+region = "eu-central-1"
+
 [features]
 code_completions = "coder"      # a model's name, "disabled" or "inherit"
 chat = "coder"                  # or ["coder", "spare"]: others to try after the first
@@ -66,6 +74,7 @@ class ModelEntry(_Strict):
     key_file: str = ""
     enabled: bool = True
     limits: dict[str, float | int] = Field(default={})
+    options: dict[str, str] = Field(default={})
 
 
 class TokenEntry(_Strict):
@@ -91,6 +100,7 @@ class _Reader:
 
     file: Path
     seal: Callable[[str], bytes]
+    fits: Callable[[Model], None]
     text: str = ""
 
     def snapshot(self) -> Snapshot:
@@ -138,8 +148,10 @@ class _Reader:
             identifier=entry.identifier,
             key=Secret(self.secret("models", at, "key", entry)),
             enabled=entry.enabled,
+            options=entry.options,
         )
         try:
+            self.fits(found)
             return replace(checks.model(found), limits=checks.limits(entry.limits, Limits()))
         except BadRequest as error:
             raise self.wrong(f"{error.param}: {error}", "models", at) from error
@@ -204,25 +216,31 @@ class _Reader:
                 yield self.text.count("\n", 0, header.start(1)) + 1
 
 
-def load(file: Path, seal: Callable[[str], bytes]) -> Snapshot:
+def anything(_model: Model) -> None:
+    """Whatever is written about a model fits."""
+
+
+def load(file: Path, seal: Callable[[str], bytes], fits: Callable[[Model], None] = anything) -> Snapshot:
     """The file as a snapshot; raises BadConfiguration that names the line, the table and the field.
 
-    `seal` gives a token's digest, or raises ValueError for a text that is no token. A relative
+    `seal` gives a token's digest, or raises ValueError for a text that is no token. `fits` raises BadRequest
+    for a platform that there is not or an option that it does not have. A relative
     `key_file` or `token_file` is beside the models file.
     """
-    return _Reader(file, seal).snapshot()
+    return _Reader(file, seal, fits).snapshot()
 
 
 class Watched:
     """The file's snapshot, read again when the file changes; a wrong file leaves the old one in place."""
 
-    def __init__(self, file: Path, seal: Callable[[str], bytes]) -> None:
+    def __init__(self, file: Path, seal: Callable[[str], bytes], fits: Callable[[Model], None] = anything) -> None:
         """Read the file; raises BadConfiguration."""
         self._seen = _stamp(file)
-        self.current = load(file, seal)
+        self.current = load(file, seal, fits)
         self.problem = ""
         self._file = file
         self._seal = seal
+        self._fits = fits
 
     async def follow(self) -> None:
         """Look for changes until cancelled."""
@@ -237,7 +255,7 @@ class Watched:
             return
         self._seen = stamp
         try:
-            found = load(self._file, self._seal)
+            found = load(self._file, self._seal, self._fits)
         except BadConfiguration as error:
             self.problem = str(error)
             log.error("models file not taken over", reason=error.saw)  # noqa: TRY400 (the sentence says it all)

@@ -27,7 +27,7 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration: what a database must be at to be opened. Four digits, so that newer sorts later."""
 
 NAMING = {
@@ -71,6 +71,7 @@ models = Table(
     Column("identifier", Text, nullable=False),
     Column("enabled", Boolean, nullable=False),
     Column("limits", JSON, nullable=False),
+    Column("options", JSON, nullable=False, server_default="{}"),
 )
 
 model_keys = Table(
