@@ -39,6 +39,7 @@ from homeport.protocols._openapi import describe
 from homeport.providers import Provider
 from homeport.providers._engine import PLATFORM, Engine
 from homeport.store import models_file
+from homeport.store.docs_index import Docs
 
 if TYPE_CHECKING:
     import socket
@@ -116,6 +117,7 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
         features=discover(features, Feature),
         capacity=Capacity(),
         measures=Measures(),
+        docs=Docs(settings.docs_file),
         text_platforms=frozenset(key for key, kind in kinds.items() if kind.text),
         trouble=parts.trouble,
         completion_prompt_tokens=settings.completion_prompt_tokens,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from homeport.domain.models import Model
+from homeport.domain.passages import Passage
 from homeport.domain.prompts import Prompt
 from homeport.domain.streams import Chunks
 
 Generate = Callable[[Model, Prompt], Chunks]
 """Ask a model and get its answer as a stream."""
+
+SearchDocs = Callable[[str, int], Awaitable[Sequence[Passage]]]
+"""The passages of documentation that answer a question best, at most so many."""

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from homeport.families import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from homeport.domain.models import Model, Snapshot
-    from homeport.domain.ports import Generate
+    from homeport.domain.passages import Passage
+    from homeport.domain.ports import Generate, SearchDocs
     from homeport.domain.streams import Chunks
     from homeport.domain.wording import Wording
     from homeport.families import Family
@@ -97,6 +98,10 @@ class Feature:
     """What it says in words, and the prompt id under which callers ask for it."""
 
 
+async def _no_docs(_question: str, _limit: int) -> Sequence[Passage]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workbench:
     """All that a feature works with; put together once, in `app.py`."""
@@ -115,6 +120,8 @@ class Workbench:
     """What is wrong with the registry right now, or an empty text."""
     completion_prompt_tokens: int = 8192
     """The most tokens of a completion prompt, however large the model's window."""
+    docs: SearchDocs = _no_docs
+    """Searches the documentation."""
     overrides: Mapping[tuple[str, str], Override] = field(default_factory=dict)
     """The administrator's wordings, by prompt id and family; an empty family means all."""
 
