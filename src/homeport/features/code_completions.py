@@ -13,13 +13,16 @@ from homeport.domain.prompts import Prompt
 from homeport.domain.requests import CodeRequest, Sampling
 from homeport.domain.streams import Chunk
 from homeport.domain.wording import Wording
-from homeport.features import Feature
+from homeport.families import SLOTS
+from homeport.features import Feature, Input, Template
 from homeport.features._ask import answer_room, ask, budget, choose
+from homeport.features._wording import worded_by
 from homeport.kit.journal import note
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from homeport.codetext.language import Language
-    from homeport.codetext.window import Window
     from homeport.domain.models import Model
     from homeport.domain.streams import Chunks
     from homeport.families import Family
@@ -41,6 +44,10 @@ WORDING = Wording(
         "Text to insert at the cursor:"
     ),
 )
+TEMPLATE = Template(
+    id="code_suggestions/completions", inputs=tuple(map(Input, SLOTS)), versions={"1.0.0": WORDING}, max_tokens=128
+)
+"""For models that are asked in words; the others are shown the code itself."""
 
 
 async def run(bench: Workbench, wanted: CodeRequest) -> Chunks:
@@ -73,7 +80,8 @@ async def clean(answer: Chunks, cleaner: Cleaner) -> Chunks:
 def build(bench: Workbench, model: Model, wanted: CodeRequest, language: Language | None) -> Prompt:
     """The prompt in the family's own layout, within the model's window."""
     family = bench.family(model)
-    answer_tokens = answer_room(bench, model, wanted.sampling.max_tokens or family.completion_tokens)
+    said = worded_by(bench, TEMPLATE, "code_completions", model)
+    answer_tokens = answer_room(bench, model, wanted.sampling.max_tokens or said.max_tokens or family.completion_tokens)
     characters = budget(bench, model, answer_tokens, bench.completion_prompt_tokens)
     files = related_files(wanted.related, budget=int(characters * RELATED_SHARE))
     text = model.platform in bench.text_platforms
@@ -83,35 +91,11 @@ def build(bench: Workbench, model: Model, wanted: CodeRequest, language: Languag
     code = window(wanted.before, wanted.after, budget=max(characters - len(ahead), characters // 2))
     sampling = Sampling(
         max_tokens=answer_tokens,
-        temperature=_or(wanted.sampling.temperature, family.completion_temperature),
+        temperature=_first(wanted.sampling.temperature, said.temperature, family.completion_temperature),
         top_p=wanted.sampling.top_p,
         seed=wanted.sampling.seed,
-        stop=(*wanted.sampling.stop, *(fim.stops if fim else ()), *family.stops)[:16],
+        stop=(*wanted.sampling.stop, *(said.stop or ()), *(fim.stops if fim else ()), *family.stops)[:16],
     )
-    return say(family, code, ahead, sampling, wanted, language, text=text)
-
-
-def say(  # noqa: PLR0913 (the parts of one prompt)
-    family: Family,
-    code: Window,
-    ahead: str,
-    sampling: Sampling,
-    wanted: CodeRequest,
-    language: Language | None,
-    *,
-    text: bool,
-) -> Prompt:
-    """Sentinels where the family has them, the prefix where it only continues, words otherwise."""
-    if text and family.completion == "fim" and family.fim:
-        return Prompt(
-            kind="text",
-            text=family.fim.render(code.before, code.after, lead=ahead),
-            sampling=sampling,
-            stream=wanted.stream,
-        )
-    if text and family.completion == "prefix":
-        return Prompt(kind="text", text=ahead + code.before, sampling=sampling, stream=wanted.stream)
-    wording = family.rewords.get("code_completions", WORDING)
     values = {
         "before": code.before,
         "after": code.after,
@@ -120,16 +104,26 @@ def say(  # noqa: PLR0913 (the parts of one prompt)
         "language": language.name if language else "unknown",
         "instruction": "",
     }
-    return Prompt(
-        kind="chat",
-        messages=wording.messages(values, system_role=family.system_role),
-        sampling=sampling,
-        stream=wanted.stream,
-    )
+    return say(family, said.wording, values, sampling, stream=wanted.stream, text=text)
 
 
-def _or(given: float | None, usual: float) -> float:
-    return usual if given is None else given
+def say(
+    family: Family, wording: Wording, values: Mapping[str, str], sampling: Sampling, *, stream: bool, text: bool
+) -> Prompt:
+    """Sentinels where the family has them, the prefix where it only continues, words otherwise."""
+    if text and family.completion == "fim" and family.fim:
+        code = family.fim.render(values["before"], values["after"], lead=values["related"])
+        return Prompt(kind="text", text=code, sampling=sampling, stream=stream)
+    if text and family.completion == "prefix":
+        return Prompt(kind="text", text=values["related"] + values["before"], sampling=sampling, stream=stream)
+    messages = wording.messages(values, system_role=family.system_role)
+    return Prompt(kind="chat", messages=messages, sampling=sampling, stream=stream)
+
+
+def _first(given: float | None, ruled: float | None, usual: float) -> float:
+    """The caller's, else the administrator's, else the family's."""
+    ruled = usual if ruled is None else ruled
+    return ruled if given is None else given
 
 
 FEATURE = Feature(
@@ -138,4 +132,5 @@ FEATURE = Feature(
     scope="complete_code",
     request=CodeRequest,
     run=run,
+    template=TEMPLATE,
 )

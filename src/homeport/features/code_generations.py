@@ -13,8 +13,10 @@ from homeport.domain.prompts import Prompt
 from homeport.domain.requests import CodeRequest, Sampling
 from homeport.domain.streams import Chunk
 from homeport.domain.wording import Wording
-from homeport.features import Feature
+from homeport.families import SLOTS
+from homeport.features import Feature, Input, Template
 from homeport.features._ask import answer_room, ask, budget, choose
+from homeport.features._wording import worded_by
 from homeport.kit.journal import note
 
 if TYPE_CHECKING:
@@ -37,6 +39,9 @@ WORDING = Wording(
         "{related}File: {file_name}\n\n<before_cursor>\n{before}</before_cursor>\n"
         "<after_cursor>{after}\n</after_cursor>\n\n{instruction}"
     ),
+)
+TEMPLATE = Template(
+    id="code_suggestions/generations", inputs=tuple(map(Input, SLOTS)), versions={"1.0.0": WORDING}, max_tokens=1024
 )
 FROM_COMMENT = "Do what the last comment or the unfinished code before the cursor asks for."
 
@@ -63,19 +68,18 @@ async def run(bench: Workbench, wanted: CodeRequest) -> Chunks:
 def build(bench: Workbench, model: Model, wanted: CodeRequest, language: Language | None) -> Prompt:
     """The prompt, in words; a family that only continues text gets the code itself."""
     family = bench.family(model)
-    answer_tokens = answer_room(bench, model, wanted.sampling.max_tokens or family.generation_tokens)
+    said = worded_by(bench, TEMPLATE, "code_generations", model)
+    answer_tokens = answer_room(bench, model, wanted.sampling.max_tokens or said.max_tokens or family.generation_tokens)
     characters = budget(bench, model, answer_tokens)
     files = related_files(wanted.related, budget=int(characters * RELATED_SHARE))
     ahead = lead(files, "", "", language, wanted.file_name)
     code = window(wanted.before, wanted.after, budget=max(characters - len(ahead), characters // 2))
     sampling = Sampling(
         max_tokens=answer_tokens,
-        temperature=family.generation_temperature
-        if wanted.sampling.temperature is None
-        else wanted.sampling.temperature,
+        temperature=_first(wanted.sampling.temperature, said.temperature, family.generation_temperature),
         top_p=wanted.sampling.top_p,
         seed=wanted.sampling.seed,
-        stop=(*wanted.sampling.stop, *family.stops)[:16],
+        stop=(*wanted.sampling.stop, *(said.stop or ()), *family.stops)[:16],
     )
     if not family.chat and model.platform in bench.text_platforms:
         return Prompt(kind="text", text=ahead + code.before, sampling=sampling, stream=wanted.stream)
@@ -87,9 +91,14 @@ def build(bench: Workbench, model: Model, wanted: CodeRequest, language: Languag
         "language": language.name if language else "",
         "instruction": wanted.instruction.strip() or FROM_COMMENT,
     }
-    wording = family.rewords.get("code_generations", WORDING)
-    messages = wording.messages(values, system_role=family.system_role)
+    messages = said.wording.messages(values, system_role=family.system_role)
     return Prompt(kind="chat", messages=messages, sampling=sampling, stream=wanted.stream)
+
+
+def _first(given: float | None, ruled: float | None, usual: float) -> float:
+    """The caller's, else the administrator's, else the family's."""
+    ruled = usual if ruled is None else ruled
+    return ruled if given is None else given
 
 
 FEATURE = Feature(
@@ -98,4 +107,5 @@ FEATURE = Feature(
     scope="generate_code",
     request=CodeRequest,
     run=run,
+    template=TEMPLATE,
 )
