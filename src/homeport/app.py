@@ -25,6 +25,7 @@ from homeport.families import Family
 from homeport.features import Feature, Workbench
 from homeport.features._capacity import Capacity
 from homeport.features._carried import OPENAI, Carrier
+from homeport.features._folder import load as load_wordings
 from homeport.features._measure import Measures
 from homeport.kit import server
 from homeport.kit.addresses import parse_networks
@@ -110,11 +111,13 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
     """The application, from finished parts."""
     shelf = discover(protocols, WireProtocol)
     kinds = discover(providers, Provider)
+    every_family, every_feature = discover(families, Family), discover(features, Feature)
     bench = Workbench(
         snapshot=parts.snapshot,
-        families=discover(families, Family),
+        families=every_family,
         generate={key: partial(kind.generate, upstream) for key, kind in kinds.items()},
-        features=discover(features, Feature),
+        features=every_feature,
+        overrides=load_wordings(settings.prompts_dir, every_feature, every_family),
         capacity=Capacity(),
         measures=Measures(),
         docs=Docs(settings.docs_file),

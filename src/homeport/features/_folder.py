@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from homeport.families import Family
-    from homeport.features import Template
+    from homeport.features import Feature, Template
 
 MOST_BYTES = 64 * 1024
 MOST_FILES = 500
@@ -45,12 +45,15 @@ class _File(BaseModel):
 
 
 def load(
-    folder: Path, templates: Mapping[str, Template], families: Mapping[str, Family]
+    folder: Path | None, features: Mapping[str, Feature], families: Mapping[str, Family]
 ) -> dict[tuple[str, str], Override]:
-    """All wordings of the folder, by prompt id and family ("" for all).
+    """All wordings of the folder, by prompt id and family ("" for all); none without a folder.
 
     Raises BadConfiguration that names the file and the key, and for a wrong slot the ones that there are.
     """
+    if folder is None:
+        return {}
+    templates = {each.template.id: each.template for each in features.values() if each.template}
     if not folder.is_dir():
         raise BadConfiguration(f"The prompts folder {folder} is not there.", "HOMEPORT_PROMPTS_DIR names it.")
     found: dict[tuple[str, str], Override] = {}

@@ -113,6 +113,9 @@ class Settings(BaseSettings):
     docs_index: Path | None = None
     """Documentation that chat searches, as `homeport docs index` wrote it; unset: `docs.db` in the data directory."""
 
+    prompts_dir: Path | None = None
+    """Folder with wordings of your own (`chat/explain_code.toml`), read and checked at start."""
+
     url: str = ""
     """Where the command line finds the server; empty means the one running from the data directory."""
 
