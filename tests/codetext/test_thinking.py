@@ -20,6 +20,10 @@ from homeport.codetext.thinking import Thoughts, without_thoughts
         ("<think></think>\n  indented", "indented"),
         ("<think>a</think>b</think>c", "b</think>c"),
         ("<think>cut short", ""),
+        ("<think>a</think><think>b</think>\nc", "c"),
+        ("<thinking>a</thinking>b", "b"),
+        ("[THINK]a[/THINK]b", "b"),
+        ("<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>b", "b"),
         ("<think>hm</think>\n\n", ""),
         ("<thin", "<thin"),
         ("<thing>x</thing>", "<thing>x</thing>"),
@@ -31,7 +35,7 @@ def test_thoughts_are_taken_away(said: str, answer: str) -> None:
     assert without_thoughts(said) == answer
 
 
-@given(st.lists(st.sampled_from(["<think>", "</think>", "<thi", "nk>", "a", "\n", " ", "<"]), max_size=8), st.data())
+@given(st.lists(st.sampled_from(["<think>", "</think>", "<thi", "nk>", "ing>", "</thinking>", "a", "\n", " ", "<"]), max_size=8), st.data())
 def test_any_chunking_gives_the_same(parts: list[str], data: st.DataObject) -> None:
     said = "".join(parts)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(said)), max_size=5)))
