@@ -35,7 +35,12 @@ def test_thoughts_are_taken_away(said: str, answer: str) -> None:
     assert without_thoughts(said) == answer
 
 
-@given(st.lists(st.sampled_from(["<think>", "</think>", "<thi", "nk>", "ing>", "</thinking>", "a", "\n", " ", "<"]), max_size=8), st.data())
+@given(
+    st.lists(
+        st.sampled_from(["<think>", "</think>", "<thi", "nk>", "ing>", "</thinking>", "a", "\n", " ", "<"]), max_size=8
+    ),
+    st.data(),
+)
 def test_any_chunking_gives_the_same(parts: list[str], data: st.DataObject) -> None:
     said = "".join(parts)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(said)), max_size=5)))
