@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from homeport.features._measure import Measures
 
 DATE = "current_date"
-"""A slot that every prompt has."""
+"""A slot that every prompt has but those of code, which are asked on every keystroke."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +59,13 @@ class Template:
     max_tokens: int = 2048
     """How long the answer may be."""
     grammar: Grammar | None = None
+    dated: bool = True
+    """Whether its wordings are told the date."""
 
     @property
     def slots(self) -> frozenset[str]:
         """What its wordings may ask for."""
-        return frozenset((*(each.name for each in self.inputs), DATE))
+        return frozenset((*(each.name for each in self.inputs), *((DATE,) if self.dated else ())))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from homeport.domain.wording import asked_for
 from homeport.features import DATE
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ LEAST = 80
 SNAP = 200
 """A cut moves by at most this many characters so that whole lines stay."""
 ROUNDS = 3
-_WRAPPED = re.compile(r"<(?P<tag>[a-z_]+)(?: [^>]*)?>\s*\{(?P<slot>[a-z0-9_]+)\}\s*</(?P=tag)>")
+_WRAPPED = re.compile(r"<(?P<tag>[a-z_]+)>(?P<inside>.*?)</(?P=tag)>", re.DOTALL)
 
 
 def text_of(value: Any) -> str:  # noqa: ANN401 (any JSON value)
@@ -43,8 +44,7 @@ def _json(value: Any) -> str:  # noqa: ANN401 (any JSON value)
 def texts(template: Template, inputs: Mapping[str, Any]) -> dict[str, str]:
     """A text for every slot of the template: what is missing is blank, and the date is always known."""
     found = {name: text_of(inputs.get(name)) for name in template.slots}
-    found[DATE] = found[DATE] or today()
-    return found
+    return found | {DATE: found.get(DATE) or today()}
 
 
 def today() -> str:
@@ -53,7 +53,7 @@ def today() -> str:
 
 
 def guarded(values: Mapping[str, str], wording: Wording) -> dict[str, str]:
-    """The values, each unable to close the tag that the wording puts around it."""
+    """The values, each unable to close the tag between whose ends the wording puts it."""
     tags = _tags(wording.user)
     return {name: _unclosing(text, tags.get(name, "")) for name, text in values.items()}
 
@@ -61,7 +61,7 @@ def guarded(values: Mapping[str, str], wording: Wording) -> dict[str, str]:
 @lru_cache(maxsize=256)
 def _tags(template: str) -> Mapping[str, str]:
     """By slot: the tag that stands around it."""
-    return {found["slot"]: found["tag"] for found in _WRAPPED.finditer(template)}
+    return {slot: each["tag"] for each in _WRAPPED.finditer(template) for slot in asked_for(each["inside"])}
 
 
 def _unclosing(text: str, tag: str) -> str:

@@ -45,7 +45,7 @@ WORDING = Wording(
     ),
 )
 TEMPLATE = Template(
-    id="code_suggestions/completions", inputs=tuple(map(Input, SLOTS)), versions={"1.0.0": WORDING}, max_tokens=128
+    id="code_suggestions/completions", inputs=tuple(map(Input, SLOTS)), versions={"1.0.0": WORDING}, dated=False
 )
 """For models that are asked in words; the others are shown the code itself."""
 

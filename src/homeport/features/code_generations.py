@@ -41,7 +41,7 @@ WORDING = Wording(
     ),
 )
 TEMPLATE = Template(
-    id="code_suggestions/generations", inputs=tuple(map(Input, SLOTS)), versions={"1.0.0": WORDING}, max_tokens=1024
+    id="code_suggestions/generations", inputs=tuple(map(Input, SLOTS)), versions={"1.0.0": WORDING}, dated=False
 )
 FROM_COMMENT = "Do what the last comment or the unfinished code before the cursor asks for."
 
