@@ -271,7 +271,7 @@ async def run_instance(
         listener, where = _listen(stack, settings.host, settings.port)
         vault = Vault(settings.data_dir / KEY_FILE)
         on_step("database")
-        await schema.upgrade(url)
+        await schema.upgrade(url, on_wait=lambda what: log.warning("database locked", reason=what))
         store = await Store.open(url, vault)
         stack.push_async_callback(store.close)
         if before is not None:

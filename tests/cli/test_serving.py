@@ -8,6 +8,7 @@ import logging
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import urllib.request
@@ -21,6 +22,7 @@ from commands import Ran, homeport
 
 from homeport.cli import _data_dir, main
 from homeport.kit import server
+from homeport.store import engine, schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -167,6 +169,24 @@ def test_a_metrics_port_that_is_taken(
         ran = give_up("serve", "--port", "0")
     assert ran.code == 1
     assert "HOMEPORT_METRICS_PORT" in ran.err
+
+
+def test_a_database_that_is_locked(
+    data_dir: Path, give_up: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody sits in front of a silent start: first it says what it waits for, then it gives up."""
+    monkeypatch.setattr(schema, "TELL_S", 0.05)
+    monkeypatch.setattr(schema, "CHECK_S", 0.3)
+    monkeypatch.setattr(engine, "journal_mode", lambda: "delete")
+    assert homeport("db", "upgrade").code == 0
+    with closing(sqlite3.connect(data_dir / "homeport.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        ran = give_up("serve", "--port", "0")
+    assert ran.code == 1
+    told = ran.err.index(f"Waiting up to 0.3 s for the database {data_dir / 'homeport.db'}: another program has locked")
+    given_up = ran.err.index(f"error: The database {data_dir / 'homeport.db'} was locked for more than 0.3 s.")
+    assert told < given_up
+    assert "fuser" in ran.err
 
 
 def test_an_address_of_another_machine(data_dir: Path, give_up: Callable[..., Ran]) -> None:

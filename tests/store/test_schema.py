@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -15,10 +16,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from databases import run_sql
-from sqlalchemy import inspect
+from databases import everything_locked, run_sql
+from sqlalchemy import inspect, text
 
-from homeport.domain.errors import BadConfiguration, StoreSchema, StoreUnavailable, StoreUnreachable
+from homeport.domain.errors import BadConfiguration, StoreBusy, StoreSchema, StoreUnavailable, StoreUnreachable
 from homeport.store import engine, schema
 from homeport.store.database import Store
 from homeport.store.tables import HEAD, metadata
@@ -115,6 +116,56 @@ async def test_a_failed_upgrade_changes_nothing(bare_url: str) -> None:
     with pytest.raises(StoreUnavailable):
         await schema.upgrade(bare_url)
     assert await tables(bare_url) == {"revision"}
+
+
+@pytest.mark.usefixtures("rollback_journal")
+async def test_a_locked_database_is_waited_for_and_told_of(
+    migrated_file: Path, quick_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when there is nothing to do: that cannot be known before the lock is gone."""
+    monkeypatch.setattr(schema, "TELL_S", 0.05)
+    file = quick_dir / "homeport.db"
+    shutil.copy(migrated_file, file)
+    url, told = f"sqlite+aiosqlite:///{file}", asyncio.Event()
+    heard: list[str] = []
+
+    def on_wait(what: str) -> None:
+        heard.append(what)
+        told.set()
+
+    async with everything_locked(url):
+        starting = asyncio.create_task(schema.upgrade(url, on_wait=on_wait))
+        await asyncio.wait_for(told.wait(), 5)
+    assert not await starting
+    assert heard == [f"Waiting up to 30 s for the database {file}: another program has locked it."]
+
+
+async def test_the_wait_for_another_that_migrates_is_told_of(bare_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema, "TELL_S", 0.05)
+    told = asyncio.Event()
+    heard: list[str] = []
+
+    def on_wait(what: str) -> None:
+        heard.append(what)
+        told.set()
+
+    async with engine.disposed(engine.connect(bare_url)) as other, engine.writing(other) as connection:
+        if other.dialect.name == "postgresql":
+            await connection.execute(text(f"SELECT pg_advisory_xact_lock({schema._ADVISORY_LOCK})"))  # noqa: SLF001 (what another program takes)
+        starting = asyncio.create_task(schema.upgrade(bare_url, on_wait=on_wait))
+        await asyncio.wait_for(told.wait(), 5)
+    assert await starting
+    assert heard[-1].startswith("Waiting up to 600 s for the database ")
+
+
+async def test_a_database_that_stays_locked_is_given_up(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema, "CHECK_S", 0.2)
+    async with everything_locked(url):
+        if url.startswith("sqlite"):
+            with pytest.raises(StoreBusy, match=r"homeport\.db was locked for more than 0\.2 s\. Stop what holds it"):
+                await schema.upgrade(url)
+        else:
+            assert not await schema.upgrade(url)  # the version is not in a table of ours
 
 
 async def test_a_sqlite_file_is_for_its_owner_only(tmp_path: Path) -> None:

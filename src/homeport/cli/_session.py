@@ -7,6 +7,8 @@ import getpass
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from homeport.cli._output import note
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -39,7 +41,7 @@ async def opened(settings: Settings) -> AsyncIterator[Store]:
 
     url = settings.sqlalchemy_url()
     if (await schema.status(url)).state in {"missing", "empty"}:
-        await schema.upgrade(url)
+        await schema.upgrade(url, on_wait=note)
     store = await Store.open(url, vault_of(settings))
     try:
         yield store

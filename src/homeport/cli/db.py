@@ -46,7 +46,7 @@ def upgrade(*, as_json: bool) -> None:
     from homeport.store import schema  # noqa: PLC0415 (loads SQLAlchemy)
 
     url = load().sqlalchemy_url()
-    changed = asyncio.run(schema.upgrade(url))
+    changed = asyncio.run(schema.upgrade(url, on_wait=note))
     found = asyncio.run(schema.status(url))
     said = f"Upgraded {found.location} to version {found.version}."
     if not changed:

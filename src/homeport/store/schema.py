@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy import text
 
-from homeport.domain.errors import BadConfiguration, StoreUnreachable
+from homeport.domain.errors import BadConfiguration, StoreBusy, StoreUnreachable
 from homeport.store import backup as copies
 from homeport.store.backup import PATIENCE_S
 from homeport.store.engine import connect, disposed, journal_mode, parse, reading, writing
@@ -17,14 +18,19 @@ from homeport.store.tables import HEAD
 from homeport.store.version import read_version, require, sqlite_file, version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy import URL, Connection
-    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    OnWait = Callable[[str], None]
 
 State = Literal["missing", "empty", "older", "current", "newer"]
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK = 0x686F6D65706F7274  # "homeport"
+CHECK_S = 30.0
+"""How long to wait for a locked database to say how far its tables are."""
+TELL_S = 2.0
+"""After how long somebody is told what is being waited for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +64,7 @@ def _status(url: URL, version: str, state: State) -> SchemaStatus:
     file = sqlite_file(url)
     return SchemaStatus(
         kind="postgresql" if file is None else "sqlite",
-        location=str(file or url.render_as_string(hide_password=True)),
+        location=_place(url),
         version=version,
         needed=HEAD,
         state=state,
@@ -74,14 +80,19 @@ def _state(version: str) -> State:
     return "older" if version < HEAD else "newer"
 
 
-async def upgrade(url: str) -> bool:
+def _nobody(_what: str) -> None:
+    """Nobody is there to be told."""
+
+
+async def upgrade(url: str, *, on_wait: OnWait = _nobody) -> bool:
     """Bring the tables to what this program expects, in one transaction; False if they already were.
 
     Makes a missing SQLite file. Of several processes that start at once one does the work and the
-    others wait for it. Raises StoreSchema for a database that a newer program made.
+    others wait for it; `on_wait` is told of a wait that takes longer than TELL_S. Raises StoreSchema
+    for a database that a newer program made, StoreBusy for one that stays locked.
     """
     _make_file(parse(url))
-    return await _migrate(url, _to_head)
+    return not await _is_current(url, on_wait) and await _migrate(url, _to_head, on_wait)
 
 
 async def backup(url: str, target: Path) -> None:
@@ -153,21 +164,42 @@ def _run(connection: Connection, to: str, *, down: bool = False) -> bool:
     return True
 
 
-async def _migrate(url: str, work: Callable[[Connection], bool]) -> bool:
+async def _migrate(url: str, work: Callable[[Connection], bool], on_wait: OnWait = _nobody) -> bool:
     """Do `work` alone: nobody else migrates meanwhile, and a failure leaves everything as it was."""
-    async with disposed(connect(url, patience_s=PATIENCE_S)) as engine:
-        if await _is_current(engine) and work is _to_head:
-            return False
-        async with writing(engine) as connection:
+    async with AsyncExitStack() as stack:
+        engine = await stack.enter_async_context(disposed(connect(url, patience_s=PATIENCE_S)))
+        with _told(url, PATIENCE_S, on_wait):
+            connection = await stack.enter_async_context(writing(engine))
             if engine.dialect.name == "postgresql":
                 await connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
-            return await connection.run_sync(work)
+        return await connection.run_sync(work)
 
 
-async def _is_current(engine: AsyncEngine) -> bool:
+async def _is_current(url: str, on_wait: OnWait) -> bool:
     """Whether there is nothing to do: then the write lock need not be taken."""
-    async with reading(engine) as connection:
-        return await version_of(connection) == HEAD
+    try:
+        with _told(url, CHECK_S, on_wait):
+            async with disposed(connect(url, patience_s=CHECK_S)) as engine, reading(engine) as connection:
+                return await version_of(connection) == HEAD
+    except StoreBusy as error:
+        saw = f"The database {_place(parse(url))} was locked for more than {CHECK_S:g} s."
+        raise StoreBusy(saw, "Stop what holds it (on SQLite `fuser FILE` names it), then start again.") from error
+
+
+@contextmanager
+def _told(url: str, most_s: float, on_wait: OnWait) -> Iterator[None]:
+    """Say what is waited for, and for how long at most, when the block takes a while."""
+    what = f"Waiting up to {most_s:g} s for the database {_place(parse(url))}: another program has locked it."
+    timer = asyncio.get_running_loop().call_later(TELL_S, on_wait, what)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _place(url: URL) -> str:
+    """The file, or the address without the password."""
+    return str(sqlite_file(url) or url.render_as_string(hide_password=True))
 
 
 def _make_file(url: URL) -> None:
