@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, MutableMapping, Sequence
     from pathlib import Path
 
+    from homeport.access.federation import Federation
     from homeport.access.gate import Verifier
 
 PEPPER = b"p" * 32
@@ -171,13 +172,11 @@ async def opened(
     """A house that is furnished and serves until the block ends."""
     logs = Ledger(file)
     logs.install()
-    async with ModelServer().listening() as model_server:
+    async with ModelServer().listening() as model_server, contextlib.AsyncExitStack() as stack:
         house = House(model_server, logs)
         chosen = load(metrics_port=-1, **settings)
         house.transport = HttpUpstream()
-        parts = app.Parts(
-            snapshot=lambda: house.snapshot, gate=Gate(lambda: house.snapshot, PEPPER, verifiers=verifiers)
-        )
+        parts = _parts(house, chosen, verifiers, app._federation(chosen, stack))  # noqa: SLF001 (as the roles do it)
         house.app = app.build(chosen, parts, house.transport, house.metrics, logs)
         house.furnish()
         try:
@@ -188,6 +187,16 @@ async def opened(
             logs.close()
             structlog.reset_defaults()
             logging.getLogger().handlers.clear()
+
+
+def _parts(house: House, settings: Any, verifiers: Sequence[Verifier], federation: Federation | None) -> app.Parts:
+    gate = Gate(
+        lambda: house.snapshot,
+        PEPPER,
+        bypass=app._bypass(settings),  # noqa: SLF001 (as the roles do it)
+        verifiers=(*verifiers, *app._verifiers(federation)),  # noqa: SLF001 (as the roles do it)
+    )
+    return app.Parts(snapshot=lambda: house.snapshot, gate=gate, federation=federation)
 
 
 @contextlib.asynccontextmanager
