@@ -199,6 +199,13 @@ def refusal(model: Model, reply: Reply, *, why: str = "", fix: str = "", key_fix
     )
 
 
+def declined(model: Model, who: str) -> UpstreamRejected:
+    """The answer was withheld or cut off because of what is in it or in the question."""
+    note(content_filter=who)
+    saw = f"{who} stopped the answer of the model {model.name!r}."
+    return UpstreamRejected(saw, "Say it differently, or ask whoever decides what it lets through.", upstream_status=OK)
+
+
 def overloaded(model: Model, status: int, retry_after_s: int | None = None) -> UpstreamOverloaded:
     """It asked us to come back later."""
     saw = f"The model {model.name!r} is overloaded (HTTP {status})."

@@ -1,0 +1,260 @@
+"""Servers that speak Anthropic's Messages format: Anthropic itself, and gateways and servers that imitate it.
+
+Source: Anthropic API reference, "Create a message", "Streaming messages", "Errors" and "List models".
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import orjson
+
+from homeport.domain.errors import UpstreamError, UpstreamRefused
+from homeport.domain.streams import Chunk, Usage
+from homeport.providers import Option, Provider, _unwanted, _wire, option
+from homeport.providers._tool_calls import Call, rendered
+from homeport.providers._turns import Image, Result, Text, conversation
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping, Sequence
+
+    from homeport.domain.models import Model
+    from homeport.domain.prompts import Prompt
+    from homeport.domain.streams import Chunks
+    from homeport.kit.upstream import Reply, Upstream
+    from homeport.providers._turns import Conversation, Part
+
+OPTIONS: Mapping[str, Option] = {
+    "auth": Option(text="The header that takes the key.", values=("x-api-key", "bearer"), default="x-api-key"),
+    "version": Option(text="The version of the interface.", form=r"20[0-9]{2}-[0-9]{2}-[0-9]{2}", default="2023-06-01"),
+}
+EXPECTED = "Expected Anthropic's Messages format; check the model's endpoint and platform."
+FINISH = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "pause_turn": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+    "refusal": "content_filter",
+}
+ENDED = "message_stop"
+
+
+def generate(upstream: Upstream, model: Model, prompt: Prompt) -> Chunks:
+    """Ask the model for a message."""
+    return _unwanted.without(lambda: rendered(_asked(upstream, model, prompt), model, prompt), model)
+
+
+async def _asked(upstream: Upstream, model: Model, prompt: Prompt) -> AsyncGenerator[Chunk | Call, None]:
+    call = _wire.call(model, _url(model, "/messages"), _headers(model), _body(model, prompt))
+    if not prompt.stream:
+        body = await _wire.document(upstream, model, call, _refused, expected=EXPECTED)
+        for whole in _pieces(model, prompt, body):
+            yield whole
+        return
+    reply = await _wire.opened(upstream, model, call, _refused)
+    try:
+        asked = 0
+        began = False
+        async with aclosing(_wire.lines(reply, model, EXPECTED)) as found:
+            async for data in found:
+                began = True
+                event = _wire.parse(data, model, EXPECTED)
+                if event.get("type") == ENDED:
+                    await _wire.drain(reply)
+                    return
+                if event.get("type") == "message_start":
+                    asked = _asked_tokens(event.get("message"))
+                piece = _event(model, prompt, event, asked)
+                if piece is not None:
+                    yield piece
+        raise _wire.truncated(model) if began else _wire.malformed(model, "no stream of events", EXPECTED)
+    finally:
+        reply.close()
+
+
+def _url(model: Model, path: str) -> str:
+    """The endpoint may end in `/v1` or before it."""
+    return f"{model.endpoint.rstrip('/').removesuffix('/v1')}/v1{path}"
+
+
+def _headers(model: Model) -> dict[str, str]:
+    sent = {"anthropic-version": option(OPTIONS, "version", model)}
+    if model.key and option(OPTIONS, "auth", model) == "bearer":
+        sent["Authorization"] = f"Bearer {model.key.reveal()}"
+    elif model.key:
+        sent["x-api-key"] = model.key.reveal()
+    return sent
+
+
+def _body(model: Model, prompt: Prompt) -> bytes:
+    said = conversation(prompt, "anthropic")
+    turns = [{"role": turn.role, "content": [_part(part) for part in turn.parts]} for turn in said.turns]
+    body: dict[str, Any] = {
+        "model": model.identifier or model.name,
+        "messages": turns,
+        "stream": prompt.stream,
+        **_sampling(model, prompt),
+    }
+    if said.system:
+        body["system"] = said.system
+    if said.tools:
+        body |= _tools(said)
+    return _wire.dumped(body)
+
+
+def _sampling(model: Model, prompt: Prompt) -> dict[str, Any]:
+    """A limit is a must here; temperatures end at 1, and stop sequences of white space are refused."""
+    sampling = prompt.sampling
+    unwanted = _unwanted.of(model)
+    found = {
+        "max_tokens": sampling.max_tokens or model.limits.output_tokens,
+        "temperature": None if sampling.temperature is None else min(sampling.temperature, 1.0),
+        "top_p": None if sampling.temperature is not None and sampling.top_p == 1.0 else sampling.top_p,
+        "top_k": prompt.extra.get("top_k"),
+        "stop": [text for text in sampling.stop if text.strip()] or None,
+    }
+    kept = {name: value for name, value in found.items() if value is not None and name not in unwanted}
+    return {"stop_sequences" if name == "stop" else name: value for name, value in kept.items()}
+
+
+def _part(part: Part) -> dict[str, Any]:
+    if isinstance(part, Text):
+        return {"type": "text", "text": part.text}
+    if isinstance(part, Image):
+        source = {"type": "base64", "media_type": f"image/{part.format}", "data": part.data}
+        return {"type": "image", "source": source}
+    if isinstance(part, Result):
+        return {"type": "tool_result", "tool_use_id": part.id, "content": part.text}
+    return {"type": "tool_use", "id": part.id, "name": part.name, "input": part.input}
+
+
+def _tools(said: Conversation) -> dict[str, Any]:
+    tools = [{"name": each.name, "description": each.description, "input_schema": each.schema} for each in said.tools]
+    if said.choice.startswith(":"):
+        return {"tools": tools, "tool_choice": {"type": "tool", "name": said.choice[1:]}}
+    return {"tools": tools, "tool_choice": {"type": said.choice}}
+
+
+def _pieces(model: Model, prompt: Prompt, body: Mapping[str, Any]) -> list[Chunk | Call]:
+    """What a message holds that came as one document."""
+    try:
+        content = body["content"]
+        found: list[Chunk | Call] = [Chunk("".join(part["text"] for part in content if part["type"] == "text"))]
+        used = [part for part in content if part["type"] == "tool_use"]
+        for at, use in enumerate(used):
+            found.append(Call(at, use["id"], use["name"], orjson.dumps(use.get("input") or {}).decode()))
+        usage = Usage(_asked_tokens(body), _answered_tokens(body))
+        found.append(Chunk(finish=_finish(model, prompt, body.get("stop_reason")), usage=usage))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise _wire.malformed(model, "a document without a message", EXPECTED) from error
+    return found
+
+
+def _event(model: Model, prompt: Prompt, event: Mapping[str, Any], asked: int) -> Chunk | Call | None:
+    """What one event of the stream holds; raises UpstreamError for one that reports a failure."""
+    kind = event.get("type")
+    try:
+        if kind == "error":
+            raise _broke(model, str(event["error"]["type"]))
+        if kind == "content_block_delta":
+            return _delta(event)
+        if kind == "content_block_start" and event["content_block"]["type"] == "tool_use":
+            return Call(event["index"], event["content_block"]["id"], event["content_block"]["name"])
+        if kind == "message_delta":
+            reason = event["delta"].get("stop_reason")
+            finish = _finish(model, prompt, reason) if reason else None
+            return Chunk(finish=finish, usage=Usage(asked, _answered_tokens(event)))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise _wire.malformed(model, "an event that lacks what it should hold", EXPECTED) from error
+    return None
+
+
+def _delta(event: Mapping[str, Any]) -> Chunk | Call | None:
+    delta = event["delta"]
+    if delta["type"] == "text_delta":
+        return Chunk(delta["text"])
+    if delta["type"] == "input_json_delta":
+        return Call(event["index"], arguments=delta["partial_json"])
+    return None
+
+
+def _finish(model: Model, prompt: Prompt, reason: object) -> str:
+    """OpenAI's word for it; raises UpstreamRejected where only an error can say that the model declined."""
+    if reason == "refusal" and not prompt.relay:
+        raise _wire.declined(model, "A safety classifier")
+    return FINISH.get(str(reason), "stop")
+
+
+def _asked_tokens(message: object) -> int:
+    """Tokens of the prompt, those of the prompt cache included."""
+    usage = message.get("usage") if isinstance(message, dict) else None
+    if not isinstance(usage, dict):
+        return 0
+    return sum(
+        _wire.count(usage.get(name))
+        for name in ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+    )
+
+
+def _answered_tokens(event: Mapping[str, Any]) -> int:
+    usage = event.get("usage")
+    return _wire.count(usage.get("output_tokens")) if isinstance(usage, dict) else 0
+
+
+def _broke(model: Model, kind: str) -> UpstreamError:
+    """An error event in the middle of a stream."""
+    if kind in {"overloaded_error", "rate_limit_error"}:
+        return _wire.overloaded(model, 529 if kind == "overloaded_error" else 429)
+    return UpstreamError(f"The model {model.name!r} failed in the middle of its answer.", "Try again.")
+
+
+def _refused(model: Model, reply: Reply, body: bytes) -> UpstreamError:
+    if reply.status in _wire.WRONG_REQUEST:
+        if unwanted := _unwanted.found(model, reply.status, body):
+            return unwanted
+        why = "the prompt and the answer do not fit its context window" if _wire.too_long(body) else ""
+        if b"credit balance" in body:
+            why = "the account has no credit left"
+        return _wire.refusal(model, reply, why=why)
+    if reply.status == _wire.NOT_FOUND:
+        fix = f"Is a model served as {model.identifier!r}, and the endpoint the one before `/v1/messages`?"
+        return _wire.refusal(model, reply, fix=fix)
+    return _wire.refusal(model, reply)
+
+
+async def served(upstream: Upstream, model: Model) -> Sequence[str]:
+    """The models that the server lists, and the model's own name where the server knows it as an alias."""
+    names = await _listed(upstream, model)
+    if model.identifier and model.identifier not in names:
+        alias = _wire.call(
+            model, _url(model, f"/models/{quote(model.identifier, safe='')}"), _headers(model), method="GET"
+        )
+        try:
+            await _wire.document(upstream, model, alias, _refused, expected=EXPECTED)
+        except UpstreamRefused:
+            return names
+        return [*names, model.identifier]
+    return names
+
+
+async def _listed(upstream: Upstream, model: Model) -> list[str]:
+    wanted = _wire.call(model, _url(model, "/models?limit=1000"), _headers(model), method="GET")
+    body = await _wire.document(upstream, model, wanted, _refused, expected=EXPECTED)
+    try:
+        return [str(entry["id"]) for entry in body["data"]]
+    except (KeyError, TypeError) as error:
+        raise _wire.malformed(model, 'no list of models under "data"', EXPECTED) from error
+
+
+PROVIDER = Provider(
+    label="Anthropic-compatible (Messages)",
+    generate=generate,
+    served=served,
+    prefixes=("anthropic",),
+    text=False,
+    options=OPTIONS,
+)
