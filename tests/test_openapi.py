@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from homeport.access import SCOPES
-from homeport.protocols import Look
+from homeport.protocols import method_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +86,7 @@ async def test_it_describes_what_is_served(house: House) -> None:
     assert set(found["paths"]) == served
     for path, method, operation in operations(found):
         endpoint = house.app.routes[path]
-        assert method == ("get" if isinstance(endpoint.route, Look) else "post")
+        assert method == method_of(endpoint.route).lower()
         need = endpoint.route.need
         assert operation["security"] == ([] if need.public else [{"token": [need.scope] if need.scope else []}])
         assert need.scope in {"", *SCOPES}
@@ -114,5 +114,4 @@ async def test_what_needs_no_token_is_on_a_short_list(house: House) -> None:
         "/openapi.json",
     }
     for path in house.app.routes.keys() - public:
-        method = "GET" if isinstance(house.app.routes[path].route, Look) else "POST"
-        assert (await house.ask(method, path, token="")).status == 401
+        assert (await house.ask(method_of(house.app.routes[path].route), path, token="")).status == 401

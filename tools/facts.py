@@ -198,10 +198,9 @@ def shelf_of_protocols() -> str:
     return table(("Protocol", "Paths"), rows)
 
 
-def paths(route: protocols.Ask | protocols.Look) -> str:
+def paths(route: protocols.Ask | protocols.Act | protocols.Look) -> str:
     """The method and every path of an endpoint."""
-    method = "POST" if isinstance(route, protocols.Ask) else "GET"
-    return "<br>".join(f"`{method} {path}`" for path in route.paths)
+    return "<br>".join(f"`{protocols.method_of(route)} {path}`" for path in route.paths)
 
 
 def all_paths() -> list[str]:
@@ -221,16 +220,7 @@ def endpoints() -> str:
     """Every path of every protocol: one row an endpoint."""
     parts = []
     for key, offer in discover(protocols, protocols.WireProtocol).items():
-        rows = (
-            (
-                "<br>".join(
-                    f"`{'POST' if isinstance(route, protocols.Ask) else 'GET'} {path}`" for path in route.paths
-                ),
-                need(route.need),
-                sentence(route.summary),
-            )
-            for route in offer.routes
-        )
+        rows = ((paths(route), need(route.need), sentence(route.summary)) for route in offer.routes)
         source = f"`protocols/{key}.py`"
         parts.append(f"## {offer.label}\n\n{source}\n\n{table(('Endpoint', 'Scope', 'What it does'), rows)}")
     return "\n\n".join(parts) or NOTHING

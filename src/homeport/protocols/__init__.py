@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -108,12 +108,13 @@ class Ask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
-    """An endpoint that answers a POST by itself, without a feature."""
+    """An endpoint that answers by itself, without a feature."""
 
     paths: tuple[str, ...]
     need: Need
     act: Callable[[Door, Any, Arrival], Awaitable[Reply]]
     """From the validated body, or from None where there is none to take."""
+    method: Literal["GET", "POST"] = "POST"
     body: type[BaseModel] | None = None
     summary: str = ""
     example: Mapping[str, Any] = field(default_factory=dict)
@@ -127,6 +128,13 @@ class Look:
     need: Need
     look: Callable[[Workbench], Reply]
     summary: str = ""
+
+
+def method_of(route: Ask | Act | Look) -> Literal["GET", "POST"]:
+    """The method that an endpoint speaks."""
+    if isinstance(route, Act):
+        return route.method
+    return "POST" if isinstance(route, Ask) else "GET"
 
 
 class Reply(NamedTuple):

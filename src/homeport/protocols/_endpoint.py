@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from homeport.access.gate import require
 from homeport.domain.errors import BadRequest, HomeportError, TooLarge, WrongMediaType, WrongMethod
-from homeport.protocols import Arrival, Ask, Look
+from homeport.protocols import Arrival, Ask, Look, method_of
 from homeport.protocols._visit import Visit
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Endpoint:
     async def _serve(self, visit: Visit, receive: Receive) -> None:
         route = self.route
         door = self.door
-        method = "GET" if isinstance(route, Look) else "POST"
+        method = method_of(route)
         if visit.scope["method"] != method and (method, visit.scope["method"]) != ("GET", "HEAD"):
             raise WrongMethod(f"{visit.scope['method']} is not spoken at {self.path}.", f"Use {method}.", param=method)
         caller = await door.gate.admitted(visit.scope["headers"], route.need)

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic.json_schema import models_json_schema
 
 from homeport import __version__
-from homeport.protocols import Act, Look, WireProtocol
+from homeport.protocols import Look, WireProtocol, method_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pydantic import BaseModel
 
-    from homeport.protocols import Ask
+    from homeport.protocols import Act, Ask
 
 _NO_NAME = re.compile(r"[^a-zA-Z0-9]+")
 REF = "#/components/schemas/{model}"
@@ -67,10 +67,8 @@ def _operation(
     if path.endswith("}"):
         name = path[path.index("{") + 1 : -1]
         operation["parameters"] = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}}]
-    if isinstance(route, Look):
-        return {"get": operation}
-    if body is None:
-        return {"post": operation}
+    if body is None or isinstance(route, Look):
+        return {method_of(route).lower(): operation}
     content = {"schema": body, "example": dict(route.example)}
     operation["requestBody"] = {"required": True, "content": {"application/json": content}}
     return {"post": operation}
