@@ -282,22 +282,77 @@ def check_late(way: Way, answer: Answer, code: str) -> None:
         assert (error["code"], error["correlation_id"]) == (code, answer.header("x-request-id"))
 
 
-@pytest.mark.parametrize(
-    "bad",
-    [
-        b"data: {not json}\n\n",
-        b"data: [1]\n\n",
-        b'data: {"choices":[{}]}\n\n',
-        b'data: {"choices":[{"delta":{"content":["x"]},"text":["x"]}]}\n\n',
-        b'data: {"choices":[{"delta":{"content":5},"text":5}]}\n\n',
-        b'data: {"choices":"abc"}\n\n',
-        b'data: {"choices":[{"delta":{"content":"\xff"},"text":"\xff"}]}\n\n',
-        b'data: {"choices":[{"delta":{"content":"\\ud800"},"text":"\\ud800"}]}\n\n',
-        b'data: {"choices":[{"delta":{"content":NaN},"text":NaN}]}\n\n',
-    ],
-)
-async def test_malformed_event(house: House, bad: bytes) -> None:
-    """Where the bytes are passed on the client judges; everywhere else it is an error."""
+NO_STREAM = {
+    "a login page": f"<!DOCTYPE html>\n\n<html>\n\n<body>{CANARY}</body>\n\n</html>\n",
+    "plain text": f"upstream error {CANARY}\n\nfoo\n\n",
+    "a line with a colon": f"error: {CANARY}\n\n",
+    "JSON with blank lines": f'{{\n\n "error": "{CANARY}",\n\n "x": 1}}\n',
+    "a whole answer": f'{{"choices":[{{"index":0,"message":{{"content":"{CANARY}"}},"text":"{CANARY}"}}]}}\n\n',
+    "garbage, then an end mark": f"foo {CANARY} bar\n\ndata: [DONE]\n\n",
+    "garbage that calls itself data": f"data: {CANARY}\n\ndata: [DONE]\n\n",
+    "garbage in the first event": f'{CANARY}\ndata: {{"choices":[]}}\n\ndata: [DONE]\n\n',
+    "garbage after a comment": f": ping\n\n{CANARY}\n\ndata: [DONE]\n\n",
+    "garbage with CRLF": f"{CANARY}\r\n\r\ndata: [DONE]\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("kind", ["text/html; charset=utf-8", "application/json", "text/event-stream"])
+@pytest.mark.parametrize("body", NO_STREAM)
+async def test_what_is_no_stream_reaches_nobody(house: House, body: str, kind: str) -> None:
+    """Whatever calls itself 200 is no answer unless it has the form of one."""
+    house.models.play = answering(200, NO_STREAM[body].encode(), kind)
+    for way, _, answer in await everyone(house, [(way, True) for way in STREAMED]):
+        check_early(way, answer, "upstream_malformed")
+    assert {record["error_code"] for record in house.records()} == {"upstream_malformed"}
+    assert CANARY not in str(house.logs.lines)
+
+
+async def test_what_came_instead_of_a_stream_is_named(house: House) -> None:
+    house.models.play = answering(200, b"<html></html>", "text/html; charset=utf-8")
+    for way, _, answer in await everyone(house, [(way, True) for way in STREAMED]):
+        assert "something that is not a stream of events, but text/html" in error_text(way, answer)
+
+
+MALFORMED = [
+    b"data: {not json}\n\n",
+    b"data: [1]\n\n",
+    b"data: canary-in-the-words-of-the-model-server\n\n",
+    b"canary-in-the-words-of-the-model-server\n\n",
+    b"error: canary-in-the-words-of-the-model-server\n\n",
+    b'data: {"choices":[]}\ncanary-in-the-words-of-the-model-server\n\n',
+]
+
+
+@pytest.mark.parametrize("apart", [True, False], ids=["alone", "among others"])
+@pytest.mark.parametrize("bad", MALFORMED)
+async def test_garbage_in_a_stream_reaches_nobody(house: House, bad: bytes, apart: bool) -> None:  # noqa: FBT001 (a parameter of the test)
+    async def play(peer: Peer) -> None:
+        await peer.head()
+        await peer.chunk(piece(peer.kind, "one"))
+        await asyncio.sleep(0.02)  # a part of its own
+        good = piece(peer.kind, "")
+        await peer.events([bad, DONE] if apart else [good + bad + good + DONE])
+        await peer.end()
+
+    house.models.play = play
+    for way, _, answer in await everyone(house, [(way, True) for way in STREAMED]):
+        check_late(way, answer, "upstream_malformed")
+    assert CANARY not in str(house.logs.lines)
+
+
+STRANGE = [
+    b'data: {"choices":[{"delta":{"content":["x"]},"text":["x"]}]}\n\n',
+    b'data: {"choices":[{"delta":{"content":5},"text":5}]}\n\n',
+    b'data: {"choices":"abc"}\n\n',
+    b'data: {"choices":[{"delta":{"content":"\xff"},"text":"\xff"}]}\n\n',
+    b'data: {"choices":[{"delta":{"content":"\\ud800"},"text":"\\ud800"}]}\n\n',
+    b'data: {"choices":[{"delta":{"content":NaN},"text":NaN}]}\n\n',
+]
+
+
+@pytest.mark.parametrize("bad", STRANGE)
+async def test_event_of_another_form(house: House, bad: bytes) -> None:
+    """What looks like an event is passed on where bytes are, and the client judges; elsewhere it is an error."""
 
     async def play(peer: Peer) -> None:
         await peer.head()
@@ -310,8 +365,31 @@ async def test_malformed_event(house: House, bad: bytes) -> None:
     for way, _, answer in await everyone(house, [(way, True) for way in STREAMED]):
         if way.relay:
             assert answer.body.endswith(bad + DONE)
-        elif bad != b'data: {"choices":[{}]}\n\n' or way.style == "lines" or "generation" in way.name:
+        else:
             check_late(way, answer, "upstream_malformed")
+
+
+async def test_event_without_a_text(house: House) -> None:
+    """Nothing to add to code; where a message was asked for it is an error."""
+    bad = b'data: {"choices":[{}]}\n\n'
+
+    async def play(peer: Peer) -> None:
+        await peer.head()
+        await peer.chunk(piece(peer.kind, "one"))
+        await asyncio.sleep(0.02)  # a part of its own
+        await peer.events([bad, DONE])
+        await peer.end()
+
+    house.models.play = play
+    for way, _, answer in await everyone(house, [(way, True) for way in STREAMED]):
+        chat = way.style == "lines" or "generation" in way.name
+        if way.relay:
+            assert answer.body.endswith(bad + DONE)
+        elif chat:
+            check_late(way, answer, "upstream_malformed")
+        else:
+            assert streamed_text(way, answer.body) == "one"
+            assert ended(way, answer)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from homeport.domain.errors import UpstreamError
 from homeport.domain.streams import Chunk, Usage
 from homeport.kit.upstream import TransportError
 from homeport.providers import _wire
-from homeport.providers._wire import EVENT_LIMIT, drain, explain, lines, opened, truncated
+from homeport.providers._wire import EVENT_LIMIT, drain, explain, is_field, lines, no_stream, opened, truncated
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 EVENT_END = b"\n\n"
 DONE = b"[DONE]"
+_PLAIN = b'data: {"'
+"""How nearly every event begins."""
+_PLAIN_EVENTS = re.compile(rb'(?:data: \{"[^\n]*\n\n)*(?:data: \[DONE\]\n\n)?')
 ERROR = b'"error"'
 """Stands in an event that reports an error, and in few others: a quotation mark inside a text is escaped."""
 _END_MARK = re.compile(rb"^data: ?\[DONE\]\r?$", re.MULTILINE)
@@ -113,7 +116,7 @@ def _string(value: object) -> str:
 
 
 async def _relay(upstream: Upstream, model: Model, prompt: Prompt, dialect: Dialect) -> Chunks:
-    """Pass whole events on unread; the usage event only goes to a client that asked for it."""
+    """Pass whole events on hardly read; the usage event only goes to a client that asked for it."""
     reply = await _open(upstream, model, prompt, dialect)
     usage: Usage | None = None
     began = ended = False
@@ -122,6 +125,8 @@ async def _relay(upstream: Upstream, model: Model, prompt: Prompt, dialect: Dial
         while not ended and (part := await reply.part()):
             if held or not part.endswith(EVENT_END):
                 part, held = _whole_events(held + part, model)
+            if not _is_plain(part):
+                _inspect(part, model, reply)
             if b"[]" in part and _NO_CHOICES.search(part):
                 usage, part = _usage_event(part, usage, keep=prompt.usage)
             if DONE in part and _END_MARK.search(part):
@@ -132,7 +137,7 @@ async def _relay(upstream: Upstream, model: Model, prompt: Prompt, dialect: Dial
                 began = True
                 yield Chunk("", None, None, part)
         if not ended:
-            yield Chunk("", None, None, _last_event(held, model, began=began))
+            yield Chunk("", None, None, _last_event(held, model, reply, began=began))
         await drain(reply)
     except TransportError as error:
         raise explain(model, error) from error
@@ -141,11 +146,30 @@ async def _relay(upstream: Upstream, model: Model, prompt: Prompt, dialect: Dial
     yield Chunk(usage=usage, finish="stop")
 
 
-def _last_event(held: bytes, model: Model, *, began: bool) -> bytes:
+def _last_event(held: bytes, model: Model, reply: Reply, *, began: bool) -> bytes:
     """The end mark when only its line end is missing; without an end mark the answer broke off."""
     if _END_MARK.search(held):
+        _inspect(held, model, reply)
         return held.rstrip() + EVENT_END
-    raise truncated(model) if began else _malformed(model, "something that is not a stream of events")
+    raise truncated(model) if began else no_stream(model, reply, EXPECTED)
+
+
+def _is_plain(part: bytes) -> bool:
+    """Whether it looks like one event of one line that holds an object, as nearly all do: known almost for free."""
+    return part.startswith(_PLAIN) and part.find(b"\n") == len(part) - 2
+
+
+def _inspect(part: bytes, model: Model, reply: Reply) -> None:
+    """Raise UpstreamMalformed for lines that are no events and for data that is no object: no client reads either."""
+    if _PLAIN_EVENTS.fullmatch(part):
+        return
+    for event in part.replace(b"\r\n", b"\n").split(EVENT_END):
+        found = event.split(b"\n")
+        if not all(map(is_field, found)):
+            raise no_stream(model, reply, EXPECTED)
+        data = b"\n".join(line[5:] for line in found if line.startswith(b"data:")).strip()
+        if data and data != DONE:
+            _parse(data, model)
 
 
 def _look_for_error(part: bytes, model: Model) -> None:
@@ -206,7 +230,7 @@ async def _events(upstream: Upstream, model: Model, prompt: Prompt, dialect: Dia
                 if chunk is not None:
                     yield chunk
         if not ended:
-            raise truncated(model) if began else _malformed(model, "something that is not a stream of events")
+            raise truncated(model) if began else no_stream(model, reply, EXPECTED)
         await drain(reply)
     finally:
         reply.close()

@@ -43,6 +43,8 @@ KEY_REFUSED = {401, 403}
 REGISTERED_ELSEWHERE = "GitLab's Admin area, under GitLab Duo, Self-hosted models"
 _REFUSAL_LIMIT = 64 * 1024
 _SECONDS = re.compile(r"[0-9]{1,9}")
+_NO_STREAMS = {"text/html", "text/plain", "text/xml", "application/json", "application/xml"}
+"""Types that may be named: any other is a word of the server's own."""
 
 Refuse = Callable[["Model", Reply, bytes], UpstreamError]
 """What an HTTP error means, from its head and its body."""
@@ -132,9 +134,23 @@ async def lines(reply: Reply, model: Model, expected: str = "") -> AsyncGenerato
         for line in whole:
             if line.startswith(b"data:"):
                 yield line[5:].strip()
+            elif line and not is_field(line):
+                raise no_stream(model, reply, expected)
     rest = held[5:].strip()
     if held.startswith(b"data:") and (rest == b"[DONE]" or _is_json(rest)):
         yield rest
+
+
+def is_field(line: bytes) -> bool:
+    """Whether a line belongs to a stream of events (WHATWG HTML, "Server-sent events"): a field, a comment, an end."""
+    return line.startswith((b"data:", b":", b"event:", b"id:", b"retry:")) or line in {b"", b"\r"}
+
+
+def no_stream(model: Model, reply: Reply, expected: str = "") -> UpstreamMalformed:
+    """It answered 200 with anything but a stream of events: an application's login page, for one."""
+    kind = reply.header("Content-Type").partition(";")[0].strip().lower()
+    told = f", but {kind}" if kind in _NO_STREAMS else ""
+    return malformed(model, f"something that is not a stream of events{told}", expected)
 
 
 def _is_json(data: bytes) -> bool:
