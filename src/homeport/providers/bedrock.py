@@ -292,8 +292,8 @@ def _advice(model: Model, kind: str, text: bytes) -> tuple[str, str]:
     if kind == "AccessDeniedException":
         return "this AWS account has no access to it", f"Request access to the model in Bedrock's console ({region})."
     if b"on-demand throughput" in text:
-        fix = f"Register an inference profile instead, for example {_profile(region)}.{model.identifier}."
-        return "it is only served by an inference profile", fix
+        fix = f"Register one of its inference profiles instead: {_profile(region)}.{model.identifier} may be one."
+        return "it is only served by inference profiles", fix
     if kind == "ResourceNotFoundException" or b"model identifier is invalid" in text:
         fix = f"Is {model.identifier!r} spelt as Bedrock spells it, and offered in {region}?"
         return "Bedrock does not know it", fix

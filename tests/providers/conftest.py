@@ -1,0 +1,39 @@
+"""What the tests of providers share: a scripted server, a real transport, and an environment without a cloud."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from script import ModelServer
+
+from homeport.kit.upstream_http import HttpUpstream
+from homeport.providers import _unwanted
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ModelServer]:
+    async with ModelServer().listening() as found:
+        yield found
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[HttpUpstream]:
+    found = HttpUpstream()
+    yield found
+    await found.close()
+
+
+@pytest.fixture
+def no_cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing of this machine's own identity, and nothing learned by an earlier test."""
+    for name in os.environ:
+        if name.startswith(("AWS_", "AZURE_", "OPENAI_", "IDENTITY_", "HOMEPORT_", "AIGW_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(_unwanted, "_learned", type(_unwanted._learned)())  # noqa: SLF001 (what it remembers)
