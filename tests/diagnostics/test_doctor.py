@@ -27,6 +27,7 @@ CHECKS = [
     "server",
     "ready",
     "token_accepted",
+    "issuers",
     "model_reachable",
     "model_served",
     "model_answers",

@@ -20,13 +20,19 @@ if TYPE_CHECKING:
 def serve_gateway(settings: Settings, *, as_json: bool) -> None:
     """Serve until SIGINT or SIGTERM."""
     warn_of_bypass(settings)
-    if not settings.auth_bypass and settings.models_file is None:
+    if not _somebody(settings):
         warn(
-            "Nobody can authenticate yet: there is no file with tokens. "
-            "Name one with HOMEPORT_MODELS_FILE (or --models-file); its form is in docs/operate/install.md."
+            "Nobody can authenticate yet. Set AIGW_GITLAB_URL to the URL of the GitLab that will call, "
+            "or HOMEPORT_MODELS_FILE (or --models-file) to a file with tokens; see docs/operate/install.md."
         )
     ready = partial(_ready, as_json=as_json)
     logged(settings, lambda logs: app.run_gateway(settings, logs, ready=ready))
+
+
+def _somebody(settings: Settings) -> bool:
+    """Whether there is any way in."""
+    bypass = settings.auth_bypass or settings.auth_bypass_with_header or settings.auth_bypass_signature
+    return bool(bypass or settings.models_file or settings.gitlab_url or settings.customer_portal_url)
 
 
 def _ready(url: str, *, as_json: bool) -> None:

@@ -31,3 +31,15 @@ def warn_of_bypass(settings: Settings) -> None:
             "Authentication is switched off (HOMEPORT_AUTH_BYPASS or AIGW_AUTH__BYPASS_EXTERNAL): "
             "everyone who reaches this port has every right."
         )
+    if settings.auth_bypass_with_header:
+        warn(
+            "Authentication can be switched off by any caller "
+            "(HOMEPORT_AUTH_BYPASS_WITH_HEADER or AIGW_AUTH__BYPASS_EXTERNAL_WITH_HEADER): "
+            "everyone who sends `Bypass-Auth: true` has every right."
+        )
+    if settings.auth_bypass_signature:
+        warn(
+            "Signatures of tokens are not checked "
+            "(HOMEPORT_AUTH_BYPASS_SIGNATURE or AIGW_AUTH__BYPASS_JWT_SIGNATURE): "
+            "everyone can write a token that is accepted."
+        )

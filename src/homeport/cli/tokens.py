@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from typing_extensions import override
 
-from homeport.access import SCOPES, tokens, widen
+from homeport.access import COMMON, SCOPES, tokens, widen
 from homeport.cli._command import SET_UP, Group, json_option
 from homeport.cli._output import note, result, table
 from homeport.cli._session import in_store, load, vault_of, whoami
@@ -68,7 +69,7 @@ def command() -> None:
     "--scopes",
     default=_DEFAULT,
     show_default=True,
-    help=f"What it may do, separated by commas. Known: {', '.join(SCOPES)}.",
+    help=f"What it may do, separated by commas. Mostly: {', '.join(COMMON)}; all: see docs/reference/endpoints.md.",
 )
 @click.option("--expires", type=Expiry(), help="When it ends: 30d, 12h, 1y or a day.  [default: never]")
 @json_option
@@ -99,9 +100,15 @@ def _scopes(text: str) -> frozenset[str]:
     asked = frozenset(part.strip() for part in text.split(",") if part.strip())
     unknown = sorted(widen(asked) - SCOPES.keys() - {"code_suggestions"})
     if unknown or not asked:
-        message = f"Unknown scopes: {', '.join(unknown) or '(none given)'}. Known: {', '.join(SCOPES)}."
+        message = f"Unknown scopes: {', '.join(unknown) or '(none given)'}. {_meant(unknown)}"
         raise click.UsageError(message)
     return asked
+
+
+def _meant(unknown: list[str]) -> str:
+    """Scopes that are spelt almost so, or else the ones that most tokens have."""
+    near = [match for name in unknown for match in difflib.get_close_matches(name, SCOPES, n=1)]
+    return f"Did you mean {', '.join(near)}?" if near else f"Known: {', '.join(COMMON)}, and GitLab's own."
 
 
 def _facts(token: Token) -> dict[str, Any]:

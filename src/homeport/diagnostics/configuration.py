@@ -40,6 +40,15 @@ def _odd(settings: Settings) -> Iterator[tuple[str, str]]:
     if settings.auth_bypass and not _LOCAL.fullmatch(settings.host):
         saw = f"Authentication is switched off, and the server listens on {settings.host}."
         yield saw, "Unset HOMEPORT_AUTH_BYPASS (and AIGW_AUTH__BYPASS_EXTERNAL), or listen on 127.0.0.1."
+    if settings.auth_bypass_with_header:
+        saw = "Whoever sends the header Bypass-Auth has every right."
+        yield saw, "Unset HOMEPORT_AUTH_BYPASS_WITH_HEADER (and AIGW_AUTH__BYPASS_EXTERNAL_WITH_HEADER)."
+    if settings.auth_bypass_signature:
+        saw = "Signatures of tokens are not checked: anybody can write one."
+        yield saw, "Unset HOMEPORT_AUTH_BYPASS_SIGNATURE (and AIGW_AUTH__BYPASS_JWT_SIGNATURE)."
+    if settings.ca_file is not None and not settings.ca_file.exists():
+        saw = f"There is no file {settings.ca_file} with certificate authorities."
+        yield saw, "Set HOMEPORT_CA_FILE (REQUESTS_CA_BUNDLE, SSL_CERT_FILE) to the file that there is."
     if settings.metrics_port > 0 and settings.metrics_port in {settings.port, settings.gateway_port}:
         saw = f"The metrics port {settings.metrics_port} is the port that requests use."
         yield saw, "Set HOMEPORT_METRICS_PORT to another one."
