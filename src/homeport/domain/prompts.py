@@ -42,6 +42,7 @@ class Prompt:
     raw_messages: tuple[Mapping[str, Any], ...] = ()
     """OpenAI-shaped messages to pass on as they are; used instead of `messages`."""
     extra: Mapping[str, Any] = field(default_factory=dict)
+    """OpenAI-shaped options; with `tools` among them and without a relay, the answer may end in a chunk with a call."""
     sampling: Sampling = field(default_factory=Sampling)
     stream: bool = False
     relay: bool = False
@@ -56,7 +57,8 @@ class Prompt:
             return len(self.text)
         if self.messages:
             return sum(len(message.content) for message in self.messages)
-        return sum(_length(message.get("content")) for message in self.raw_messages)
+        told = sum(len(str(tool)) for tool in self.extra.get("tools") or ())
+        return told + sum(_length(message.get("content")) for message in self.raw_messages)
 
 
 def _length(content: object) -> int:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from homeport.domain.agents import ToolCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,8 @@ class Chunk:
     finish: str | None = None
     usage: Usage | None = None
     wire: bytes = b""
+    call: ToolCall | None = None
+    """The one tool that an agent is to use next; comes at the end, and instead of a text."""
 
 
 Chunks = AsyncGenerator[Chunk, None]

@@ -57,6 +57,8 @@ class Family:
     fim: Fim | None = None
     chat: bool = True
     """Whether it can hold a conversation."""
+    tools: bool = False
+    """Whether it calls tools by itself where its server lets it; otherwise it is asked to in words."""
     system_role: bool = True
     """Whether its chat template knows a system message."""
     context_tokens: int = 8192

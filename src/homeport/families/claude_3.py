@@ -13,6 +13,7 @@ from homeport.families import Family
 
 FAMILY = Family(
     label="Claude",
+    tools=True,
     context_tokens=200_000,
     generation_tokens=2048,
     aliases=("claude", "claude_3.5", "claude_3_5", "claude_3_7", "claude_4"),

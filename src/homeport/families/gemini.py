@@ -12,6 +12,7 @@ from homeport.families import Family
 FAMILY = Family(
     label="Gemini",
     release="beta",
+    tools=True,
     context_tokens=1_048_576,
     completion_tokens=512,
     generation_tokens=2048,

@@ -13,6 +13,7 @@ from homeport.families import Family
 
 FAMILY = Family(
     label="GPT",
+    tools=True,
     context_tokens=128_000,
     completion_tokens=256,
     completion_temperature=1.0,

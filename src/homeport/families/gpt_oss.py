@@ -12,6 +12,7 @@ from homeport.families import Family
 
 FAMILY = Family(
     label="gpt-oss",
+    tools=True,
     context_tokens=131_072,
     completion_tokens=512,
     completion_temperature=1.0,

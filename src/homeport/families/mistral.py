@@ -14,6 +14,7 @@ from homeport.families import Family
 
 FAMILY = Family(
     label="Mistral",
+    tools=True,
     system_role=False,
     context_tokens=32_768,
     stops=("</s>", "[INST]", "[/INST]"),

@@ -118,6 +118,8 @@ class Workbench:
     measures: Measures
     text_platforms: frozenset[str] = field(default_factory=frozenset)
     """Platforms that can continue plain text."""
+    streaming: bool = True
+    """Whether agents' answers are passed on as they come."""
     trouble: Callable[[], str] = str
     """What is wrong with the registry right now, or an empty text."""
     completion_prompt_tokens: int = 8192

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from homeport.domain.models import Model
     from homeport.domain.streams import Usage
 
 CAUTIOUS = 2.5
@@ -13,6 +15,9 @@ LEAST, MOST = 1.0, 6.0
 ENOUGH_TOKENS = 32
 """Prompts shorter than this say more about the chat template than about the text."""
 WEIGHT = 0.2
+REMEMBERED_S = 900.0
+"""How long it is remembered that a server takes no tools: it may be started anew with other options."""
+REMEMBERED = 256
 
 
 class Measures:
@@ -20,6 +25,17 @@ class Measures:
 
     def __init__(self) -> None:
         self._ratio: dict[str, float] = {}
+        self._toolless: dict[tuple[str, str], float] = {}
+
+    def takes_tools(self, model: Model) -> bool:
+        """Whether nothing is known against asking it with tools."""
+        return time.monotonic() >= self._toolless.get((model.name, model.endpoint), 0.0)
+
+    def refused_tools(self, model: Model) -> None:
+        """Take in that its server refused tools and answers without."""
+        if len(self._toolless) >= REMEMBERED:
+            self._toolless.clear()
+        self._toolless[model.name, model.endpoint] = time.monotonic() + REMEMBERED_S
 
     def characters_per_token(self, model: str) -> float:
         """What was learned so far, or a cautious guess."""

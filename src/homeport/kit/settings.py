@@ -89,6 +89,11 @@ class Settings(BaseSettings):
     custom_models: bool = Field(default=True, validation_alias=_both("CUSTOM_MODELS", "CUSTOM_MODELS__ENABLED"))
     """Take models from the bodies of GitLab's requests; also `AIGW_CUSTOM_MODELS__ENABLED`."""
 
+    disable_streaming: bool = Field(
+        default=False, validation_alias=_both("DISABLE_STREAMING", "CUSTOM_MODELS__DISABLE_STREAMING")
+    )
+    """Wait for the chat agent's whole answer instead of streaming; also `AIGW_CUSTOM_MODELS__DISABLE_STREAMING`."""
+
     trust_body_endpoints: bool | None = None
     """Call the endpoints that those bodies name; no: they must be registered here; unset: `gateway` does."""
 

@@ -12,6 +12,7 @@ from homeport.domain.errors import UpstreamError
 from homeport.domain.streams import Chunk, Usage
 from homeport.kit.upstream import TransportError
 from homeport.providers import _wire
+from homeport.providers._tool_calls import Heard, first, pieces_of
 from homeport.providers._wire import EVENT_LIMIT, drain, explain, is_field, lines, no_stream, opened, truncated
 
 if TYPE_CHECKING:
@@ -103,9 +104,15 @@ async def _document(upstream: Upstream, model: Model, prompt: Prompt, dialect: D
         choice = body["choices"][0]
         text = _string(choice["text"] if prompt.kind == "text" else choice["message"].get("content"))
         finish = choice.get("finish_reason") or "stop"
+        call = first(pieces_of(choice["message"])) if _agent(prompt) else None
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise _malformed(model, "a document without choices") from error
-    yield Chunk(text, finish, _usage(body), data if prompt.relay else b"")
+    yield Chunk(text, finish, _usage(body), data if prompt.relay else b"", call)
+
+
+def _agent(prompt: Prompt) -> bool:
+    """Whether calls of tools are wanted as such, and not in the bytes that are passed on."""
+    return not prompt.relay and bool(prompt.extra.get("tools"))
 
 
 def _string(value: object) -> str:
@@ -217,7 +224,8 @@ def _usage_event(part: bytes, known: Usage | None, *, keep: bool) -> tuple[Usage
 
 async def _events(upstream: Upstream, model: Model, prompt: Prompt, dialect: Dialect) -> Chunks:
     reply = await _open(upstream, model, prompt, dialect)
-    pick = _text_of_completion if prompt.kind == "text" else _text_of_chat
+    heard = Heard() if _agent(prompt) else None
+    pick = heard.text if heard else _text_of_completion if prompt.kind == "text" else _text_of_chat
     began = ended = False
     try:
         async with aclosing(lines(reply, model, EXPECTED)) as found:
@@ -234,6 +242,8 @@ async def _events(upstream: Upstream, model: Model, prompt: Prompt, dialect: Dia
         await drain(reply)
     finally:
         reply.close()
+    if heard and heard.call:
+        yield Chunk(call=heard.call)
 
 
 def _read_event(data: bytes, pick: Callable[[Any], object], model: Model) -> Chunk | None:

@@ -1,4 +1,4 @@
-"""Answers with tool calls in OpenAI's wire format, for clients that speak it, from platforms that do not.
+"""Answers with tool calls: as one call for an agent, or in OpenAI's wire format from platforms that do not speak it.
 
 Source: the OpenAI API reference, "Create chat completion", the chat completion (chunk) object.
 """
@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
+from homeport.domain.agents import ToolCall
 from homeport.domain.streams import Chunk, Usage
 from homeport.kit.journal import correlation_id
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 
     from homeport.domain.models import Model
     from homeport.domain.prompts import Prompt
@@ -42,10 +43,53 @@ def rendered(pieces: AsyncGenerator[Chunk | Call, None], model: Model, prompt: P
 
 
 async def _words(pieces: AsyncGenerator[Chunk | Call, None]) -> Chunks:
+    """The text as it comes, and at the end the first call, if there is one."""
+    calls: list[Call] = []
     async with aclosing(pieces) as found:
         async for piece in found:
             if isinstance(piece, Chunk):
                 yield piece
+            else:
+                calls.append(piece)
+    call = first(calls)
+    if call is not None:
+        yield Chunk(call=call)
+
+
+class Heard:
+    """Reads the text of a chat's events, and keeps the pieces of calls between them."""
+
+    def __init__(self) -> None:
+        self._pieces: list[Call] = []
+
+    def text(self, choice: Mapping[str, Any]) -> object:
+        """The text of an event's first choice."""
+        delta = choice["delta"]
+        self._pieces.extend(pieces_of(delta))
+        return delta.get("content")
+
+    @property
+    def call(self) -> ToolCall | None:
+        """The first call, once everything was read."""
+        return first(self._pieces)
+
+
+def first(calls: Iterable[Call]) -> ToolCall | None:
+    """The first call, put together from its pieces: an agent makes one after the other."""
+    own = list(calls)
+    own = [each for each in own if each.at == own[0].at]
+    name = next((each.name for each in own if each.name), "")
+    return ToolCall(name=name, argument="".join(each.arguments for each in own)) if own else None
+
+
+def pieces_of(message: Mapping[str, Any]) -> Iterator[Call]:
+    """The calls in a message or a delta of OpenAI's format; some servers leave out the index or send objects."""
+    for number, each in enumerate(message.get("tool_calls") or ()):
+        function = each.get("function") or {}
+        given = function.get("arguments") or ""
+        text = given if isinstance(given, str) else orjson.dumps(given).decode()
+        at = each.get("index", number)
+        yield Call(at if isinstance(at, int) else number, "", str(function.get("name") or ""), text)
 
 
 async def _streamed(pieces: AsyncGenerator[Chunk | Call, None], model: Model, prompt: Prompt) -> Chunks:
