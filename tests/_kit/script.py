@@ -42,7 +42,7 @@ class Peer:
     @property
     def kind(self) -> str:
         """Whether text or chat was asked for."""
-        return "chat" if self.target.endswith("/chat/completions") else "text"
+        return "chat" if "/chat/completions" in self.target else "text"
 
     async def write(self, data: bytes) -> None:
         """Send bytes as they stand."""

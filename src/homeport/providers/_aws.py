@@ -68,6 +68,8 @@ STATIC_S = 120.0
 """Keys that do not end are looked up again before so many seconds are over."""
 DEPTH = 5
 """Profiles that a profile may stand on."""
+_NAMING = ("AWS_PROFILE", "AWS_ROLE_ARN")
+"""Variables that say whose credentials are meant."""
 METADATA = "169.254.169.254"
 CONTAINER = "169.254.170.2"
 _CONTAINER_HOSTS = {"localhost", "127.0.0.1", "::1", CONTAINER, "169.254.170.23", "fd00:ec2::23"}
@@ -107,12 +109,7 @@ async def _credentials(upstream: Upstream, model: Model, region: str, url: str) 
     if source == "environment" and (named := _named(os.environ)):
         return named
     leases = _leases.setdefault(upstream, Leases())
-    place = (
-        source,
-        region,
-        model.key,
-        *(option(OPTIONS, name, model) for name in ("profile", "role_arn", "external_id")),
-    )
+    place = (source, region, model.key, *sorted(model.options.items()), *map(os.environ.get, _NAMING))
     return await leases.get(place, partial(_SOURCES[source], Asking(upstream, model, region)))
 
 

@@ -48,6 +48,8 @@ OPTIONS: Mapping[str, Option] = {
         variables=("AZURE_CLIENT_ID",),
     ),
 }
+_NAMING = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID")
+"""Variables that say whose token is meant."""
 METADATA = "169.254.169.254"
 _CLOUDS = {"us": ("azure.us", "login.microsoftonline.us"), "cn": ("azure.cn", "login.chinacloudapi.cn")}
 _PUBLIC = ("azure.com", "login.microsoftonline.com")
@@ -65,7 +67,7 @@ async def headers(upstream: Upstream, model: Model) -> dict[str, str]:
         return {"api-key": model.key.reveal()} if model.key else {}
     if auth != "client_secret" or not model.key:
         _keep_inside(model)
-    place = (auth, model.origin, model.key, option(OPTIONS, "tenant", model), option(OPTIONS, "client_id", model))
+    place = (auth, model.origin, model.key, *sorted(model.options.items()), *map(os.environ.get, _NAMING))
     fetch = partial(_WAYS[auth], upstream, model)
     return {"Authorization": f"Bearer {await _leases.setdefault(upstream, Leases()).get(place, fetch)}"}
 

@@ -27,7 +27,7 @@ RENEW_S = 300.0
 LEAST_S = 30.0
 """A lease that ends sooner is no longer used: the answer may take a while to begin."""
 AGAIN_S = 5.0
-"""So long a failed attempt is not repeated."""
+"""So long after a failed attempt an old lease that lasts is used without another one."""
 MOST = 256
 _ANSWER = 64 * 1024
 
@@ -57,7 +57,10 @@ class Leases(Generic[T]):
         self._clock = clock
 
     async def get(self, key: Hashable, fetch: Callable[[], Awaitable[Lease[T]]]) -> T:
-        """A credential that lasts; raises what `fetch` raises, a HomeportError, when there is none."""
+        """A credential that lasts; raises what `fetch` raises, a HomeportError, when there is none.
+
+        One fetches, the others wait, and who waited for an attempt that failed fails with it.
+        """
         held = self._of(key)
         old = held.lease
         now = self._clock()
@@ -69,6 +72,8 @@ class Leases(Generic[T]):
         async with held.lock:
             if held.lease is not old and held.lease is not None:
                 return held.lease.value
+            if held.failure and held.failed_at >= now:
+                raise held.failure.with_traceback(None)
             return (await self._renewed(held, fetch, lasting)).value
 
     def _of(self, key: Hashable) -> _Held[T]:
@@ -81,10 +86,8 @@ class Leases(Generic[T]):
     async def _renewed(
         self, held: _Held[T], fetch: Callable[[], Awaitable[Lease[T]]], lasting: Lease[T] | None
     ) -> Lease[T]:
-        """A new lease, or the old one while it lasts; whoever waited for a failed attempt fails with it."""
+        """A new lease, or the old one while it lasts."""
         now = self._clock()
-        if held.failure and now < held.failed_at + AGAIN_S:
-            raise held.failure.with_traceback(None)
         try:
             lease = await fetch()
         except HomeportError as error:
