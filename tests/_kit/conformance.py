@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+import issuer
 from script import Peer, document, event, piece, stream
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class Site:
         """A POST as GitLab makes it."""
         claims = {} if scopes is None else {"scopes": list(scopes)}
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return await self.house.ask("POST", path, body, {**GITLAB_HEADERS, **named}, self.token(**claims))
+        return await self.house.ask("POST", path, body, {**issuer.headers(), **named}, self.token(**claims))
 
     @property
     def said(self) -> dict[str, Any]:
@@ -92,16 +93,6 @@ class Site:
     def answers(self, *words: str) -> None:
         """What their model says from now on."""
         self.theirs.words = list(words)
-
-
-GITLAB_HEADERS = {
-    "X-Gitlab-Authentication-Type": "oidc",
-    "X-Gitlab-Host-Name": "gitlab.example.test",
-    "X-Gitlab-Realm": "self-managed",
-    "X-Gitlab-Version": "18.2.0",
-    "X-Gitlab-Rails-Send-Start": "1700000000.5",
-    "x-gitlab-enabled-feature-flags": "",
-}
 
 
 class Case(NamedTuple):

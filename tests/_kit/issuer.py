@@ -87,9 +87,15 @@ def b64(data: Any) -> str:
 
 def signed(key: PrivateKey, header: dict[str, Any], claims: dict[str, Any] | bytes) -> str:
     """A token, signed by another library than the one under test."""
-    kind, algorithm = (RSAKey, "RS256") if isinstance(key, rsa.RSAPrivateKey) else (ECKey, "ES256")
+    algorithm = "RS256" if isinstance(key, rsa.RSAPrivateKey) else "ES256"
     payload = claims if isinstance(claims, bytes) else json.dumps(claims).encode()
-    return jws.serialize_compact({"alg": algorithm, **header}, payload, kind.import_key(pem(key)))
+    return jws.serialize_compact({"alg": algorithm, **header}, payload, _imported(key))
+
+
+@functools.cache
+def _imported(key: PrivateKey) -> RSAKey | ECKey:
+    """The key as the other library holds it; importing one takes longer than signing with it."""
+    return (RSAKey if isinstance(key, rsa.RSAPrivateKey) else ECKey).import_key(pem(key))
 
 
 def claims(issuer: str, **changes: Any) -> dict[str, Any]:

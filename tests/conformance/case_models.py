@@ -243,5 +243,5 @@ async def correlated(site: Site) -> None:
 
 @case("16", "nothing of GitLab's headers reaches the model server")
 async def headers(site: Site) -> None:
-    await site.post(V2, v2(site), Cookie="a=b", X_Gitlab_Instance_Id="canary-instance")
+    await site.post(V2, v2(site), Cookie="a=b", X_Gitlab_Host_Name="canary.test")
     assert not [name for name in site.theirs.heard[0].headers if "gitlab" in name or name == "cookie"]

@@ -6,37 +6,36 @@ from typing import TYPE_CHECKING
 
 import pytest
 from house import eventually, opened
+from issuer import Issuer
 from script import ModelServer
 
 from conformance import OWN_KEY, SECTIONS, Case, Site, load_cases
-from homeport.access import SCOPES, widen
-from homeport.domain.models import Caller
+from homeport.access import SCOPES
+from homeport.store.docs_build import build
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection
+    from collections.abc import AsyncIterator
 
 CASES = load_cases()
+SCOPES_OF_GITLAB = sorted(SCOPES)
 PLAIN = str.maketrans(dict.fromkeys(" /[]:,'\"", "-"))
 
 
-class KnowsGitLab:
-    """Takes "gl scope scope" for a token of the instance."""
-
-    def verify(self, token: str, headers: Collection[tuple[bytes, bytes]]) -> Caller | None:
-        """The instance with those scopes, or nobody."""
-        del headers
-        first, *scopes = token.split()
-        return Caller(subject="gitlab", kind="instance", scopes=widen(frozenset(scopes))) if first == "gl" else None
-
-
 @pytest.fixture(scope="module")
-async def gateway() -> AsyncIterator[Site]:
+async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     """A gateway for a GitLab, with models of its own and a model server that only GitLab knows."""
+    docs = tmp_path_factory.mktemp("docs")
+    (docs / "runners.md").write_text("# Runners\n\n## Register\n\nRegister a runner with a token.\n")
+    build(docs, docs / "docs.db")
     async with (
         ModelServer().listening() as theirs,
-        opened(verifiers=[KnowsGitLab()], trust_body_endpoints=True, model_timeout=1) as house,
+        Issuer().listening() as gitlab,
+        opened(gitlab_url=gitlab.url, trust_body_endpoints=True, model_timeout=1, docs_index=docs / "docs.db") as house,
     ):
-        yield Site(house, theirs, lambda **claims: "gl " + " ".join(claims.get("scopes", SCOPES)))
+        federation = house.app.door.federation
+        assert federation is not None
+        await eventually(lambda: len(federation.issuers.current) == 1)
+        yield Site(house, theirs, lambda **changes: gitlab.token(**({"scopes": SCOPES_OF_GITLAB} | changes)))
 
 
 @pytest.fixture
