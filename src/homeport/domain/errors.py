@@ -16,7 +16,9 @@ HomeportError                     knows its status, its stable code and what to 
 │   ├── UpstreamRefused           it answered with an HTTP error
 │   │   ├── UpstreamOverloaded 503    429 or 503: come back later
 │   │   └── UpstreamRejected 400      it found the request itself wrong
+│   │       └── PromptTooLong         it and the answer do not fit the model's window
 │   ├── UpstreamMalformed         its answer is not what the protocol says
+│   ├── ToolNotAvailable          its answer asks for a tool that it was not offered
 │   └── UpstreamTruncated         its answer stopped before its end
 └── Unavailable 503               Homeport itself cannot, right now
     ├── AuthUnavailable           a credential cannot be checked while the database is away
@@ -193,16 +195,28 @@ class UpstreamOverloaded(UpstreamRefused):
 
 
 class UpstreamRejected(UpstreamRefused):
-    """The model server found the request itself wrong, for example too long."""
+    """The model server found the request itself wrong."""
 
     status = 400
     code = "upstream_rejected"
+
+
+class PromptTooLong(UpstreamRejected):
+    """The prompt and the answer do not fit the model's context window."""
+
+    code = "prompt_too_long"
 
 
 class UpstreamMalformed(UpstreamError):
     """The model server's answer is not what its protocol says."""
 
     code = "upstream_malformed"
+
+
+class ToolNotAvailable(UpstreamError):
+    """The model insists on a tool that it was not offered."""
+
+    code = "tool_not_available"
 
 
 class UpstreamTruncated(UpstreamError):

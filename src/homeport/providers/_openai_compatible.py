@@ -59,7 +59,7 @@ def refused(model: Model, reply: Reply, body: bytes) -> UpstreamError:
 
 def _because(body: bytes) -> str:
     if _wire.too_long(body):
-        return "the prompt and the answer do not fit its context window"
+        return _wire.TOO_LONG
     return "it has no chat template" if b"chat template" in body or b"chat_template" in body else ""
 
 

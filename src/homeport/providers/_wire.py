@@ -11,6 +11,7 @@ import orjson
 
 from homeport.domain.errors import (
     BadRequest,
+    PromptTooLong,
     UpstreamError,
     UpstreamMalformed,
     UpstreamOverloaded,
@@ -40,6 +41,8 @@ OK, NOT_FOUND, TOO_LARGE = 200, 404, 413
 SLOW_DOWN = {429, 503, 529}
 WRONG_REQUEST = {400, TOO_LARGE, 422}
 KEY_REFUSED = {401, 403}
+TOO_LONG = "the prompt is too long, so that it and the answer do not fit its context window"
+"""A reason for a refusal; GitLab looks for its first five words."""
 REGISTERED_ELSEWHERE = "GitLab's Admin area, under GitLab Duo, Self-hosted models"
 _REFUSAL_LIMIT = 64 * 1024
 _SECONDS = re.compile(r"[0-9]{1,9}")
@@ -204,7 +207,8 @@ def refusal(model: Model, reply: Reply, *, why: str = "", fix: str = "", key_fix
     if status in SLOW_DOWN:
         return overloaded(model, status, retry_after(reply))
     if status in WRONG_REQUEST:
-        return UpstreamRejected(
+        kind = PromptTooLong if why == TOO_LONG else UpstreamRejected
+        return kind(
             f"The model {name!r} rejected the request (HTTP {status}){why and f': {why}'}.",
             fix or "Check the family, the context window and the options of the request.",
             upstream_status=status,

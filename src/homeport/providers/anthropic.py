@@ -216,7 +216,7 @@ def _refused(model: Model, reply: Reply, body: bytes) -> UpstreamError:
     if reply.status in _wire.WRONG_REQUEST:
         if unwanted := _unwanted.found(model, reply.status, body):
             return unwanted
-        why = "the prompt and the answer do not fit its context window" if _wire.too_long(body) else ""
+        why = _wire.TOO_LONG if _wire.too_long(body) else ""
         if b"credit balance" in body:
             why = "the account has no credit left"
         return _wire.refusal(model, reply, why=why)

@@ -104,7 +104,7 @@ def _refused(model: Model, reply: Reply, body: bytes) -> UpstreamError:
             "fit? A new deployment takes some minutes."
         )
         return _wire.refusal(model, reply, fix=fix)
-    why = "the prompt and the answer do not fit its context window" if _wire.too_long(body) else ""
+    why = _wire.TOO_LONG if _wire.too_long(body) else ""
     return _wire.refusal(model, reply, why=why if reply.status in _wire.WRONG_REQUEST else "", key_fix=_key_fix(model))
 
 

@@ -297,7 +297,7 @@ def _advice(model: Model, kind: str, text: bytes) -> tuple[str, str]:
     if kind == "ResourceNotFoundException" or b"model identifier is invalid" in text:
         fix = f"Is {model.identifier!r} spelt as Bedrock spells it, and offered in {region}?"
         return "Bedrock does not know it", fix
-    return ("the prompt and the answer do not fit its context window" if _wire.too_long(text) else ""), ""
+    return (_wire.TOO_LONG if _wire.too_long(text) else ""), ""
 
 
 def _profile(region: str) -> str:
