@@ -61,7 +61,10 @@ def build(bench: Workbench, model: Model, wanted: PromptRequest) -> Prompt:
     version, satisfied = versions.choose(wanted.version, template.versions)
     family = bench.family(model)
     said = spoken(bench.overrides, template, version, wanted.feature, (bench.family_key(model), family))
-    answer_tokens = answer_room(bench, model, (said.max_tokens or template.max_tokens) + family.thinking_tokens)
+    wanted_tokens = (said.max_tokens or template.max_tokens) + family.thinking_tokens
+    # of a small window the prompt gets as much as the answer: what it is about counts more than its length
+    most = (model.limits.context_tokens or family.context_tokens) // 2
+    answer_tokens = min(answer_room(bench, model, wanted_tokens), most)
     values = guarded(texts(template, wanted.inputs), said.wording)
     values = fit(values, template.inputs, said.wording, budget(bench, model, answer_tokens))
     usual = template.temperature if family.any_temperature else None

@@ -23,6 +23,7 @@ LEAST = 80
 SNAP = 200
 """A cut moves by at most this many characters so that whole lines stay."""
 ROUNDS = 3
+LONGEST_DATE = 100
 _WRAPPED = re.compile(r"<(?P<tag>[a-z_]+)>(?P<inside>.*?)</(?P=tag)>", re.DOTALL)
 
 
@@ -44,7 +45,7 @@ def _json(value: Any) -> str:  # noqa: ANN401 (any JSON value)
 def texts(template: Template, inputs: Mapping[str, Any]) -> dict[str, str]:
     """A text for every slot of the template: what is missing is blank, and the date is always known."""
     found = {name: text_of(inputs.get(name)) for name in template.slots}
-    return found | {DATE: found.get(DATE) or today()}
+    return found | {DATE: found.get(DATE, "")[:LONGEST_DATE] or today()}
 
 
 def today() -> str:
@@ -73,13 +74,15 @@ def _unclosing(text: str, tag: str) -> str:
 def fit(values: Mapping[str, str], inputs: Iterable[Input], wording: Wording, characters: int) -> dict[str, str]:
     """The values, the longest of them cut, so that what is said has at most `characters` where that is possible."""
     kept = dict(values)
+    asked = asked_for(wording.system) | asked_for(wording.user) | asked_for(wording.prefill)
+    shown = [each for each in inputs if each.name in asked]
     for _ in range(ROUNDS):
         excess = sum(len(message.content) for message in wording.messages(kept)) - characters
         if excess <= 0:
             break
-        lengths = {each.name: len(kept[each.name]) for each in inputs}
+        lengths = {each.name: len(kept[each.name]) for each in shown}
         most = level(list(lengths.values()), sum(lengths.values()) - excess)
-        kept |= {each.name: cut(kept[each.name], most, each.cut) for each in inputs}
+        kept |= {each.name: cut(kept[each.name], most, each.cut) for each in shown}
     return kept
 
 
