@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from house import TOKEN, asking, eventually, opened
+from script import piece, stream
 from ways import MESSAGES
 
 from homeport.kit.server import listen
@@ -135,8 +136,26 @@ async def test_well_formed_host(house: House, host: str) -> None:
         assert (await wire.answer()).status == 200
 
 
-async def test_a_second_host_is_checked_too(house: House) -> None:
-    await raw(house, b"GET / HTTP/1.1\r\nHost: a\r\nHost: b/c\r\n\r\n", 400, "bad_request")
+@pytest.mark.parametrize("hosts", ["", "Host: a\r\nHost: b\r\n", "Host: a\r\nhOsT: a\r\n", "Host: a\r\nHost: b/c\r\n"])
+async def test_exactly_one_host(house: House, hosts: str) -> None:
+    """RFC 9112, 3.2; a proxy in front and we could otherwise mean different ones."""
+    await raw(house, f"GET /v1/models HTTP/1.1\r\n{hosts}\r\n".encode(), 400, "bad_request")
+
+
+async def test_http_1_0_needs_no_host_and_takes_no_two(house: House) -> None:
+    async with house.line() as wire:
+        await wire.send(b"GET /monitoring/healthz HTTP/1.0\r\n\r\n")
+        assert (await wire.answer()).status == 200
+    await raw(house, b"GET / HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n", 400, "bad_request")
+
+
+async def test_host_is_asked_of_every_request_on_a_connection(house: House) -> None:
+    async with house.line() as wire:
+        await wire.send(asking("GET", "/monitoring/healthz"))
+        assert (await wire.answer()).status == 200
+        await wire.send(b"GET /monitoring/healthz HTTP/1.1\r\n\r\n")
+        refused(await wire.answer(), 400, "bad_request")
+        assert await wire.closed()
 
 
 async def test_number_of_headers(house: House) -> None:
@@ -259,6 +278,119 @@ async def test_body_of_a_refused_request_is_skipped(house: House) -> None:
         assert (await wire.answer()).status == 200
 
 
+AFTER = {
+    "garbage": (b"GARBAGE\r\n\r\n", 400, "bad_request"),
+    "a bad host": (b"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400, "bad_request"),
+    "a huge head": (b"GET / HTTP/1.1\r\nHost: a\r\nX: %b\r\n\r\n" % (b"x" * 100_000), 431, "headers_too_large"),
+    "a broken body": (
+        b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n",
+        400,
+        "bad_request",
+    ),
+}
+
+
+@pytest.fixture
+def held(house: House) -> tuple[House, asyncio.Event]:
+    """A house whose model sends one piece and goes on when the event is set."""
+    go_on = asyncio.Event()
+
+    async def play(peer: Any) -> None:
+        if not peer.json["stream"]:
+            await go_on.wait()
+            return await house.models.behave(peer)
+        first, *rest = stream(peer.kind, ["one", "two"])
+        await peer.head()
+        await peer.chunk(first)
+        await go_on.wait()
+        await peer.events(rest)
+        return await peer.end()
+
+    house.models.play = play
+    return house, go_on
+
+
+@pytest.mark.parametrize("what", AFTER)
+@pytest.mark.parametrize("streamed", [True, False], ids=["stream", "whole"])
+async def test_what_follows_a_request_does_not_touch_its_answer(
+    held: tuple[House, asyncio.Event],
+    what: str,
+    streamed: bool,  # noqa: FBT001 (a parameter of the test)
+) -> None:
+    """Each request has its own answer, in order (RFC 9112, 9.3.2): a refusal comes after those before it."""
+    house, go_on = held
+    after, status, code = AFTER[what]
+    body = CHAT | {"stream": streamed}
+    async with house.line() as wire:
+        await wire.send(asking("POST", "/v1/chat/completions", body, {"X-Request-Id": "mine-1"}))
+        await house.models.next()
+        await wire.send(after + b"more garbage\r\n\r\n")
+        await eventually(lambda: "request refused" in {line["message"] for line in house.logs.lines})
+        go_on.set()
+        answer = await wire.answer()
+        assert (answer.status, answer.whole, answer.header("x-request-id")) == (200, True, "mine-1")
+        assert b"HTTP/1.1" not in answer.body
+        text = b"two" if streamed else b"one + two"
+        assert text in answer.body
+        refused(await wire.answer(), status, code)
+        assert await wire.closed()
+    (record,) = house.records()
+    assert (record["outcome"], record["correlation_id"]) == ("completed", "mine-1")
+
+
+async def test_two_requests_and_garbage_in_one_piece(house: House) -> None:
+    async with house.line() as wire:
+        await wire.send(asking("GET", "/v1/models") * 2 + b"GARBAGE\r\n\r\n")
+        assert [(await wire.answer()).status for _ in range(2)] == [200, 200]
+        refused(await wire.answer(), 400, "bad_request")
+        assert await wire.closed()
+
+
+async def test_leaving_after_garbage_is_noticed(held: tuple[House, asyncio.Event]) -> None:
+    house, _ = held
+    async with house.line() as wire:
+        await wire.send(asking("POST", "/v1/chat/completions", CHAT) + b"GARBAGE\r\n\r\n")
+        peer = await house.models.next()
+        await wire.send(b"x" * 300_000)
+        wire.leave()
+        await asyncio.wait_for(peer.closed.wait(), 2)
+    assert (await house.record())["outcome"] == "client_closed"
+
+
+async def test_garbage_in_a_refused_body_gets_no_second_answer(house: House) -> None:
+    async with house.line() as wire:
+        await wire.send(asking("POST", "/v1/chat/completions", None, {"Transfer-Encoding": "chunked"}, token=""))
+        assert (await wire.answer()).status == 401
+        await wire.send(b"zz\r\n")
+        assert await wire.closed()
+
+
+async def test_late_body_of_the_next_request_does_not_end_this_one(held: tuple[House, asyncio.Event]) -> None:
+    house, go_on = held
+    late = asking("POST", "/v1/chat/completions", None, {"Content-Length": "100"})
+    async with house.line() as wire:
+        await wire.send(asking("POST", "/v1/chat/completions", CHAT) + late)
+        await house.models.next()
+        await asyncio.sleep(LIMIT_S * 1.5)  # that it ends nothing takes as long as it would to end it
+        go_on.set()
+        assert (await wire.answer()).status == 200
+        second = await wire.answer()
+        assert (second.status, second.json["error"]["code"]) == (408, "request_timeout")
+        assert await wire.closed()
+    await eventually(lambda: len(house.records()) == 2)
+    assert [record["outcome"] for record in house.records()] == ["completed", "rejected"]
+
+
+async def test_next_head_behind_a_long_body_is_not_counted_with_it(house: House) -> None:
+    async with house.line() as wire:
+        first = asking("POST", "/v1/chat/completions", json.dumps(CHAT).encode().ljust(60_000))
+        second = asking("GET", "/v1/models")
+        await wire.send(first + first + second[:10])
+        assert [(await wire.answer()).status for _ in range(2)] == [200, 200]
+        await wire.send(second[10:])
+        assert (await wire.answer()).status == 200
+
+
 async def test_idle_connection_is_closed(house: House) -> None:
     async with house.line() as wire:
         await wire.send(asking("GET", "/monitoring/healthz"))
@@ -296,12 +428,65 @@ async def test_stream_to_http_1_0_ends_with_the_connection(house: House) -> None
         assert b"[DONE]" in rest
 
 
-async def test_upgrade_is_not_spoken(house: House) -> None:
-    head = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: {}\r\n\r\n"
-    for kind in ("websocket", "h2c"):
-        async with house.line() as wire:
-            await wire.send(head.format(kind).encode())
-            assert (await wire.answer()).status in {200, 400}
+JAVA = {
+    "Connection": "Upgrade, HTTP2-Settings",
+    "HTTP2-Settings": "AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA",
+    "Upgrade": "h2c",
+    "User-Agent": "Java-http-client/21.0.5",
+}
+"""What java.net.http.HttpClient sends with its first request unless told otherwise."""
+
+
+def cut(data: bytes, how: str) -> list[bytes]:
+    """A request as it may arrive: in one piece, head before body, or byte by byte."""
+    head, _, body = data.partition(b"\r\n\r\n")
+    whole = {"together": [data], "head first": [head + b"\r\n\r\n", body]}
+    return whole.get(how) or [bytes([byte]) for byte in data]
+
+
+@pytest.mark.parametrize("how", ["together", "head first", "byte by byte"])
+@pytest.mark.parametrize("length", ["content-length", "chunked"])
+async def test_upgrade_is_not_taken_and_the_request_served(house: House, how: str, length: str) -> None:
+    """RFC 9110, 7.8: whoever cannot or will not upgrade goes on in HTTP/1.1. Java asks so with its first POST."""
+    body = json.dumps(CHAT).encode()
+    data = asking("POST", "/v1/chat/completions", body, JAVA)
+    if length == "chunked":
+        head = asking("POST", "/v1/chat/completions", None, JAVA | {"Transfer-Encoding": "chunked"})
+        data = head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    async with house.line() as wire:
+        for number in range(2):
+            for piece in cut(data, how):
+                await wire.send(piece)
+                await asyncio.sleep(0)
+            answer = await wire.answer()
+            assert (answer.status, answer.whole) == (200, True)
+            assert answer.header("upgrade") is None
+            assert house.models.heard[number].json["messages"] == MESSAGES
+    records = [await house.record(number) for number in (1, 2)]
+    assert {record["user_agent"] for record in records} == {JAVA["User-Agent"]}
+    assert {line["logger"] for line in house.logs.lines} == {"api.access"}
+
+
+async def test_upgrade_to_websocket_is_not_taken(house: House) -> None:
+    fields = {"Connection": "keep-alive, Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "x"}
+    async with house.line() as wire:
+        await wire.send(asking("GET", "/v1/models", None, fields) + asking("GET", "/monitoring/healthz"))
+        assert [(await wire.answer()).status for _ in range(2)] == [200, 200]
+    await house.record(2)
+    assert {line["logger"] for line in house.logs.lines} == {"api.access"}
+
+
+async def test_stream_after_a_declined_upgrade_is_ended_when_its_client_leaves(house: House) -> None:
+    async def play(peer: Any) -> None:
+        await peer.hang()
+
+    house.models.play = play
+    async with house.line() as wire:
+        await wire.send(asking("POST", "/v1/chat/completions", CHAT, JAVA))
+        peer = await house.models.next()
+        wire.leave()
+        await asyncio.wait_for(peer.closed.wait(), 2)
+    assert (await house.record())["outcome"] == "client_closed"
 
 
 async def test_connections_are_counted(house: House) -> None:
@@ -330,7 +515,7 @@ async def test_client_that_stops_reading_is_cut(house: House) -> None:
     async def play(peer: Any) -> None:
         await peer.head()
         while not peer.closed.is_set():
-            await peer.chunk(b"data: " + b"x" * 30_000 + b"\n\n")
+            await peer.chunk(piece(peer.kind, "x" * 30_000))
 
     house.models.play = play
     house.limit(first_token_s=9, idle_s=9, total_s=9)

@@ -111,8 +111,17 @@ def _nothing() -> None:
     """Hold on to nothing."""
 
 
+class Refusal(Exception):
+    """What came is no request that is served: the answer to it, after which the connection ends."""
+
+    def __init__(self, status: int, code: str, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+        self.code = code
+
+
 class Connection(HttpToolsProtocol):
-    """One client connection."""
+    """One client connection: requests are answered in order, and nothing but its answer is said to any."""
 
     head_s: ClassVar[float] = 10.0
     body_s: ClassVar[float] = 60.0
@@ -122,16 +131,23 @@ class Connection(HttpToolsProtocol):
     _body_timer: TimerHandle | None = None
     _stall_timer: TimerHandle | None = None
     _serving: asyncio.Task[None] | None = None
+    _current: RequestResponseCycle | None = None
+    """The request that is being answered, or was last; `cycle` is the one that is being read, or was last."""
+    _farewell: bytes | None = None
+    """The last answer on this connection, once it is known that nothing more is taken from it."""
     _expecting: Literal["", "head", "body"] = ""
     _head_bytes = 0
     _header_bytes = 0
     _host: bytes | None = None
+    _hosts = 0
+    _plain_head = b""
 
     @override
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         if self.limit_concurrency is not None and len(self.connections) > self.limit_concurrency:
-            self._refuse(503, "too_many_connections", "Too many connections are open. Try again in a moment.")
+            busy = "Too many connections are open. Try again in a moment."
+            self._refuse(Refusal(503, "too_many_connections", busy))
             return
         self._arm_head()
 
@@ -141,8 +157,10 @@ class Connection(HttpToolsProtocol):
         self._disarm_head()
         self._disarm_body()
         self.resume_writing()
-        if self._serving is not None and not self._serving.done() and not self.cycle.response_complete:
-            self._serving.cancel(CLIENT_LEFT)
+        if self._current is not None and not self._current.response_complete:
+            self._current.disconnected = True
+            if self._serving is not None:
+                self._serving.cancel(CLIENT_LEFT)
 
     def _arm_head(self) -> None:
         self._disarm_head()
@@ -156,25 +174,48 @@ class Connection(HttpToolsProtocol):
 
     def _answering(self) -> bool:
         """Whether a request on this connection has not had its whole answer yet."""
-        cycle: RequestResponseCycle | None = self.cycle
-        return cycle is not None and not cycle.response_complete
+        current = self._current
+        return current is not None and not current.response_complete
 
     def _head_too_late(self) -> None:
         self._head_timer = None
         if self._answering():
             self._arm_head()
         else:
-            self._refuse(408, "request_timeout", f"The request's head took longer than {self.head_s:g} s.")
+            self._refuse(Refusal(408, "request_timeout", f"The request's head took longer than {self.head_s:g} s."))
 
     @override
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+        if self._farewell is not None:
+            return
+        self._unset_keepalive_if_required()
+        before = self._expecting
+        try:
+            self._feed(data)
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            no_http = Refusal(400, "bad_request", "Invalid HTTP request received. Expected HTTP/1.1.")
+            self._refuse(cause if isinstance(cause, Refusal) else no_http)
+            return
         # most requests arrive whole: only one that does not needs a timer
         if self._expecting == "body":
             if self._body_timer is None:
-                self._body_timer = self.loop.call_later(self.body_s, self._body_too_late)
+                self._arm_body()
         elif self._expecting == "head" or not self._answering():
-            self._wait_for_head(len(data))
+            # of a head's first piece it is not known how much belongs to what came before
+            self._wait_for_head(len(data) if before == self._expecting else 0)
+
+    def _feed(self, data: bytes | memoryview) -> None:
+        """Parse; what asks for another protocol is read again as if it had not (RFC 9110, 7.8)."""
+        while True:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as end:
+                # the parser takes the rest for that protocol's: it has skipped the body
+                self.parser.feed_data(self._plain_head)
+                data = memoryview(data)[end.args[0] :]
+            else:
+                return
 
     def _wait_for_head(self, size: int) -> None:
         """Bound the time and the bytes of a head, whose lines the parser only shows when they are complete."""
@@ -182,29 +223,35 @@ class Connection(HttpToolsProtocol):
             self._arm_head()
         self._head_bytes += size
         if self._head_bytes > 2 * HEADER_BYTES:
-            self._refuse_head()
+            self._refuse(_head_too_large())
 
     @override
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._header_bytes = 0
+        self._header_bytes = self._hosts = 0
         self._expecting = "head"
 
     @override
     def on_header(self, name: bytes, value: bytes) -> None:
         self._header_bytes += len(name) + len(value)
         if self._header_bytes > HEADER_BYTES or len(self.headers) >= HEADER_COUNT:
-            self._refuse_head()
-            return
-        if len(name) == 4 and value != self._host and name.lower() == b"host":  # noqa: PLR2004 (the length of "host")
-            if not HOST.fullmatch(value):
-                self._refuse(400, "bad_request", "The Host header is malformed. Expected a name or address and a port.")
-                return
+            raise _head_too_large()
+        if len(name) == 4 and name.lower() == b"host":  # noqa: PLR2004 (the length of "host")
+            if value != self._host and not HOST.fullmatch(value):
+                malformed = "The Host header is malformed. Expected a name or address and a port."
+                raise Refusal(400, "bad_request", malformed)
             self._host = value
+            self._hosts += 1
         super().on_header(name, value)
 
     @override
     def on_headers_complete(self) -> None:
+        version = self.parser.get_http_version()
+        if self._hosts != 1 and (self._hosts or version != "1.0"):
+            raise Refusal(400, "bad_request", f"There are {self._hosts} Host headers. Expected one.")
+        if self.parser.should_upgrade():
+            self._plain_head = self._without_upgrade(version)
+            return
         self._disarm_head()
         if self.transport.is_closing():
             return
@@ -212,19 +259,26 @@ class Connection(HttpToolsProtocol):
         url = httptools.parse_url(self.url)
         path = url.path.decode("ascii")
         self.scope["method"] = self.parser.get_method().decode("ascii")
-        self.scope["http_version"] = self.parser.get_http_version()
+        self.scope["http_version"] = version
         self.scope["path"] = unquote(path) if "%" in path else path
         self.scope["raw_path"] = url.path
         self.scope["query_string"] = url.query or b""
-        answering = self._answering()
         self.cycle = self._exchange()
-        if not answering:
+        if not self._answering():
             self._start_asgi_task(self.cycle, self.app)
         else:
             self.pipeline.appendleft((self.cycle, self.app))
             # who does not read does not see that the client leaves
             if len(self.pipeline) >= PIPELINED:
                 self.flow.pause_reading()
+
+    def _without_upgrade(self, version: str) -> bytes:
+        """The head that was read, but for its wish for another protocol."""
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            raise Refusal(400, "bad_request", "CONNECT is not spoken here.")
+        kept = [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version.encode(), b"".join(kept))
 
     def _exchange(self) -> Exchange:
         keep = self.scope["http_version"] != "1.0" and self.parser.should_keep_alive()
@@ -244,6 +298,8 @@ class Connection(HttpToolsProtocol):
 
     @override
     def on_message_complete(self) -> None:
+        if self._expecting != "body":
+            return
         self._expecting = ""
         self._disarm_body()
         super().on_message_complete()
@@ -251,24 +307,40 @@ class Connection(HttpToolsProtocol):
         if len(self.pipeline) < PIPELINED:
             self.flow.resume_reading()
 
+    def _arm_body(self) -> None:
+        self._body_timer = self.loop.call_later(self.body_s, self._body_too_late)
+
     def _disarm_body(self) -> None:
         if self._body_timer is not None:
             self._body_timer.cancel()
             self._body_timer = None
 
     def _body_too_late(self) -> None:
-        if self._serving is not None and not self._serving.done():
-            self.cycle.keep_alive = False
-            self._serving.cancel(BODY_LATE)
-        else:
+        if not self._answering():
             # the answer did not wait for the body, and neither do we
             self.transport.close()
+        elif self.cycle is not self._current:
+            # a long one is not read before its turn
+            self._arm_body()
+        elif self._serving is not None:
+            self.cycle.keep_alive = False
+            self._serving.cancel(BODY_LATE)
 
     @override
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._current = cycle
+        if self._body_timer is not None:
+            self._disarm_body()
+            self._arm_body()
         self._serving = task = self.loop.create_task(cycle.run_asgi(app))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
+
+    @override
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._farewell is not None and not self._answering():
+            self._take_leave()
 
     @override
     def pause_writing(self) -> None:
@@ -291,34 +363,47 @@ class Connection(HttpToolsProtocol):
         else:
             self.transport.abort()
 
-    @override
-    def send_400_response(self, msg: str) -> None:
-        if not self.transport.is_closing():
-            self._refuse(400, "bad_request", f"{msg} Expected HTTP/1.1.")
-
-    def _refuse_head(self) -> None:
-        self._refuse(431, "headers_too_large", f"The headers exceed {HEADER_BYTES} bytes or {HEADER_COUNT} fields.")
-
-    def _refuse(self, status: int, code: str, text: str) -> None:
-        """Answer before there is a request, in a form that every protocol's clients can read, and close."""
+    def _refuse(self, refusal: Refusal) -> None:
+        """Take nothing more, and say so when whoever asked before has the whole answer."""
         if self.transport.is_closing():
             return
-        name = new_id()
-        text = f"{text} (correlation id {name})"
+        in_body = self._expecting == "body"
+        if in_body and self.cycle.response_started:
+            self.transport.close()
+            return
+        self._farewell = self._worded(refusal)
+        self._disarm_head()
+        self._disarm_body()
+        if in_body and self.cycle is not self._current:
+            self.pipeline.popleft()
+        if not self._answering() or (in_body and self.cycle is self._current):
+            self._take_leave()
+        else:
+            # what comes is dropped, but who does not read does not see that the client leaves
+            self.flow.resume_reading()
+
+    def _worded(self, refusal: Refusal) -> bytes:
+        """An answer to what is no request, in a form that every protocol's clients can read; and its log line."""
+        name, code = new_id(), refusal.code
+        text = f"{refusal} (correlation id {name})"
         error = {"message": text, "type": "invalid_request_error", "param": None, "code": code, "correlation_id": name}
         body = orjson.dumps({"error": error, "detail": [{"msg": text, "type": code, "loc": ["request"]}]})
         head = (
             b"content-type: application/json\r\nx-request-id: %b\r\ncache-control: no-store\r\n"
             b"connection: close\r\ncontent-length: %d\r\n\r\n"
         )
-        self.transport.write(STATUS_LINE[status] + head % (name.encode(), len(body)) + body)
-        self.transport.close()
         client = self.client[0] if self.client else ""
-        log.info("request refused", correlation_id=name, status_code=status, error_code=code, client_ip=client)
+        log.info("request refused", correlation_id=name, status_code=refusal.status, error_code=code, client_ip=client)
+        return STATUS_LINE[refusal.status] + head % (name.encode(), len(body)) + body
 
-    @override
-    def handle_websocket_upgrade(self) -> None:
-        self._refuse(400, "bad_request", "WebSocket is not spoken here.")
+    def _take_leave(self) -> None:
+        if self._farewell is not None and not self.transport.is_closing():
+            self.transport.write(self._farewell)
+            self.transport.close()
+
+
+def _head_too_large() -> Refusal:
+    return Refusal(431, "headers_too_large", f"The headers exceed {HEADER_BYTES} bytes or {HEADER_COUNT} fields.")
 
 
 class Server(uvicorn.Server):
