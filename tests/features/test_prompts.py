@@ -175,6 +175,7 @@ SPECIFIED = {
     "categorize_question": "duo_chat",
     "measure_comment_temperature": "measure_comment_temperature",
     "model_configuration/check": "complete_code",
+    "chat/react": "duo_chat",
 }
 LISTED = {
     "code_completions",
