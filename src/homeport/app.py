@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 
     from homeport.access.federation import Federation
-    from homeport.access.gate import Bypass, Verifier
+    from homeport.access.gate import Bypass
     from homeport.domain.errors import HomeportError
     from homeport.kit.logs import Logs
     from homeport.kit.settings import Settings
@@ -279,13 +279,8 @@ async def run_instance(
         registry = Registry(store, settings.refresh_s)
         await registry.refresh()
         federation = _federation(settings, stack)
-        gate = Gate(
-            lambda: registry.current,
-            vault.derive(tokens.PEPPER),
-            bypass=_bypass(settings),
-            verifiers=_verifiers(federation),
-            fresh=lambda: registry.healthy,
-        )
+        pepper = vault.derive(tokens.PEPPER)
+        gate = _gate(settings, lambda: registry.current, pepper, federation, lambda: registry.healthy)
         engine = Engine(threads=settings.embedded_threads, weights=settings.embedded_model)
         if any(model.platform == PLATFORM and model.enabled for model in registry.current.models.values()):
             on_step("embedded model")
@@ -334,7 +329,7 @@ async def run_gateway(settings: Settings, logs: Logs, *, ready: Callable[[str], 
             settings,
             Parts(
                 snapshot=current,
-                gate=Gate(current, pepper, bypass=_bypass(settings), verifiers=_verifiers(federation)),
+                gate=_gate(settings, current, pepper, federation),
                 trouble=lambda: _missing_keys(federation),
                 federation=federation,
                 trusts_bodies=True,
@@ -384,8 +379,15 @@ def _federation(settings: Settings, stack: contextlib.AsyncExitStack) -> Federat
     return federation
 
 
-def _verifiers(federation: Federation | None) -> tuple[Verifier, ...]:
-    return () if federation is None else (federation.verifier,)
+def _gate(
+    settings: Settings,
+    snapshot: Callable[[], Snapshot],
+    pepper: bytes,
+    federation: Federation | None,
+    fresh: Callable[[], bool] = lambda: True,
+) -> Gate:
+    verifiers = () if federation is None else (federation.verifier,)
+    return Gate(snapshot, pepper, bypass=_bypass(settings), verifiers=verifiers, fresh=fresh)
 
 
 def _bypass(settings: Settings) -> Bypass:

@@ -190,12 +190,9 @@ async def opened(
 
 
 def _parts(house: House, settings: Any, verifiers: Sequence[Verifier], federation: Federation | None) -> app.Parts:
-    gate = Gate(
-        lambda: house.snapshot,
-        PEPPER,
-        bypass=app._bypass(settings),  # noqa: SLF001 (as the roles do it)
-        verifiers=(*verifiers, *app._verifiers(federation)),  # noqa: SLF001 (as the roles do it)
-    )
+    known = () if federation is None else (federation.verifier,)
+    bypass = app._bypass(settings)  # noqa: SLF001 (as the roles do it)
+    gate = Gate(lambda: house.snapshot, PEPPER, bypass=bypass, verifiers=(*verifiers, *known))
     return app.Parts(snapshot=lambda: house.snapshot, gate=gate, federation=federation)
 
 
