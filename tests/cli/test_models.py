@@ -89,6 +89,80 @@ def test_options_that_a_platform_does_not_have(more: tuple[str, ...], code: int,
         assert said in ran.err
 
 
+BEDROCK = ("models", "add", "claude", "--identifier", "bedrock/eu.anthropic.claude-opus-4-8")
+NO_REGION: dict[str, str | None] = {"AWS_REGION_NAME": None, "AWS_REGION": None, "AWS_DEFAULT_REGION": None}
+
+
+def test_a_model_on_bedrock() -> None:
+    ran = homeport(*BEDROCK, "--option", "region=eu-central-1", "--option", "guardrail=abc", "--json", **NO_REGION)
+    assert ran.code == 0
+    assert ran.json["platform"] == "bedrock"
+    assert ran.json["identifier"] == "eu.anthropic.claude-opus-4-8"
+    assert ran.json["family"] == "claude_3"
+    assert ran.json["options"] == {"region": "eu-central-1", "guardrail": "abc"}
+    assert ran.json["warnings"] == []
+    assert "region" in homeport("models", "show", "claude").out
+    edited = homeport(
+        "models", "edit", "claude", "--option", "guardrail=", "--option", "credentials=instance", "--json"
+    )
+    assert edited.json["options"] == {"region": "eu-central-1", "credentials": "instance"}
+
+
+def test_a_region_may_come_from_the_servers_environment() -> None:
+    ran = homeport(*BEDROCK, **NO_REGION)
+    assert ran.code == 0
+    assert "warning: The server needs AWS_REGION_NAME in its environment" in ran.err
+    assert "homeport models edit claude --option region=" in ran.err
+    assert (
+        homeport("models", "edit", "claude", "--queue", "3", "--json", **NO_REGION | {"AWS_REGION": "x"}).json[
+            "warnings"
+        ]
+        == []
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("region=mars", "The option region cannot be 'mars'."),
+        ("region=evil.example/#", "The option region cannot be"),
+        ("credentials=guess", "Give one of key, environment, profile"),
+        ("regoin=eu-central-1", "AWS Bedrock has no option 'regoin'. Known: region, credentials"),
+    ],
+)
+def test_options_are_checked_when_they_are_given(option: str, said: str) -> None:
+    assert said in homeport(*BEDROCK, "--option", option).err
+    assert homeport("models", "list", "--json").json == []
+    homeport(*BEDROCK, "--option", "region=eu-central-1")
+    ran = homeport("models", "edit", "claude", "--option", option)
+    assert ran.code == 1
+    assert said in ran.err
+    assert homeport("models", "show", "claude", "--json").json["options"] == {"region": "eu-central-1"}
+
+
+def test_a_model_on_azure() -> None:
+    add = ("models", "add", "gpt", "--identifier", "azure/my-deployment")
+    assert "--endpoint is missing: Azure OpenAI needs to know" in homeport(*add).err
+    ran = homeport(*add, "--endpoint", "https://x.openai.azure.com", "--option", "api_version=2024-10-21", "--json")
+    assert ran.json["platform"] == "azure"
+    assert ran.json["identifier"] == "my-deployment"
+    assert ran.json["warnings"] == []
+    assert homeport("models", "edit", "gpt", "--option", "api_version=latest").code == 1
+
+
+def test_a_model_behind_anthropic_s_format() -> None:
+    add = ("models", "add", "claude", "--platform", "anthropic", "--endpoint", "https://gateway.internal")
+    document = homeport(*add, "--identifier", "claude-opus-4-8", "--option", "auth=bearer", "--json").json
+    assert (document["platform"], document["family"], document["warnings"]) == ("anthropic", "claude_3", [])
+
+
+def test_options_do_not_follow_to_another_platform() -> None:
+    homeport(*BEDROCK, "--option", "region=eu-central-1")
+    moved = ("models", "edit", "claude", "--platform", "azure", "--endpoint", "https://x.openai.azure.com")
+    assert homeport(*moved, "--option", "region=eu-central-1").code == 1
+    assert homeport(*moved, "--json").json["options"] == {}
+
+
 def test_what_a_platform_needs() -> None:
     ran = homeport("models", "add", "coder")
     assert ran.code == 2

@@ -179,6 +179,9 @@ def doubts(model: Model) -> Iterator[str]:
     elif model.platform == DEFAULT_PLATFORM and model.endpoint and not path.rpartition("/")[2].startswith("v"):
         better = f"{model.endpoint.rstrip('/')}/v1"
         yield f"The endpoint does not end in /v1, where most servers answer: {edit} --endpoint {shlex.quote(better)}"
+    for name, wanted in platform_known(model.platform).options.items():
+        if wanted.needed and name not in model.options and not any(map(os.environ.get, wanted.variables)):
+            yield f"The server needs {wanted.variables[0]} in its environment, or set it here: {edit} --option {name}=…"
     if model.key and parts.scheme == "http" and parts.hostname not in _LOCAL:
         yield "The key travels unencrypted: use https if the network is not yours alone."
     if model.limits.context_tokens and model.limits.output_tokens >= model.limits.context_tokens:

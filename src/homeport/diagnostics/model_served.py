@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from homeport.diagnostics import Check, Finding
 from homeport.domain.errors import UpstreamError, UpstreamRefused
+from homeport.providers import Unlisted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from homeport.domain.models import Model
 
 FIRST_BYTE_S = 10.0
+OPENAI = "openai"
+"""The platform whose endpoints end in `/v1`; the others say themselves what is wrong with a key or an address."""
 KEY_REFUSED = {401, 403}
 NO_SUCH_PATH = {404, 405, 501}
 _SHOWN = 5
@@ -30,12 +33,14 @@ async def ask(scene: Scene, model: Model) -> Finding:
     """The model's name should be on the list."""
     try:
         names = await _list(scene, model)
+    except Unlisted as error:
+        return Finding(status="ok", saw=f"{model.name}: {error.saw}")
     except UpstreamRefused as error:
         return await _refused(scene, model, error)
     wanted = model.identifier or model.name
     if wanted in names:
         return Finding(status="ok", saw=f"{model.name} is served as {wanted}.")
-    saw = f"{model.name}: {model.origin} serves {_told(names)}, not {wanted}."
+    saw = f"{model.name}: {_where(scene, model)} serves {_told(names)}, not {wanted}."
     first = shlex.quote(names[0]) if len(names) == 1 else "ID"
     return Finding(status="fail", saw=saw, fix=f"Run: {_edit(model)} --identifier {first}")
 
@@ -47,17 +52,24 @@ async def _list(scene: Scene, model: Model) -> Sequence[str]:
 
 async def _refused(scene: Scene, model: Model, error: UpstreamRefused) -> Finding:
     status = error.upstream_status
+    if model.platform != OPENAI and status not in NO_SUCH_PATH:
+        return Finding(status="fail", saw=error.saw, fix=error.fix)
     if status in KEY_REFUSED:
         what = "does not accept the key" if model.key else "wants a key"
         saw = f"{model.name}: {model.origin} {what} (HTTP {status})."
         return Finding(status="fail", saw=saw, fix=f"Run: {_edit(model)} --api-key-env VAR (or --api-key-file FILE)")
     if status not in NO_SUCH_PATH:
         return Finding(status="fail", saw=error.saw, fix=error.fix)
-    if await _below_v1(scene, model):
+    if model.platform == OPENAI and await _below_v1(scene, model):
         better = f"{model.endpoint.rstrip('/')}/v1"
         saw = f"{model.name}: the endpoint {model.endpoint} lacks its /v1 (HTTP {status}); below it there is an answer."
         return Finding(status="fail", saw=saw, fix=f"Run: {_edit(model)} --endpoint {shlex.quote(better)}")
-    return Finding(status="ok", saw=f"{model.name}: {model.origin} lists no models (HTTP {status}).")
+    return Finding(status="ok", saw=f"{model.name}: {_where(scene, model)} lists no models (HTTP {status}).")
+
+
+def _where(scene: Scene, model: Model) -> str:
+    """The server, or the platform where that knows its own address."""
+    return model.origin or scene.providers[model.platform].label
 
 
 async def _below_v1(scene: Scene, model: Model) -> bool:

@@ -31,6 +31,8 @@ class Option:
     variables: tuple[str, ...] = ()
     """Environment variables that say it where the model does not; the first that is set."""
     default: str = ""
+    needed: bool = False
+    """Nothing works without it; it may be in the server's environment, which whoever registers does not see."""
 
     def allows(self, value: str) -> bool:
         """Whether it may have this value."""

@@ -43,6 +43,7 @@ OPTIONS: Mapping[str, Option] = {
         text="The AWS region that is asked.",
         form=r"[a-z]{2,3}(-[a-z]+){1,3}-[0-9]{1,2}",
         variables=("AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION"),
+        needed=True,
     ),
     "credentials": Option(
         text="Where the credentials come from; unset: the model's key, and without one what the `AWS_*` variables say.",
