@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import gitlab
 import machine
 from scenarios import SCENARIOS, body, run
 from servers import CannotMeasure, serving, upstream
@@ -74,7 +75,7 @@ def _told(file: Path) -> str:
 def profile(target: Target, console: Console) -> int:
     """Sample each busy scenario once and print what took the time."""
     cores, known = machine.cores(), {scenario.name: scenario for scenario in SCENARIOS}
-    with upstream(cores[1]) as pid:
+    with gitlab.issuing(), upstream(cores[1]) as pid:
         for name in SCENES:
             with serving(target, upstream_pid=pid, core=cores[0], body=body(SCENARIOS[0])) as server:
                 command, file = _recorder(server.pid, name)

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import gitlab
 import machine
 import profiles
 import report
@@ -159,7 +160,7 @@ def _runs(asked: argparse.Namespace, present: Sequence[Target], console: Console
     rounds, spare_s = (asked.rounds or 4, 300) if asked.full else (asked.rounds or 2, 50)
     cores, what = machine.cores(), _chosen_scenarios(asked)
     os.sched_setaffinity(0, {cores[1]})
-    with upstream(cores[1]) as pid:
+    with gitlab.issuing(), upstream(cores[1]) as pid:
         stand = _Stand(cores, pid, time.monotonic() + spare_s, console)
         stand.settle(present)
         turns = _turns(present, what, rounds, quick=not asked.full)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import gitlab
 import machine
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def _homeport(python: Path) -> Target:
         env={
             "HOMEPORT_MODELS_FILE": str(HERE / "models.toml"),
             "BENCH_TOKEN": TOKEN,
+            "AIGW_GITLAB_URL": gitlab.URL,
             "HOMEPORT_DATA_DIR": str(BUILD / "homeport"),
             "AIGW_FASTAPI__API_HOST": "127.0.0.1",
             "AIGW_FASTAPI__API_PORT": "18282",
@@ -73,7 +75,7 @@ def _homeport(python: Path) -> Target:
             "AIGW_LOGGING__FORMAT_JSON": "true",
             "AIGW_LOGGING__TO_FILE": str(BUILD / "logs" / "homeport.json"),
         },
-        headers=(f"authorization: Bearer {TOKEN}",),
+        headers=(f"authorization: Bearer {gitlab.token()}", *gitlab.HEADERS),
         version=lambda: _distribution(python, "homeport"),
     )
 
