@@ -295,13 +295,7 @@ async def run_instance(
             trouble=lambda: _trouble(registry, engine) or _missing_keys(federation),
             federation=federation,
         )
-        await serve(
-            settings,
-            parts,
-            logs,
-            listener=listener,
-            ready=lambda: _announce(settings, stack, where, ready),
-        )
+        await serve(settings, parts, logs, listener=listener, ready=partial(_announce, settings, stack, where, ready))
 
 
 def _announce(settings: Settings, stack: contextlib.AsyncExitStack, url: str, ready: Callable[[str], None]) -> None:
