@@ -49,8 +49,11 @@ async def everything_locked(url: str) -> AsyncIterator[None]:
         await connection.rollback()
 
 
+_OTHERS = "pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 EMPTY = "; ".join(
     [
+        # what a failed test left behind would be in the way
+        f"SELECT pg_terminate_backend(pid) FROM {_OTHERS}",  # noqa: S608 (our own words)
         *(f"DELETE FROM {table.name}" for table in reversed(metadata.sorted_tables)),  # noqa: S608 (our tables)
         "INSERT INTO revision VALUES (1, 1)",
         f"UPDATE alembic_version SET version_num = '{HEAD}'",  # noqa: S608 (our version)

@@ -158,7 +158,7 @@ def asking(
     return request(method, path, data, fields | (headers or {}))
 
 
-async def eventually(true: Any, seconds: float = 5.0) -> None:
+async def eventually(true: Any, seconds: float = 30.0) -> None:
     """Wait until `true()` is; raises TimeoutError when it does not become so."""
     async with asyncio.timeout(seconds):
         while not true():  # noqa: ASYNC110 (what is waited for has no event)

@@ -130,7 +130,7 @@ class ModelServer:
 
     async def next(self, number: int = 1) -> Peer:
         """The request with this number, once it has come."""
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(30):
             while len(self.heard) < number:
                 self.arrival.clear()
                 await self.arrival.wait()

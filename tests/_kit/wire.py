@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
 RESET = struct.pack("ii", 1, 0)
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -132,6 +132,6 @@ def test_plain_text_is_kept(lines: list[str]) -> None:
     "text", ["#" * 200_000, "# " + " " * 200_000 + "x", "`" * 200_000, "<!--" * 50_000, "{{<" * 70_000]
 )
 def test_odd_lines_take_no_time(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     read(f"{text}\n{text}")
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1

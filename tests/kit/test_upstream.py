@@ -145,7 +145,7 @@ async def test_an_answer_that_was_not_read_ends_the_connection(server: ModelServ
     reply = await upstream.open(call(server))
     assert await reply.part() == b"half"
     reply.close()
-    await asyncio.wait_for(server.heard[0].closed.wait(), 1)
+    await asyncio.wait_for(server.heard[0].closed.wait(), 5)
 
 
 async def test_an_old_connection_is_not_used(server: ModelServer, upstream: HttpUpstream) -> None:
@@ -227,7 +227,7 @@ async def test_limits_in_time(server: ModelServer, upstream: HttpUpstream) -> No
             await fetch(upstream, call(server, **more))
         assert late.value.phase == phase
         assert 0.2 < asyncio.get_running_loop().time() - started < 2
-        await asyncio.wait_for(server.heard[-1].closed.wait(), 1)
+        await asyncio.wait_for(server.heard[-1].closed.wait(), 5)
 
 
 async def test_first_token_may_take_longer_than_a_pause(server: ModelServer, upstream: HttpUpstream) -> None:

@@ -186,8 +186,8 @@ async def test_who_leaves_cuts_the_connection(cloud: Cloud, way: Way, *, stream:
         await asyncio.sleep(0.01)
         wire.leave(reset=True)
         left = time.perf_counter()
-        await asyncio.wait_for(peer.closed.wait(), 0.5)
-    assert peer.closed_at - left < 0.5
+        await asyncio.wait_for(peer.closed.wait(), 5)
+    assert peer.closed_at - left < 5
     record = await cloud.house.record()
     assert record["outcome"] == "client_closed"
 

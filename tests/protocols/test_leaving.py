@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from ways import Way
     from wire import Line
 
-MOST_S = 0.5
+MOST_S = 5.0
+"""A tenth of what would end a request anyway, and much for a busy machine; it takes milliseconds."""
 ENDS = ("fin", "reset", "half-close")
 each_end = pytest.mark.parametrize("end", ENDS)
 
@@ -271,14 +272,14 @@ async def test_slow_reader_stalls_only_itself(flood: House, way: Way) -> None:
         flood.models.play = flood.models.behave
         started = asyncio.get_running_loop().time()
         assert (await flood.post(WAYS[0].path, WAYS[0].streaming)).status == 200
-        assert asyncio.get_running_loop().time() - started < 1
+        assert asyncio.get_running_loop().time() - started < 5
         leave(wire, "reset")
         await asyncio.wait_for(peer.closed.wait(), MOST_S)
 
 
 async def settled(peer: Peer) -> None:
     """Wait until the model server can send no more: nobody reads it."""
-    async with asyncio.timeout(4):
+    async with asyncio.timeout(30):
         while True:
             before = peer.accepted
             await asyncio.sleep(0.05)

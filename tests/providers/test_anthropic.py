@@ -394,8 +394,8 @@ async def test_silence_and_leaving(claude: ModelServer, ask: Ask, play: Callable
     await asyncio.sleep(0.01)
     task.cancel()
     left = time.perf_counter()
-    await asyncio.wait_for(peer.closed.wait(), 0.5)
-    assert peer.closed_at - left < 0.5
+    await asyncio.wait_for(peer.closed.wait(), 5)
+    assert peer.closed_at - left < 5
 
 
 async def test_served(claude: ModelServer, upstream: HttpUpstream, model: Model) -> None:

@@ -329,7 +329,7 @@ async def test_who_leaves_while_credentials_are_fetched_cuts_that_connection(acc
     task = asyncio.create_task(account.ask(credentials="container"))
     peer = await account.server.next()
     task.cancel()
-    await asyncio.wait_for(peer.closed.wait(), 0.5)
+    await asyncio.wait_for(peer.closed.wait(), 5)
     account.server.play = account.aws
     assert await account.ask(credentials="container") == "one + two"
 

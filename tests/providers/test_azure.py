@@ -331,8 +331,8 @@ async def test_who_leaves_cuts_the_connection(azure: ModelServer, ask: Ask) -> N
         peer = await azure.next(number)
         task.cancel()
         left = time.perf_counter()
-        await asyncio.wait_for(peer.closed.wait(), 0.5)
-        assert peer.closed_at - left < 0.5
+        await asyncio.wait_for(peer.closed.wait(), 5)
+        assert peer.closed_at - left < 5
 
 
 # Entra ID

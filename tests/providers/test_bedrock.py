@@ -656,8 +656,8 @@ async def test_who_leaves_cuts_the_connection(
         await asyncio.sleep(0.01)
         task.cancel()
         left = time.perf_counter()
-        await asyncio.wait_for(peer.closed.wait(), 0.5)
-        assert peer.closed_at - left < 0.5
+        await asyncio.wait_for(peer.closed.wait(), 5)
+        assert peer.closed_at - left < 5
 
 
 async def test_who_stops_listening_cuts_the_connection(
@@ -673,7 +673,7 @@ async def test_who_stops_listening_cuts_the_connection(
     chunks = PROVIDER.generate(upstream, model, STREAM)
     assert (await anext(chunks)).text == "x"
     await chunks.aclose()
-    await asyncio.wait_for(server.heard[-1].closed.wait(), 0.5)
+    await asyncio.wait_for(server.heard[-1].closed.wait(), 5)
 
 
 # what is served

@@ -6,18 +6,20 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from house import eventually
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from homeport.domain.errors import BadRequest, InUse, Unknown
 from homeport.domain.models import FeatureSetting, Limits, Model, Secret, Token
-from homeport.store import checks
+from homeport.store import checks, engine
 from homeport.store.records import User
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from conftest import Sql
+    from conftest import Opener, Sql
     from homeport.store.database import Store
 
 CODER = Model(
@@ -30,6 +32,8 @@ CODER = Model(
     enabled=False,
     limits=Limits(concurrency=7, queue_s=0.5, context_tokens=32_768),
 )
+PATIENCE_S = 60.0
+"""More than a busy machine needs."""
 SPARE = Model(name="spare", platform="bedrock", identifier="anthropic.claude", options={"region": "eu-west-1"})
 
 
@@ -481,16 +485,45 @@ async def test_a_change_has_an_author(store: Store) -> None:
     assert await store.revision() == 1
 
 
-async def test_changes_at_once_wait_for_each_other(open_store: Callable[[], Awaitable[Store]]) -> None:
-    stores = [await open_store() for _ in range(3)]
-    await asyncio.gather(*(stores[n % 3].set_setting(f"s{n % 7}", str(n), by="ada") for n in range(60)))
+async def test_changes_at_once_wait_for_each_other(open_store: Opener) -> None:
+    stores = [await open_store(patience_s=PATIENCE_S) for _ in range(3)]
+    async with asyncio.TaskGroup() as group:
+        for n in range(60):
+            group.create_task(stores[n % 3].set_setting(f"s{n % 7}", str(n), by="ada"))
     assert await stores[0].revision() == 61
     assert len(await stores[0].audit(1000)) == 60
     assert len(await stores[0].settings()) == 7
 
 
-async def test_of_models_with_one_name_added_at_once_one_stays(open_store: Callable[[], Awaitable[Store]]) -> None:
-    stores = [await open_store() for _ in range(2)]
+async def test_changes_that_wait_leave_connections_to_readers(open_store: Opener, url: str) -> None:
+    store = await open_store(patience_s=PATIENCE_S)
+    async with asyncio.TaskGroup() as group:  # noqa: SIM117 (the lock goes first, then the changes end)
+        async with engine.disposed(engine.connect(url)) as other, engine.writing(other) as connection:
+            await connection.execute(text("UPDATE revision SET number = number + 1"))
+            changes = [group.create_task(store.set_setting(f"s{n}", "", by="ada")) for n in range(20)]
+            async with asyncio.TaskGroup() as readers:
+                for _ in range(20):
+                    readers.create_task(store.snapshot())
+            assert not any(change.done() for change in changes)
+    assert await store.revision() == 22
+
+
+async def test_a_store_that_is_closed_while_it_is_used_leaves_nothing_open(open_store: Opener, url: str) -> None:
+    store = await open_store(patience_s=PATIENCE_S)
+    async with asyncio.TaskGroup() as group:
+        async with engine.disposed(engine.connect(url)) as other, engine.writing(other) as connection:
+            await connection.execute(text("UPDATE revision SET number = number + 1"))
+            pool = store._engine.sync_engine.pool  # noqa: SLF001 (what holds the connections)
+            change = group.create_task(store.set_setting("a", "b", by="ada"))
+            await eventually(lambda: pool.checkedout() == 1)
+            await store.close()
+        await change
+    record = pool._do_get()  # noqa: SLF001 (what the pool still holds)
+    assert record.dbapi_connection is None
+
+
+async def test_of_models_with_one_name_added_at_once_one_stays(open_store: Opener) -> None:
+    stores = [await open_store(patience_s=PATIENCE_S) for _ in range(2)]
     done = await asyncio.gather(
         *(store.add_model(CODER, by="ada") for store in stores for _ in range(3)), return_exceptions=True
     )

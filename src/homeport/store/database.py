@@ -10,7 +10,7 @@ from sqlalchemy import delete, insert, select, update
 
 from homeport.domain.models import Snapshot
 from homeport.store import checks, features, models, people, tokens
-from homeport.store.engine import BUSY_S, connect, parse, reading, writing
+from homeport.store.engine import BUSY_S, Turn, close, connect, parse, reading, writing
 from homeport.store.records import AuditEvent
 from homeport.store.tables import audit_events, revision
 from homeport.store.tables import settings as setting_table
@@ -37,10 +37,11 @@ class Store:
     database is locked, full, read-only or away.
     """
 
-    def __init__(self, engine: AsyncEngine, vault: Vault) -> None:
+    def __init__(self, engine: AsyncEngine, vault: Vault, patience_s: float) -> None:
         """For `open`, which checks the tables first."""
         self._engine = engine
         self._vault = vault
+        self._turn = Turn(patience_s)
         self._listeners: list[Callable[[], Awaitable[None]]] = []
 
     @classmethod
@@ -55,13 +56,13 @@ class Store:
             async with reading(engine) as connection:
                 require(await version_of(connection))
         except BaseException:
-            await engine.dispose()
+            await close(engine)
             raise
-        return cls(engine, vault)
+        return cls(engine, vault, patience_s)
 
     async def close(self) -> None:
-        """Close every connection."""
-        await self._engine.dispose()
+        """Close every connection; one that is in use, as soon as its transaction ends."""
+        await close(self._engine)
 
     def after_change(self, listener: Callable[[], Awaitable[None]]) -> None:
         """Await `listener` after each change made through this object, before the change returns."""
@@ -192,8 +193,12 @@ class Store:
 
     @asynccontextmanager
     async def _change(self, by: str) -> AsyncIterator[Writing]:
-        """A transaction that counts as a change; its row lock on the revision puts writers in a queue."""
-        async with writing(self._engine) as connection:
+        """A transaction that counts as a change, one at a time.
+
+        A row lock on the revision puts the writers of all processes in a queue; those of this process
+        wait before they take a connection, so that readers find one.
+        """
+        async with self._turn.taken(), writing(self._engine) as connection:
             await connection.execute(update(revision).values(number=revision.c.number + 1))
             who = checks.name(by, of="caller")
             yield Writing(connection=connection, vault=self._vault, by=who, at=datetime.now(UTC))

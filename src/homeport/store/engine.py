@@ -27,11 +27,14 @@ if TYPE_CHECKING:
 
     from sqlalchemy import URL, Connection
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+    from sqlalchemy.pool import ConnectionPoolEntry
 
 BUSY_S = 5.0
 """How long a statement waits for a lock, and at most runs."""
 POOL_WAIT_S = 2.0
-"""How long a caller waits for a free connection, and a connection for its server."""
+"""How long a caller waits for a free connection."""
+CONNECT_S = 2.0
+"""How long a new connection waits for its server."""
 
 _WITHIN = "within_s"
 """Name of our own option: seconds that a whole transaction may take when the server does not keep its limits."""
@@ -71,7 +74,7 @@ def _postgresql(url: URL, patience_s: float) -> AsyncEngine:
         hide_parameters=True,
         execution_options={_WITHIN: patience_s + _LATE_S},
         connect_args={
-            "timeout": POOL_WAIT_S,
+            "timeout": CONNECT_S,
             "server_settings": {
                 "application_name": "homeport",
                 "statement_timeout": patience_ms,
@@ -143,13 +146,24 @@ def journal_mode(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> str:
     return "wal" if repaired else "delete"
 
 
+async def close(engine: AsyncEngine) -> None:
+    """Close every connection: the idle ones now, those in use as soon as whoever uses them is done."""
+    event.listen(engine.sync_engine.pool, "checkin", _close_returned)
+    await engine.dispose()
+
+
+def _close_returned(_connection: object, record: ConnectionPoolEntry) -> None:
+    """A pool that was disposed of would keep what is returned to it, open and unused."""
+    record.invalidate()
+
+
 @asynccontextmanager
 async def disposed(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
     """An engine for one job."""
     try:
         yield engine
     finally:
-        await engine.dispose()
+        await close(engine)
 
 
 @asynccontextmanager
@@ -177,6 +191,28 @@ async def _transaction(engine: AsyncEngine, options: dict[str, Any]) -> AsyncIte
                 yield connection
     except (SQLAlchemyError, OSError, TimeoutError) as error:
         raise meaning(error) from error
+
+
+class Turn:
+    """One change at a time among those of one process."""
+
+    def __init__(self, patience_s: float) -> None:
+        """`patience_s`: how long to wait for the changes before."""
+        self._lock = asyncio.Lock()
+        self._patience_s = patience_s
+
+    @asynccontextmanager
+    async def taken(self) -> AsyncIterator[None]:
+        """Wait for the changes before; raises StoreBusy."""
+        try:
+            async with asyncio.timeout(self._patience_s):
+                await self._lock.acquire()
+        except TimeoutError as error:
+            raise StoreBusy(*_SENTENCES[StoreBusy], retry_after_s=5) from error
+        try:
+            yield
+        finally:
+            self._lock.release()
 
 
 _LOOK = "`homeport db status` shows which database it is."
