@@ -30,7 +30,7 @@ from homeport.features._measure import Measures
 from homeport.kit import server
 from homeport.kit.addresses import parse_networks
 from homeport.kit.discover import discover
-from homeport.kit.metrics import Metrics
+from homeport.kit.metrics import Load, Metrics
 from homeport.kit.upstream_http import HttpUpstream
 from homeport.kit.vault import KEY_FILE, Vault
 from homeport.protocols import Look, Reply, WireProtocol, _openai
@@ -122,6 +122,7 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
         measures=Measures(),
         docs=Docs(settings.docs_file),
         text_platforms=frozenset(key for key, kind in kinds.items() if kind.text),
+        streaming=not settings.disable_streaming,
         trouble=parts.trouble,
         completion_prompt_tokens=settings.completion_prompt_tokens,
     )
@@ -130,9 +131,12 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
         gate=parts.gate,
         carrier=_carrier(settings, parts, kinds),
         federation=parts.federation,
-        book=Book(metrics, logs.request),
+        book=Book(metrics, logs.request, bench.features),
         body_limit=settings.body_limit,
+        log_content=settings.log_content,
     )
+    metrics.loads = partial(loads, bench)
+    metrics.watch("homeport_lost_log_lines", "Log lines lost to a full disk or a slow reader", lambda: logs.dropped)
     metrics.watch("homeport_queued_requests", "Requests that wait for a model", bench.capacity.queued)
     every = (*shelf.values(), _pages(discover(console, Page).values()), _documents(shelf.values()))
     routes = {
@@ -153,12 +157,23 @@ def _carrier(settings: Settings, parts: Parts, kinds: Mapping[str, Provider]) ->
     )
 
 
+def loads(bench: Workbench) -> Iterable[Load]:
+    """How busy each registered model is; read by another thread whenever somebody scrapes."""
+    for model in list(bench.snapshot().models.values()):
+        if model.enabled:
+            window = model.limits.context_tokens or bench.family(model).context_tokens
+            running, limits = bench.capacity.running(model.name), model.limits
+            yield Load(model.platform, model.name, running, limits.concurrency, window, limits.output_tokens)
+
+
 class Lost(Endpoint):
     """Answers for every path that nobody offers."""
 
     def __init__(self, door: Door, known: Iterable[str]) -> None:
         look = Look(paths=("",), need=PUBLIC, look=lambda _bench: Reply(body=b""))
-        super().__init__(door, WireProtocol(label="", routes=(look,), error=_for_anyone), look, "(unknown)")
+        super().__init__(
+            door, WireProtocol(label="", routes=(look,), error=_for_anyone, process_time=True), look, "(unknown)"
+        )
         self._known = ", ".join(path for path in known if not path.startswith("/assets"))
 
     @override

@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homeport.kit import logs as kit
-from homeport.kit.logs import WAITING, LogFile, Logs, Screen, Sink, readable
+from homeport.kit.logs import WAITING, LogFile, Logs, Screen, Sink, frame, readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +44,11 @@ def logs(tmp_path: Path) -> Iterator[tuple[Logs, Path]]:
 def read(logs: tuple[Logs, Path]) -> list[dict[str, Any]]:
     logs[0].close()
     return [json.loads(line) for line in logs[1].read_text().split("\n") if line]
+
+
+def line_of(logs: Logs, message: str, at: float = 0.0, **facts: Any) -> None:
+    """Write a request's line."""
+    logs.request(frame(at, "info", "api.access", message) | facts)
 
 
 def test_fields_of_a_line(logs: tuple[Logs, Path]) -> None:
@@ -79,7 +84,7 @@ def test_lines_of_other_libraries_come_along(logs: tuple[Logs, Path]) -> None:
 
 
 def test_line_of_a_request(logs: tuple[Logs, Path]) -> None:
-    logs[0].request(1_700_000_000.5, "GET / 200", {"correlation_id": "abc", "status_code": 200})
+    line_of(logs[0], "GET / 200", at=1_700_000_000.5, correlation_id="abc", status_code=200)
     (line,) = read(logs)
     assert line["timestamp"] == "2023-11-14T22:13:20.500Z"
     assert (line["logger"], line["message"], line["status_code"]) == ("api.access", "GET / 200", 200)
@@ -93,7 +98,7 @@ def test_levels(tmp_path: Path, level: str, kept: int) -> None:
     found.install()
     structlog.get_logger().info("one")
     structlog.get_logger().warning("two")
-    found.request(0.0, "three", {})
+    line_of(found, "three")
     found.close()
     structlog.reset_defaults()
     logging.getLogger().handlers.clear()
@@ -104,7 +109,7 @@ def test_file_is_appended_to_and_private(tmp_path: Path) -> None:
     file = tmp_path / "x.log"
     for _ in range(2):
         found = Logs(as_json=False, file=file)
-        found.request(0.0, "line", {})
+        line_of(found, "line")
         found.close()
     assert len(file.read_text().splitlines()) == 2
     assert file.stat().st_mode & 0o007 == 0
@@ -125,7 +130,7 @@ def test_forged_lines_stay_in_theirs(logs: tuple[Logs, Path]) -> None:
 
 def test_forged_lines_stay_in_theirs_for_people_too(capfd: pytest.CaptureFixture[str]) -> None:
     found = Logs(as_json=False)
-    found.request(0.0, "x\nforged", {"name": "\r\nforged\x1b[31m"})
+    line_of(found, "x\nforged", name="\r\nforged\x1b[31m")
     found.close()
     shown = capfd.readouterr().err
     assert shown.count("\n") == 1
@@ -173,12 +178,12 @@ async def test_full_disk_loses_lines_not_requests() -> None:
 def test_a_full_disk_is_survived_and_told(tmp_path: Path) -> None:
     file = tmp_path / "x.log"
     found = Logs(as_json=False, file=file)
-    found.request(0.0, "before", {})
+    line_of(found, "before")
     with disk_of(file.stat().st_size + 50):
         for _ in range(3):
-            found.request(0.0, "lost", {})
+            line_of(found, "lost")
     assert found.dropped == 3
-    found.request(0.0, "after", {"filler": "x" * 10})
+    line_of(found, "after", filler="x" * 10)
     found.close()
     first, torn, told, last = file.read_text().splitlines()
     assert json.loads(first)["message"] == "before"
@@ -357,7 +362,7 @@ def test_the_process_ends_although_nobody_reads_its_errors(tmp_path: Path) -> No
         "from homeport.kit import logs as kit\n"
         "kit.CLOSE_S = 0.2\n"
         "logs = kit.Logs(as_json=True)\n"
-        "for _ in range(40): logs.request(0.0, 'x' * 5000, {})\n"
+        "for _ in range(40): logs.request({'message': 'x' * 5000})\n"
         "logs.close()"
     )
     reader, writer = os.pipe()
@@ -385,7 +390,7 @@ def test_a_pipe_that_does_not_block_is_waited_for() -> None:
 def test_standard_output_can_be_the_file(tmp_path: Path) -> None:
     code = (
         "from pathlib import Path\nfrom homeport.kit.logs import Logs\n"
-        "logs = Logs(as_json=True, file=Path('/dev/stdout'))\nlogs.request(0.0, 'hello', {})\nlogs.close()"
+        "logs = Logs(as_json=True, file=Path('/dev/stdout'))\nlogs.request({'message': 'hello'})\nlogs.close()"
     )
     command = [sys.executable, "-c", code]
     ran = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)  # noqa: S603 (our own interpreter)
@@ -397,7 +402,7 @@ def test_standard_output_can_be_the_file(tmp_path: Path) -> None:
 def test_a_line_is_written_whatever_it_holds(tmp_path: Path, value: object) -> None:
     file = tmp_path / "x.log"
     found = Logs(as_json=False, file=file)
-    found.request(0.0, "line", {"value": value})
+    line_of(found, "line", value=value)
     found.close()
     assert json.loads(file.read_text())["message"] == "line"
 

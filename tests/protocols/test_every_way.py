@@ -61,7 +61,7 @@ async def test_upstream_hears_what_it_must_and_nothing_else(house: House, way: W
 async def test_record_has_the_facts(house: House, way: Way, *, stream: bool) -> None:
     answer = await house.post(way.path, way.body(stream), User_Agent="tester/1")
     record = await house.record()
-    assert record["message"] == f"POST {way.path} 200"
+    assert re.fullmatch(rf'127\.0\.0\.1:\d+ - "POST {way.path} HTTP/1\.1" 200', record["message"])
     expected = {
         "correlation_id": answer.header("x-request-id"),
         "outcome": "completed",

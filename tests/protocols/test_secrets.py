@@ -136,7 +136,7 @@ async def test_metrics_page_counts_without_content(house: House) -> None:
     house.records()
     page = generate_latest(house.metrics.registry).decode()
     assert 'http_request_duration_seconds_count{handler="/v1/chat/completions",method="POST",status="2xx"}' in page
-    assert 'model_inferences_total{feature="chat",model_name="words-model",outcome="completed"}' in page
+    assert 'homeport_answers_total{feature="chat",model_name="words-model",outcome="completed"}' in page
     assert "inference_input_tokens_total" in page
     assert PROMPT not in page
 

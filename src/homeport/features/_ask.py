@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from homeport.domain.errors import FeatureDisabled, FeatureUnassigned, Unknown
 from homeport.domain.models import Model
-from homeport.kit.journal import note
+from homeport.features._content import written_down
+from homeport.kit.journal import note, overheard
 
 if TYPE_CHECKING:
     from homeport.domain.models import FeatureSetting, Snapshot
@@ -49,7 +51,7 @@ def named(snapshot: Snapshot, wanted: str) -> Model:
 
 def assigned(bench: Workbench, snapshot: Snapshot, feature: str) -> Model:
     """The model of a feature's setting, or of the feature that it inherits from."""
-    setting = _setting(bench, snapshot, feature)
+    setting = setting_of(bench, snapshot, feature)
     if setting is None or setting.assignment == "unassigned":
         raise FeatureUnassigned(
             f"No model serves {feature!r} yet.",
@@ -66,35 +68,46 @@ def assigned(bench: Workbench, snapshot: Snapshot, feature: str) -> Model:
     return model
 
 
-def _setting(bench: Workbench, snapshot: Snapshot, feature: str) -> FeatureSetting | None:
+def setting_of(bench: Workbench, snapshot: Snapshot, feature: str) -> FeatureSetting | None:
     setting = snapshot.features.get(feature)
     parent = bench.features[feature].inherits if feature in bench.features else ""
     if parent and (setting is None or setting.assignment in {"inherit", "unassigned"}):
-        return _setting(bench, snapshot, parent)
+        return setting_of(bench, snapshot, parent)
     return setting
 
 
 def answer_room(bench: Workbench, model: Model, wanted: int) -> int:
     """Tokens that an answer may have: what is wanted, within the model's limit and three quarters of its window."""
-    return min(wanted, model.limits.output_tokens, _window(bench, model) * 3 // 4)
+    return min(wanted, model.limits.output_tokens, window(bench, model) * 3 // 4)
 
 
-def _window(bench: Workbench, model: Model) -> int:
+def window(bench: Workbench, model: Model) -> int:
+    """Tokens that a prompt and its answer may have together."""
     return model.limits.context_tokens or bench.family(model).context_tokens
 
 
 def budget(bench: Workbench, model: Model, answer_tokens: int, most_tokens: int = 0) -> int:
     """Characters that a prompt may have so that it and the answer fit the model's window."""
-    window = _window(bench, model)
-    tokens = max(window - answer_tokens, window // 4)
+    room = window(bench, model)
+    tokens = max(room - answer_tokens, room // 4)
     limits = [limit for limit in (tokens, most_tokens, model.limits.prompt_tokens) if limit]
     return int(min(limits) * SAFETY * bench.measures.characters_per_token(model.name))
 
 
 async def ask(bench: Workbench, model: Model, prompt: Prompt) -> Chunks:
     """The model's answer, once it has a seat; learns from the usage that the model reports."""
-    async with bench.capacity.seat(model), aclosing(bench.generate[model.platform](model, prompt)) as answer:
-        async for chunk in answer:
-            if chunk.usage is not None:
-                bench.measures.learn(model.name, prompt.size, chunk.usage)
-            yield chunk
+    async with bench.capacity.seat(model), aclosing(_answer(bench, model, prompt)) as answer:
+        began = time.perf_counter()
+        try:
+            async for chunk in answer:
+                if chunk.usage is not None:
+                    bench.measures.learn(model.name, prompt.size, chunk.usage)
+                yield chunk
+        finally:
+            note(inference_duration_s=int((time.perf_counter() - began) * 1e4) / 1e4)
+
+
+def _answer(bench: Workbench, model: Model, prompt: Prompt) -> Chunks:
+    answer = bench.generate[model.platform](model, prompt)
+    secrets = overheard()
+    return answer if secrets is None else written_down(model, prompt, answer, secrets)

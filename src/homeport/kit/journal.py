@@ -1,6 +1,7 @@
 """One event per request: rooms add facts with `note`, the edge writes the line.
 
-Facts are names, numbers and outcomes; never a prompt, an answer or a key.
+Facts are names, numbers and outcomes; never a prompt, an answer or a key. Those are written as events of their
+own, and only for a request whose edge said `overhear`.
 """
 
 from __future__ import annotations
@@ -10,12 +11,26 @@ import re
 import secrets
 from contextvars import ContextVar
 from functools import cache
-from typing import Any
+from traceback import walk_tb
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Facts = dict[str, Any]
 
+MASK = "**********"
+SECRET = 4
+"""Characters that a secret has at least; a shorter one would mask half of the text."""
+CAUSES, FRAMES = 5, 30
+"""Errors, and places of each, that a trace names."""
+
 _WELL_FORMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_LOOKS_SECRET = re.compile(
+    r"\b(?:hp_|sk-|gl[a-z]{2,6}-|gh[a-z]_|AKIA)[\w-]{16,200}|\beyJ[\w-]{8,4000}\.[\w-]{8,4000}\.[\w-]{8,4000}"
+)
 _current: ContextVar[Facts | None] = ContextVar("homeport_request", default=None)
+_overheard: ContextVar[tuple[str, ...] | None] = ContextVar("homeport_overheard", default=None)
 
 
 class _Ids:
@@ -65,3 +80,33 @@ def facts() -> Facts:
 def correlation_id() -> str:
     """The current request's id; outside a request a fresh one."""
     return facts().get("correlation_id") or new_id()
+
+
+def overhear(*secrets: str) -> None:
+    """From here on, what the current request says to models and hears of them is logged, without `secrets`."""
+    _overheard.set(secrets)
+
+
+def overheard() -> tuple[str, ...] | None:
+    """What must be masked in the current request's content; None when its content is nobody's to see."""
+    return _overheard.get()
+
+
+def masked(text: str, secrets: Iterable[str]) -> str:
+    """The text without these secrets, and without anything that looks like a key or a token."""
+    for secret in secrets:
+        if len(secret) >= SECRET:
+            text = text.replace(secret, MASK)
+    return _LOOKS_SECRET.sub(MASK, text)
+
+
+def trace(error: BaseException) -> str:
+    """Where an error came from: kinds, files, lines and functions, without messages, which may hold content."""
+    parts: list[str] = []
+    seen: BaseException | None = error
+    while seen is not None and len(parts) < CAUSES:
+        frames = list(walk_tb(seen.__traceback__))[-FRAMES:]
+        places = (f"  {frame.f_code.co_filename}:{line} in {frame.f_code.co_name}" for frame, line in frames)
+        parts.append("\n".join((type(seen).__name__, *places)))
+        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
+    return "\nafter ".join(parts)

@@ -267,10 +267,10 @@ class Logs:
         )
         logging.basicConfig(handlers=[_Forward()], level=max(self._level, logging.WARNING), force=True)
 
-    def request(self, at: float, message: str, facts: Line) -> None:
-        """The line of a request that ended `at`. It goes around structlog's processors: there are so many of them."""
+    def request(self, line: Line) -> None:
+        """The line of a request, framed already. It goes around structlog's processors: there are so many of them."""
         if self._level <= logging.INFO:
-            self._emit(None, "info", _frame(at, "info", "api.access", message) | facts)
+            self._emit(None, "info", line)
 
     def _emit(self, _logger: object, _method: str, line: MutableMapping[str, Any]) -> str:
         if self.json or self._file:
@@ -314,14 +314,15 @@ def _dumped(line: MutableMapping[str, Any]) -> bytes:
 
 def _stamp(_logger: object, method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     level = "warning" if method == "warn" else method
-    stamped = _frame(time.time(), level, line.pop("logger", "homeport"), line.pop("event", ""))
+    stamped = frame(time.time(), level, line.pop("logger", "homeport"), line.pop("event", ""))
     stamped.update(line)
     return stamped
 
 
-def _frame(at: float, level: str, logger: str, message: str) -> Line:
+def frame(at: float, level: str, logger: str, message: str) -> Line:
+    """What every line begins with."""
     return {
-        "timestamp": f"{_second(int(at))}.{int(at % 1 * 1000):03d}Z",
+        "timestamp": moment(at),
         "level": level,
         "logger": logger,
         "message": message,
@@ -330,13 +331,19 @@ def _frame(at: float, level: str, logger: str, message: str) -> Line:
     }
 
 
-@lru_cache(maxsize=2)
+def moment(at: float) -> str:
+    """Unix seconds as ISO 8601 in UTC, to the millisecond."""
+    whole = int(at)
+    return f"{_second(whole)}.{int((at - whole) * 1000):03d}Z"
+
+
+@lru_cache(maxsize=4)
 def _second(at: int) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _lost(count: int) -> Line:
-    return _frame(time.time(), "warning", "homeport", "log lines were lost: the disk was full, or nobody read them") | {
+    return frame(time.time(), "warning", "homeport", "log lines were lost: the disk was full, or nobody read them") | {
         "lost": count
     }
 

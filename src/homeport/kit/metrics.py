@@ -1,93 +1,237 @@
-"""Metrics in Prometheus' format, on a port of their own; names follow GitLab's AI Gateway where it has one."""
+"""Metrics in Prometheus' format, on a port of their own; names and labels follow GitLab's AI Gateway where it has them.
+
+Source: gateway protocol, "Metrics". Requests are counted in plain numbers, which become Prometheus' series when
+somebody scrapes: that costs a tenth of what the library's own counters do. What a caller makes up never makes
+a series: each label has a bound, beyond which everything else is counted as "other".
+"""
 
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, Protocol
+import os
+import threading
+from bisect import bisect_left
+from itertools import accumulate
+from typing import TYPE_CHECKING, NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Gauge, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.registry import Collector
+from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
-_REQUEST_S = (0.5, 1, 2.5, 5, 10, 30, 60)
-_FIRST_S = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10, 30)
+    from prometheus_client.metrics_core import Metric
+
+Labels = tuple[str, ...]
+
+MODELS = 200
+"""Names of models that have series of their own."""
+ENGINES = 20
+"""Names of platforms that have series of their own."""
+LANGUAGES = 500
+"""Combinations of language, extension and editor's word for it that have a series of their own."""
+REPORTED = 10_000
+"""The most that one report may say; a larger number is not believed."""
+LABEL = 100
+"""Characters of a label."""
+OTHER = "other"
+AGENT = "agent"
+"""What GitLab's protocols call the engine of every model, and editors repeat."""
+
+REQUEST_S = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+FIRST_S = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0, 30.0)
+_INFERENCE = ("model_engine", "model_name", "error", "streaming", "feature_category", "unit_primitive")
+_SUGGESTION = ("model_engine", "model_name", "lang")
+_MODEL = ("model_engine", "model_name")
 
 
-class Tokens(Protocol):
-    """A count of tokens, whoever counted."""
+class Known:
+    """Values that a label may have: the first so many, then one for all others."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._known: set[str] = set()
+
+    def __call__(self, name: str, *, new: bool = True) -> str:
+        """The name if it has a place, or may take one as a `new` one."""
+        name = name[:LABEL]
+        if name in self._known:
+            return name
+        if not new or len(self._known) >= self._most:
+            return OTHER
+        self._known.add(name)
+        return name
+
+
+class Histogram:
+    """Durations by how long they were."""
+
+    __slots__ = ("_counts", "_sum", "bounds")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self._sum = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count one."""
+        self._counts[bisect_left(self.bounds, value)] += 1
+        self._sum += value
+
+    def add(self, other: Histogram) -> None:
+        """Count all that another one counted."""
+        self._counts = [mine + theirs for mine, theirs in zip(self._counts, other._counts, strict=True)]
+        self._sum += other._sum
+
+    def expose(self, family: HistogramMetricFamily, labels: Labels) -> None:
+        """Add a series of it to the page."""
+        names = [*map(str, self.bounds), "+Inf"]
+        family.add_metric(labels, list(zip(names, accumulate(self._counts), strict=True)), self._sum)
+
+
+class Kind(NamedTuple):
+    """What tells the requests to a model apart."""
+
+    engine: str
+    model: str
+    feature: str
+    category: str
+    primitive: str
+    outcome: str
+    streaming: bool
 
     @property
-    def prompt_tokens(self) -> int:
-        """Tokens of the prompt."""
-
-    @property
-    def completion_tokens(self) -> int:
-        """Tokens of the answer."""
+    def inference(self) -> Labels:
+        """The labels that GitLab's AI Gateway has."""
+        wrong = "no" if self.outcome in {"completed", "client_closed"} else "yes"
+        return (self.engine, self.model, wrong, "yes" if self.streaming else "no", self.category, self.primitive)
 
 
-class Metrics:
+class Answers:
+    """The requests of one kind."""
+
+    __slots__ = ("answer_tokens", "count", "first", "prompt_tokens", "took")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.prompt_tokens = 0
+        self.answer_tokens = 0
+        self.first = Histogram(FIRST_S)
+        """Seconds from a request's head to the first piece of its answer."""
+        self.took = Histogram(REQUEST_S)
+        """Seconds from asking the model to the end of its answer."""
+
+
+class Reports:
+    """What editors say of earlier suggestions."""
+
+    __slots__ = ("accepts", "errors", "requests")
+
+    def __init__(self) -> None:
+        self.requests = self.accepts = self.errors = 0
+
+    def add(self, requests: int, accepts: int, errors: int) -> None:
+        """Count one report; nobody is believed more than REPORTED of anything."""
+        if 0 < requests <= REPORTED:
+            self.requests += requests
+        if 0 < accepts <= REPORTED:
+            self.accepts += accepts
+        if 0 < errors <= REPORTED:
+            self.errors += errors
+
+
+class Load(NamedTuple):
+    """How busy a model is, and what it may take."""
+
+    engine: str
+    name: str
+    running: int
+    concurrency: int
+    prompt_tokens: int
+    answer_tokens: int
+
+
+class Metrics(Collector):
     """Every series that Homeport exposes."""
 
     def __init__(self) -> None:
+        self.models = Known(MODELS)
+        self.engines = Known(ENGINES)
+        self.engines(AGENT)
+        self.loads: Callable[[], Iterable[Load]] = tuple
+        """Asked, by another thread, whenever somebody scrapes."""
+        self._requests: dict[Labels, Histogram] = {}
+        self._answers: dict[Kind, Answers] = {}
+        self._reports: dict[Labels, Reports] = {}
+        self._spoken: dict[Labels, int] = {}
+        self._abandoned: dict[Labels, int] = {}
         self.registry = CollectorRegistry()
-        self.requests = Histogram(
-            "http_request_duration_seconds",
-            "Time from a request's head to the end of its answer",
-            ("handler", "method", "status"),
-            buckets=_REQUEST_S,
-            registry=self.registry,
-        )
-        self.in_flight = Gauge(
-            "model_inferences_in_flight", "Requests running at a model", ("model_name",), registry=self.registry
-        )
-        self.inferences = Counter(
-            "model_inferences", "Requests made to a model", ("model_name", "feature", "outcome"), registry=self.registry
-        )
-        self.first_token = Histogram(
-            "homeport_first_token_seconds",
-            "Time from a request's head to the first piece of its answer",
-            ("model_name", "feature"),
-            buckets=_FIRST_S,
-            registry=self.registry,
-        )
-        self.prompt_tokens = Counter(
-            "inference_input_tokens", "Prompt tokens as the model counted them", ("model_name",), registry=self.registry
-        )
-        self.answer_tokens = Counter(
-            "inference_output_tokens",
-            "Answer tokens as the model counted them",
-            ("model_name",),
-            registry=self.registry,
-        )
-        self.abandoned = Counter(
-            "homeport_abandoned_requests", "Requests whose client left first", ("phase",), registry=self.registry
-        )
+        self.registry.register(self)
 
-        self._series: dict[tuple[str, str, str], tuple[Counter, Histogram, Counter, Counter]] = {}
+    def requests(self, path: str, method: str, status: str) -> Histogram:
+        """How long requests to an endpoint took, for whoever keeps it at hand."""
+        return self._requests.setdefault((path, method, status), Histogram(REQUEST_S))
 
-    def answered(self, model: str, feature: str, outcome: str, first_s: float | None, tokens: Tokens | None) -> None:
-        """Count one request that reached a model."""
-        key = (model, feature, outcome)
-        series = self._series.get(key)
-        if series is None:
-            series = self._series[key] = (
-                self.inferences.labels(model, feature, outcome),
-                self.first_token.labels(model, feature),
-                self.prompt_tokens.labels(model),
-                self.answer_tokens.labels(model),
-            )
-        count, first, prompt, answer = series
-        count.inc()
-        if first_s is not None:
-            first.observe(first_s)
-        if tokens is not None:
-            prompt.inc(tokens.prompt_tokens)
-            answer.inc(tokens.completion_tokens)
+    def answers(self, kind: Kind) -> Answers:
+        """The requests of a kind, for whoever keeps them at hand."""
+        kind = kind._replace(engine=self.engines(kind.engine), model=self.models(kind.model))
+        return self._answers.setdefault(kind, Answers())
+
+    def abandoned(self, phase: str) -> None:
+        """Count a request whose client left first."""
+        self._abandoned[phase,] = self._abandoned.get((phase,), 0) + 1
+
+    def spoken(self, lang: str, extension: str, editor_lang: str) -> None:
+        """Count a request for code in a language."""
+        labels = (lang, extension, editor_lang)
+        if labels not in self._spoken and len(self._spoken) >= LANGUAGES:
+            labels = (OTHER, OTHER, OTHER)
+        self._spoken[labels] = self._spoken.get(labels, 0) + 1
+
+    def reports(self, engine: str, model: str, lang: str) -> Reports:
+        """What editors say of earlier suggestions; names that no model of ours has share one series."""
+        labels = (self.engines(engine, new=False), self.models(model, new=False), lang)
+        return self._reports.setdefault(labels, Reports())
 
     def watch(self, name: str, text: str, read: Callable[[], float]) -> None:
         """A gauge that is read when somebody scrapes."""
         Gauge(name, text, registry=self.registry).set_function(read)
+
+    @override
+    def collect(self) -> Iterator[Metric]:
+        """Everything that was counted; the thread that counts does not wait for it."""
+        yield _histograms(
+            "http_request_duration_seconds",
+            "Time from a request's head to the end of its answer",
+            ("handler", "method", "status"),
+            dict(self._requests),
+        )
+        yield from _of_answers(dict(self._answers))
+        yield from self._of_suggestions()
+        yield from _of_loads(list(self.loads())[:MODELS])
+        yield _counts(
+            "homeport_abandoned_requests", "Requests whose client left first", ("phase",), dict(self._abandoned)
+        )
+        threads = GaugeMetricFamily("ai_gateway_threads_count", "Threads of the process", labels=("pid",))
+        threads.add_metric((str(os.getpid()),), threading.active_count())
+        yield threads
+
+    def _of_suggestions(self) -> Iterator[Metric]:
+        reports = dict(self._reports)
+        for name, text, field in (
+            ("code_suggestions_requests", "Suggestions that editors say they asked for", "requests"),
+            ("code_suggestions_accepts", "Suggestions that editors say were accepted", "accepts"),
+            ("code_suggestions_errors", "Errors that editors say they met", "errors"),
+        ):
+            yield _counts(name, text, _SUGGESTION, {labels: getattr(each, field) for labels, each in reports.items()})
+        yield _counts(
+            "code_suggestions_prompt_language",
+            "Requests for code, by language",
+            ("lang", "extension", "editor_lang"),
+            dict(self._spoken),
+        )
 
     def serve(self, host: str, port: int) -> Callable[[], None]:
         """Serve the page from a thread; gives the function that stops it."""
@@ -109,3 +253,75 @@ class Metrics:
             thread.join()
 
         return stop
+
+
+def _of_answers(answers: Mapping[Kind, Answers]) -> Iterator[Metric]:
+    """What was asked of models: as GitLab's AI Gateway counts it, then by feature and outcome."""
+    yield _sums("model_inferences", "Requests made to a model", answers, lambda each: each.count)
+    yield _histograms(
+        "inference_request_duration_seconds",
+        "Time from asking a model to the end of its answer",
+        _INFERENCE,
+        _merged((kind.inference, each.took) for kind, each in answers.items()),
+    )
+    yield _sums(
+        "inference_input_tokens", "Prompt tokens as the model counted them", answers, lambda each: each.prompt_tokens
+    )
+    yield _sums(
+        "inference_output_tokens", "Answer tokens as the model counted them", answers, lambda each: each.answer_tokens
+    )
+    outcomes = _added(((kind.model, kind.feature, kind.outcome), each.count) for kind, each in answers.items())
+    text = "Requests that reached a model, by how they ended"
+    yield _counts("homeport_answers", text, ("model_name", "feature", "outcome"), outcomes)
+    yield _histograms(
+        "homeport_first_token_seconds",
+        "Time from a request's head to the first piece of its answer",
+        ("model_name", "feature"),
+        _merged(((kind.model, kind.feature), each.first) for kind, each in answers.items()),
+    )
+
+
+def _of_loads(loads: Iterable[Load]) -> Iterator[Metric]:
+    """What each model takes, and is busy with, at this moment."""
+    for name, text, field in (
+        ("model_inferences_in_flight", "Requests that run at a model", "running"),
+        ("model_inferences_max_concurrent", "Requests that may run at a model at once", "concurrency"),
+        ("model_max_input_tokens", "Tokens of a model's context window", "prompt_tokens"),
+        ("model_max_output_tokens", "Tokens that an answer of a model may have", "answer_tokens"),
+    ):
+        family = GaugeMetricFamily(name, text, labels=_MODEL)
+        for each in loads:
+            family.add_metric((each.engine, each.name), getattr(each, field))
+        yield family
+
+
+def _sums(name: str, text: str, answers: Mapping[Kind, Answers], value: Callable[[Answers], int]) -> Metric:
+    return _counts(name, text, _INFERENCE, _added((kind.inference, value(each)) for kind, each in answers.items()))
+
+
+def _added(parts: Iterable[tuple[Labels, int]]) -> dict[Labels, int]:
+    found: dict[Labels, int] = {}
+    for labels, count in parts:
+        found[labels] = found.get(labels, 0) + count
+    return found
+
+
+def _merged(parts: Iterable[tuple[Labels, Histogram]]) -> dict[Labels, Histogram]:
+    found: dict[Labels, Histogram] = {}
+    for labels, histogram in parts:
+        found.setdefault(labels, Histogram(histogram.bounds)).add(histogram)
+    return found
+
+
+def _counts(name: str, text: str, names: Labels, counts: Mapping[Labels, int]) -> CounterMetricFamily:
+    family = CounterMetricFamily(name, text, labels=names)
+    for labels, count in counts.items():
+        family.add_metric(labels, count)
+    return family
+
+
+def _histograms(name: str, text: str, names: Labels, found: Mapping[Labels, Histogram]) -> HistogramMetricFamily:
+    family = HistogramMetricFamily(name, text, labels=names)
+    for labels, histogram in found.items():
+        histogram.expose(family, labels)
+    return family

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from pydantic import BaseModel
 
@@ -37,6 +37,17 @@ class Arrival(NamedTuple):
         return next((value.decode("latin-1") for each, value in self.headers if each == name), "")
 
 
+class Reported(Protocol):
+    """What an editor says of its earlier suggestions."""
+
+    model_engine: str | None
+    model_name: str | None
+    lang: str | None
+    requests: int
+    accepts: int
+    errors: int
+
+
 class Asked(NamedTuple):
     """A parsed request: which feature, with what, and what the answer needs to echo."""
 
@@ -51,6 +62,8 @@ class Asked(NamedTuple):
     """The model that the body brought along."""
     scopes: tuple[str, ...] = ()
     """What this request needs besides the scope of its feature."""
+    reported: Sequence[Reported] = ()
+    """What the client says of earlier answers; only counted."""
 
 
 class Answer(NamedTuple):
@@ -86,6 +99,8 @@ class Streaming:
     """Asked, error, correlation id."""
     ends_cleanly: bool = False
     """The failure is said in the stream itself, so the body ends properly after it."""
+    says_early: Callable[[HomeportError], bool] = lambda _error: False
+    """Whether a failure ahead of the first byte is said there too, in an answer with status 200."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,35 +1,71 @@
 """The book of finished requests: one line in the log and one observation in the metrics for each.
 
-Written in batches: what a line costs halves when the code that writes it is warm.
+Written in batches: what a line costs halves when the code that writes it is warm. The fields of GitLab's
+protocols are those of its AI Gateway (gateway protocol, "Log lines"), so that what reads its logs reads ours.
+`cpu_s` is not among them: one thread serves all requests in turns, and whose time it was cannot be said honestly.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from homeport.codetext.language import language_of
+from homeport.domain.errors import CallerError, NotAuthenticated, UpstreamRefused
+from homeport.domain.requests import CodeRequest
+from homeport.kit.logs import frame, moment
+from homeport.kit.metrics import OTHER, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from prometheus_client import Histogram
-
+    from homeport.domain.errors import HomeportError
+    from homeport.features import Feature
     from homeport.kit.journal import Facts
-    from homeport.kit.metrics import Metrics
+    from homeport.kit.metrics import Answers, Histogram, Metrics, Reports
+    from homeport.protocols import Asked
     from homeport.protocols._visit import Visit
 
 BATCH_S = 0.05
 FAILED = 400
+KINDS = 2_000
+"""Kinds of requests that are kept at hand."""
+TEXT = 256
+"""Characters of a header that a line holds."""
+FLAGS_TEXT = 2048
+"""Characters of the list of flags that a line holds."""
+OF_THE_INSTANCE = {
+    b"host": "host",
+    b"content-type": "content_type",
+    b"x-gitlab-language-server-version": "gitlab_language_server_version",
+    b"x-gitlab-instance-id": "gitlab_instance_id",
+    b"x-gitlab-host-name": "gitlab_host_name",
+    b"x-gitlab-version": "gitlab_version",
+    b"x-gitlab-saas-duo-pro-namespace-ids": "gitlab_saas_duo_pro_namespace_ids",
+    b"x-gitlab-feature-enabled-by-namespace-ids": "gitlab_feature_enabled_by_namespace_ids",
+    b"x-gitlab-feature-enablement-type": "gitlab_feature_enablement_type",
+    b"x-gitlab-realm": "gitlab_realm",
+    b"x-gitlab-is-team-member": "is_gitlab_team_member",
+    b"x-gitlab-duo-seat-count": "gitlab_duo_seat_count",
+}
+"""The field that each header fills whose value is the same in nearly all requests of one instance."""
+CATEGORIES = {"Chat": "duo_chat", "Merge requests": "code_review_workflow", "Security": "vulnerability_management"}
+"""GitLab's categories for sections of features; others are called as the section is."""
 
 
 class Book:
-    """Collects finished requests; `write` is told the time, the message and the facts of each."""
+    """Collects finished requests; `write` takes the line of each."""
 
-    def __init__(self, metrics: Metrics, write: Callable[[float, str, Facts], None]) -> None:
+    def __init__(self, metrics: Metrics, write: Callable[[Facts], None], features: Mapping[str, Feature]) -> None:
         self._metrics = metrics
         self._write = write
+        self._features = {key: (_category(each), each.scope) for key, each in features.items()}
         self._open: list[tuple[Visit, float, float]] = []
         self._series: dict[tuple[str, str, int], Histogram] = {}
+        self._kinds: dict[tuple[str, str, str, str, bool], Answers] = {}
+        self._reports: dict[tuple[str | None, str | None, str | None], Reports] = {}
 
     def enter(self, visit: Visit) -> None:
         """Take in a request that has ended."""
@@ -41,40 +77,175 @@ class Book:
         """Write down everything that was entered."""
         entries, self._open = self._open, []
         for visit, took, at in entries:
-            first = None if visit.first is None else visit.first - visit.started
             outcome = visit.facts.pop("outcome", None) or ("completed" if visit.status < FAILED else "rejected")
-            self._measure(visit, outcome, took, first)
-            self._log(visit, outcome, at, took, first)
+            self._measure(visit, outcome, took)
+            self._log(visit, outcome, at, took)
 
-    def _measure(self, visit: Visit, outcome: str, took: float, first: float | None) -> None:
+    def _measure(self, visit: Visit, outcome: str, took: float) -> None:
         key = visit.path, visit.scope["method"], visit.status // 100
         series = self._series.get(key)
         if series is None:
-            series = self._series[key] = self._metrics.requests.labels(key[0], key[1], f"{key[2]}xx")
+            series = self._series[key] = self._metrics.requests(key[0], key[1], f"{key[2]}xx")
         series.observe(took)
-        facts = visit.facts
         if outcome == "client_closed":
-            self._metrics.abandoned.labels(visit.phase).inc()
-        if "model" in facts:
-            self._metrics.answered(facts["model"], facts.get("feature", ""), outcome, first, visit.usage)
+            self._metrics.abandoned(visit.phase)
+        asked = visit.asked
+        if asked is not None:
+            if type(asked.request) is CodeRequest:
+                self._count_code(asked, visit.facts.get("lang"))
+            if "model" in visit.facts:
+                self._count_answer(visit, asked, outcome)
 
-    def _log(self, visit: Visit, outcome: str, at: float, took: float, first: float | None) -> None:
-        scope, usage = visit.scope, visit.usage
-        client = scope.get("client") or ("", 0)
-        facts = visit.facts | {
-            "outcome": outcome,
-            "method": scope["method"],
-            "path": visit.path,
-            "status_code": visit.status,
-            "client_ip": client[0],
-            "duration_s": round(took, 4),
-        }
-        if first is not None:
-            facts["first_chunk_duration_s"] = round(first, 4)
-            facts["finish"] = visit.finish
+    def _count_code(self, asked: Asked, lang: str | None) -> None:
+        request = asked.request
+        self._metrics.spoken(lang or OTHER, extension(request.file_name), language(request.language))
+        for each in asked.reported:
+            key = each.model_engine, each.model_name, each.lang
+            totals = self._reports.get(key)
+            if totals is None:
+                totals = self._metrics.reports(key[0] or "", key[1] or "", language(key[2] or ""))
+                if len(self._reports) < KINDS and self._metrics.models(key[1] or "", new=False) != OTHER:
+                    self._reports[key] = totals
+            totals.add(each.requests, each.accepts, each.errors)
+
+    def _count_answer(self, visit: Visit, asked: Asked, outcome: str) -> None:
+        facts = visit.facts
+        key = facts["platform"], facts["model"], asked.feature, outcome, asked.stream
+        answers = self._kinds.get(key)
+        if answers is None:
+            answers = self._metrics.answers(Kind(*key[:3], *self._features.get(key[2], ("", "")), *key[3:]))
+            if len(self._kinds) < KINDS:
+                self._kinds[key] = answers
+        answers.count += 1
+        if visit.first is not None:
+            answers.first.observe(visit.first - visit.started)
+        if visit.usage is not None:
+            answers.prompt_tokens += visit.usage.prompt_tokens
+            answers.answer_tokens += visit.usage.completion_tokens
+        took = facts.get("inference_duration_s")
+        if took is not None:
+            answers.took.observe(took)
+
+    def _log(self, visit: Visit, outcome: str, at: float, took: float) -> None:
+        scope, usage, caller, path = visit.scope, visit.usage, visit.caller, visit.path
+        client, port = scope.get("client") or ("", 0)
+        method, version = scope["method"], scope["http_version"]
+        line = frame(at, "info", "api.access", f'{client}:{port} - "{method} {path} HTTP/{version}" {visit.status}')
+        line.update(visit.facts)
+        line["outcome"] = outcome
+        line["method"] = method
+        line["path"] = path
+        line["status_code"] = visit.status
+        line["client_ip"] = client
+        line["duration_s"] = int(took * 1e4) / 1e4  # what round() says, at a quarter of its cost
+        line["user_agent"] = _text(visit.headers.get(b"user-agent", b"")[:TEXT])
+        if caller is not None and caller.subject:
+            line["caller"] = caller.subject
+            line["token"] = caller.token
+            if caller.issuer:
+                line["token_issuer"] = caller.issuer
+        if visit.first is not None:
+            line["first_chunk_duration_s"] = int((visit.first - visit.started) * 1e4) / 1e4
+            line["finish"] = visit.finish
             if visit.length:  # an answer relayed as bytes was not read
-                facts["answer_length"] = visit.length
+                line["answer_length"] = visit.length
         if usage is not None:
-            facts["prompt_tokens"] = usage.prompt_tokens
-            facts["answer_tokens"] = usage.completion_tokens
-        self._write(at, f"{scope['method']} {visit.path} {visit.status}", facts)
+            line["prompt_tokens"] = usage.prompt_tokens
+            line["answer_tokens"] = usage.completion_tokens
+        if visit.protocol.process_time:
+            line["http_version"] = version
+            line["client_port"] = port
+            line["request_arrived_at"] = moment(at - took)
+            self._add_gitlabs(line, visit, at)
+        self._write(line)
+
+    def _add_gitlabs(self, line: Facts, visit: Visit, at: float) -> None:
+        """The fields that GitLab's AI Gateway writes."""
+        get, asked = visit.headers.get, visit.asked
+        url, fields = _instance(visit.scope.get("scheme", "http"), *map(get, OF_THE_INSTANCE))
+        line["url"] = url + _shown(visit.scope["path"][:TEXT])
+        line.update(fields)
+        line["duration_request"] = _since(get(b"x-gitlab-rails-send-start"), at)
+        user = get(b"x-gitlab-global-user-id")
+        if user:
+            line["gitlab_global_user_id"] = _text(user[:TEXT])
+        line["enabled_feature_flags"] = _words(get(b"x-gitlab-enabled-feature-flags", b"")[:FLAGS_TEXT])
+        if visit.admitted:
+            line["auth_duration_s"] = int((visit.admitted - visit.started) * 1e6) / 1e6
+        if visit.answered:
+            line["response_start_duration_s"] = int((visit.answered - visit.started) * 1e4) / 1e4
+        if asked is not None:
+            feature = self._features.get(asked.feature, ("", ""))
+            line["meta.feature_category"], line["meta.unit_primitive"] = feature
+            if "model" in line:
+                line["model_engine"] = line["platform"]
+                line["model_name"] = line["model"]
+                line["model_output_length"] = visit.length
+            if type(asked.request) is CodeRequest:
+                line["editor_lang"] = language(asked.request.language)
+        if visit.error is not None:
+            line.update(_of_the_error(visit.error) | line)
+
+
+def _of_the_error(error: HomeportError) -> Facts:
+    """How the original names what went wrong; the text is ours and holds nobody's content."""
+    text = str(error)
+    if isinstance(error, NotAuthenticated):
+        return {"auth_error_details": text, "http_exception_details": text}
+    if isinstance(error, CallerError):
+        return {"http_exception_details": text}
+    found: dict[str, Any] = {"exception_class": type(error).__name__, "exception_message": text}
+    if isinstance(error, UpstreamRefused):
+        found |= {"model_exception_message": text, "model_exception_status_code": error.upstream_status}
+    return found
+
+
+def _category(feature: Feature) -> str:
+    return CATEGORIES.get(feature.section) or feature.section.lower().replace(" ", "_")
+
+
+@lru_cache(maxsize=256)
+def _instance(scheme: str, *values: bytes | None) -> tuple[str, Facts]:
+    """The beginning of the URL, and the fields of one instance; nobody changes them."""
+    found = zip(OF_THE_INSTANCE.values(), values, strict=True)
+    fields = {field: _text(value[:TEXT]) for field, value in found if value}
+    return f"{scheme}://{fields.pop('host', '')}", fields
+
+
+@lru_cache(maxsize=2048)
+def _text(value: bytes) -> str:
+    """A header's value without what could end a line or reach for a terminal; most come again and again."""
+    return _shown(value.decode("latin-1"))
+
+
+def _shown(text: str) -> str:
+    return text if text.isprintable() else "".join(char if char.isprintable() else "?" for char in text)
+
+
+@lru_cache(maxsize=512)
+def _words(value: bytes) -> list[str]:
+    """A list with commas; nobody changes it."""
+    return _text(value).split(",") if value else []
+
+
+def _since(sent: bytes | None, at: float) -> float:
+    """Seconds since GitLab sent the request, as the original counts them: -1 when it does not say."""
+    try:
+        return int((at - float(sent[:32])) * 1e4) / 1e4 if sent else -1
+    except (ValueError, OverflowError):
+        return -1
+
+
+@lru_cache(maxsize=512)
+def language(word: str) -> str:
+    """A language as an editor calls it, by our name for it; "other" for one that is not known."""
+    found = language_of("", word[:TEXT]) if word else None
+    return found.id if found else OTHER
+
+
+@lru_cache(maxsize=2048)
+def extension(file_name: str) -> str:
+    """What a file's name ends with, if that is an extension of a language that is known."""
+    _, dot, last = file_name[-TEXT:].rpartition(".")
+    found = language_of(f"x.{last}") if dot else None
+    return last.lower() if found and last.lower() in found.extensions else OTHER

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import aclosing
 from dataclasses import replace
 from functools import cache
@@ -14,22 +15,31 @@ from pydantic import ValidationError
 
 from homeport.access.gate import require
 from homeport.domain.errors import BadRequest, HomeportError, TooLarge, WrongMediaType, WrongMethod
+from homeport.kit.journal import masked, overhear, overheard, trace
 from homeport.protocols import Arrival, Ask, Look, method_of
 from homeport.protocols._visit import Visit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pydantic import BaseModel
 
     from homeport.access.federation import Federation
     from homeport.access.gate import Gate
     from homeport.features import Workbench
     from homeport.features._carried import Carrier
+    from homeport.kit.settings import LogContent
     from homeport.protocols import Act, Asked, WireProtocol
     from homeport.protocols._book import Book
     from homeport.protocols._visit import Receive, Scope, Send
 
 log = structlog.get_logger()
 
+VERBOSE = b"x-gitlab-enabled-instance-verbose-ai-logs"
+FLAGS = b"x-gitlab-enabled-feature-flags"
+CARRIERS = frozenset({b"authorization", b"x-api-key", b"api-key"})
+MESSAGE = 2000
+"""Characters of an unexpected error's own words."""
 DEPTH = 64
 OPENINGS = 200_000
 """Objects and arrays, those in code included: more of them than this would hold up everybody else."""
@@ -39,7 +49,7 @@ FORM = "Send a JSON object; its form is described at /docs."
 class Door:
     """What every endpoint works with; one per process."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what one process has one of)
         self,
         *,
         bench: Workbench,
@@ -47,6 +57,7 @@ class Door:
         carrier: Carrier,
         book: Book,
         body_limit: int,
+        log_content: LogContent = "never",
         federation: Federation | None = None,
     ) -> None:
         self.bench = bench
@@ -55,6 +66,7 @@ class Door:
         self.carrier = carrier
         self.book = book
         self.body_limit = body_limit
+        self.log_content = log_content
         self.stopping = False
 
 
@@ -76,8 +88,8 @@ class Endpoint:
             await visit.interrupted(error, stopping=door.stopping)
         except HomeportError as error:
             await visit.fail(error)
-        except Exception:  # the outermost edge: whatever it was, the client gets an answer and we get the line
-            log.exception("unexpected error", correlation_id=visit.id, path=self.path)
+        except Exception as error:  # noqa: BLE001 (the outermost edge: the client gets an answer and we get the line)
+            _unexpected(visit, error)
             await visit.fail(HomeportError("Something went wrong in Homeport.", "Report it with the correlation id."))
         finally:
             door.book.enter(visit)
@@ -88,10 +100,8 @@ class Endpoint:
         method = method_of(route)
         if visit.scope["method"] != method and (method, visit.scope["method"]) != ("GET", "HEAD"):
             raise WrongMethod(f"{visit.scope['method']} is not spoken at {self.path}.", f"Use {method}.", param=method)
-        caller = await door.gate.admitted(visit.scope["headers"], route.need)
-        if caller.subject:
-            visit.facts["caller"] = caller.subject
-            visit.facts["token"] = caller.token
+        visit.caller = caller = await door.gate.admitted(visit.scope["headers"], route.need)
+        visit.admitted = time.perf_counter()
         if isinstance(route, Look):
             await visit.reply(route.look(door.bench))
             return
@@ -105,7 +115,11 @@ class Endpoint:
     async def _ask(self, visit: Visit, route: Ask, asked: Asked, arrival: Arrival) -> None:
         door = self.door
         visit.facts["feature"] = asked.feature
+        visit.asked = asked
+        visit.framing = (route.streaming, asked) if asked.stream and route.streaming else None
         visit.phase = "waiting"
+        if door.log_content != "never" and (door.log_content == "always" or wants_content(arrival.headers)):
+            overhear(*credentials(arrival.headers))
         feature = door.bench.features[asked.feature]
         # where the body says which feature is meant, only now is it known what it needs
         require(arrival.caller, feature.scope)
@@ -122,6 +136,36 @@ class Endpoint:
                 await visit.stream(asked, route.streaming, chunks)
             else:
                 raise BadRequest("This endpoint does not stream.", 'Ask with "stream": false.', param="stream")
+
+
+def _unexpected(visit: Visit, error: Exception) -> None:
+    """The line for us to look into; what an error says may be a caller's text, so it is kept back."""
+    visit.facts["exception_class"] = type(error).__name__
+    secrets = overheard()
+    said = {} if secrets is None else {"exception_message": masked(str(error)[:MESSAGE], secrets)}
+    log.error(
+        "unexpected error",
+        correlation_id=visit.id,
+        path=visit.path,
+        exception_class=type(error).__name__,
+        exception_backtrace=trace(error),
+        **said,
+    )
+
+
+def wants_content(headers: list[tuple[bytes, bytes]]) -> bool:
+    """Whether GitLab's administrator asks for content in the log: by a header of its own, until 17.10 by a flag."""
+    return any(
+        (name == VERBOSE and value.strip().lower() == b"true") or (name == FLAGS and b"expanded_ai_logging" in value)
+        for name, value in headers
+    )
+
+
+def credentials(headers: list[tuple[bytes, bytes]]) -> Iterator[str]:
+    """What the caller showed to be let in, which no log may hold."""
+    for name, value in headers:
+        if name in CARRIERS:
+            yield value.decode("latin-1").rpartition(" ")[2]
 
 
 async def read_body(headers: list[tuple[bytes, bytes]], receive: Receive, limit: int) -> bytes:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
     from typing import Any
 
+    from homeport.domain.models import Caller
     from homeport.domain.streams import Chunk, Chunks, Usage
     from homeport.kit.journal import Facts
     from homeport.protocols import Streaming, WireProtocol
@@ -37,21 +38,23 @@ class Visit:
         self.protocol = protocol
         self.path = path
         self.started = time.perf_counter()
+        self.admitted = 0.0
+        self.answered = 0.0
         self.first: float | None = None
         self.status = 0
         self.phase = "admitting"
         self.finish = ""
         self.length = 0
         self.usage: Usage | None = None
-        self.broke: tuple[Streaming, Asked]
-        given = agent = ""
-        for name, value in scope["headers"]:
-            if name == b"x-request-id":
-                given = value.decode("latin-1")
-            elif name == b"user-agent":
-                agent = value.decode("latin-1")
-        self.id = accepted_id(given) if given else new_id()
-        self.facts: Facts = {"correlation_id": self.id, "user_agent": agent[:200]}
+        self.caller: Caller | None = None
+        self.asked: Asked | None = None
+        self.error: HomeportError | None = None
+        self.framing: tuple[Streaming, Asked] | None = None
+        """How the answer is streamed, once that is known."""
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        given = self.headers.get(b"x-request-id")
+        self.id = accepted_id(given.decode("latin-1")) if given else new_id()
+        self.facts: Facts = {"correlation_id": self.id}
         open_event(self.facts)
 
     def answer(self, text: str = "") -> Answer:
@@ -82,7 +85,6 @@ class Visit:
 
     async def stream(self, asked: Asked, framing: Streaming, chunks: Chunks) -> None:
         """Send each piece as it comes; the head goes with the first, so that an early failure has its own status."""
-        self.broke = (framing, asked)
         answer: Answer | None = None
         relayed = False
         send = self.send
@@ -122,8 +124,9 @@ class Visit:
             headers.append(NO_STORE)
         if length is not None:
             headers.append((b"content-length", b"%d" % length))
+        self.answered = time.perf_counter()
         if self.protocol.process_time:
-            headers.append((b"x-process-time", b"%.4f" % (time.perf_counter() - self.started)))
+            headers.append((b"x-process-time", b"%.4f" % (self.answered - self.started)))
         self.status = status
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
 
@@ -142,12 +145,11 @@ class Visit:
     async def fail(self, error: HomeportError) -> None:
         """Say what went wrong in the protocol's own way; a stream that began is broken off visibly."""
         self.facts.update(error_code=error.code, error=error.saw)
+        self.error = error
         if self.phase == "done":
             return
-        if self.status:
-            self.facts["outcome"] = "broken"
-            framing, asked = self.broke
-            await self.body(framing.failed(asked, error, self.id), last=framing.ends_cleanly)
+        if self.framing and (self.status or self.framing[0].says_early(error)):
+            await self._fail_within(error, *self.framing)
             return
         status, body = self.protocol.error(error, self.id)
         more = [(b"retry-after", b"%d" % error.retry_after_s)] if error.retry_after_s is not None else []
@@ -156,6 +158,16 @@ class Visit:
         if isinstance(error, NotAuthenticated):
             more.append((b"www-authenticate", b"Bearer"))
         await self.reply(Reply(status=status, body=body, headers=tuple(more)))
+
+    async def _fail_within(self, error: HomeportError, framing: Streaming, asked: Asked) -> None:
+        """Say it in the stream, which may not have begun."""
+        said = framing.failed(asked, error, self.id)
+        if self.status:
+            self.facts["outcome"] = "broken"
+            await self.body(said, last=framing.ends_cleanly)
+        else:
+            self.facts["outcome"] = "rejected"
+            await self.reply(Reply(body=said, content_type=framing.content_type, headers=framing.headers))
 
     async def interrupted(self, error: asyncio.CancelledError, *, stopping: bool) -> None:
         """The task was cancelled: the client left, its body came too late, or Homeport stops."""

@@ -82,13 +82,17 @@ def _request(body: CodeBody, instruction: str = "") -> CodeRequest:
 
 def completion(body: CodeBody, _arrival: Arrival) -> Asked:
     """A completion at the cursor."""
-    return Asked("code_completions", _request(body), bool(body.stream), carried=body.carried)
+    return Asked(
+        "code_completions", _request(body), bool(body.stream), carried=body.carried, reported=body.telemetry or ()
+    )
 
 
 def generation(body: CodeBody, _arrival: Arrival) -> Asked:
     """Code from an instruction: the user's own, else the text that the client sent as prompt."""
     text = body.user_instruction or (body.prompt if isinstance(body.prompt, str) else "") or ""
-    return Asked("code_generations", _request(body, text), bool(body.stream), carried=body.carried)
+    return Asked(
+        "code_generations", _request(body, text), bool(body.stream), carried=body.carried, reported=body.telemetry or ()
+    )
 
 
 def whole(_asked: Asked, answer: Answer) -> bytes:

@@ -33,6 +33,7 @@ def ready(bench: Workbench) -> Reply:
 PROTOCOL = WireProtocol(
     label="Monitoring",
     error=error,
+    process_time=True,
     routes=(
         Look(paths=("/monitoring/healthz",), need=PUBLIC, look=healthz, summary="Is the process alive?"),
         Look(paths=("/monitoring/ready",), need=PUBLIC, look=ready, summary="Can it serve?"),
