@@ -96,9 +96,9 @@ class House:
         changed = (replace(each, limits=replace(each.limits, **limits)) for each in models)
         self.snapshot = self.snapshot.with_models(*changed)
 
-    def assign(self, feature: str, assignment: Any, model: str = "") -> None:
+    def assign(self, feature: str, assignment: Any, model: str = "", *fallbacks: str) -> None:
         """Change one feature's setting."""
-        setting = FeatureSetting(feature=feature, assignment=assignment, model=model)
+        setting = FeatureSetting(feature=feature, assignment=assignment, model=model, fallbacks=fallbacks)
         self.snapshot = replace(self.snapshot, features={**self.snapshot.features, feature: setting})
 
     def admit(self, **fields: Any) -> str:

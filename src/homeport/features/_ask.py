@@ -69,6 +69,7 @@ def assigned(bench: Workbench, snapshot: Snapshot, feature: str) -> Model:
 
 
 def setting_of(bench: Workbench, snapshot: Snapshot, feature: str) -> FeatureSetting | None:
+    """A feature's own setting, or that of the feature that it inherits from."""
     setting = snapshot.features.get(feature)
     parent = bench.features[feature].inherits if feature in bench.features else ""
     if parent and (setting is None or setting.assignment in {"inherit", "unassigned"}):

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from homeport.access.gate import require
 from homeport.domain.errors import BadRequest, HomeportError, TooLarge, WrongMediaType, WrongMethod
+from homeport.features._fallbacks import serve
 from homeport.kit.journal import masked, overhear, overheard, trace
 from homeport.protocols import Arrival, Ask, Look, method_of
 from homeport.protocols._visit import Visit
@@ -118,17 +119,16 @@ class Endpoint:
         visit.asked = asked
         visit.framing = (route.streaming, asked) if asked.stream and route.streaming else None
         visit.phase = "waiting"
-        if door.log_content != "never" and (door.log_content == "always" or wants_content(arrival.headers)):
-            overhear(*credentials(arrival.headers))
-        feature = door.bench.features[asked.feature]
+        if door.log_content == "always" or wants_content(visit.headers):
+            door.listen(visit.headers)
         # where the body says which feature is meant, only now is it known what it needs
-        require(arrival.caller, feature.scope)
+        require(arrival.caller, door.bench.features[asked.feature].scope)
         for scope in asked.scopes:
             require(arrival.caller, scope)
         request = asked.request
         if asked.carried is not None and asked.carried.named:
             request = replace(request, model=door.carrier(asked.carried, arrival.caller))
-        chunks = feature.run(door.bench, request)
+        chunks = serve(door.bench, asked.feature, request)
         async with aclosing(chunks):
             if not asked.stream:
                 await visit.whole(asked, route, chunks)
