@@ -153,6 +153,25 @@ def shelf_of_providers() -> str:
     return table(("Platform", "What it reaches", "Identifier prefixes", "Continues plain text"), rows)
 
 
+def options_of_providers() -> str:
+    """What may be said of a model with `--option`, platform by platform."""
+    parts = []
+    for key, offer in discover(providers, providers.Provider).items():
+        rows = (
+            (f"`{name}`", _allowed(each), "<br>".join(map(code, each.variables)), code(each.default), each.text)
+            for name, each in offer.options.items()
+        )
+        if offer.options:
+            heads = ("Option", "May be", "Else from the environment", "Else", "What it decides")
+            parts.append(f"### {offer.label} (`{key}`)\n\n{table(heads, rows)}")
+    return "\n\n".join(parts)
+
+
+def _allowed(option: providers.Option) -> str:
+    """The values of an option; one with a form of its own is explained by its sentence."""
+    return code(*option.values) or "a text"
+
+
 def shelf_of_families() -> str:
     """How models like to be asked."""
     rows = (

@@ -128,8 +128,8 @@ def _source(model: Model) -> str:
 def _keep_inside(model: Model, region: str, url: str) -> None:
     """Credentials that are not the model's own go to AWS, or to where the operator's environment says."""
     parts = urlsplit(url)
-    own = _OWN.replace("{region}", re.escape(region))
-    if parts.scheme == "https" and parts.port in {None, 443} and re.fullmatch(own, parts.hostname or ""):
+    theirs = _OWN.replace("{region}", re.escape(region))
+    if parts.scheme == "https" and parts.port in {None, 443} and re.fullmatch(theirs, parts.hostname or ""):
         return
     if origin_of(url) in {origin_of(each) for each in endpoints() if each}:
         return
@@ -314,12 +314,13 @@ async def _sts(asking: Asking, action: str, form: Mapping[str, Any], keys: Keys 
 
 def sts_endpoint(region: str) -> str:
     """Where STS of the region is, or where the operator's environment says."""
-    return (os.environ.get("AWS_ENDPOINT_URL_STS") or f"https://sts.{region}.{suffix(region)}").rstrip("/")
+    return (os.environ.get("AWS_ENDPOINT_URL_STS") or own("sts", region)).rstrip("/")
 
 
-def suffix(region: str) -> str:
-    """The domain under which a region's services are."""
-    return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+def own(service: str, region: str) -> str:
+    """AWS's own address of a service in a region."""
+    host = f"{service}.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}"
+    return f"https://{host}"
 
 
 async def _instance(asking: Asking) -> Lease[Credentials]:

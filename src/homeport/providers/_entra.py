@@ -98,6 +98,12 @@ def _cloud(model: Model) -> tuple[str, str]:
     return _CLOUDS.get((urlsplit(model.endpoint).hostname or "").rpartition(".")[2], _PUBLIC)
 
 
+def _resource(domain: str) -> str:
+    """What tokens are asked for."""
+    host = f"cognitiveservices.{domain}"
+    return f"https://{host}"
+
+
 async def _secret(upstream: Upstream, model: Model) -> Lease[str]:
     secret = model.key.reveal() or os.environ.get("AZURE_CLIENT_SECRET", "")
     if not secret:
@@ -123,7 +129,7 @@ async def _token(upstream: Upstream, model: Model, proof: Mapping[str, str]) -> 
         raise _lacking(model, "tenant or client id", "Set the options tenant and client_id.")
     domain, login = _cloud(model)
     base = (os.environ.get("AZURE_AUTHORITY_HOST") or f"https://{login}").rstrip("/")
-    scope = f"https://cognitiveservices.{domain}/.default"
+    scope = f"{_resource(domain)}/.default"
     form = {"grant_type": "client_credentials", "client_id": client, "scope": scope, **proof}
     kind = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
     call = _call(f"{base}/{tenant}/oauth2/v2.0/token", kind, urlencode(form).encode())
@@ -133,7 +139,7 @@ async def _token(upstream: Upstream, model: Model, proof: Mapping[str, str]) -> 
 async def _managed(upstream: Upstream, model: Model) -> Lease[str]:
     """From App Service and the like where the platform says so, else from the virtual machine's metadata service."""
     client = option(OPTIONS, "client_id", model)
-    query = {"resource": f"https://cognitiveservices.{_cloud(model)[0]}"} | ({"client_id": client} if client else {})
+    query = {"resource": _resource(_cloud(model)[0])} | ({"client_id": client} if client else {})
     own, header = os.environ.get("IDENTITY_ENDPOINT", ""), os.environ.get("IDENTITY_HEADER", "")
     if own and header:
         url, sent = f"{own}?{urlencode({'api-version': '2019-08-01', **query})}", {"X-IDENTITY-HEADER": header}

@@ -121,7 +121,7 @@ def _region(model: Model) -> str:
 
 def _endpoint(model: Model, region: str) -> str:
     """What was registered, else what the operator's environment says, else AWS's own."""
-    known = (model.endpoint, *_aws.endpoints(), f"https://bedrock-runtime.{region}.{_aws.suffix(region)}")
+    known = (model.endpoint, *_aws.endpoints(), _aws.own("bedrock-runtime", region))
     return next(each for each in known if each).rstrip("/")
 
 
@@ -328,9 +328,8 @@ def _unlisted(model: Model, error: UpstreamRefused) -> UpstreamError:
 
 async def _listed(upstream: Upstream, model: Model, path: str, name: str) -> Sequence[Mapping[str, Any]]:
     region = _region(model)
-    own = f"https://bedrock-runtime.{region}.{_aws.suffix(region)}"
     endpoint = _endpoint(model, region)
-    base = endpoint.replace("bedrock-runtime", "bedrock", 1) if endpoint == own else endpoint
+    base = _aws.own("bedrock", region) if endpoint == _aws.own("bedrock-runtime", region) else endpoint
     call = await _aws.signed(upstream, model, region, _wire.call(model, base + path, {}, method="GET"))
     body = await _wire.document(upstream, model, call, _refused, expected=EXPECTED)
     found = body.get(name)
