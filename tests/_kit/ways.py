@@ -30,6 +30,8 @@ class Way:
     streams: tuple[bool, ...] = (False, True)
     relay: bool = False
     """The model server's bytes are passed on."""
+    prompt: bool = False
+    """A prompt by its id: an empty object asks it too, and an answer without text is an error."""
 
     @property
     def plain(self) -> dict[str, Any]:
@@ -42,9 +44,14 @@ class Way:
         return self.body(self.streams[-1])
 
     @property
+    def logged(self) -> str:
+        """The path as logs name it."""
+        return "/v1/prompts/{prompt_id}" if self.prompt else self.path
+
+    @property
     def gitlab(self) -> bool:
         """Whether errors are in GitLab's format."""
-        return self.path.startswith(("/v2/", "/v3/", "/v4/"))
+        return self.path.startswith(("/v1/prompts/", "/v2/", "/v3/", "/v4/"))
 
 
 def _code(stream: bool) -> dict[str, Any]:  # noqa: FBT001 (the one thing that differs)
@@ -115,6 +122,13 @@ WAYS = (
         style="lines",
         streams=(True,),
     ),
+    Way(
+        name="gitlab prompt",
+        path="/v1/prompts/chat/explain_code",
+        body=lambda stream: {"inputs": {"selected_text": BEFORE, "input": "Explain."}, "stream": stream},
+        style="raw",
+        prompt=True,
+    ),
 )
 ASKED = [(way, stream) for way in WAYS for stream in way.streams]
 STREAMED = [way for way in WAYS if True in way.streams]
@@ -174,7 +188,8 @@ def text_of(way: Way, answer: Answer, *, stream: bool) -> str:
     """The text of an answer."""
     if stream:
         return streamed_text(way, answer.body)
-    return "".join(_choice_text(choice) for choice in answer.json["choices"])
+    document = answer.json
+    return document if isinstance(document, str) else "".join(_choice_text(each) for each in document["choices"])
 
 
 def ended(way: Way, answer: Answer) -> bool:
