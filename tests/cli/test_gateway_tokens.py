@@ -1,0 +1,172 @@
+"""`homeport gateway` as an administrator starts it in place of GitLab's: the same variables, a real process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import issuer as gitlab
+import pytest
+from commands import homeport
+from house import asking, eventually
+from issuer import Issuer
+from script import ModelServer
+from wire import line
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from wire import Answer
+
+PROGRAM = Path(sys.executable).with_name("homeport")
+LIMIT_S = 60
+BODY = {"current_file": {"file_name": "a.py", "content_above_cursor": "def a():\n", "content_below_cursor": ""}}
+
+
+class Gateway:
+    """A running process."""
+
+    def __init__(self, process: asyncio.subprocess.Process, port: int, errors: Path) -> None:
+        self.process = process
+        self.port = port
+        self.errors = errors
+
+    async def ask(self, method: str, path: str, token: str, body: Any = None, **headers: str) -> Answer:
+        """One request."""
+        async with line(self.port) as wire:
+            await wire.send(asking(method, path, body, gitlab.headers(**headers), token))
+            return await wire.answer()
+
+    @property
+    def said(self) -> str:
+        """Its standard error."""
+        return self.errors.read_text()
+
+
+@contextlib.asynccontextmanager
+async def started(folder: Path, **environment: str) -> AsyncIterator[Gateway]:
+    """A gateway that serves until the block ends."""
+    errors = folder / "stderr.txt"
+    with errors.open("w") as out:
+        process = await asyncio.create_subprocess_exec(
+            PROGRAM,
+            *("gateway", "--host", "127.0.0.1", "--port", "0", "--json"),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=out,
+            env={"HOMEPORT_METRICS_PORT": "-1", "HOMEPORT_DATA_DIR": str(folder / "data"), **environment},
+            cwd=folder,
+        )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(LIMIT_S):
+            said = await process.stdout.readline()
+        assert said, errors.read_text()
+        yield Gateway(process, int(json.loads(said)["url"].rpartition(":")[2]), errors)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(LIMIT_S):
+            assert await process.wait() == 0
+
+
+async def test_with_the_variables_of_the_original(tmp_path: Path) -> None:
+    async with Issuer("/gitlab").listening() as server, ModelServer().listening() as models:
+        variables = {
+            "AIGW_GITLAB_URL": f"{server.url}/",
+            "AIGW_GITLAB_API_URL": "http://127.0.0.1:1/api/v4/",
+            "AIGW_SELF_SIGNED_JWT__SIGNING_KEY": gitlab.pem(gitlab.rsa_key("own")),
+            "AIGW_SELF_SIGNED_JWT__VALIDATION_KEY": gitlab.pem(gitlab.rsa_key("second")).replace("\n", "\\n"),
+            "AIGW_CUSTOM_MODELS__ENABLED": "true",
+            "HOMEPORT_DEFAULT_ENDPOINT": models.url,
+            "HOMEPORT_DEFAULT_IDENTIFIER": "custom_openai/default",
+        }
+        async with started(tmp_path, **variables) as gateway:
+            carried = {"model_provider": "litellm", "model_name": "codestral", "model_endpoint": models.url}
+            answer = await gateway.ask("POST", "/v2/code/completions", server.token(), BODY | carried)
+            assert answer.status == 200, answer.body
+            assert answer.json["choices"]
+
+            minted = await gateway.ask("POST", "/v1/code/user_access_token", server.token())
+            assert minted.status == 200, minted.body
+            direct = await gateway.ask("POST", "/v2/code/completions", minted.json["token"], BODY)
+            assert direct.status == 200, direct.body
+            assert models.heard[-1].json["model"] == "default"
+
+            told = await gateway.ask("GET", "/monitoring/issuers", server.token())
+            (state,) = told.json["issuers"]
+            assert (state["url"], state["key_ids"], state["problem"]) == (server.url, ["k1", "e1"], "")
+            assert (await gateway.ask("GET", "/monitoring/ready", "")).json == {"status": "ok"}
+            assert (await gateway.ask("POST", "/v2/code/completions", server.token(aud="x"), BODY)).status == 401
+        assert "Nobody can authenticate" not in gateway.said
+        assert "warning:" not in gateway.said
+        assert "PRIVATE KEY" not in gateway.said
+        assert [peer.target for peer in server.heard] == [
+            "/gitlab/.well-known/openid-configuration",
+            "/gitlab/oauth/discovery/keys",
+        ]
+
+
+async def test_ready_says_that_keys_are_missing(tmp_path: Path) -> None:
+    async with Issuer().listening() as server:
+        await server.stop()
+        async with started(tmp_path, AIGW_GITLAB_URL=server.url) as gateway:
+            await eventually(lambda: "not fetched" in gateway.said)
+            ready = await gateway.ask("GET", "/monitoring/ready", "")
+            assert ready.status == 200
+            assert ready.json["status"] == "degraded"
+            assert server.url not in ready.body.decode()
+            assert (await gateway.ask("GET", "/monitoring/healthz", "")).json["status"] == "ok"
+        assert "refuses connections" in gateway.said
+
+
+@pytest.mark.parametrize(
+    ("variable", "words"),
+    [
+        ("AIGW_AUTH__BYPASS_EXTERNAL", "everyone who reaches this port has every right"),
+        ("AIGW_AUTH__BYPASS_EXTERNAL_WITH_HEADER", "everyone who sends `Bypass-Auth: true` has every right"),
+        ("AIGW_AUTH__BYPASS_JWT_SIGNATURE", "everyone can write a token that is accepted"),
+    ],
+)
+async def test_a_switch_that_is_off_is_warned_of_and_works(tmp_path: Path, variable: str, words: str) -> None:
+    forged = f"{gitlab.b64({'alg': 'RS256'})}.{gitlab.b64(gitlab.claims('https://anybody.test'))}.AAAA"
+    async with started(tmp_path, **{variable: "true"}) as gateway:
+        answer = await gateway.ask("GET", "/v1/models", forged, Bypass_Auth="true")
+        assert answer.status == 200
+    assert words in gateway.said
+    assert variable in gateway.said
+    assert "Nobody can authenticate" not in gateway.said
+    # once when it started, once when it was used
+    assert gateway.said.count("switched off") + gateway.said.count("not checked") >= 2
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "gitlab.test",
+        "ftp://gitlab.test",
+        "https://",
+        "https://user:password@gitlab.test",
+        "https://gitlab.test/?a=b",
+        "a b",
+    ],
+)
+@pytest.mark.parametrize("variable", ["AIGW_GITLAB_URL", "AIGW_CUSTOMER_PORTAL_URL"])
+def test_an_address_that_is_none(tmp_path: Path, variable: str, wrong: str) -> None:
+    ran = homeport("gateway", HOMEPORT_DATA_DIR=str(tmp_path), **{variable: wrong})
+    assert ran.code == 2
+    assert variable in ran.err
+    assert "http(s) URL" in ran.err
+
+
+def test_a_key_that_is_none_is_named_and_not_shown(tmp_path: Path) -> None:
+    variables = {"HOMEPORT_METRICS_PORT": "-1", "HOMEPORT_DATA_DIR": str(tmp_path)}
+    for name in ("AIGW_SELF_SIGNED_JWT__SIGNING_KEY", "AIGW_SELF_SIGNED_JWT__VALIDATION_KEY"):
+        for text in ("not-a-key-at-all", "-----BEGIN PRIVATE KEY-----\nnot-a-key-at-all\n-----END PRIVATE KEY-----"):
+            shown = homeport("config", "show", **variables, **{name: text})
+            assert shown.code == 0
+            assert "***" in shown.out
+            assert "not-a-key" not in shown.out + shown.err
