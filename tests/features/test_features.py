@@ -114,6 +114,18 @@ def test_settings_that_name_no_model() -> None:
         choose(bench(a_model(), chat="disabled"), "chat")
 
 
+@pytest.mark.parametrize("feature", FEATURES)
+def test_the_advice_names_a_feature_that_can_be_set(feature: str) -> None:
+    """`homeport features set` takes those that are listed."""
+    off, parent = replace(a_model(), enabled=False), FEATURES[feature].inherits or feature
+    for at in (bench(a_model()), bench(off, **{parent: "m"})):
+        with pytest.raises(FeatureUnassigned) as refusal:
+            choose(at, feature)
+        advised = refusal.value.fix.partition("homeport features set ")[2].partition(" MODEL")[0]
+        assert FEATURES[advised].listed
+        assert choose(bench(a_model(), **{advised: "m"}), feature).name == "m"
+
+
 def test_what_inherits_follows_its_parent() -> None:
     parents = {name: feature.inherits for name, feature in FEATURES.items() if feature.inherits}
     assert parents["text_completions"] == "code_completions"

@@ -55,7 +55,7 @@ def assigned(bench: Workbench, snapshot: Snapshot, feature: str) -> Model:
     if setting is None or setting.assignment == "unassigned":
         raise FeatureUnassigned(
             f"No model serves {feature!r} yet.",
-            f"An administrator assigns one: `homeport features set {feature} MODEL`.",
+            f"An administrator assigns one: `homeport features set {settable(bench, feature)} MODEL`.",
         )
     if setting.assignment == "disabled":
         raise FeatureDisabled(f"An administrator switched {feature!r} off.")
@@ -63,9 +63,15 @@ def assigned(bench: Workbench, snapshot: Snapshot, feature: str) -> Model:
     if model is None or not model.enabled:
         raise FeatureUnassigned(
             f"The model {setting.model!r} that serves {feature!r} is disabled or gone.",
-            f"An administrator assigns another: `homeport features set {feature} MODEL`.",
+            f"An administrator assigns another: `homeport features set {settable(bench, feature)} MODEL`.",
         )
     return model
+
+
+def settable(bench: Workbench, feature: str) -> str:
+    """The feature whose setting decides: one that is not listed only inherits."""
+    offer = bench.features.get(feature)
+    return feature if offer is None or offer.listed or not offer.inherits else settable(bench, offer.inherits)
 
 
 def setting_of(bench: Workbench, snapshot: Snapshot, feature: str) -> FeatureSetting | None:
