@@ -21,7 +21,7 @@ from homeport.protocols import Arrival, Ask, Look, method_of
 from homeport.protocols._visit import Visit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping
 
     from pydantic import BaseModel
 
@@ -69,6 +69,18 @@ class Door:
         self.body_limit = body_limit
         self.log_content = log_content
         self.stopping = False
+        self._told = False
+
+    def listen(self, headers: Mapping[bytes, bytes]) -> None:
+        """Have the current request's content logged, if the operator allows it; else say once who could."""
+        if self.log_content != "never":
+            overhear(*(value.decode("latin-1").rpartition(" ")[2] for name in CARRIERS if (value := headers.get(name))))
+        elif not self._told:
+            self._told = True
+            log.warning(
+                "GitLab asks that prompts and answers be logged, which this gateway does not do",
+                fix="Set HOMEPORT_LOG_CONTENT=header to let GitLab's administrator decide, or leave it as it is.",
+            )
 
 
 class Endpoint:
@@ -153,19 +165,9 @@ def _unexpected(visit: Visit, error: Exception) -> None:
     )
 
 
-def wants_content(headers: list[tuple[bytes, bytes]]) -> bool:
+def wants_content(headers: Mapping[bytes, bytes]) -> bool:
     """Whether GitLab's administrator asks for content in the log: by a header of its own, until 17.10 by a flag."""
-    return any(
-        (name == VERBOSE and value.strip().lower() == b"true") or (name == FLAGS and b"expanded_ai_logging" in value)
-        for name, value in headers
-    )
-
-
-def credentials(headers: list[tuple[bytes, bytes]]) -> Iterator[str]:
-    """What the caller showed to be let in, which no log may hold."""
-    for name, value in headers:
-        if name in CARRIERS:
-            yield value.decode("latin-1").rpartition(" ")[2]
+    return headers.get(VERBOSE, b"").lower() == b"true" or b"expanded_ai_logging" in headers.get(FLAGS, b"")
 
 
 async def read_body(headers: list[tuple[bytes, bytes]], receive: Receive, limit: int) -> bytes:
