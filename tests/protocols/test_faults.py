@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     Play = Callable[[Peer], Awaitable[None]]
 
+LINES = "application/x-ndjson; charset=utf-8"
 CANARY = "canary-in-the-words-of-the-model-server"
 STATUS = {
     "upstream_unreachable": 502,
@@ -118,15 +119,13 @@ async def everyone(house: House, ways: list[tuple[Way, bool]]) -> list[tuple[Way
 
 def check_early(way: Way, answer: Answer, code: str) -> None:
     """A failure before the first byte has a status and a document."""
-    status = STATUS[code]
-    if way.gitlab:
-        status = 429 if code == "upstream_overloaded" else 421
+    status = way.status(STATUS[code], 429 if code == "upstream_overloaded" else 421)
     assert (answer.status, answer.whole) == (status, True), way.name
     text = error_text(way, answer)
     assert "-model'" in text
     assert str(answer.header("x-request-id")) in text
     assert CANARY not in answer.body.decode()
-    assert answer.header("content-type") == "application/json"
+    assert answer.header("content-type") == (LINES if way.style == "lines" else "application/json")
     if not way.gitlab:
         assert answer.json["error"]["code"] == code
 
@@ -166,8 +165,8 @@ async def test_retry_after(house: House, sent: str, passed: str | None) -> None:
 
     house.models.play = play
     for way, _, answer in await everyone(house, ASKED):
-        assert answer.header("retry-after") == passed
-        assert answer.status == (429 if way.gitlab else 503)
+        assert answer.header("retry-after") == (None if way.style == "lines" else passed)
+        assert answer.status == way.status(503, 429)
 
 
 @pytest.mark.parametrize(
@@ -270,7 +269,7 @@ def check_late(way: Way, answer: Answer, code: str) -> None:
     assert streamed_text(way, answer.body) == "one"
     if way.style == "lines":
         last = lines(answer.body)[-1]
-        assert (last["type"], last["data"]["retryable"]) == ("error", True)
+        assert (last["type"], last["data"]["retryable"]) == ("error", code != "upstream_timeout")
         assert str(answer.header("x-request-id")) in last["data"]["message"]
         return
     assert not ended(way, answer)
@@ -382,7 +381,7 @@ async def test_event_without_a_text(house: House) -> None:
 
     house.models.play = play
     for way, _, answer in await everyone(house, [(way, True) for way in STREAMED]):
-        chat = way.style == "lines" or "generation" in way.name
+        chat = way.style == "lines" or way.prompt or "generation" in way.name
         if way.relay:
             assert answer.body.endswith(bad + DONE)
         elif chat:
