@@ -293,6 +293,24 @@ async def test_newer_models_take_no_temperature(claude: ModelServer, ask: Ask) -
     assert len(claude.heard) == 3
 
 
+async def test_an_answer_that_was_begun(claude: ModelServer, ask: Ask) -> None:
+    """Older models go on from there; newer ones refuse, and are asked without it."""
+    begun = replace(CHAT, messages=(*CHAT.messages, Message(role="assistant", content="Sure: \n")))
+    await ask(begun)
+    assert claude.heard[0].json["messages"][-1] == {"role": "assistant", "content": [{"type": "text", "text": "Sure:"}]}
+
+    async def play(peer: Peer) -> None:
+        if peer.json["messages"][-1]["role"] == "assistant":
+            error = {"type": "x", "message": "This model does not support assistant message prefill."}
+            await peer.document({"type": "error", "error": error}, 400)
+        else:
+            await peer.document(answer())
+
+    claude.play = play
+    assert (await ask(begun))[0].text == "one + two"
+    assert claude.heard[-1].json["messages"][-1]["role"] == "user"
+
+
 TOOLS = [{"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}]
 CALL = {"id": "t1", "type": "function", "function": {"name": "add", "arguments": '{"a":1}'}}
 WITH_TOOLS = Prompt(

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 OPTIONS: Mapping[str, Option] = {
     "region": Option(
         text="The AWS region that is asked.",
-        form=r"[a-z]{2,3}(-[a-z]+){1,3}-[0-9]{1,2}",
+        form=r"[a-z]{2,4}(-[a-z]+){1,3}-[0-9]{1,2}",
         variables=("AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION"),
         needed=True,
     ),
@@ -79,7 +79,7 @@ _KEY = re.compile(rf"{_KEYS.pattern}|ABSK\S+|bedrock-api-key-\S+")
 """Keys that are AWS's beyond doubt: for signing, and long and short Bedrock API keys."""
 _OWN = (
     r"(?:vpce-[a-z0-9-]+\.)?bedrock(?:-runtime)?(?:-fips)?\.{region}\."
-    r"(?:vpce\.)?(?:amazonaws\.com(?:\.cn)?|api\.aws)"
+    r"(?:vpce\.)?(?:amazonaws\.(?:com|com\.cn|eu)|api\.aws)"
 )
 
 
@@ -319,7 +319,8 @@ def sts_endpoint(region: str) -> str:
 
 def own(service: str, region: str) -> str:
     """AWS's own address of a service in a region."""
-    host = f"{service}.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}"
+    domain = {"cn": "amazonaws.com.cn", "eusc": "amazonaws.eu"}.get(region.partition("-")[0], "amazonaws.com")
+    host = f"{service}.{region}.{domain}"
     return f"https://{host}"
 
 

@@ -83,8 +83,11 @@ class Conversation(NamedTuple):
     """auto, any, none, or the name of the one tool that must be used after a colon."""
 
 
-def conversation(prompt: Prompt, platform: str) -> Conversation:
-    """The prompt as such platforms take it; raises BadRequest for what they cannot."""
+def conversation(prompt: Prompt, platform: str, unwanted: frozenset[str] = frozenset()) -> Conversation:
+    """The prompt as such platforms take it; raises BadRequest for what they cannot.
+
+    With "prefill" among what is `unwanted`, an answer that was begun for the model is left out.
+    """
     _refuse(prompt.extra, platform)
     if prompt.kind == "text":
         return Conversation("", [Turn("user", [Text(prompt.text)])], [], "auto")
@@ -101,8 +104,19 @@ def conversation(prompt: Prompt, platform: str) -> Conversation:
         turns.pop(0)
     if not turns or turns[0].role == "assistant":
         raise BadRequest("The conversation holds nothing that a user says.", "Add a user message.", param="messages")
+    if turns[-1].role == "assistant":
+        _begin(turns, wanted="prefill" not in unwanted)
     choice = _choice(prompt.extra.get("tool_choice"))
     return Conversation("\n\n".join(system), turns, [] if choice == "none" else _tools(prompt.extra), choice)
+
+
+def _begin(turns: list[Turn], *, wanted: bool) -> None:
+    """The beginning of the answer: not every model takes one, and none takes white space at its end."""
+    last = turns[-1].parts[-1]
+    if not wanted:
+        turns.pop()
+    elif isinstance(last, Text):
+        turns[-1].parts[-1] = Text(last.text.rstrip())
 
 
 def _refuse(extra: Mapping[str, Any], platform: str) -> None:

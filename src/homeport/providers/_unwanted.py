@@ -32,6 +32,7 @@ _SPELLINGS = {
     "system": (b"system messages", b"system message"),
     "stream_options": (b"stream_options",),
     "stream": (b"streaming",),
+    "prefill": (b"prefill",),
 }
 _REFUSALS = (
     b"support",  # not supported, unsupported, doesn't support

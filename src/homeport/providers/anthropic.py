@@ -91,7 +91,7 @@ def _headers(model: Model) -> dict[str, str]:
 
 
 def _body(model: Model, prompt: Prompt) -> bytes:
-    said = conversation(prompt, "anthropic")
+    said = conversation(prompt, "anthropic", _unwanted.of(model))
     turns = [{"role": turn.role, "content": [_part(part) for part in turn.parts]} for turn in said.turns]
     body: dict[str, Any] = {
         "model": model.identifier or model.name,

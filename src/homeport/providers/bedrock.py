@@ -127,7 +127,7 @@ def _endpoint(model: Model, region: str) -> str:
 
 def _body(model: Model, prompt: Prompt) -> bytes:
     unwanted = _unwanted.of(model)
-    said = conversation(prompt, "bedrock")
+    said = conversation(prompt, "bedrock", unwanted)
     turns = [{"role": turn.role, "content": [_part(part) for part in turn.parts]} for turn in said.turns]
     body: dict[str, Any] = {"messages": turns, "inferenceConfig": _sampling(prompt, unwanted)}
     if said.system and "system" in unwanted:
