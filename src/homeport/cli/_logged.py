@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
+
+import structlog
 
 from homeport import app
 from homeport.cli._output import warn
+from homeport.kit.environment import unheeded
 from homeport.kit.logs import Logs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Mapping
 
     from homeport.kit.settings import Settings
+
+log = structlog.get_logger()
 
 
 def logged(settings: Settings, main: Callable[[Logs], Coroutine[Any, Any, None]]) -> None:
     """Run a server with its logs."""
     logs = Logs(level=settings.log_level, as_json=settings.log_json, file=settings.log_file)
     logs.install()
+    _say_what_is_logged(settings)
+    _say_what_has_no_effect(os.environ)
     try:
         app.run(main(logs))
     finally:
@@ -43,3 +51,19 @@ def warn_of_bypass(settings: Settings) -> None:
             "(HOMEPORT_AUTH_BYPASS_SIGNATURE or AIGW_AUTH__BYPASS_JWT_SIGNATURE): "
             "everyone can write a token that is accepted."
         )
+
+
+def _say_what_is_logged(settings: Settings) -> None:
+    """On every start, so that nobody forgets it."""
+    if settings.log_content == "always":
+        log.warning(
+            "prompts and answers are logged",
+            by="HOMEPORT_LOG_CONTENT=always or AIGW_LOGGING__ENABLE_REQUEST_LOGGING",
+        )
+
+
+def _say_what_has_no_effect(environ: Mapping[str, str]) -> None:
+    """Whoever comes from GitLab's AI Gateway brings its variables along; those that do nothing are named once."""
+    found = unheeded(environ)
+    if found:
+        log.warning("variables that have no effect here", variables=found, see="docs/operate/environment.md")
