@@ -154,6 +154,8 @@ async def test_nobody_listens(server: GitLab, upstream: HttpUpstream) -> None:
         b'{"issuer": "https://gitlab.test", "jwks_uri": "/keys"}',
         b'{"issuer": "https://gitlab.test", "jwks_uri": "file:///etc/passwd"}',
         b'{"issuer": "https://gitlab.test", "jwks_uri": 7}',
+        b'{"issuer": "https://gitlab.test", "jwks_uri": "http://["}',
+        b'{"issuer": "http://gitlab.test:99999", "jwks_uri": "https://gitlab.test/keys"}',
     ],
 )
 async def test_a_discovery_that_says_nothing_useful(server: GitLab, upstream: HttpUpstream, said: bytes) -> None:
@@ -220,6 +222,20 @@ async def test_nothing_bad_is_kept(server: GitLab, upstream: HttpUpstream, mood:
         server.mood = "well"
         await eventually(lambda: found.current)
         assert not found.trouble
+
+
+async def test_a_mistake_of_ours_does_not_end_the_fetching(
+    server: GitLab, upstream: HttpUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    real = issuers.fetch
+    monkeypatch.setattr(issuers, "fetch", broken)
+    async with following(Issuer(server.url, upstream, QUICK)) as found:
+        await eventually(lambda: "unexpected" in found.members[0].problem)
+        monkeypatch.setattr(issuers, "fetch", real)
+        await eventually(lambda: found.current)
 
 
 async def test_down_at_the_start_and_up_later(server: GitLab, upstream: HttpUpstream) -> None:

@@ -111,6 +111,13 @@ def test_a_gitlab_of_17_4_may_complete_and_generate(place: Place) -> None:
     assert "GitLab Duo" in refusal.value.fix
 
 
+def test_nobody_elses_signature_makes_an_administrator(place: Place) -> None:
+    text = token(scopes=["complete_code", "admin", "read_models"])
+    assert place.admit(text).scopes == {"complete_code"}
+    with pytest.raises(NotAllowed, match="lacks the scope admin"):
+        place.admit(text, Need("admin"))
+
+
 @pytest.mark.parametrize("header", [{"typ": "jwt"}, {"typ": "JWT"}, {}])
 def test_the_type_may_be_missing(place: Place, header: dict[str, str]) -> None:
     assert place.admit(signed(rsa_key(), {"kid": "k1", **header}, gitlab.claims(URL))).kind == "instance"

@@ -68,6 +68,9 @@ SCOPES: dict[str, str] = {
 }
 """Every scope we know; the names are those of GitLab's tokens where it has one."""
 
+OWN = frozenset({"read_models", "admin"})
+"""Those that only tokens of our own can have: nobody else's signature makes an administrator."""
+
 COMMON = ("complete_code", "generate_code", "duo_chat", "read_models", "admin")
 """Those that a person who makes a token is asked about."""
 

@@ -82,9 +82,16 @@ def _discovered(url: str, document: bytes) -> tuple[str, str]:
         issuer, keys_at = said["issuer"], said["jwks_uri"]
     except (orjson.JSONDecodeError, KeyError, TypeError):
         raise Unusable(f"{url}{_PATH} is not a discovery document with issuer and jwks_uri") from None
-    if not all(isinstance(each, str) and len(each) <= NAME and origin_of(each) for each in (issuer, keys_at)):
+    if not (_is_address(issuer) and _is_address(keys_at)):
         raise Unusable(f"{url}{_PATH} names an issuer or a jwks_uri that is not an http(s) URL")
     return issuer, _beside(url, keys_at)
+
+
+def _is_address(text: Any) -> bool:  # noqa: ANN401 (whatever the issuer wrote)
+    try:
+        return isinstance(text, str) and len(text) <= NAME and bool(origin_of(text))
+    except ValueError:
+        return False
 
 
 def _beside(url: str, keys_at: str) -> str:

@@ -123,6 +123,9 @@ class Issuer:
             self._take(await fetch(self._upstream, self.url))
         except Unusable as error:
             self._endure(str(error))
+        except Exception:  # the outermost edge: whatever it was, keys must be asked for again
+            log.exception("unexpected error while keys were fetched", url=self.url)
+            self._endure("something unexpected happened; the log has more")
         finally:
             self._fetching = False
             self._wanted.clear()

@@ -151,7 +151,7 @@ def _text(claims: dict[str, Any], name: str, *, needed: bool = True) -> str:
     if value is None and not needed:
         return ""
     if not isinstance(value, str) or len(value) > TEXT or (needed and not value):
-        raise Refused(f"Its {name} is not a {'short text' if value else 'text'}.")
+        raise Refused(f"Its {name} is {'missing or ' if needed else ''}not a short text.")
     return value
 
 

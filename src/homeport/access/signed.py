@@ -13,7 +13,7 @@ import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from homeport.access import jwt, widen
+from homeport.access import OWN, jwt, widen
 from homeport.access.alarm import Alarm
 from homeport.access.gate import KeysNeeded
 from homeport.domain.errors import NotAuthenticated
@@ -146,7 +146,7 @@ class SignedVerifier:
 
 @lru_cache(maxsize=256)
 def _widened(scopes: tuple[str, ...]) -> frozenset[str]:
-    return widen(frozenset(scopes))
+    return widen(frozenset(scopes)) - OWN
 
 
 def _compare(expected: Mapping[bytes, bytes], headers: Collection[tuple[bytes, bytes]]) -> None:

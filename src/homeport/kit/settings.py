@@ -249,8 +249,9 @@ class Settings(BaseSettings):
     def _issuer(cls, value: str) -> str:
         """An http(s) URL with nothing behind its path; the slash at its end is no part of it."""
         parts = urlsplit(value)
-        odd = parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment
-        if value and (odd or "@" in parts.netloc or not value.isprintable() or " " in value):
+        odd = parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0
+        more = parts.query or parts.fragment or "@" in parts.netloc or " " in value or not value.isprintable()
+        if value and (odd or more):
             raise ValueError("write an http(s) URL such as http://gitlab.internal, with its path if it has one")
         return value.rstrip("/")
 
