@@ -4,6 +4,7 @@
     finish: length              optional: why the model stopped
     stop: \n\n                  optional: a stop of the caller
     kind: generation            optional: a generation instead of a completion
+    names: a.py, lib/b.py       optional: of the file, and of those beside it in the prompt
     -----
     what stands before the cursor
     -----
@@ -43,7 +44,8 @@ class Case:
         kind = GenerationCleaner if self.head.get("kind") == "generation" else Cleaner
         stop = self.head.get("stop", "").encode().decode("unicode_escape")
         language = language_of("", self.head.get("language", ""))
-        return kind(self.before, self.after, stops=(stop,) if stop else (), language=language)
+        names = tuple(filter(None, self.head.get("names", "").split(", ")))
+        return kind(self.before, self.after, stops=(stop,) if stop else (), language=language, names=names)
 
 
 def read(file: Path) -> Case:
@@ -69,5 +71,5 @@ def test_what_is_kept(file: Path) -> None:
 
 
 def test_there_are_many_cases() -> None:
-    assert len(FILES) >= 60
+    assert len(FILES) >= 170
     assert len({read(file).head.get("language") for file in FILES}) >= 12

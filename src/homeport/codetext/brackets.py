@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 REACH = 3000
 """Characters on each side of the cursor that are looked at."""
 CLOSERS = ")]}"
+_TAGS = re.compile(r"<(/?)([A-Za-z][\w:.-]*)[^<>]*?(/?)>")
+_VOID = frozenset(
+    ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr")
+)
+_BRACKETS = re.compile(r"[()\[\]{}]")
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 
 
@@ -37,6 +42,42 @@ def _tokens(language: Language) -> re.Pattern[str]:
     parts += [rf"(?P<bad>[{left_over}])"] if left_over else []
     parts += [r"(?P<open>[(\[{])", r"(?P<close>[)\]}])", r"\n(?P<line>(?=[ \t]*\S))"]
     return re.compile("|".join(parts))
+
+
+def fits_better(cursor: Cursor, shorter: str, longer: str) -> bool | None:
+    """Whether the shorter of two answers fits and the longer does not; None when that cannot be told.
+
+    Looked at is the statement as its language writes it, then the line alone, as if it were prose:
+    the cursor may stand in a comment, or the code around it may not fit together whatever comes.
+    At last the tags of the line.
+    """
+    for check in (fits, _pairs_up, _tags_pair_up) if "</" in cursor.rest else (fits, _pairs_up):
+        short, long = check(cursor, shorter), check(cursor, longer)
+        if short != long:
+            return short
+    return None
+
+
+def _pairs_up(cursor: Cursor, answer: str) -> bool:
+    """Whether every bracket of the cursor's line has its partner there, strings and comments included."""
+    stack: list[str] = []
+    for bracket in _BRACKETS.findall(f"{cursor.line}{answer}{cursor.rest}"[-REACH:]):
+        if bracket not in _PAIRS:
+            stack.append(bracket)
+        elif not stack or stack.pop() != _PAIRS[bracket]:
+            return False
+    return not stack
+
+
+def _tags_pair_up(cursor: Cursor, answer: str) -> bool:
+    """Whether every tag of the cursor's line has its partner there."""
+    stack: list[str] = []
+    for closing, name, alone in _TAGS.findall(f"{cursor.line}{answer}{cursor.rest}"[-REACH:]):
+        if not closing and not alone and name.lower() not in _VOID:
+            stack.append(name)
+        elif closing and (not stack or stack.pop() != name):
+            return False
+    return not stack
 
 
 def fits(cursor: Cursor, answer: str) -> bool:

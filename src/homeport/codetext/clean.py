@@ -4,14 +4,19 @@ An answer passes through stages, each of which takes text and gives what surely 
 looks at how the text was cut into pieces, so any chunking of an answer gives the same whole.
 
 stage      takes away                                  holds back at most
-sentinels  a stop or a sentinel and all behind it      what may be one: the longest has 21 characters
+plain      carriage returns ahead of line feeds        one carriage return
+preface    thoughts, marks of a prompt's layout        white space and what may be a mark, at the start
+sentinels  a stop or a sentinel and all behind it      what may be one: the longest has 25 characters
 fences     fences, a sentence ahead, all behind        400 characters that read like a sentence
+heading    a first line that only names the file       that line, while it may be one
 echo       the code that ends at the cursor, repeated  the beginning, while it agrees with that code
-lines      all from the code below or a loop on;       each line after the first visible one until it
-           a last line cut short                       is complete; lines that look like either
-overlap    the rest of the cursor's line, repeated     an ending that agrees with that rest
+lines      all from the code below, from a heading or  each line after the first visible one until it
+           from a loop on; a last line cut short       is complete; lines that look like either
+overlap    what follows on the line, repeated          an ending that agrees with what follows
+remarks    an answer of comments only                  comments at the start, on a line of their own
 
-An answer is never made longer, and code that belongs at the cursor stays as it is.
+Code that belongs at the cursor stays as it is. An answer is never made longer, but for carriage
+returns: what is kept has the line ends of the file.
 """
 
 from __future__ import annotations
@@ -20,9 +25,13 @@ from typing import TYPE_CHECKING
 
 from homeport.codetext.cursor import Cursor
 from homeport.codetext.echo import Echo
+from homeport.codetext.ends import WINDOWS, Plain
 from homeport.codetext.fences import Unfence
+from homeport.codetext.headings import Heading
 from homeport.codetext.lines import Lines
 from homeport.codetext.overlap import Overlap
+from homeport.codetext.preface import Preface
+from homeport.codetext.remarks import Remarks
 from homeport.codetext.sentinels import Stops
 
 if TYPE_CHECKING:
@@ -32,24 +41,64 @@ GENERATION_LEAD = 1200
 """Characters that a chatty lead-in to a generation may have."""
 
 
+class _Front:
+    """The stages that any answer passes first: line ends, thoughts, stops and sentinels."""
+
+    __slots__ = ("_plain", "_preface", "stops")
+
+    def __init__(self, cursor: Cursor, stops: tuple[str, ...]) -> None:
+        self._plain = Plain()
+        self._preface = Preface(cursor)
+        self.stops = Stops(cursor, stops)
+
+    def feed(self, text: str) -> str:
+        """What belongs to the answer."""
+        text = self._plain.feed(text) if self._plain.held or "\r" in text else text
+        if not self._preface.open:
+            return self.stops.feed(text)
+        text = self._preface.feed(text)
+        if not self._preface.open and self._preface.close:
+            self.stops.also("\n" + self._preface.close, self._preface.close)
+        return self.stops.feed(text)
+
+    def end(self) -> str:
+        """The rest of it."""
+        text = self.stops.feed(self._preface.end() if self._preface.open else "")
+        return text if self.stops.cut else text + self.stops.end()
+
+
 class Cleaner:
     """Cleans a completion as it streams: `feed` each piece, `end` once.
 
-    `done` says that the answer was cut, so the model may be stopped; `finish` is then "stop", else
-    what the model gave as its reason.
+    `names` are that of the file and those of related files in the prompt. `done` says that the
+    answer was cut, so the model may be stopped; `finish` is then "stop", else what the model gave as
+    its reason.
     """
 
-    __slots__ = ("_echo", "_lines", "_over", "_overlap", "_stops", "_unfence", "done", "finish")
+    __slots__ = (
+        *("_begun", "_cursor", "_echo", "_front", "_heading", "_lines", "_over", "_overlap", "_remarks", "_unfence"),
+        *("done", "finish"),
+    )
 
     def __init__(
-        self, before: str, after: str, *, stops: tuple[str, ...] = (), language: Language | None = None
+        self,
+        before: str,
+        after: str,
+        *,
+        stops: tuple[str, ...] = (),
+        language: Language | None = None,
+        names: tuple[str, ...] = (),
     ) -> None:
-        cursor = Cursor(before, after, language)
-        self._stops = Stops(cursor, stops)
-        self._unfence = Unfence(language)
+        cursor = self._cursor = Cursor(before, after, language, names)
+        self._front = _Front(cursor, stops)
+        self._unfence = Unfence(cursor)
+        self._heading = Heading(cursor)
         self._echo = Echo(cursor)
         self._lines = Lines(cursor)
         self._overlap = Overlap(cursor)
+        self._remarks = Remarks(cursor)
+        self._begun = False
+        """Known where and with what the answer begins: what follows needs fewer stages."""
         self._over = False
         self.done = False
         self.finish: str | None = None
@@ -58,57 +107,78 @@ class Cleaner:
         """What may be shown now that `text` has arrived."""
         if self._over or not text:
             return ""
-        given = self._pass_on(self._stops.feed(text))
-        return given + self._flush("stop") if self._stops.cut or self._unfence.cut else given
+        given = self._pass_on(self._front.feed(text))
+        if self._front.stops.cut or self._unfence.cut:
+            given += self._flush("stop")
+        return _with_ends(self._cursor, given) if self._cursor.windows else given
 
     def end(self, finish: str = "stop") -> str:
         """The rest, once the model has finished for the reason `finish`."""
         if self._over:
             return ""
-        given = self._pass_on(self._stops.end())
-        return given + self._flush("stop" if self._stops.cut else finish)
+        given = self._pass_on(self._front.end())
+        return _with_ends(self._cursor, given + self._flush("stop" if self._front.stops.cut else finish))
 
     def _pass_on(self, text: str) -> str:
         """Text without sentinels, through the other stages."""
-        return self._keep(self._echo.feed(self._unfence.feed(text))) if text else ""
+        if not text:
+            return ""
+        if self._begun:
+            given = self._overlap.feed(self._lines.feed(text))
+            return given + self._close("stop") if self._lines.cut else given
+        given = self._keep(self._echo.feed(self._heading.feed(self._unfence.feed(text))))
+        self._begun = not (self._unfence.busy or self._heading.open or self._echo.open or self._remarks.open)
+        return given
 
     def _keep(self, text: str) -> str:
         """Text at its place, as far as it stays."""
         if not text or self._over:
             return ""
-        given = self._overlap.feed(self._lines.feed(text))
+        given = self._remarks.feed(self._overlap.feed(self._lines.feed(text)))
         return given + self._close("stop") if self._lines.cut else given
 
     def _flush(self, finish: str) -> str:
         """What every stage still holds."""
-        given = self._keep(self._echo.feed(self._unfence.end())) + self._keep(self._echo.end())
+        text = self._heading.feed(self._unfence.end()) + self._heading.end()
+        given = self._keep(self._echo.feed(text)) + self._keep(self._echo.end())
+        if self._over:
+            return given
         finish = "stop" if self._unfence.cut else finish
-        return given + self._overlap.feed(self._lines.end(finish)) + self._close(finish)
+        return given + self._remarks.feed(self._overlap.feed(self._lines.end(finish))) + self._close(finish)
 
     def _close(self, finish: str) -> str:
-        if self._over:
-            return ""
         self._over = True
-        self.done = self._stops.cut or self._unfence.cut or self._lines.cut
+        self.done = self._front.stops.cut or self._unfence.cut or self._lines.cut
         self.finish = "stop" if self.done else finish
-        return self._overlap.end()
+        return self._remarks.feed(self._overlap.end(arrived=self._lines.arrived)) + self._remarks.end()
 
 
 class GenerationCleaner:
     """Cleans a generation as it streams: the code of its first fence, or all of it where there is none.
 
     Begins with a newline when the cursor's line says something and the answer does not begin with
-    one itself; that newline is the only text that is ever added. Same interface as `Cleaner`.
+    one itself. Same interface as `Cleaner`.
     """
 
-    __slots__ = ("_newline", "_over", "_space", "_stops", "_unfence", "done", "finish")
+    __slots__ = (
+        *("_cursor", "_echo", "_front", "_heading", "_newline", "_over", "_space", "_unfence"),
+        *("done", "finish"),
+    )
 
     def __init__(
-        self, before: str, after: str, *, stops: tuple[str, ...] = (), language: Language | None = None
+        self,
+        before: str,
+        after: str,
+        *,
+        stops: tuple[str, ...] = (),
+        language: Language | None = None,
+        names: tuple[str, ...] = (),
     ) -> None:
-        cursor = Cursor(before, after, language)
-        self._stops = Stops(cursor, stops)
-        self._unfence = Unfence(language, lead=GENERATION_LEAD)
+        cursor = self._cursor = Cursor(before, after, language, names)
+        self._front = _Front(cursor, stops)
+        self._unfence = Unfence(cursor, lead=GENERATION_LEAD)
+        self._heading = Heading(cursor)
+        self._echo = Echo(cursor)
         self._newline = not cursor.at_line_start
         self._space: str | None = ""
         """White space that the answer begins with; None once something visible was given."""
@@ -120,14 +190,19 @@ class GenerationCleaner:
         """What may be shown now that `text` has arrived."""
         if self._over or not text:
             return ""
-        given = self._place(self._unfence.feed(self._stops.feed(text)))
-        return given + self._close("stop") if self._stops.cut or self._unfence.cut else given
+        given = self._pass_on(self._front.feed(text))
+        if self._front.stops.cut or self._unfence.cut:
+            given += self._close("stop")
+        return _with_ends(self._cursor, given)
 
     def end(self, finish: str = "stop") -> str:
         """The rest, once the model has finished for the reason `finish`."""
         if self._over:
             return ""
-        return self._place(self._unfence.feed(self._stops.end())) + self._close(finish)
+        return _with_ends(self._cursor, self._pass_on(self._front.end()) + self._close(finish))
+
+    def _pass_on(self, text: str) -> str:
+        return self._place(self._echo.feed(self._heading.feed(self._unfence.feed(text))))
 
     def _place(self, text: str) -> str:
         """Put the beginning of the code on a line of its own."""
@@ -141,11 +216,17 @@ class GenerationCleaner:
         return "\n" + text if self._newline and not begins else text
 
     def _close(self, finish: str) -> str:
-        given = self._place(self._unfence.end())
+        text = self._heading.feed(self._unfence.end()) + self._heading.end()
+        given = self._place(self._echo.feed(text)) + self._place(self._echo.end())
         self._over = True
-        self.done = self._stops.cut or self._unfence.cut
+        self.done = self._front.stops.cut or self._unfence.cut
         self.finish = "stop" if self.done else finish
         return given
+
+
+def _with_ends(cursor: Cursor, text: str) -> str:
+    """The text with the line ends of the file."""
+    return text.replace("\n", WINDOWS) if cursor.windows else text
 
 
 def clean(

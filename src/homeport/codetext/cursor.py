@@ -6,11 +6,17 @@ import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from homeport.codetext.ends import is_windows, plain
+
 if TYPE_CHECKING:
     from homeport.codetext.language import Language
 
 _SPEAKING = re.compile(r"[^\W_]")
 
+CLOSES = re.compile(
+    r"\s*(?:[)\]}>;,]+|(?:end|fi|done|esac|endif|endfunction)\b[;,.)]*|</[\w:.-]+>|\}? ?else:?(?: \{)?)\s*$"
+)
+"""A line that only closes what other lines have opened."""
 LINES_BELOW = 6
 """Non-blank lines of the suffix in which an answer may be found to have arrived."""
 BELOW = 1500
@@ -20,16 +26,25 @@ REACH = 4000
 
 
 class Cursor:
-    """The code around the cursor, and what the rules of cleaning ask of it."""
+    """The code around the cursor, with line feeds only, and what the rules of cleaning ask of it.
 
-    def __init__(self, before: str, after: str, language: Language | None) -> None:
+    `names` are that of the file and those of the files that the model was shown beside it.
+    """
+
+    def __init__(self, before: str, after: str, language: Language | None, names: tuple[str, ...] = ()) -> None:
+        self.windows = False
+        """Whether its lines end as on Windows."""
+        if "\r" in before or "\r" in after:
+            self.windows = is_windows(before, after)
+            before, after = plain(before), plain(after)
         self.before = before
         self.after = after
         self.language = language
-        self.line = before[before.rfind("\n") + 1 :]
+        self.names = tuple(filter(None, names))
+        self.line = self.before[self.before.rfind("\n") + 1 :]
         """What stands on the cursor's line before it."""
-        end = after.find("\n")
-        self.rest = (after if end < 0 else after[:end]).rstrip()
+        end = self.after.find("\n")
+        self.rest = (self.after if end < 0 else self.after[:end]).rstrip()
         """What stands on the cursor's line after it."""
         self.at_line_start = not self.line.strip()
         """Nothing but white space stands before the cursor on its line."""
@@ -42,6 +57,12 @@ class Cursor:
         text = self.line + self.after[:BELOW] if self.on_next else self.after[len(self.rest) : len(self.rest) + BELOW]
         return tuple(line.rstrip() for line in text.split("\n", 4 * LINES_BELOW) if line.strip())[:LINES_BELOW]
 
+    @cached_property
+    def above(self) -> str:
+        """The last line above the cursor's that says anything, or an empty text."""
+        text = self.before[-REACH:]
+        return text[: len(text) - len(self.line)].rstrip().rpartition("\n")[2]
+
     @property
     def nearby(self) -> tuple[str, str]:
         """The code on both sides, `REACH` characters of each."""
@@ -50,6 +71,10 @@ class Cursor:
     def mentions(self, text: str) -> bool:
         """Whether the code itself holds `text`, so that it may well be meant in the answer too."""
         return text in self.before or text in self.after
+
+    def doubles(self, block: str) -> bool:
+        """Whether such lines stand twice in a row near the cursor."""
+        return any(f"{block}\n{block}" in text for text in self.nearby)
 
     def occurrences(self, text: str) -> int:
         """How often `text` stands near the cursor."""
@@ -64,3 +89,8 @@ def indent(line: str) -> int:
 def weight(line: str) -> int:
     """Letters and digits: how much a line says."""
     return len(_SPEAKING.findall(line))
+
+
+def ink(text: str) -> str:
+    """The text without white space."""
+    return "".join(text.split())

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from homeport.codetext.language import Language
+    from homeport.codetext.cursor import Cursor
 
 LEAD = 400
 """Characters of a chatty lead-in that are waited for a fence to follow."""
@@ -26,20 +26,29 @@ _MAY_BE_FENCE = re.compile(r"\n {0,3}(?:`{1,2}|`{3,9}[^`\n]{0,40})?$")
 _MAY_BE_OPENING = re.compile(r"\s{0,80}|(?:\s{0,80}\n)? {0,3}(?:`{1,2}|`{3,9}[^`\n]{0,40})?")
 _MAY_BE_LEADING = re.compile(r"^`{1,9}(?:(?<=```)[^`\n]{0,40})?\Z", re.MULTILINE)
 _CODE = re.compile(r"\s*[^\s`A-Z]")
+_INLINE = re.compile(r"\s*(`{1,2})(?!`)(?=[\s\S])")
+_WITHOUT = frozenset(("python", "java", "c", "cpp", "csharp", "rust", "css", "lua", "json", "toml"))
+"""Languages in which no code begins with a backtick."""
 _OWN = frozenset(("markdown", "md", "mdx"))
 
 
 class Unfence:
     """Keeps what stands in a fence, or everything where there is none.
 
-    Holds back: white space and backticks at the start; a lead-in of at most `lead` characters as
-    long as it reads like a sentence; within a fence a newline with what may be the closing fence.
+    A single line may stand in backticks as well. Holds back: white space and backticks at the start;
+    a lead-in of at most `lead` characters as long as it reads like a sentence; within a fence a
+    newline with what may be the closing fence.
     """
 
-    __slots__ = ("_buffer", "_depth", "_fresh", "_inside", "_lead", "_markdown", "_opening", "cut")
+    __slots__ = (
+        *("_buffer", "_cursor", "_depth", "_fresh", "_inline", "_inside", "_lead", "_markdown", "_opening", "cut"),
+    )
 
-    def __init__(self, language: Language | None, *, lead: int = LEAD) -> None:
-        self._markdown = language is not None and language.id == "markdown"
+    def __init__(self, cursor: Cursor, *, lead: int = LEAD) -> None:
+        self._cursor = cursor
+        self._markdown = cursor.language is not None and cursor.language.id == "markdown"
+        self._inline = ""
+        """Backticks that the answer began with, and that end it."""
         self._lead = lead
         self._opening = True
         self._inside = False
@@ -50,12 +59,17 @@ class Unfence:
 
     def feed(self, text: str) -> str:
         """The text that surely belongs to the code."""
-        if not self._opening and not self._inside:
+        if not self.busy:
             return text
         self._buffer += text
         if self._opening:
             self._open()
         return "" if self._opening else self._give()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a fence may still begin or end."""
+        return self._opening or self._inside or bool(self._inline)
 
     def end(self) -> str:
         """What was held back and is code."""
@@ -76,9 +90,20 @@ class Unfence:
         while self._opening:
             fence = _OPENING.match(self._buffer) or self._fence_after_lead()
             if fence is None:
-                self._opening = self._undecided()
+                self._opening = not self._enter_inline() and self._undecided()
                 return
             self._enter(fence[1], fence.end())
+
+    def _enter_inline(self) -> bool:
+        """Take backticks away that begin the answer, in languages and files that have none of their own."""
+        ticks = _INLINE.match(self._buffer)
+        language = self._cursor.language
+        if ticks is None or language is None or language.id not in _WITHOUT:
+            return False
+        if any("`" in text for text in self._cursor.nearby):
+            return False
+        self._inline, self._buffer = ticks[1], self._buffer[ticks.end() :]
+        return True
 
     def _enter(self, info: str, end: int) -> None:
         """Take the opening fence away, unless it is part of the document or closes what is open."""
@@ -105,6 +130,8 @@ class Unfence:
 
     def _give(self) -> str:
         """What of the buffer is surely code."""
+        if self._inline:
+            return self._give_inline()
         if not self._inside:
             text, self._buffer = self._buffer, ""
             return text
@@ -119,6 +146,13 @@ class Unfence:
         given = text[self._fresh : end]
         self._fresh = self._fresh and end <= 0
         return given
+
+    def _give_inline(self) -> str:
+        """All up to the backticks that end it."""
+        text, end, _ = self._buffer.partition(self._inline)
+        self.cut = bool(end)
+        self._buffer = "" if end or not text.endswith("`") else "`"
+        return text[: len(text) - len(self._buffer)]
 
     def _closing(self, text: str) -> int | None:
         """Where the closing fence begins, its newline included."""

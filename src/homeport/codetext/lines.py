@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from homeport.codetext.brackets import CLOSERS, fits
-from homeport.codetext.cursor import indent, weight
+from homeport.codetext.brackets import CLOSERS, fits_better
+from homeport.codetext.cursor import CLOSES, indent, weight
+from homeport.codetext.headings import essence, headings
+from homeport.codetext.stuck import Stuck
 
 if TYPE_CHECKING:
     from homeport.codetext.cursor import Cursor
@@ -15,19 +17,22 @@ BLOCK = 8
 """Lines that a repeated block may have."""
 COPIES = 3
 """So many copies of a block in a row are a loop …"""
-SHORT_COPIES = 5
-"""… or so many when the block says little: tables and tests repeat short lines."""
+SHORT_COPIES = 6
+"""… or so many when the block says little, or stands twice in a row in the code: tables and tests repeat lines."""
 SPEAKING = 8
 """Letters and digits that make a line or a block say something."""
 TELLING = 24
 """Letters and digits that make one line that stands nowhere else enough."""
 ARRIVED = 4
 """Lines in a row that equal those below are enough, whatever they say."""
+LITTLE = 4
+"""Letters and digits of a last line that equals the one below, where lines do not stand twice in a row."""
 FENCE = "```"
 
 _NO_STREAKS = (0,) * (BLOCK + 1)
 _LEAVES = re.compile(r"(?:return|break|continue|raise|throw|goto|pass)\b")
-_CLOSES = re.compile(r"[)\]}>;,]+$|(?:end|fi|done|esac|endif|endfunction)\b[;,.)]*$|</[\w:.-]+>$|\}? ?else:?(?: \{)?$")
+_FRAME = re.compile(r"[*/#;%-]{1,3}$")
+"""A line of a comment that says nothing."""
 
 
 class Lines:
@@ -36,7 +41,8 @@ class Lines:
     The first visible line flows as it comes unless it equals, so far, the line below the cursor.
     Every further line is given when it is complete, because an answer that ends at the token limit
     loses its last, unfinished line. Held longer are blank lines (until the next line), lines that
-    equal those below (at most `ARRIVED`) and lines that repeat a block (at most 4 `BLOCK`s).
+    equal those below (at most `ARRIVED`), lines that repeat a block (at most 4 `BLOCK`s), and what
+    goes round in circles within the first line (see `Stuck`).
     """
 
     __slots__ = (
@@ -46,11 +52,14 @@ class Lines:
         "_fenced",
         "_flowing",
         "_given",
+        "_headings",
         "_known",
         "_lines",
         "_partial",
         "_seen",
         "_streaks",
+        "_stuck",
+        "arrived",
         "cut",
     )
 
@@ -76,7 +85,11 @@ class Lines:
         """The lines of the answer, in no order."""
         self._streaks = _NO_STREAKS
         """By distance: how many of the last lines equal the one that far ahead of them."""
+        self._headings = headings(cursor.names) if cursor.names else frozenset()
+        self._stuck = Stuck(cursor)
         self.cut = False
+        self.arrived = False
+        """It was cut where the code below begins."""
 
     def feed(self, text: str) -> str:
         """The text of the lines that surely stay."""
@@ -97,12 +110,34 @@ class Lines:
 
     def _last(self, finish: str) -> str:
         """Take the line at hand as complete, or leave it away when the token limit cut it."""
-        given = ""
-        if finish == "length" and self._seen and not self._flowing:
-            self._truncate(len(self._lines))
-        elif self._partial or self._lines:
-            given = self._end_line("")
+        if finish == "length" and self._flowing:
+            return self._stuck.end(finish)
+        if finish == "length" and self._seen:
+            return self._leave_half("".join(self._partial))
+        given = self._end_line("") if self._partial or self._lines else ""
         return given if self.cut or not self._is_over() else given + self._cut_below()
+
+    def _leave_half(self, half: str) -> str:
+        """Leave away a line that the token limit cut; as far as it goes it may be the one below."""
+        self._partial.clear()
+        at, below = len(self._lines), self._cursor.below
+        goes_on = self._arrived < len(below) and below[self._arrived].lstrip().startswith(half.strip())
+        if goes_on and weight(half) >= SPEAKING:
+            self._lines.append(below[self._arrived])
+            self._compare(at, below[self._arrived])
+        if self._is_over():
+            return self._cut_below()
+        self._truncate(self._again_from(at, half) or at)
+        return ""
+
+    def _again_from(self, at: int, half: str) -> int:
+        """Where the second copy of a block begins that half a line begins for the third time; 0 for none."""
+        for distance, streak in enumerate(self._streaks):
+            block = "\n".join(self._lines[at - distance : at])
+            if distance and streak >= distance and weight(block) >= TELLING and not self._cursor.doubles(block):
+                again = self._full(at - distance, self._lines[at - distance]).startswith(half)
+                return at - streak if again else 0
+        return 0
 
     def _add(self, part: str) -> str:
         """Begin or continue the line at hand; give it only while no line before it says anything."""
@@ -110,12 +145,16 @@ class Lines:
             return ""
         self._partial.append(part)
         if self._flowing:
-            return part
+            given = self._stuck.feed(part)
+            self.cut = self._stuck.cut
+            return given
         if self._seen or self._fenced or not part.strip() or self._may_end():
             return ""
         self._flowing = True
-        held = self._give(len(self._lines))
-        return "".join((held, "\n" if self._lines else "", *self._partial))
+        held = self._give(len(self._lines)) + "\n" * bool(self._lines)
+        given = self._stuck.feed("".join(self._partial))
+        self.cut = self._stuck.cut
+        return held + given
 
     def _may_end(self) -> bool:
         """Whether the line at hand may be no part of the answer: it equals, so far, the line below, or a fence."""
@@ -128,21 +167,22 @@ class Lines:
 
     def _end_line(self, last_part: str) -> str:
         """Complete the line at hand."""
-        line = "".join((*self._partial, last_part))
+        given = self._add(last_part)
+        line = "".join(self._partial)
         self._partial.clear()
         self._fenced = False
         self._lines.append(line)
         self._seen = self._seen or bool(line.strip())
-        if self._flowing:
-            self._flowing = False
-            self._known.add(self._full(self._given, line))
-            self._given = len(self._lines)
-            return last_part
-        return self._settle(len(self._lines) - 1, line)
+        if not self._flowing:
+            return self._settle(len(self._lines) - 1, line)
+        self._flowing = False
+        self._known.add(self._full(self._given, line))
+        self._given = len(self._lines)
+        return given if self.cut else given + self._stuck.end("stop")
 
     def _settle(self, at: int, line: str) -> str:
         """Decide about the line at `at`, which is complete and was not given yet."""
-        if line.startswith(FENCE) and self._is_fence():
+        if self._ends_answer(line):
             self._truncate(at)
             return self._cut_below() if self._is_over() else self._cut()
         line = self._full(at, line)
@@ -156,6 +196,12 @@ class Lines:
         if self._streaks is not _NO_STREAKS:
             until = min(until, at + 1 - max(self._streaks))
         return self._give(self._without_blank(until))
+
+    def _ends_answer(self, line: str) -> bool:
+        """Whether a line is a fence, or the heading of another file."""
+        if line.startswith(FENCE):
+            return self._is_fence()
+        return bool(self._headings) and not line[:1].isspace() and essence(line) in self._headings
 
     def _give(self, until: int) -> str:
         """Give the lines up to `until`, each with the newline ahead of it."""
@@ -172,6 +218,7 @@ class Lines:
         """End the answer where it arrived at the code below."""
         at = self._at
         if not self._cursor.on_next:
+            self.arrived = True
             self._truncate(at)
             return self._cut()
         # What was there stays on a line of its own, as far in as it was.
@@ -219,22 +266,39 @@ class Lines:
         if len(below) >= ARRIVED:
             return True
         said = sum(map(weight, below))
+        if self._follows_rest() and self._is_exact():
+            return said + weight(self._cursor.rest) >= SPEAKING
         if len(below) > 1:
-            return said >= 2 * SPEAKING
+            return said >= 2 * SPEAKING and self._cursor.occurrences(self._block()) <= 1
         return said >= TELLING and self._is_exact() and self._cursor.occurrences(below[0].strip()) == 1
 
     def _is_over(self) -> bool:
         """Whether the answer, if it ends now, ends with lines that are those below."""
         if not self._arrived:
             return False
-        line = self._cursor.below[0]
-        code = line.strip()
         said = sum(map(weight, self._cursor.below[: self._arrived]))
-        if said >= SPEAKING and (self._arrived > 1 or self._cursor.occurrences(code) == 1):
+        code = self._cursor.below[0].strip()
+        doubled = self._cursor.doubles(self._block())
+        if said >= SPEAKING and not doubled and (self._arrived > 1 or self._cursor.occurrences(code) == 1):
             return True
-        if not self._is_exact():
-            return False
-        return bool(_LEAVES.match(code)) or (bool(_CLOSES.match(code)) and self._closes_twice(line))
+        return self._is_exact() and (
+            self._follows_rest() or (said >= LITTLE and not doubled and _plain(code)) or self._is_twice(code)
+        )
+
+    def _is_twice(self, code: str) -> bool:
+        """Whether a line as it stands below would hardly stand there once more."""
+        leaves = _LEAVES.match(code) or _FRAME.match(code)
+        return bool(leaves) or (bool(CLOSES.match(code)) and self._closes_twice(self._cursor.below[0]))
+
+    def _block(self) -> str:
+        """The lines of the answer that equal those below, as they would stand there."""
+        first, *more = self._lines[self._at : self._at + 2 * ARRIVED]
+        return "\n".join((self._full(self._at, first), *more)).rstrip()
+
+    def _follows_rest(self) -> bool:
+        """Whether the line ahead of those that equal the code below ends with the rest of the cursor's line."""
+        rest = "" if self._cursor.at_line_start else self._cursor.rest
+        return bool(rest) and self._at > 0 and self._lines[self._at - 1].rstrip().endswith(rest)
 
     def _is_exact(self) -> bool:
         """Whether the first of them is as far in as the line below."""
@@ -242,14 +306,16 @@ class Lines:
 
     def _closes_twice(self, line: str) -> bool:
         """Whether `line`, which closes something, would stand there twice for one opening."""
-        without = "\n".join(self._lines[: self._at])
-        both = "\n".join(self._lines)
-        if any(closer in line for closer in CLOSERS) and fits(self._cursor, both):
-            return False
-        if fits(self._cursor, without) and not fits(self._cursor, both):
+        both, without = self._lines, self._lines[: self._at]
+        if any(closer in line for closer in CLOSERS):
+            better = fits_better(self._cursor, "\n".join(without), "\n".join(both))
+            if better is not None:
+                return better
+        language = self._cursor.language
+        if language is not None and not language.markup:
+            # In code that is indented as it is nested, two lines in a row that are as far in never close something.
             return True
-        # In code that is indented as it is nested, nothing in the answer can have opened it.
-        ahead = [self._full(at, text) for at, text in enumerate(self._lines[: self._at])]
+        ahead = [self._full(at, text) for at, text in enumerate(without)]
         margins = [indent(text) for text in ahead if text.strip()]
         return bool(margins) and min(margins) > indent(line)
 
@@ -280,7 +346,14 @@ class Lines:
         block = "".join(self._lines[at + 1 - distance : at + 1])
         if not block.strip():
             return at + 2
-        return COPIES if weight(block) >= SPEAKING else SHORT_COPIES
+        if weight(block) < SPEAKING or self._cursor.doubles("\n".join(self._lines[at + 1 - distance : at + 1])):
+            return SHORT_COPIES
+        return COPIES
+
+
+def _plain(code: str) -> bool:
+    """Whether a line neither closes something nor is a directive: those may well stand twice in a row."""
+    return not CLOSES.match(code) and not code.startswith("#end")
 
 
 def _same(line: str, below: str) -> bool:

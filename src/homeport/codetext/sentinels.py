@@ -18,16 +18,22 @@ if TYPE_CHECKING:
 
 SENTINELS: tuple[str, ...] = (
     *("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<|fim_pad|>", "<|file_separator|>"),
-    *("<|repo_name|>", "<|file_sep|>", "<|cursor|>", "<|endoftext|>", "<|end_of_text|>", "<|begin_of_text|>"),
-    *("<|im_start|>", "<|im_end|>", "<|im_sep|>", "<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>"),
+    *("<|fim_begin|>", "<|fim_hole|>", "<|fim_end|>", "<|code_prefix|>", "<|code_suffix|>", "<|code_middle|>"),
+    *("<|repo_name|>", "<|file_sep|>", "<|endoftext|>", "<|end_of_text|>", "<|begin_of_text|>", "<|startoftext|>"),
+    *("<|im_start|>", "<|im_end|>", "<|im_sep|>", "<|eot_id|>", "<|eom_id|>", "<|endofprompt|>"),
+    *("<|start_header_id|>", "<|end_header_id|>", "<|python_tag|>", "<|finetune_right_pad_id|>", "<|tool_call|>"),
     *("<|EOT|>", "<|end|>", "<|start|>", "<|return|>", "<|channel|>", "<|message|>", "<|call|>"),
     *("<|user|>", "<|assistant|>", "<|system|>", "<|start_of_role|>", "<|end_of_role|>"),
     *("<fim_prefix>", "<fim_suffix>", "<fim_middle>", "<fim_pad>", "<fim-prefix>", "<fim-suffix>", "<fim-middle>"),
     *("<repo_name>", "<file_sep>", "<gh_stars>", "<issue_start>", "<jupyter_start>", "<commit_before>"),
+    *("<jupyter_code>", "<jupyter_text>", "<empty_output>", "<end_of_utterance>", "<|end_of_sentence|>"),
     *("<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>", "<｜end▁of▁sentence｜>", "<｜begin▁of▁sentence｜>"),
     *("<｜User｜>", "<｜Assistant｜>", "<end_of_turn>", "<start_of_turn>", "<eos>", "<bos>"),
+    *("</think>", "[/THINK]", "[TOOL_CALLS]", "[AVAILABLE_TOOLS]"),
     *("[PREFIX]", "[SUFFIX]", "[MIDDLE]", "[INST]", "[/INST]"),
 )
+REMOVED: tuple[str, ...] = ("<|cursor|>", "<|CURSOR|>", "<|user_cursor_is_here|>")
+"""Marks that stand for the cursor: no end, only no code."""
 TAG_LIKE: tuple[str, ...] = ("<s>", "</s>", "<PRE>", "<SUF>", "<MID>", "<EOT>")
 """Sentinels that are also tags: no sign of anything in a language written in tags."""
 
@@ -43,7 +49,7 @@ class _Tokens(NamedTuple):
 
 @lru_cache(maxsize=256)
 def _tokens(stops: tuple[str, ...], *, markup: bool) -> _Tokens:
-    words = {word for word in (*SENTINELS, *(() if markup else TAG_LIKE), *stops) if word}
+    words = {word for word in (*SENTINELS, *REMOVED, *(() if markup else TAG_LIKE), *stops) if word}
     return _Tokens(
         re.compile("|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))),
         re.compile("[" + "".join(re.escape(char) for char in {word[0] for word in words}) + "]"),
@@ -52,12 +58,14 @@ def _tokens(stops: tuple[str, ...], *, markup: bool) -> _Tokens:
     )
 
 
-_QUOTES = frozenset("\"'")
+_OPENING_QUOTE = re.compile(r"(?:^|[^\w\"'\\)\]}])[A-Za-z]{0,2}[\"'`]$")
+_AHEAD = 4
+"""Characters ahead of a token that tell whether a quote opens a string."""
 
 
 @lru_cache(maxsize=1)
 def _named() -> re.Pattern[str]:
-    return re.compile("|".join(map(re.escape, SENTINELS)))
+    return re.compile("|".join(map(re.escape, (*SENTINELS, *REMOVED))))
 
 
 class Stops:
@@ -66,47 +74,64 @@ class Stops:
     Holds back at most one character less than the longest token: the part that may still become one.
     """
 
-    __slots__ = ("_cursor", "_given", "_held", "_last", "_spared", "_tokens", "cut")
+    __slots__ = ("_cursor", "_given", "_held", "_last", "_markup", "_spared", "_tokens", "cut")
 
     def __init__(self, cursor: Cursor, stops: tuple[str, ...]) -> None:
         self._cursor = cursor
         self._given = stops
-        self._tokens = _tokens(stops, markup=cursor.language is not None and cursor.language.markup)
+        self._markup = cursor.language is not None and cursor.language.markup
+        self._tokens = _tokens(stops, markup=self._markup)
         self._held = ""
         self._last = ""
-        """The character ahead of what is held."""
+        """The characters ahead of what is held."""
         self._spared = False
         self.cut = False
 
     def feed(self, text: str) -> str:
         """The text that surely stands before every token."""
+        if not self._held and not self._tokens.first.search(text):
+            self._last = (self._last + text)[-_AHEAD:]
+            return text
         text = self._held + text
-        safe = self._find(text, self._undecided(text))
+        text, safe = self._find(text, self._undecided(text))
         self._held = text[safe:]
-        self._last = text[safe - 1] if safe else self._last
+        self._last = (self._last + text[:safe])[-_AHEAD:]
         return text[:safe]
 
     def end(self) -> str:
         """What was held back and became no token."""
-        text, self._held = self._held, ""
-        return text[: self._find(text, len(text))]
+        text, safe = self._find(self._held, len(self._held))
+        self._held = ""
+        return text[:safe]
 
-    def _find(self, text: str, until: int) -> int:
-        """Where the answer ends: at the first token that begins no later than `until`, else there."""
+    def also(self, *stops: str) -> None:
+        """From now on end at these too."""
+        self._given = (*self._given, *stops)
+        self._tokens = _tokens(self._given, markup=self._markup)
+
+    def _find(self, text: str, until: int) -> tuple[str, int]:
+        """The text without marks of the cursor, and where it ends: at the first token that begins by `until`."""
         found = self._tokens.whole.search(text)
         while found and found.start() <= until:
-            if found[0] in self._given or not self._is_meant(found[0], found.start(), text):
+            start = found.start()
+            meant = found[0] not in self._given and self._is_meant(found[0], start, text)
+            if not meant and found[0] not in REMOVED:
                 self.cut = True
-                return found.start()
-            found = self._tokens.whole.search(text, found.start() + 1)
-        return until
+                return text, start
+            if not meant:
+                text = text[:start] + text[found.end() :]
+                until -= len(found[0])
+            found = self._tokens.whole.search(text, start + meant)
+        return text, until
 
     def _is_meant(self, token: str, at: int, text: str) -> bool:
         """Whether the code is about sentinels."""
         if not self._spared:
-            ahead = text[at - 1] if at else self._last
+            ahead = (self._last + text[max(at - _AHEAD, 0) : at])[-_AHEAD:]
             self._spared = (
-                ahead in _QUOTES or self._cursor.mentions(token) or any(map(_named().search, self._cursor.nearby))
+                _OPENING_QUOTE.search(ahead) is not None
+                or self._cursor.mentions(token)
+                or any(map(_named().search, self._cursor.nearby))
             )
         return self._spared
 

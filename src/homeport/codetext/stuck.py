@@ -1,0 +1,93 @@
+"""A line that goes round in circles and never ends: `self.call(self.call(self.call(`."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from homeport.codetext.cursor import weight
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from homeport.codetext.cursor import Cursor
+
+GRID = 16
+"""The line is looked at whenever so many more characters of it have come."""
+TAIL = 48
+"""Characters that are looked at; …"""
+PERIOD = 16
+"""… they go round in circles when they repeat something of at most so many characters, …"""
+SPEAKING = 2
+"""… which holds so many letters and digits, one letter at least: rulers and rows of digits are meant."""
+MOST = 144
+"""Characters that a circle may go on for before the answer is cut where it was recognised."""
+_ANCHOR = 6
+_LETTER = re.compile(r"[^\W\d_]")
+
+
+class Stuck:
+    """Watches the line that is shown as it comes.
+
+    Holds back: what follows after three copies and more of the same in a row, until it is something
+    else, until the line ends, or until it went on for too long.
+    """
+
+    __slots__ = ("_column", "_cursor", "_held", "_holding", "_recent", "cut")
+
+    def __init__(self, cursor: Cursor) -> None:
+        self._cursor = cursor
+        self._column = 0
+        self._recent = ""
+        self._holding = False
+        self._held = ""
+        self.cut = False
+
+    def feed(self, part: str) -> str:
+        """What of the line may be shown."""
+        if not self._holding and self._column % GRID + len(part) < GRID:
+            self._column += len(part)
+            self._recent += part
+            return part
+        return "".join(self._steps(part))
+
+    def end(self, finish: str) -> str:
+        """The rest of a line that has ended after all; what the token limit cut could have gone on for ever."""
+        held, self._held = self._held, ""
+        return "" if finish == "length" else held
+
+    def _steps(self, part: str) -> Iterator[str]:
+        """What may be shown, looking at the line wherever it reaches the grid."""
+        while part and not self.cut:
+            size = GRID - self._column % GRID
+            piece, part = part[:size], part[size:]
+            self._column += len(piece)
+            self._recent = (self._recent + piece)[-TAIL:]
+            if self._holding:
+                self._held += piece
+            else:
+                yield piece
+            if self._column % GRID == 0:
+                yield self._look()
+
+    def _look(self) -> str:
+        """Begin to hold, go on, or give what was held."""
+        if self._circles():
+            self._holding = True
+            self.cut = len(self._held) >= MOST
+            return ""
+        self._holding = False
+        return self.end("stop")
+
+    def _circles(self) -> bool:
+        recent = self._recent
+        at = recent.rfind(recent[-_ANCHOR:], 0, TAIL - 1) if len(recent) == TAIL else -1
+        period = TAIL - _ANCHOR - at
+        return (
+            at >= 0
+            and period <= PERIOD
+            and recent[period:] == recent[:-period]
+            and weight(recent[-period:]) >= SPEAKING
+            and _LETTER.search(recent[-period:]) is not None
+            and not self._cursor.mentions(recent[-3 * period :])
+        )
