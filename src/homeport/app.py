@@ -236,6 +236,8 @@ async def serve(
         upstream = HttpUpstream(denied_networks=parse_networks(settings.denied_networks), ca_file=settings.ca_file)
         stack.push_async_callback(upstream.close)
         app = build(settings, parts, upstream, metrics, logs)
+        if parts.federation:
+            _watch(metrics, parts.federation)
         running = server.Server(
             server.configure(app, _times(settings)),
             on_start=ready,
@@ -386,6 +388,21 @@ def _federation(settings: Settings, stack: contextlib.AsyncExitStack) -> Federat
     federation = federate(settings, upstream)
     _background(stack, federation.issuers.follow())
     return federation
+
+
+def _watch(metrics: Metrics, federation: Federation) -> None:
+    """Show how fresh the keys of token issuers are."""
+    states = federation.issuers.states
+    metrics.watch(
+        "homeport_token_issuers_without_keys",
+        "Token issuers whose keys are not known",
+        lambda: sum(state.age_s is None for state in states()),
+    )
+    metrics.watch(
+        "homeport_token_keys_age_seconds",
+        "Age of the oldest keys of a token issuer",
+        lambda: max((state.age_s or 0.0 for state in states()), default=0.0),
+    )
 
 
 def _gate(

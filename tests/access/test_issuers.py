@@ -12,7 +12,9 @@ import pytest
 from house import eventually, opened
 from issuer import Issuer as GitLab
 from issuer import jwk
+from prometheus_client import generate_latest
 
+from homeport import app
 from homeport.access import discovery, issuers, keys
 from homeport.access.issuers import Issuer, Issuers, Times
 from homeport.access.keys import Unusable
@@ -425,6 +427,20 @@ async def test_a_portal_at_gitlabs_own_address_is_asked_once(server: GitLab) -> 
         await eventually(lambda: house.app.door.federation.issuers.current)
         assert [member.url for member in house.app.door.federation.issuers.members] == [server.url]
         assert server.fetches == 1
+
+
+async def test_metrics_tell_how_fresh_the_keys_are(server: GitLab) -> None:
+    async with GitLab().listening() as portal:
+        portal.mood = "failing"
+        async with opened(gitlab_url=server.url, customer_portal_url=portal.url) as house:
+            federation = house.app.door.federation
+            await eventually(lambda: federation.issuers.current and federation.issuers.members[1].problem)
+            federation.issuers.members[0]._fetched -= 5_000  # noqa: SLF001 (so much time has passed)
+            app._watch(house.metrics, federation)  # noqa: SLF001 (as serve() does)
+            shown = generate_latest(house.metrics.registry).decode().splitlines()
+            assert "homeport_token_issuers_without_keys 1.0" in shown
+            (age,) = [line for line in shown if line.startswith("homeport_token_keys_age_seconds ")]
+            assert 5_000 <= float(age.split()[1]) < 5_100
 
 
 async def test_an_installation_below_a_path() -> None:

@@ -32,7 +32,7 @@ PATIENCE_S = 2.0
 WAITING = 256
 """Requests that wait for one issuer at once; further ones are refused."""
 
-_CLOSE_ENOUGH_S = 0.01
+_SHORTEST_REST_S = 0.01
 
 
 class Times(NamedTuple):
@@ -84,7 +84,7 @@ class Issuer:
             await self._fetch()
             rest = self._not_before - time.monotonic() if self._failures else self._times.refresh_s
             try:
-                async with asyncio.timeout(max(rest, _CLOSE_ENOUGH_S)):
+                async with asyncio.timeout(max(rest, _SHORTEST_REST_S)):
                     await self._wanted.wait()
             except TimeoutError:
                 pass
