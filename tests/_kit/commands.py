@@ -9,10 +9,12 @@ import logging
 import os
 import signal
 from dataclasses import dataclass
+from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from click.testing import CliRunner
+from house import eventually
 from script import ModelServer, Peer
 
 from homeport import app
@@ -83,6 +85,8 @@ class Instance:
         self.models = models
         self.served = [SERVED]
         self.url = ""
+        self.used: Store
+        """The server's own."""
         self._files: dict[str, bytes] = {}
         models.play = self.play
 
@@ -130,13 +134,21 @@ class Instance:
         await self.seen()
 
     async def seen(self) -> None:
-        """Wait until the server has looked at the store again."""
-        await asyncio.sleep(self.settings.refresh_s * 2)
+        """Wait until the server knows what the store holds."""
+        async with self.store() as store:
+            revision = await store.revision()
+        follower = next(each for each in self.used._listeners if isinstance(each, MethodType))  # noqa: SLF001 (what the server follows)
+        await eventually(lambda: follower.__self__.current.revision == revision)
 
     async def run(self, *arguments: str, typed: str = "", **environment: str | None) -> Ran:
         """Run a command beside the server."""
         here: dict[str, str | None] = {"HOMEPORT_DATA_DIR": str(self.settings.data_dir)}
         return await asyncio.to_thread(homeport, *arguments, typed=typed, **(here | environment))
+
+
+async def _begin(instance: Instance, store: Store) -> None:
+    instance.used = store
+    await furnish(store, instance.settings, instance.models.url)
 
 
 async def furnish(store: Store, settings: Settings, endpoint: str) -> None:
@@ -182,7 +194,7 @@ async def _served(instance: Instance, logs: Logs) -> AsyncIterator[None]:
             settings,
             logs,
             ready=at.set_result,
-            before=lambda store: furnish(store, settings, instance.models.url),
+            before=lambda store: _begin(instance, store),
         )
     )
     await asyncio.wait([at, main_task], return_when=asyncio.FIRST_COMPLETED)

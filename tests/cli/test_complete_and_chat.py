@@ -120,7 +120,9 @@ def test_no_server(file: Path) -> None:
     for words in (["complete", f"{file}:1"], ["chat", "hello"]):
         ran = homeport(*words, HOMEPORT_URL="http://127.0.0.1:9")
         assert ran.code == 1
-        assert ran.err == "error: Nothing answers at http://127.0.0.1:9. Start it with `homeport up`.\n"
+        said, _, where = ran.err.partition(" No token was sent: ")
+        assert said == "error: Nothing answers at http://127.0.0.1:9. Start it with `homeport up`."
+        assert "HOMEPORT_TOKEN" in where
 
 
 @pytest.mark.usefixtures("data_dir")

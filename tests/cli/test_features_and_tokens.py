@@ -24,6 +24,7 @@ def coder(data_dir: Path) -> None:
 
 
 def test_nothing_is_assigned_at_first() -> None:
+    homeport("tokens", "create", "--name", "laptop")
     ran = homeport("features", "list")
     assert "code_completions" in ran.out
     assert "(nothing yet)" in ran.out

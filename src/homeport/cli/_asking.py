@@ -8,6 +8,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from homeport.cli._data_dir import TOKEN
 from homeport.cli._output import document, note, seconds
 from homeport.cli._server import address_of, token_of
 from homeport.diagnostics._front_door import FrontDoor
@@ -59,7 +60,20 @@ class Told:
 
 def ask(settings: Settings, question: Question, *, stream: bool, show: Callable[[str], None]) -> Told:
     """Ask, calling `show` with each piece of text; raises HomeportError."""
-    return asyncio.run((_stream if stream else _whole)(settings, question, show))
+    try:
+        return asyncio.run((_stream if stream else _whole)(settings, question, show))
+    except HomeportError as error:
+        if token_of(settings):
+            raise
+        raise HomeportError(error.saw, f"{error.fix} {_looked(settings)}".strip()) from error
+
+
+def _looked(settings: Settings) -> str:
+    """Where a token was looked for in vain."""
+    return (
+        f"No token was sent: HOMEPORT_TOKEN is not set and there is none in {settings.data_dir / TOKEN}. "
+        "HOMEPORT_DATA_DIR names another data directory."
+    )
 
 
 async def _stream(settings: Settings, question: Question, show: Callable[[str], None]) -> Told:

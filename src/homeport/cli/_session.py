@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from homeport.cli._output import note
+from homeport.domain.errors import HomeportError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -34,19 +35,32 @@ def vault_of(settings: Settings) -> Vault:
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Store]:
-    """The store; a database that has no tables yet gets them, an older one is left for `db upgrade`."""
+async def opened(settings: Settings, *, make: bool = False) -> AsyncIterator[Store]:
+    """The store; an older one is left for `db upgrade`.
+
+    With `make`, a database that has no tables yet gets them; otherwise nothing is made that is not there.
+    Raises HomeportError or StoreUnavailable.
+    """
     from homeport.store import schema  # noqa: PLC0415 (loads SQLAlchemy)
     from homeport.store.database import Store  # noqa: PLC0415 (loads SQLAlchemy)
 
     url = settings.sqlalchemy_url()
     if (await schema.status(url)).state in {"missing", "empty"}:
+        if not make:
+            raise _nothing(settings)
         await schema.upgrade(url, on_wait=note)
     store = await Store.open(url, vault_of(settings))
     try:
         yield store
     finally:
         await store.close()
+
+
+def _nothing(settings: Settings) -> HomeportError:
+    if settings.database_url:
+        return HomeportError("The database has no Homeport tables.", "Run: homeport db upgrade")
+    saw = f"There is no Homeport in the data directory {settings.data_dir}."
+    return HomeportError(saw, "Set HOMEPORT_DATA_DIR to the one you mean, or start one there with `homeport up`.")
 
 
 def whoami() -> str:
@@ -57,11 +71,11 @@ def whoami() -> str:
         return "cli:unknown"
 
 
-def in_store(work: Callable[[Store], Awaitable[T]]) -> T:
-    """What `work` gives when it is done with the store of the settings."""
+def in_store(work: Callable[[Store], Awaitable[T]], *, make: bool = False) -> T:
+    """What `work` gives when it is done with the store of the settings, which `make` sets up if there is none."""
 
     async def main() -> T:
-        async with opened(load()) as store:
+        async with opened(load(), make=make) as store:
             return await work(store)
 
     return asyncio.run(main())

@@ -39,6 +39,10 @@ def greet(screen: Console, settings: Settings, url: str, made: FirstRun) -> None
     for title, command in _to_try(settings, url):
         screen.print(f"\n[bold]{title}[/]")
         screen.print(command, markup=False)
+    if not shutil.which("homeport"):
+        folder = Path(sys.argv[0]).absolute().parent
+        screen.print("\n[bold]To type `homeport` alone[/], once in each terminal")
+        screen.print(f'export PATH="{folder}:$PATH"', markup=False, soft_wrap=True)
     screen.print("\n[dim]Ctrl-C stops everything.[/]\n")
 
 

@@ -102,7 +102,7 @@ def set_(*, feature: str, model: str, fallbacks: tuple[str, ...], as_json: bool)
     """Let a model serve a feature, or switch the feature off."""
     _known(feature)
     setting = _setting(feature, model, fallbacks)
-    in_store(lambda store: store.set_feature(setting, by=whoami()))
+    in_store(lambda store: store.set_feature(setting, by=whoami()), make=True)
     _done([setting], model, as_json=as_json)
     if setting.assignment == "model" and feature == "code_completions":
         note("Try it:  homeport complete FILE:LINE:COLUMN")
@@ -125,7 +125,7 @@ def apply(*, section: str, model: str, as_json: bool) -> None:
         for setting in settings:
             await store.set_feature(setting, by=whoami())
 
-    in_store(change)
+    in_store(change, make=True)
     _done(settings, model, as_json=as_json)
 
 

@@ -117,7 +117,7 @@ def add(*, name: str, as_json: bool, **given: Unpack[Given]) -> None:
     from homeport.cli import _models  # noqa: PLC0415 (loads every family and platform)
 
     model, said = _models.registration(name, given)
-    stored = in_store(lambda store: store.add_model(model, by=whoami()))
+    stored = in_store(lambda store: store.add_model(model, by=whoami()), make=True)
     concerns = list(_models.doubts(stored))
     result(
         {**_models.facts(stored), "warnings": concerns},

@@ -85,7 +85,7 @@ def create(*, name: str, user: str, scopes: str, expires: datetime | None, as_js
         scopes=granted,
         expires=expires,
     )
-    in_store(lambda store: store.add_token(token, by=whoami()))
+    in_store(lambda store: store.add_token(token, by=whoami()), make=True)
     result({"token": made, **_facts(token)}, as_json=as_json, people=lambda: made)
     note(f"This is the only time it is shown. It may: {', '.join(sorted(granted))}.")
     note('Send it as "Authorization: Bearer TOKEN"; the command line sends what is in HOMEPORT_TOKEN.')

@@ -33,10 +33,23 @@ GATEWAY_PORT = 5052
 
 
 def default_data_dir() -> Path:
-    """`.homeport/` in a checkout, else where the platform keeps a user's data."""
+    """`.homeport/` in a checkout, else where the platform keeps a user's data.
+
+    A program that runs from a checkout finds that one's from everywhere, unless the platform's place is in use.
+    """
     here = Path.cwd()
-    if (here / "pyproject.toml").exists() and (here / "src" / "homeport").is_dir():
+    if _is_checkout(here):
         return here / ".homeport"
+    usual, ours = _usual_data_dir(), Path(__file__).parents[3]
+    beside = ours / ".homeport"
+    return beside if not usual.exists() and _is_checkout(ours) and beside.is_dir() else usual
+
+
+def _is_checkout(folder: Path) -> bool:
+    return (folder / "pyproject.toml").exists() and (folder / "src" / "homeport").is_dir()
+
+
+def _usual_data_dir() -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Application Support" / "homeport"
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "homeport"
