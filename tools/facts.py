@@ -202,10 +202,28 @@ def transcript() -> str:
 def shelf_of_features() -> str:
     """What people can ask for."""
     rows = (
-        (f"`{key}`", offer.title, f"`{offer.scope}`", code(offer.inherits))
+        (
+            f"`{key}`",
+            offer.title,
+            code(offer.scope),
+            code(offer.inherits),
+            code(offer.template.id) if offer.template else "",
+            "yes" if offer.listed else "no",
+        )
         for key, offer in discover(features, features.Feature).items()
     )
-    return table(("Feature", "What it is", "Scope it needs", "Falls back to the setting of"), rows)
+    heads = ("Feature", "What it is", "Scope it needs", "Falls back to the setting of", "Prompt id", "Assigned")
+    return table(heads, rows)
+
+
+def wording_limits() -> str:
+    """What a file of an administrator's own wording may hold."""
+    from homeport.features import _folder  # noqa: PLC0415 (only this page needs it)
+
+    return (
+        f"At most {_folder.MOST_FILES} files of {_folder.MOST_BYTES // 1024} KiB, "
+        f"{_folder.DEEPEST} folders deep; names that begin with a dot and files of other kinds are passed over."
+    )
 
 
 def shelf_of_protocols() -> str:

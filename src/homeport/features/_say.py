@@ -12,7 +12,7 @@ from homeport.domain.prompts import Prompt
 from homeport.domain.requests import Sampling
 from homeport.domain.streams import Chunk
 from homeport.domain.wording import fill
-from homeport.features._ask import answer_room, ask, budget, choose
+from homeport.features._ask import answer_room, ask, budget, choose, window
 from homeport.features._values import fit, guarded, texts
 from homeport.features._wording import spoken
 from homeport.kit.journal import note
@@ -63,8 +63,7 @@ def build(bench: Workbench, model: Model, wanted: PromptRequest) -> Prompt:
     said = spoken(bench.overrides, template, version, wanted.feature, (bench.family_key(model), family))
     wanted_tokens = (said.max_tokens or template.max_tokens) + family.thinking_tokens
     # of a small window the prompt gets as much as the answer: what it is about counts more than its length
-    most = (model.limits.context_tokens or family.context_tokens) // 2
-    answer_tokens = min(answer_room(bench, model, wanted_tokens), most)
+    answer_tokens = min(answer_room(bench, model, wanted_tokens), window(bench, model) // 2)
     values = guarded(texts(template, wanted.inputs), said.wording)
     values = fit(values, template.inputs, said.wording, budget(bench, model, answer_tokens))
     usual = template.temperature if family.any_temperature else None
