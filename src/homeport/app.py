@@ -225,14 +225,12 @@ async def serve(
     parts: Parts,
     logs: Logs,
     *,
+    metrics: Metrics,
     listener: socket.socket,
     ready: Callable[[], None],
 ) -> None:
-    """Serve until SIGINT or SIGTERM. Raises OSError when the metrics port is taken."""
-    metrics = Metrics()
+    """Serve until SIGINT or SIGTERM."""
     async with contextlib.AsyncExitStack() as stack:
-        if settings.metrics_port >= 0:
-            stack.callback(metrics.serve(settings.metrics_host, settings.metrics_port))
         upstream = HttpUpstream(denied_networks=parse_networks(settings.denied_networks), ca_file=settings.ca_file)
         stack.push_async_callback(upstream.close)
         app = build(settings, parts, upstream, metrics, logs)
@@ -286,6 +284,7 @@ async def run_instance(
     async with contextlib.AsyncExitStack() as stack:
         # first of all, so that a taken port is told before anything was started
         listener, where = _listen(stack, settings.host, settings.port)
+        metrics = _measured(stack, settings)
         vault = Vault(settings.data_dir / KEY_FILE)
         on_step("database")
         await schema.upgrade(url, on_wait=lambda what: log.warning("database locked", reason=what))
@@ -312,7 +311,8 @@ async def run_instance(
             trouble=lambda: _trouble(registry, engine) or _missing_keys(federation),
             federation=federation,
         )
-        await serve(settings, parts, logs, listener=listener, ready=partial(_announce, settings, stack, where, ready))
+        told = partial(_announce, settings, stack, where, ready)
+        await serve(settings, parts, logs, metrics=metrics, listener=listener, ready=told)
 
 
 def _announce(settings: Settings, stack: contextlib.AsyncExitStack, url: str, ready: Callable[[str], None]) -> None:
@@ -333,6 +333,7 @@ async def run_gateway(settings: Settings, logs: Logs, *, ready: Callable[[str], 
     current = (lambda: registry.current) if registry else (lambda: snapshot)
     async with contextlib.AsyncExitStack() as stack:
         listener, where = _listen(stack, settings.gateway_host, settings.gateway_port)
+        metrics = _measured(stack, settings)
         if registry:
             _background(stack, registry.follow())
         federation = _federation(settings, stack)
@@ -346,6 +347,7 @@ async def run_gateway(settings: Settings, logs: Logs, *, ready: Callable[[str], 
                 trusts_bodies=True,
             ),
             logs,
+            metrics=metrics,
             listener=listener,
             ready=lambda: ready(where),
         )
@@ -455,6 +457,14 @@ def _listen(stack: contextlib.AsyncExitStack, host: str, port: int) -> tuple[soc
     listener = server.listen(host, port)
     stack.callback(listener.close)
     return listener, address(host, listener.getsockname()[1])
+
+
+def _measured(stack: contextlib.AsyncExitStack, settings: Settings) -> Metrics:
+    """Metrics, at their port until the stack closes; raises OSError when it is taken."""
+    metrics = Metrics()
+    if settings.metrics_port >= 0:
+        stack.callback(metrics.serve(settings.metrics_host, settings.metrics_port))
+    return metrics
 
 
 def address(host: str, port: int) -> str:

@@ -160,15 +160,17 @@ def test_a_port_that_is_taken(command: str, data_dir: Path, give_up: Callable[..
     assert "Traceback" not in ran.err
 
 
+@pytest.mark.parametrize("command", ["up", "serve", "gateway"])
 def test_a_metrics_port_that_is_taken(
-    data_dir: Path, give_up: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+    command: str, data_dir: Path, give_up: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    del data_dir
+    """It is told at once, not when a model has been loaded for nothing."""
     with closing(server.listen("127.0.0.1", 0)) as listener:
         monkeypatch.setenv("HOMEPORT_METRICS_PORT", str(listener.getsockname()[1]))
-        ran = give_up("serve", "--port", "0")
+        ran = give_up(command, "--port", "0")
     assert ran.code == 1
     assert "HOMEPORT_METRICS_PORT" in ran.err
+    assert not (data_dir / "homeport.db").exists()
 
 
 def test_a_database_that_is_locked(
