@@ -19,8 +19,8 @@ pytestmark = pytest.mark.usefixtures("data_dir")
 @pytest.fixture
 def coder(data_dir: Path) -> None:
     del data_dir
-    homeport("models", "add", "coder", "--endpoint", "http://gpu1:8000/v1", "--identifier", "qwen-coder")
-    homeport("models", "add", "small", "--endpoint", "http://gpu2:8000/v1", "--identifier", "smollm")
+    homeport("models", "add", "coder", "--endpoint", "http://127.0.0.1:9/v1", "--identifier", "qwen-coder")
+    homeport("models", "add", "small", "--endpoint", "http://127.0.0.1:9/v1", "--identifier", "smollm")
 
 
 def test_nothing_is_assigned_at_first() -> None:
@@ -41,9 +41,22 @@ def test_assigning() -> None:
         "fallbacks": ["small"],
     }
     assert "homeport complete" in ran.err
+    assert "warning: coder at http://127.0.0.1:9/v1: nobody listens there." in ran.err
+    assert "warning: small at" in ran.err
     listed = {row["feature"]: row for row in homeport("features", "list", "--json").json}
     assert listed["code_completions"]["serves"] == "coder"
     assert listed["chat"]["serves"] is None
+
+
+async def test_a_model_that_answers_is_assigned_without_a_warning(instance: Instance) -> None:
+    assert "warning" not in (await instance.run("features", "set", "chat", "coder")).err
+
+
+def test_only_what_has_a_parent_inherits(data_dir: Path) -> None:
+    ran = homeport("features", "set", "chat", "inherit")
+    assert ran.code == 2
+    assert "nothing that 'chat' could inherit from" in ran.err
+    assert not data_dir.exists()
 
 
 @pytest.mark.usefixtures("coder")

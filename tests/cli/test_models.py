@@ -259,9 +259,14 @@ def test_removing_one_that_serves_something() -> None:
     assert homeport("models", "list", "--json").json == []
 
 
-def test_names_with_spaces_are_quoted_in_advice() -> None:
-    ran = homeport("models", "add", "big one", "--endpoint", "http://h/v1", "--identifier", "x")
-    assert "homeport models test 'big one'" in ran.err
+@pytest.mark.parametrize(("name", "why"), [("chat", "it is a feature's"), ("bad name", "Write it like bad-name")])
+def test_names_that_callers_could_not_write(name: str, why: str, data_dir: Path) -> None:
+    more = ("--endpoint", "http://h/v1", "--identifier", "x")
+    added = homeport("models", "add", name, *more)
+    assert (added.code, why in added.err, data_dir.exists()) == (2, True, False)
+    homeport("models", "add", "good", *more)
+    renamed = homeport("models", "edit", "good", "--rename", name)
+    assert (renamed.code, why in renamed.err) == (2, True)
 
 
 async def test_testing_a_model_shows_each_step(instance: Instance) -> None:

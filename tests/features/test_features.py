@@ -108,8 +108,9 @@ def test_a_disabled_model_is_unknown_and_serves_nothing() -> None:
 def test_settings_that_name_no_model() -> None:
     with pytest.raises(FeatureUnassigned, match="homeport features set chat MODEL"):
         choose(bench(a_model()), "chat")
-    with pytest.raises(FeatureUnassigned):
-        choose(bench(a_model(), chat="unassigned"), "chat")
+    for word in ("unassigned", "inherit"):
+        with pytest.raises(FeatureUnassigned, match="No model serves 'chat' yet"):
+            choose(bench(a_model(), chat=word), "chat")
     with pytest.raises(FeatureDisabled):
         choose(bench(a_model(), chat="disabled"), "chat")
 

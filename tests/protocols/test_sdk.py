@@ -61,6 +61,14 @@ async def test_models(client: openai.AsyncOpenAI) -> None:
     assert [model.id async for model in client.models.list()] == [FIM, PREFIX, WORDS]
 
 
+async def test_one_model(client: openai.AsyncOpenAI) -> None:
+    assert (await client.models.retrieve(FIM)).id == FIM
+    assert (await client.models.retrieve(f"served-{FIM}")).id == FIM
+    with pytest.raises(openai.NotFoundError, match=f"Registered models: {FIM}") as refusal:
+        await client.models.retrieve("gpt-4o")
+    assert refusal.value.param == "model"
+
+
 async def test_wrong_key(house: House) -> None:
     async with openai.AsyncOpenAI(
         base_url=f"http://127.0.0.1:{house.port}/v1", api_key="sk-wrong", max_retries=0

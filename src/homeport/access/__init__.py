@@ -24,7 +24,7 @@ SCOPES: dict[str, str] = {
     "complete_code": "Complete code at the cursor",
     "generate_code": "Generate code from an instruction",
     "duo_chat": "Chat",
-    "read_models": "List models",
+    "read_models": "List models, as every token may",
     "admin": "Change models, features, tokens and settings",
     "documentation_search": "Search the documentation, and answer from it",
     "explain_code": "Explain code in chat",

@@ -14,7 +14,7 @@ from homeport.cli._output import document, note, seconds
 from homeport.cli._server import address_of, token_of
 from homeport.cli._session import opened
 from homeport.cli._steps import screen
-from homeport.diagnostics import Check, Finding
+from homeport.diagnostics import Check, Finding, model_reachable
 from homeport.diagnostics._front_door import FrontDoor
 from homeport.diagnostics._run import run
 from homeport.diagnostics._scene import EMBEDDED, Scene
@@ -23,7 +23,7 @@ from homeport.kit.discover import discover
 from homeport.kit.upstream_http import HttpUpstream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 
     from rich.status import Status
 
@@ -66,6 +66,18 @@ async def _test(settings: Settings, name: str, *, as_json: bool) -> dict[str, Fi
     wanted = _OF_THE_EMBEDDED if model.platform == EMBEDDED else _OF_A_MODEL
     async with scene_of(settings, only=name, remembered=snapshot) as scene:
         return await _told({key: every[key] for key in wanted}, scene, as_json=as_json)
+
+
+def unreachable(settings: Settings, snapshot: Snapshot, names: Sequence[str]) -> list[str]:
+    """What is wrong at the addresses of these models, a sentence each."""
+    return asyncio.run(_unreachable(settings, snapshot, names))
+
+
+async def _unreachable(settings: Settings, snapshot: Snapshot, names: Sequence[str]) -> list[str]:
+    async with scene_of(settings, remembered=snapshot) as scene:
+        models = [snapshot.models[name] for name in names]
+        asked = [model_reachable.ask(scene, model) for model in models if model.platform != EMBEDDED]
+        return [found.saw for found in await asyncio.gather(*asked) if found.status == "fail"]
 
 
 @asynccontextmanager

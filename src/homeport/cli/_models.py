@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 
 import click
 
-from homeport import families, providers
+from homeport import families, features, providers
 from homeport.cli._session import whoami
 from homeport.domain.models import Limits, Model, Secret
 from homeport.families import Family, guess, resolve
+from homeport.features import Feature
 from homeport.kit.discover import discover
 from homeport.providers import Provider
 
@@ -93,6 +94,17 @@ def _key(text: str, place: str) -> Secret:
     return Secret(text.strip())
 
 
+def free_name(name: str) -> str:
+    """The name, if callers can write it for a model; raises UsageError."""
+    if any(map(str.isspace, name)):
+        message = f"{name!r} cannot be a model's name: it has spaces. Write it like {'-'.join(name.split())}"
+        raise click.UsageError(message)
+    if name in discover(features, Feature):
+        message = f"{name!r} cannot be a model's name: it is a feature's, which stands for whatever serves it."
+        raise click.UsageError(message)
+    return name
+
+
 def registration(name: str, given: Given) -> tuple[Model, str]:
     """The model that was described, and how its family was found; raises UsageError for what is missing."""
     platform, identifier = split(given.get("identifier") or "", given.get("platform"))
@@ -107,7 +119,7 @@ def registration(name: str, given: Given) -> tuple[Model, str]:
     providers.check(shelf_of_platforms(), platform, options)
     family, said = family_of(given.get("family"), identifier or name)
     model = Model(
-        name=name,
+        name=free_name(name),
         platform=platform,
         family=family,
         endpoint=endpoint,
@@ -141,7 +153,8 @@ def changes(given: Given) -> dict[str, Any]:
         changed["platform"] = given["platform"]
     if given.get("family") is not None:
         changed["family"] = family_of(given["family"], "")[0]
-    plain = {"endpoint": given.get("endpoint"), "name": given.get("rename")}
+    renamed = given.get("rename")
+    plain = {"endpoint": given.get("endpoint"), "name": None if renamed is None else free_name(renamed)}
     changed |= {field: value for field, value in plain.items() if value is not None}
     key = Secret() if given.get("no_api_key") else key_from(given.get("api_key_env"), given.get("api_key_file"))
     if key is not None:

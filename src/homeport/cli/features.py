@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from homeport.cli._command import SET_UP, Group, json_option
-from homeport.cli._output import note, result, table
-from homeport.cli._session import in_store, whoami
+from homeport.cli._output import note, result, table, warn
+from homeport.cli._session import in_store, load, whoami
 from homeport.domain.models import FeatureSetting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from homeport.domain.models import Model
+    from homeport.domain.models import Model, Snapshot
     from homeport.features import Feature
     from homeport.store.database import Store
 
@@ -102,10 +102,24 @@ def set_(*, feature: str, model: str, fallbacks: tuple[str, ...], as_json: bool)
     """Let a model serve a feature, or switch the feature off."""
     _known(feature)
     setting = _setting(feature, model, fallbacks)
-    in_store(lambda store: store.set_feature(setting, by=whoami()), make=True)
+    served = in_store(lambda store: _assign(store, setting), make=True)
+    for sentence in _away(served, setting):
+        warn(sentence)
     _done([setting], model, as_json=as_json)
     if setting.assignment == "model" and feature == "code_completions":
         note("Try it:  homeport complete FILE:LINE:COLUMN")
+
+
+async def _assign(store: Store, setting: FeatureSetting) -> Snapshot:
+    await store.set_feature(setting, by=whoami())
+    return await store.snapshot()
+
+
+def _away(snapshot: Snapshot, setting: FeatureSetting) -> list[str]:
+    """A sentence for each of its models that cannot be reached."""
+    from homeport.cli._doctor import unreachable  # noqa: PLC0415 (loads every check)
+
+    return unreachable(load(), snapshot, [name for name in (setting.model, *setting.fallbacks) if name])
 
 
 @command.command("apply", examples=('homeport features apply "Code Suggestions" coder',))
@@ -147,6 +161,9 @@ def _setting(feature: str, model: str, fallbacks: tuple[str, ...]) -> FeatureSet
     if model == "disabled":
         return FeatureSetting(feature=feature, assignment="disabled", fallbacks=fallbacks)
     if model == "inherit":
+        if not _shelf()[feature].inherits:
+            message = f"There is nothing that {feature!r} could inherit from. Name a model, or write: unassigned"
+            raise click.UsageError(message)
         return FeatureSetting(feature=feature, assignment="inherit", fallbacks=fallbacks)
     if model == "unassigned":
         return FeatureSetting(feature=feature, fallbacks=fallbacks)

@@ -52,7 +52,7 @@ def named(snapshot: Snapshot, wanted: str) -> Model:
 def assigned(bench: Workbench, snapshot: Snapshot, feature: str) -> Model:
     """The model of a feature's setting, or of the feature that it inherits from."""
     setting = setting_of(bench, snapshot, feature)
-    if setting is None or setting.assignment == "unassigned":
+    if setting is None or setting.assignment in {"unassigned", "inherit"}:
         raise FeatureUnassigned(
             f"No model serves {feature!r} yet.",
             f"An administrator assigns one: `homeport features set {settable(bench, feature)} MODEL`.",

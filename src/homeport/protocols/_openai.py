@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from homeport.domain.requests import Sampling
 
@@ -27,7 +27,6 @@ PASSED_ON = (
     "logit_bias",
     "logprobs",
     "top_logprobs",
-    "n",
     "top_k",
     "min_p",
     "repetition_penalty",
@@ -54,7 +53,7 @@ class Options(BaseModel):
     top_p: float | None = Field(None, gt=0, le=1)
     seed: int | None = Field(None, ge=-(2**63), lt=2**63)
     stop: Annotated[str | list[str] | None, Field(max_length=4096)] = None
-    n: int | None = Field(None, ge=1, le=8)
+    n: int | None = Field(None, ge=1, description="Answers; there is one at a time.")
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
     presence_penalty: float | None = Field(None, ge=-2, le=2)
     repetition_penalty: float | None = Field(None, gt=0, le=10)
@@ -63,6 +62,14 @@ class Options(BaseModel):
     top_logprobs: int | None = Field(None, ge=0, le=20)
     top_k: int | None = Field(None, ge=-1, le=100_000)
     min_p: float | None = Field(None, ge=0, le=1)
+
+    @field_validator("n")
+    @classmethod
+    def _one_answer(cls, value: int | None) -> int | None:
+        if (value or 1) > 1:
+            message = "one answer is given at a time; leave n out, and ask again for each more"
+            raise ValueError(message)
+        return value
 
     def sampling(self, max_tokens: int | None) -> Sampling:
         """The options that we understand ourselves."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Self
 
 import orjson
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
+from pydantic.json_schema import SkipJsonSchema  # noqa: TC002 (pydantic reads the annotation)
 
 from homeport.access import Need
 from homeport.domain.requests import CodeRequest, RelatedFile, TextRequest
@@ -36,21 +37,28 @@ class ContextFile(BaseModel):
     content: str = Field(max_length=500_000)
 
 
+def _alone(value: object) -> object:
+    """The one prompt of a list, as some clients send it."""
+    if isinstance(value, list):
+        if len(value) != 1:
+            message = "one prompt is answered at a time; ask once for each"
+            raise ValueError(message)
+        return value[0]
+    return value
+
+
 class TextBody(Options):
     """Text to continue, or a hole to fill."""
 
-    prompt: str | Annotated[list[str], Field(min_length=1, max_length=1)]
-    suffix: str | None = None
-    echo: bool = False
+    prompt: Annotated[str, BeforeValidator(_alone)] = Field(description="What stands before the cursor.")
+    suffix: str | None = Field(None, description="What stands behind it; without one the prompt is just continued.")
+    echo: SkipJsonSchema[bool] = False
     file_name: str = Field("", max_length=1024, description="Homeport's own: tells the language.")
     language: str = Field("", max_length=255, description="Homeport's own: as the editor calls it.")
     context: list[ContextFile] = Field(default=[], max_length=100, description="Homeport's own: files that help.")
 
     @model_validator(mode="after")
-    def _one_answer(self) -> Self:
-        if self.suffix is not None and (self.n or 1) > 1:
-            message = "with a suffix there is one answer; leave n out"
-            raise ValueError(message)
+    def _no_echo(self) -> Self:
         if self.echo:
             message = "echo is not supported; put the prompt in front of the answer yourself"
             raise ValueError(message)
@@ -59,12 +67,11 @@ class TextBody(Options):
 
 def parse(body: TextBody, _arrival: Arrival) -> Asked:
     """A hole to fill for the completion feature, or text to continue as it stands."""
-    prompt = body.prompt if isinstance(body.prompt, str) else body.prompt[0]
     sampling = body.sampling(body.max_tokens)
     echo = {"usage": body.usage_wanted}
     if body.suffix is None:
         text = TextRequest(
-            prompt=prompt,
+            prompt=body.prompt,
             model=body.model,
             extra=body.extra(),
             sampling=sampling,
@@ -74,7 +81,7 @@ def parse(body: TextBody, _arrival: Arrival) -> Asked:
         )
         return Asked(feature="text_completions", request=text, stream=body.stream, echo=echo)
     code = CodeRequest(
-        before=prompt,
+        before=body.prompt,
         after=body.suffix,
         file_name=body.file_name,
         language=body.language,
