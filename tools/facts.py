@@ -22,6 +22,7 @@ import homeport
 from homeport import access, console, diagnostics, families, features, protocols, providers
 from homeport.domain import errors
 from homeport.domain.models import Limits
+from homeport.kit import environment
 from homeport.kit.discover import discover
 from homeport.kit.metrics import Metrics
 from homeport.kit.settings import Settings
@@ -283,17 +284,33 @@ def shelf_of_pages() -> str:
 
 def series() -> str:
     """Every metric that the code names."""
-    known = [thing for thing in vars(Metrics()).values() if hasattr(thing, "describe")]
     rows = [
-        (f"`{told.name}`", told.type, code(*labels), sentence(told.documentation))
-        for thing in known
-        for told, labels in ((next(iter(thing.describe())), _labels(thing)),)
+        (
+            f"`{told.name}{'_total' * (told.type == 'counter')}`",
+            told.type,
+            code(*_labels(told)),
+            sentence(told.documentation),
+        )
+        for told in Metrics().collect()
     ]
     return table(("Series", "Kind", "Labels", "What it counts"), sorted(rows))
 
 
 def _labels(thing: Any) -> Sequence[str]:  # noqa: ANN401 (prometheus_client names no common base in public)
     return tuple(getattr(thing, "_labelnames", ()))
+
+
+def foreign_variables() -> str:
+    """Every variable of GitLab's AI Gateway, and what it does here."""
+    known = environment.honoured()
+    rows = (
+        (
+            f"`{each.name}`",
+            f"honoured: `HOMEPORT_{known[each.name].upper()}`" if each.name in known else f"no effect: {each.why}",
+        )
+        for each in environment.FOREIGN
+    )
+    return table(("Variable", "What it does here"), rows)
 
 
 def command_tree() -> Iterator[tuple[str, click.Command]]:

@@ -87,7 +87,7 @@ def search(*, question: str, limit: int, as_json: bool) -> None:
 @contextmanager
 def _progress() -> Iterator[Callable[[int, int], None]]:
     """A bar on standard error, where somebody looks at it."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415 (rich)
 
     from homeport.cli._steps import screen  # noqa: PLC0415 (loads rich)
 

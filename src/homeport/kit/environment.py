@@ -95,7 +95,11 @@ FOREIGN = (
     Foreign("AIGW_PROXY_ENDPOINTS__*", "vendors' APIs are not passed through"),
     Foreign("AIGW_BIND_TOOLS_CACHE__*", "there is no such cache", missed=False),
     Foreign("AIGW_BEDROCK_GUARDRAIL_CONFIG", "it holds for models on Bedrock", missed=False),
-    Foreign("WEB_CONCURRENCY", "one process serves: it waits for models and not for the CPU", same=("1",)),
+    Foreign(
+        "WEB_CONCURRENCY",
+        "one process serves, which waits for models and not for the CPU; for more, start several behind a balancer",
+        same=("1",),
+    ),
     Foreign("PROMETHEUS_MULTIPROC_DIR", "one process serves, and counts by itself", missed=False),
     Foreign("DISABLE_AI_GATEWAY", "`homeport gateway` is the gateway"),
     Foreign("ENABLE_DUO_WORKFLOW_SERVICE", _WORKFLOW),
