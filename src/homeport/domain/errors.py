@@ -9,7 +9,8 @@ HomeportError                     knows its status, its stable code and what to 
 ├── SetupError 409                the administrator has something left to decide
 │   ├── FeatureUnassigned         ├── FeatureDisabled
 │   ├── ModelNotAccepted          a request carries a model that this gateway does not call
-│   └── BadConfiguration          a file that the operator wrote is wrong
+│   ├── BadConfiguration          a file that the operator wrote is wrong
+│   └── RequestLoop 508           a model's endpoint leads back to Homeport
 ├── UpstreamError 502             the model server did not do its part
 │   ├── UpstreamUnreachable       nobody answers at the address
 │   ├── UpstreamTimeout 504       it answers too late
@@ -155,6 +156,13 @@ class BadConfiguration(SetupError):
     """A file that the operator wrote cannot be used; the text names the place."""
 
     code = "bad_configuration"
+
+
+class RequestLoop(SetupError):
+    """The request came from this Homeport itself: a model's endpoint leads back to it."""
+
+    status = 508
+    code = "request_loop"
 
 
 class UpstreamError(HomeportError):

@@ -47,6 +47,30 @@ class _Ids:
 _ids = cache(_Ids)
 
 
+VIA = "X-Homeport-Via"
+"""Header of what we send to model servers: the processes of Homeport that the request went through."""
+_VIA = re.compile(r"[0-9a-f]{16}(?: [0-9a-f]{16}){0,15}")
+_via: ContextVar[str] = ContextVar("homeport_via", default="")
+
+
+@cache
+def _process() -> str:
+    return secrets.token_hex(8)
+
+
+def came_back(via: str) -> bool:
+    """Note the ways by which the current request came; whether one of them was ours already."""
+    if not _VIA.fullmatch(via):
+        return False
+    _via.set(via)
+    return _process() in via.split()
+
+
+def via() -> str:
+    """The value of `VIA` for a request that we make."""
+    return f"{_via.get()} {_process()}".strip()
+
+
 def new_id() -> str:
     """A fresh correlation id: 32 hexadecimal digits."""
     return next(_ids())

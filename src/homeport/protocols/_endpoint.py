@@ -14,9 +14,9 @@ import structlog
 from pydantic import ValidationError
 
 from homeport.access.gate import require
-from homeport.domain.errors import BadRequest, HomeportError, TooLarge, WrongMediaType, WrongMethod
+from homeport.domain.errors import BadRequest, HomeportError, RequestLoop, TooLarge, WrongMediaType, WrongMethod
 from homeport.features._fallbacks import serve
-from homeport.kit.journal import masked, overhear, overheard, trace
+from homeport.kit.journal import VIA, came_back, masked, overhear, overheard, trace
 from homeport.protocols import Arrival, Ask, Look, method_of
 from homeport.protocols._visit import Visit
 
@@ -39,6 +39,7 @@ log = structlog.get_logger()
 VERBOSE = b"x-gitlab-enabled-instance-verbose-ai-logs"
 FLAGS = b"x-gitlab-enabled-feature-flags"
 CARRIERS = frozenset({b"authorization", b"x-api-key", b"api-key"})
+CAME_BY = VIA.lower().encode()
 MESSAGE = 2000
 """Characters of an unexpected error's own words."""
 DEPTH = 64
@@ -115,6 +116,9 @@ class Endpoint:
             raise WrongMethod(f"{visit.scope['method']} is not spoken at {self.path}.", f"Use {method}.", param=method)
         visit.caller = caller = await door.gate.admitted(visit.scope["headers"], route.need)
         visit.admitted = time.perf_counter()
+        if CAME_BY in visit.headers and came_back(visit.headers[CAME_BY].decode("latin-1")):
+            saw = "The request came from this Homeport itself: the endpoint of a model leads back here."
+            raise RequestLoop(saw, "An administrator gives the model the address of its own server.")
         if isinstance(route, Look):
             await visit.reply(route.look(door.bench))
             return

@@ -54,6 +54,9 @@ def refused(model: Model, reply: Reply, body: bytes) -> UpstreamError:
         check = f"check both {_wire.where(model)}"
         fix = f"Either the endpoint lacks its `/v1`, or no model is served as {model.identifier!r}: {check}."
         return _wire.refusal(model, reply, fix=fix)
+    if reply.status == _wire.LOOP:
+        fix = f"Its endpoint leads back to Homeport: write the model server's own address {_wire.where(model)}."
+        return _wire.refusal(model, reply, fix=fix)
     return _wire.refusal(model, reply, why=_because(body) if reply.status in _wire.WRONG_REQUEST else "")
 
 

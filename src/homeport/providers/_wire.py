@@ -21,7 +21,7 @@ from homeport.domain.errors import (
     UpstreamTruncated,
     UpstreamUnreachable,
 )
-from homeport.kit.journal import correlation_id, note
+from homeport.kit.journal import VIA, correlation_id, note, via
 from homeport.kit.upstream import Call, Malformed, Reply, TooMuch, TransportError, Truncated, Unreachable
 from homeport.kit.upstream import UpstreamTooLate as TooLate
 
@@ -37,7 +37,7 @@ DOCUMENT_LIMIT = 16 * 1024 * 1024
 EVENT_LIMIT = 1024 * 1024
 DRAIN_S = 0.1
 """How long the end of a body may take after the end mark; a connection that takes longer is not kept."""
-OK, NOT_FOUND, TOO_LARGE = 200, 404, 413
+OK, NOT_FOUND, TOO_LARGE, LOOP = 200, 404, 413, 508
 SLOW_DOWN = {429, 503, 529}
 WRONG_REQUEST = {400, TOO_LARGE, 422}
 KEY_REFUSED = {401, 403}
@@ -55,7 +55,7 @@ Refuse = Callable[["Model", Reply, bytes], UpstreamError]
 
 def call(model: Model, url: str, headers: Mapping[str, str], body: bytes = b"", *, method: str = "POST") -> Call:
     """A request within the model's limits, which the server can find in its log by our correlation id."""
-    own = {"X-Request-ID": correlation_id(), "Accept-Encoding": "identity"}
+    own = {"X-Request-ID": correlation_id(), VIA: via(), "Accept-Encoding": "identity"}
     if body:
         own["Content-Type"] = "application/json"
     limits = model.limits
