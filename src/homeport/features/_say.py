@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from homeport.codetext.thinking import Thoughts, without_thoughts
@@ -65,7 +66,7 @@ def build(bench: Workbench, model: Model, wanted: PromptRequest) -> Prompt:
     # of a small window the prompt gets as much as the answer: what it is about counts more than its length
     answer_tokens = min(answer_room(bench, model, wanted_tokens), window(bench, model) // 2)
     values = guarded(texts(template, wanted.inputs), said.wording)
-    values = fit(values, template.inputs, said.wording, budget(bench, model, answer_tokens))
+    values = fit(values, template.inputs, said.wording, budget(bench, _roomy(model), answer_tokens))
     usual = template.temperature if family.any_temperature else None
     sampling = Sampling(
         max_tokens=answer_tokens,
@@ -78,6 +79,11 @@ def build(bench: Workbench, model: Model, wanted: PromptRequest) -> Prompt:
     if not satisfied:
         note(prompt_version_asked=wanted.version)
     return prompt
+
+
+def _roomy(model: Model) -> Model:
+    """The model without its limit for completions: what is asked once may be longer than what is asked while typing."""
+    return replace(model, limits=replace(model.limits, prompt_tokens=0))
 
 
 def worded(

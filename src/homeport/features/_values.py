@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from homeport.domain.wording import Wording
     from homeport.features import Input, Template
 
-LEAST = 80
-"""Characters that are left of an input however small the window: enough to say that something was there."""
+LEAST = 240
+"""Characters that an input may have however small the window: a question is never cut to pieces."""
+MARK = 48
+"""Characters that a mark may take."""
 SNAP = 200
 """A cut moves by at most this many characters so that whole lines stay."""
 ROUNDS = 3
@@ -102,14 +104,11 @@ def cut(text: str, most: int, side: str) -> str:
     """At most `most` characters of the text, with a mark where the rest stood."""
     if len(text) <= most:
         return text
-    mark = f"\n[… {len(text) - most:,} characters left out …]\n"
-    keep = max(most - len(mark), 0)
-    if side == "start":
-        return mark.lstrip() + _from_line(text[len(text) - keep :])
-    if side == "middle":
-        head = keep * 2 // 3
-        return _to_line(text[:head]) + mark + _from_line(text[len(text) - (keep - head) :])
-    return _to_line(text[:keep]) + mark.rstrip()
+    keep = max(most - MARK, 0)
+    head = {"start": 0, "middle": keep * 2 // 3}.get(side, keep)
+    first, last = _to_line(text[:head]), _from_line(text[len(text) - (keep - head) :])
+    mark = f"[… {len(text) - len(first) - len(last):,} characters left out …]"
+    return "\n".join(part for part in (first, mark, last) if part)
 
 
 def _to_line(text: str) -> str:
