@@ -16,6 +16,9 @@ _IDENTIFIER = re.compile(
     r"""\s*[,;]?\s*["']?ResourceIdentifier["']?\s*[:=]\s*["']?(?P<id>[^"'\s,}]+)""",
     re.IGNORECASE,
 )
+_NAMED = re.compile(r"https?://[^\s<>\"'`)\]]*[^\s<>\"'`)\].,;:!?]|(?<![\w/&#!])[#!&](\d+)\b")
+SENTENCE = 200
+"""Characters of an answer that says in a sentence which resource is meant, instead of in JSON."""
 TYPES = ("current", "iid", "url", "reference")
 """How GitLab's readers may be told what is meant."""
 
@@ -38,6 +41,7 @@ def identifier(said: str) -> str:
     found = json_object(said, "ResourceIdentifierType")
     if found is None and (loose := _IDENTIFIER.search(said)):
         found = {"ResourceIdentifierType": loose["type"], "ResourceIdentifier": loose["id"]}
+    found = found or _named(said)
     if found is None:
         return said
     kind, value = str(found["ResourceIdentifierType"]).lower(), found.get("ResourceIdentifier")
@@ -50,6 +54,15 @@ def identifier(said: str) -> str:
     if kind not in TYPES:
         return said
     return json.dumps({"ResourceIdentifierType": kind, "ResourceIdentifier": value or "current"}, ensure_ascii=False)
+
+
+def _named(said: str) -> dict[str, Any] | None:
+    """The one address or number with a sign that a sentence names, if it names just one."""
+    names = {found[0]: found[1] for found in _NAMED.finditer(said)} if len(said) <= SENTENCE else {}
+    if len(names) != 1:
+        return None
+    ((name, number),) = names.items()
+    return {"ResourceIdentifierType": "iid" if number else "url", "ResourceIdentifier": number or name}
 
 
 def category(said: str) -> str:
