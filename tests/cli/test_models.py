@@ -92,6 +92,21 @@ def test_options_that_a_platform_does_not_have(more: tuple[str, ...], code: int,
 
 
 BEDROCK = ("models", "add", "claude", "--identifier", "bedrock/eu.anthropic.claude-opus-4-8")
+
+
+def test_code_as_it_comes() -> None:
+    added = homeport(
+        "models", "add", "raw", "--endpoint", "http://127.0.0.1:9/v1", "--identifier", "x", "--no-clean", "--json"
+    )
+    assert added.json["clean"] is False
+    shown = homeport("models", "show", "raw").out
+    assert [line.split() for line in shown.splitlines() if line.startswith("clean")] == [["clean", "no"]]
+    kept = homeport("models", "edit", "raw", "--concurrency", "3", "--json")
+    assert kept.json["clean"] is False
+    assert homeport("models", "edit", "raw", "--clean", "--json").json["clean"] is True
+    assert homeport("models", "show", "raw", "--json").json["clean"] is True
+
+
 NO_REGION: dict[str, str | None] = {"AWS_REGION_NAME": None, "AWS_REGION": None, "AWS_DEFAULT_REGION": None}
 
 

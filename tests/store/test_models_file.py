@@ -76,6 +76,11 @@ def test_everything_can_be_left_out(file: Path) -> None:
     assert load(file, SEAL).models == {}
 
 
+def test_code_may_be_left_as_it_comes(file: Path) -> None:
+    file.write_text('[[models]]\nname = "a"\n[[models]]\nname = "b"\nclean = false\n')
+    assert [model.clean for model in load(file, SEAL).models.values()] == [True, False]
+
+
 def test_secrets_may_be_in_files_beside_it(file: Path) -> None:
     (file.parent / "key").write_text("from-file\n")
     (file.parent / "token").write_text(f"  {TOKEN}\n")

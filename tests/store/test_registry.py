@@ -203,7 +203,7 @@ async def test_an_unreadable_key_is_logged_once(store: Store, sql: Sql) -> None:
 
 async def test_a_large_registry_is_read_quickly(store: Store, sql: Sql) -> None:
     await store.add_model(CODER, by="ada")
-    others = "platform, family, endpoint, identifier, enabled, limits, options"
+    others = "platform, family, endpoint, identifier, enabled, limits, options, clean"
     double = f"INSERT INTO models SELECT '{{0}}' || substr(id, 1, 31), name || '{{0}}', {others} FROM models"  # noqa: S608 (our tables)
     await sql(*(double.format(number) for number in range(1, 10)))
     times = []

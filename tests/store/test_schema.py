@@ -50,6 +50,15 @@ async def test_up_down_up(bare_url: str) -> None:
     assert await tables(bare_url) == OURS | {"alembic_version"}
 
 
+async def test_models_of_before_are_cleaned(bare_url: str) -> None:
+    await schema.upgrade(bare_url)
+    await schema.downgrade(bare_url, "0002")
+    values = "'1', 'a', 'openai', 'general', '', '', true, '{}', '{}'"
+    await run_sql(bare_url, f"INSERT INTO models VALUES ({values})")  # noqa: S608 (our table)
+    assert await schema.upgrade(bare_url)
+    assert await run_sql(bare_url, "SELECT count(*) FROM models WHERE clean") == [(1,)]
+
+
 def differences(connection: Connection) -> list[object]:
     return list(compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata))
 

@@ -34,7 +34,9 @@ CODER = Model(
 )
 PATIENCE_S = 60.0
 """More than a busy machine needs."""
-SPARE = Model(name="spare", platform="bedrock", identifier="anthropic.claude", options={"region": "eu-west-1"})
+SPARE = Model(
+    name="spare", platform="bedrock", identifier="anthropic.claude", options={"region": "eu-west-1"}, clean=False
+)
 
 
 def token(name: str = "laptop", **changes: Any) -> Token:

@@ -126,6 +126,7 @@ def registration(name: str, given: Given) -> tuple[Model, str]:
         identifier=identifier,
         key=key_from(given.get("api_key_env"), given.get("api_key_file")) or Secret(),
         enabled=not given.get("disabled"),
+        clean=given.get("clean") is not False,
         limits=Limits(**limits_in(given)),
         options=options,
     )
@@ -154,7 +155,8 @@ def changes(given: Given) -> dict[str, Any]:
     if given.get("family") is not None:
         changed["family"] = family_of(given["family"], "")[0]
     renamed = given.get("rename")
-    plain = {"endpoint": given.get("endpoint"), "name": None if renamed is None else free_name(renamed)}
+    name = None if renamed is None else free_name(renamed)
+    plain: dict[str, Any] = {"endpoint": given.get("endpoint"), "name": name, "clean": given.get("clean")}
     changed |= {field: value for field, value in plain.items() if value is not None}
     key = Secret() if given.get("no_api_key") else key_from(given.get("api_key_env"), given.get("api_key_file"))
     if key is not None:
@@ -204,4 +206,5 @@ def doubts(model: Model) -> Iterator[str]:
 def facts(model: Model) -> dict[str, Any]:
     """A model as a JSON document: whether it has a key, never which."""
     shown = {name: getattr(model, name) for name in ("name", "platform", "family", "endpoint", "identifier", "enabled")}
-    return {**shown, "key": bool(model.key), "options": dict(model.options), "limits": asdict(model.limits)}
+    shown |= {"key": bool(model.key), "clean": model.clean}
+    return {**shown, "options": dict(model.options), "limits": asdict(model.limits)}

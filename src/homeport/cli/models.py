@@ -35,6 +35,7 @@ class Given(TypedDict, total=False):
     option: tuple[str, ...]
     rename: str | None
     disabled: bool
+    clean: bool | None
     context_tokens: int | None
     output_tokens: int | None
     prompt_tokens: int | None
@@ -67,6 +68,11 @@ _registration = options(
         metavar="NAME=VALUE",
         multiple=True,
         help="What else the platform wants to know (region=…); several times for several, NAME= forgets one.",
+    ),
+    click.option(
+        "--clean/--no-clean",
+        default=None,
+        help="Take sentinels, fences and repetitions out of its code, or leave it as it comes.  [default: clean]",
     ),
     _number("--context-tokens", "context_tokens", "The model's context window.", "its family's"),
     _number("--max-output", "output_tokens", "The most tokens of one answer.", "4096"),
@@ -171,9 +177,8 @@ def show(*, name: str, as_json: bool) -> None:
     model = in_store(lambda store: store.model(name))
     shown = facts(model)
     limits, options = shown.pop("limits"), shown.pop("options")
-    plain = (
-        {**shown, "key": "set" if model.key else "none", "enabled": "yes" if model.enabled else "no"} | options | limits
-    )
+    plain = {name: "yes" if value is True else "no" if value is False else value for name, value in shown.items()}
+    plain |= {"key": "set" if model.key else "none", **options, **limits}
     result({**shown, "options": options, "limits": limits}, as_json=as_json, people=lambda: sheet(plain.items()))
 
 

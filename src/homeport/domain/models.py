@@ -103,6 +103,8 @@ class Model:
     limits: Limits = field(default_factory=Limits)
     options: Mapping[str, str] = field(default_factory=dict)
     """What else its platform wants to know, for example a region; the platform says what there is."""
+    clean: bool = True
+    """Whether its code is cleaned: sentinels, fences and repetitions taken away."""
     registered: bool = True
     """False for one that a request carried: it cannot be mended here, only where the request came from."""
 

@@ -61,6 +61,7 @@ def _model(row: Row[Any], key: Secret) -> Model:
         enabled=row.enabled,
         limits=Limits(**known),
         options=row.options,
+        clean=row.clean,
     )
 
 

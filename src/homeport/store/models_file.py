@@ -7,6 +7,7 @@ family = "qwen_coder"
 endpoint = "http://vllm.internal:8000/v1"
 identifier = "Qwen2.5-Coder-7B"
 key_env = "VLLM_KEY"            # or key_file; never the key itself
+clean = true                    # false leaves its code as it comes
 [models.limits]
 concurrency = 128
 
@@ -75,6 +76,7 @@ class ModelEntry(_Strict):
     enabled: bool = True
     limits: dict[str, float | int] = Field(default={})
     options: dict[str, str] = Field(default={})
+    clean: bool = True
 
 
 class TokenEntry(_Strict):
@@ -149,6 +151,7 @@ class _Reader:
             key=Secret(self.secret("models", at, "key", entry)),
             enabled=entry.enabled,
             options=entry.options,
+            clean=entry.clean,
         )
         try:
             self.fits(found)

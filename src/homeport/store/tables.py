@@ -21,13 +21,14 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    true,
 )
 from typing_extensions import override
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration: what a database must be at to be opened. Four digits, so that newer sorts later."""
 
 NAMING = {
@@ -72,6 +73,7 @@ models = Table(
     Column("enabled", Boolean, nullable=False),
     Column("limits", JSON, nullable=False),
     Column("options", JSON, nullable=False, server_default="{}"),
+    Column("clean", Boolean, nullable=False, server_default=true()),
 )
 
 model_keys = Table(
