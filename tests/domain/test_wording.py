@@ -21,6 +21,8 @@ VALUES = {"a": "A", "b": "B", "empty": "", "blank": " \n\t", "tricky": "{a}{#a}x
         ("{a}{b}{a}", "ABA"),
         ("{n2}", "two"),
         ("{empty}", ""),
+        ("100% of %s and %(a)s: {a}%", "100% of %s and %(a)s: A%"),
+        ("{#a}100% {a}%{/a}", "100% A%"),
         ("{unknown}", "{unknown}"),
         ("{A}{a-b}{ a }{2}{}{a", "{A}{a-b}{ a }{2}{}{a"),
         ('{"rating": 1}', '{"rating": 1}'),
@@ -55,7 +57,7 @@ def test_a_template_becomes(template: str, text: str) -> None:
     assert fill(template, VALUES) == text
 
 
-_TEXT = st.text(alphabet=st.sampled_from("{}#^/\\ab \n"), max_size=30)
+_TEXT = st.text(alphabet=st.sampled_from("{}#^/\\ab% \n"), max_size=30)
 
 
 @given(template=_TEXT | st.text(max_size=40), values=st.dictionaries(st.sampled_from(["a", "b", "ab"]), _TEXT))

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from homeport.domain.requests import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Mapping
 
 _TAG = re.compile(
     r"(?m:^)[ \t]*\{(?P<alone>[#^/])(?P<section>[a-z_][a-z0-9_]*)\}[ \t]*(?:\n|\Z)"
@@ -70,6 +70,10 @@ class _Open(NamedTuple):
 
 class _Parsed(NamedTuple):
     nodes: tuple[_Node, ...]
+    slots: tuple[_Slot, ...] | None
+    """All of a template without sections, in order; None with sections."""
+    form: str
+    """That template as a format of Python's, with %s for each slot: filled at half the cost."""
     names: tuple[tuple[str, int], ...]
     """Every name that is asked for, and where."""
     unbalanced: tuple[tuple[str, int], ...]
@@ -81,7 +85,11 @@ def fill(template: str, values: Mapping[str, str]) -> str:
 
     Never fails, and never reads a value as a template.
     """
-    return _said(_parse(template).nodes, values)
+    parsed = _parse(template)
+    if parsed.slots is None:
+        return _said(parsed.nodes, values)
+    get = values.get
+    return parsed.form % tuple([get(name, source) for name, source in parsed.slots])
 
 
 def check(template: str, slots: Collection[str]) -> tuple[Flaw, ...]:
@@ -155,12 +163,15 @@ def _parse(template: str) -> _Parsed:
     for opened in reversed(within):
         stray.append((opened.source.strip(), opened.at))
         nodes = [*opened.nodes, opened.source, *nodes]
-    return _Parsed(tuple(_joined(nodes)), tuple(names), tuple(stray))
+    return _Parsed(tuple(node for node in nodes if node), *_flat(nodes), tuple(names), tuple(stray))
 
 
-def _joined(nodes: list[_Node]) -> Iterator[_Node]:
-    """The nodes without empty texts."""
-    return (node for node in nodes if node)
+def _flat(nodes: list[_Node]) -> tuple[tuple[_Slot, ...] | None, str]:
+    """The slots and the format of a template that has no sections."""
+    if any(isinstance(node, _Section) for node in nodes):
+        return None, ""
+    form = "".join(node.replace("%", "%%") if isinstance(node, str) else "%s" for node in nodes)
+    return tuple(node for node in nodes if isinstance(node, _Slot)), form
 
 
 def _flaw(template: str, at: int, what: str) -> Flaw:
