@@ -32,7 +32,7 @@ from homeport.kit.addresses import parse_networks
 from homeport.kit.discover import discover
 from homeport.kit.metrics import Load, Metrics
 from homeport.kit.upstream_http import HttpUpstream
-from homeport.kit.vault import KEY_FILE, Vault
+from homeport.kit.vault import Vault
 from homeport.protocols import Look, Reply, WireProtocol, _openai
 from homeport.protocols._book import Book
 from homeport.protocols._endpoint import Door, Endpoint
@@ -276,7 +276,7 @@ async def run_instance(
 ) -> None:
     """Both roles in one process, with the database. `before` may provision; `ready` is told the address."""
     # here, so that the gateway role never loads what knows SQL
-    from homeport.store import schema  # noqa: PLC0415 (see above)
+    from homeport.store import root_keys, schema  # noqa: PLC0415 (see above)
     from homeport.store.database import Store  # noqa: PLC0415 (see above)
     from homeport.store.registry import Registry  # noqa: PLC0415 (see above)
 
@@ -285,9 +285,9 @@ async def run_instance(
         # first of all, so that a taken port is told before anything was started
         listener, where = _listen(stack, settings.host, settings.port)
         metrics = _measured(stack, settings)
-        vault = Vault(settings.data_dir / KEY_FILE)
         on_step("database")
         await schema.upgrade(url, on_wait=lambda what: log.warning("database locked", reason=what))
+        vault = await root_keys.vault_of(url, settings.data_dir)
         store = await Store.open(url, vault)
         stack.push_async_callback(store.close)
         if before is not None:

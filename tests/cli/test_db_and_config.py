@@ -56,6 +56,58 @@ def test_a_backup_never_replaces_a_file(tmp_path: Path) -> None:
     assert copy.read_text() == "precious"
 
 
+LOST = "1 API key and 2 tokens that are worth nothing without it"
+
+
+@pytest.fixture
+def lost_keys(data_dir: Path) -> Path:
+    """Where the root keys were that a model's key and two tokens need."""
+    homeport(*ADD, "--api-key-env", "CODER_KEY", CODER_KEY="sk-canary")
+    for name in ("one", "two"):
+        assert homeport("tokens", "create", "--name", name).code == 0
+    keys = data_dir / "keys"
+    keys.unlink()
+    return keys
+
+
+@pytest.mark.parametrize("command", [("models", "list"), ("tokens", "create", "--name", "three"), ("tokens", "list")])
+def test_root_keys_are_never_made_in_silence_beside_a_database_that_needs_its_own(
+    lost_keys: Path, command: tuple[str, ...]
+) -> None:
+    ran = homeport(*command)
+    assert ran.code == 1
+    assert f"error: The key file {lost_keys} is missing. The database holds {LOST}." in ran.err
+    assert "Restore it from its backup." in ran.err
+    assert "`homeport db new-keys`" in ran.err
+    assert not lost_keys.exists()
+
+
+def test_new_root_keys_for_a_database_whose_own_are_lost(lost_keys: Path) -> None:
+    assert homeport("db", "new-keys", typed="n\n").code == 130
+    assert not lost_keys.exists()
+    ran = homeport("db", "new-keys", typed="y\n")
+    assert ran.code == 0
+    assert LOST in ran.err
+    assert str(lost_keys) in ran.out
+    assert homeport("models", "list").code == 0
+    assert homeport("tokens", "create", "--name", "three").code == 0
+    again = homeport("db", "new-keys", "--yes")
+    assert again.code == 1
+    assert "already" in again.err
+
+
+def test_new_root_keys_for_a_database_that_needs_none(data_dir: Path) -> None:
+    homeport("db", "upgrade")
+    ran = homeport("db", "new-keys", "--json")
+    assert ran.json == {
+        "file": str(data_dir / "keys"),
+        "key": ran.json["key"],
+        "lost_api_keys": 0,
+        "lost_tokens": 0,
+    }
+    assert "warning" not in ran.err
+
+
 def test_restoring_what_is_no_copy(tmp_path: Path) -> None:
     homeport(*ADD)
     (tmp_path / "copy.db").write_text("precious")

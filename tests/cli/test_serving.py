@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import json
 import logging
 import os
@@ -111,6 +112,30 @@ def test_up_the_first_time_the_second_time_and_twice_at_once(data_dir: Path) -> 
         assert str(data_dir / "token") in again
         assert Path(facts["token_file"]).read_text().strip() == token
         assert stopped(process) == 0
+
+
+def test_up_after_the_key_file_was_lost(data_dir: Path, give_up: Callable[..., Ran]) -> None:
+    """It says what to do instead of making other keys; then it starts, beside tokens of the same name."""
+    name = f"command line of {getpass.getuser()}"
+    assert homeport("tokens", "create", "--name", name).code == 0
+    assert homeport("tokens", "create", "--name", f"{name} 2", "--expires", "1d").code == 0
+    (data_dir / "keys").unlink()
+    ran = give_up("up", "--no-embedded", "--port", "0")
+    assert ran.code == 1
+    assert f"error: The key file {data_dir / 'keys'} is missing. The database holds 2 tokens" in ran.err
+    assert "`homeport db new-keys`" in ran.err
+    assert not (data_dir / "keys").exists()
+
+    assert homeport("db", "new-keys", "--yes").code == 0
+    with started("up", "--no-embedded", "--port", "0") as (facts, process):
+        token = Path(facts["token_file"]).read_text().strip()
+        asked = urllib.request.Request(f"{facts['url']}/v1/models", headers={"Authorization": f"Bearer {token}"})  # noqa: S310 (loopback)
+        with urllib.request.urlopen(asked, timeout=5) as answer:  # noqa: S310 (loopback)
+            assert answer.status == 200
+        assert stopped(process) == 0
+    names = [each["name"] for each in homeport("tokens", "list", "--json").json]
+    assert names == [name, f"{name} 2", f"{name} 3"]
+    assert "2 of 3 tokens were made with another key file and are not accepted" in said(data_dir)
 
 
 def test_serve_registers_nothing(data_dir: Path) -> None:

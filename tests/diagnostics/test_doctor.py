@@ -229,7 +229,7 @@ async def test_a_token_that_may_not_complete(instance: Instance) -> None:
 
 def test_an_old_schema(tmp_path: Path) -> None:
     with clean_environment(tmp_path / "data"):
-        homeport("models", "list")
+        homeport("db", "upgrade")
         with closing(sqlite3.connect(tmp_path / "data" / "homeport.db")) as database:
             database.execute("UPDATE alembic_version SET version_num = '0000'")
             database.commit()
@@ -251,11 +251,13 @@ async def test_a_lost_key_file(instance: Instance) -> None:
     (instance.settings.data_dir / "keys").unlink()
     found = await examined(instance)
     assert failed(found) == ["keys"]
+    assert "homeport db new-keys" in found["keys"]["fix"]
+    assert not (instance.settings.data_dir / "keys").exists()  # looking makes nothing
 
 
 async def test_the_key_file_of_another_database(instance: Instance, tmp_path: Path) -> None:
     with clean_environment(tmp_path / "other"):
-        await asyncio.to_thread(homeport, "models", "list")
+        await asyncio.to_thread(homeport, "tokens", "create", "--name", "any")
     (tmp_path / "other" / "keys").replace(instance.settings.data_dir / "keys")
     found = await examined(instance)
     assert failed(found) == ["keys"]

@@ -61,8 +61,10 @@ async def _token(store: Store, folder: Path, pepper: bytes, snapshot: Snapshot) 
     if kept and tokens.digest(pepper, kept) in snapshot.tokens:
         return ""
     fresh = tokens.mint()
+    # also those that have expired or were made with other root keys hold their names until they are revoked
+    taken = {token.name for token in await store.tokens() if token.revoked is None}
     token = Token(
-        name=_free_name({token.name for token in snapshot.tokens.values()}),
+        name=_free_name(taken),
         owner=ADMINISTRATOR,
         digest=tokens.digest(pepper, fresh),
         hint=tokens.hint(fresh),

@@ -28,7 +28,7 @@ def load(**overrides: Any) -> Settings:  # noqa: ANN401 (whatever the settings t
 
 
 def vault_of(settings: Settings) -> Vault:
-    """The root keys of the data directory, made if there are none; raises VaultError."""
+    """The root keys of the data directory, for work with a store that was `opened`; raises VaultError."""
     from homeport.kit.vault import Vault  # noqa: PLC0415 (loads cryptography)
 
     return Vault.at(settings.data_dir)
@@ -41,7 +41,7 @@ async def opened(settings: Settings, *, make: bool = False) -> AsyncIterator[Sto
     With `make`, a database that has no tables yet gets them; otherwise nothing is made that is not there.
     Raises HomeportError or StoreUnavailable.
     """
-    from homeport.store import schema  # noqa: PLC0415 (loads SQLAlchemy)
+    from homeport.store import root_keys, schema  # noqa: PLC0415 (loads SQLAlchemy)
     from homeport.store.database import Store  # noqa: PLC0415 (loads SQLAlchemy)
 
     url = settings.sqlalchemy_url()
@@ -49,7 +49,7 @@ async def opened(settings: Settings, *, make: bool = False) -> AsyncIterator[Sto
         if not make:
             raise _nothing(settings)
         await schema.upgrade(url, on_wait=note)
-    store = await Store.open(url, vault_of(settings))
+    store = await Store.open(url, await root_keys.vault_of(url, settings.data_dir))
     try:
         yield store
     finally:

@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 
 from homeport.cli._command import LOOK_AFTER, Group, json_option
-from homeport.cli._output import note, result, sheet
+from homeport.cli._output import note, result, sheet, warn
 from homeport.cli._session import load
+from homeport.domain.errors import BadConfiguration
 
 
 @click.group(
@@ -20,7 +21,7 @@ from homeport.cli._session import load
     examples=("homeport db status", "homeport db backup /backups/homeport.db", "homeport db upgrade"),
 )
 def command() -> None:
-    """Look after the database: version, upgrade, backup, restore."""
+    """Look after the database: version, upgrade, backup, restore, root keys."""
 
 
 @command.command("status", examples=("homeport db status", "homeport db status --json"))
@@ -91,3 +92,33 @@ def restore(*, file: Path, yes: bool, as_json: bool) -> None:
     asyncio.run(schema.restore(url, file))
     result({"restored": str(file)}, as_json=as_json, people=lambda: f"Restored {found.location} from {file}.")
     note("See that the root keys fit it:  homeport doctor")
+
+
+@command.command("new-keys", examples=("homeport db new-keys",))
+@click.option("--yes", is_flag=True, help="Do not ask whether the old keys are lost for good.")
+@json_option
+def new_keys(*, yes: bool, as_json: bool) -> None:
+    """Make new root keys for a database whose own are lost.
+
+    What they protected stays lost: API keys must be entered again, and tokens made again. A key file
+    that is there is left alone.
+    """
+    from homeport.kit.vault import KEY_FILE, Vault  # noqa: PLC0415 (loads cryptography)
+    from homeport.store import root_keys  # noqa: PLC0415 (loads SQLAlchemy)
+
+    settings = load()
+    file = settings.data_dir / KEY_FILE
+    if file.exists():
+        saw = f"There is a key file {file} already."
+        raise BadConfiguration(saw, "Move it away if it is the wrong one, or restore the right one over it.")
+    lost = asyncio.run(root_keys.bound(settings.sqlalchemy_url()))
+    if any(lost):
+        warn(root_keys.told(lost))
+        if not yes:
+            click.confirm("Is the key file lost for good?", abort=True, err=True)
+    made = Vault(file).sealing_id
+    shown = {"file": str(file), "key": made, "lost_api_keys": lost.secrets, "lost_tokens": lost.tokens}
+    result(shown, as_json=as_json, people=lambda: f"Made {file} with the root key {made}.")
+    note(
+        "Keep a copy of it in another place. Next: homeport models edit NAME --api-key-env VAR, homeport tokens create"
+    )

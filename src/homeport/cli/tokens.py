@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -77,23 +79,16 @@ def create(*, name: str, user: str, scopes: str, expires: datetime | None, as_js
     """Make a token; it is shown once and only its digest is kept."""
     granted = _scopes(scopes)
     made = tokens.mint()
-    token = Token(
-        name=name,
-        owner=user,
-        digest=tokens.digest(pepper(), made),
-        hint=tokens.hint(made),
-        scopes=granted,
-        expires=expires,
-    )
-    in_store(lambda store: store.add_token(token, by=whoami()), make=True)
+    token = Token(name=name, owner=user, hint=tokens.hint(made), scopes=granted, expires=expires)
+    in_store(partial(_add, token, made), make=True)
     result({"token": made, **_facts(token)}, as_json=as_json, people=lambda: made)
     note(f"This is the only time it is shown. It may: {', '.join(sorted(granted))}.")
     note('Send it as "Authorization: Bearer TOKEN"; the command line sends what is in HOMEPORT_TOKEN.')
 
 
-def pepper() -> bytes:
-    """What digests of tokens are made with, from the root keys of the data directory."""
-    return vault_of(load()).derive(tokens.PEPPER)
+async def _add(token: Token, made: str, store: Store) -> None:
+    pepper = vault_of(load()).derive(tokens.PEPPER)
+    await store.add_token(replace(token, digest=tokens.digest(pepper, made)), by=whoami())
 
 
 def _scopes(text: str) -> frozenset[str]:

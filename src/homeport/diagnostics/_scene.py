@@ -61,7 +61,9 @@ class Scene:
         from homeport.store.database import Store  # noqa: PLC0415 (loads SQLAlchemy, which `models test` may not need)
 
         if self.remembered is None:
-            store = await Store.open(self.settings.sqlalchemy_url(), Vault(self.key_file))
+            # no file is made by looking: without one nothing opens, which is what its check tells
+            vault = Vault(self.key_file if self.key_file.exists() else None)
+            store = await Store.open(self.settings.sqlalchemy_url(), vault)
             try:
                 self.remembered = await store.snapshot()
             finally:

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 async def look(scene: Scene) -> Finding:
     """The key file, then every secret that it should open."""
     if not scene.key_file.exists():
-        fix = "Restore it from its backup; without one, `homeport up` makes a new one and keys must be entered again."
-        return Finding(status="fail", saw=f"There is no key file {scene.key_file}.", fix=fix)
+        return Finding(status="fail", saw=f"There is no key file {scene.key_file}.", fix=_RESTORE)
     count = len(Vault(scene.key_file).key_ids)
     problems = (await scene.snapshot()).problems
     if problems:
@@ -23,5 +22,7 @@ async def look(scene: Scene) -> Finding:
         return Finding(status="fail", saw=" ".join(problems), fix=fix)
     return Finding(status="ok", saw=f"{count} root key{'s' if count > 1 else ''}; every stored secret opens.")
 
+
+_RESTORE = "Restore it from its backup. Without one: `homeport db new-keys`, then enter API keys and make tokens again."
 
 CHECK = Check(order=40, question="Do the root keys open the stored secrets?", look=look, after=("database",))
