@@ -36,6 +36,8 @@ class _Opening:
     first_run: bool
     embedded: Callable[[], Model] | None
     made: _first_run.FirstRun = field(default_factory=_first_run.FirstRun)
+    models: bool = False
+    """Whether there is one that may serve."""
 
     async def before(self, store: Store) -> None:
         """Set up what a newcomer lacks; a production server gets nothing it was not given."""
@@ -43,11 +45,12 @@ class _Opening:
             self.steps("Administrator, token, model")
             pepper = vault_of(self.settings).derive(tokens.PEPPER)
             self.made = await _first_run.provision(store, self.settings.data_dir, pepper, embedded=self.embedded)
+        self.models = any(model.enabled for model in await store.models())
 
     def ready(self, url: str) -> None:
         """Say where it is."""
         self.steps.done()
-        greet(self.steps.screen, self.settings, url, self.made)
+        greet(self.steps.screen, self.settings, url, self.made, models=self.models)
         if self.as_json:
             facts = {"url": url, "pid": os.getpid(), "data_dir": str(self.settings.data_dir)}
             click.echo(json.dumps({**facts, "token_file": str(self.settings.data_dir / TOKEN)}))

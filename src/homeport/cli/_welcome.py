@@ -14,6 +14,7 @@ from rich.panel import Panel
 from rich.table import Table
 
 from homeport.cli._data_dir import TOKEN
+from homeport.cli._first_run import FEATURES
 from homeport.kit.settings import default_data_dir
 
 if TYPE_CHECKING:
@@ -24,19 +25,26 @@ if TYPE_CHECKING:
     from homeport.cli._first_run import FirstRun
     from homeport.kit.settings import Settings
 
-_SAMPLE = Path("src/homeport/domain/wording.py")
-_HOLE = '{"prompt": "def add(a, b):\\n    return ", "suffix": "\\n\\nprint(add(1, 2))\\n", "max_tokens": 32}'
-_TURN = '{"messages": [{"role": "user", "content": "What is a mutex? One sentence."}], "max_tokens": 64}'
+_SAMPLE, _HERE = Path("src/homeport/domain/prompts.py"), "return"
+_CODE = f"{_HERE} len(content)"
+"""A line of it that even a small model completes."""
+_HOLE = '{"prompt": "def is_even(n):\\n    return", "suffix": "\\n\\nprint(is_even(4))\\n", "max_tokens": 24}'
+_TURN = '{"messages": [{"role": "user", "content": "What does HTTP stand for?"}], "max_tokens": 64}'
+_ADD = "models add coder --endpoint http://HOST:8000/v1 --identifier NAME"
+"""For whoever has no model: what comes before everything else."""
 
 
-def greet(screen: Console, settings: Settings, url: str, made: FirstRun) -> None:
-    """The last thing before the log: a panel with addresses, then commands ready to be copied."""
+def greet(screen: Console, settings: Settings, url: str, made: FirstRun, *, models: bool = True) -> None:
+    """The last thing before the log: a panel with addresses, then commands ready to be copied.
+
+    Without `models` there is nothing to ask yet: how to register one comes instead.
+    """
     facts = Table.grid(padding=(0, 2))
     for name, value in _facts(settings, url, made):
         facts.add_row(f"[bold]{name}[/]", value)
     screen.print()
     screen.print(Panel(facts, title="[bold green]Homeport is running[/]", expand=False, padding=(1, 2)))
-    for title, command in _to_try(settings, url):
+    for title, command in _to_try(settings, url) if models else _to_set_up(settings):
         screen.print(f"\n[bold]{title}[/]")
         screen.print(command, markup=False)
     if not shutil.which("homeport"):
@@ -64,8 +72,22 @@ def _to_try(settings: Settings, url: str) -> Iterator[tuple[str, str]]:
     typed = "-H 'Content-Type: application/json'"
     yield "Complete code", f"curl {url}/v1/completions {bearer} {typed} \\\n  -d '{_HOLE}'"
     yield "Chat", f"curl {url}/v1/chat/completions {bearer} {typed} \\\n  -d '{_TURN}'"
-    place = f"{_SAMPLE}:28:5" if _SAMPLE.exists() else "FILE:LINE:COLUMN"
-    yield "Complete a file, as an editor would", f"{typed_as(settings)} complete {place}"
+    yield "Complete a file, as an editor would", f"{typed_as(settings)} complete {_place()}"
+
+
+def _place() -> str:
+    """Behind the word in the sample's line, where this is a checkout."""
+    lines = _SAMPLE.read_text().splitlines() if _SAMPLE.exists() else []
+    found = ((number, line) for number, line in enumerate(lines, 1) if line.strip() == _CODE)
+    number, line = next(found, (0, ""))
+    return f"{_SAMPLE}:{number}:{line.index(_HERE) + len(_HERE) + 1}" if number else "FILE:LINE:COLUMN"
+
+
+def _to_set_up(settings: Settings) -> Iterator[tuple[str, str]]:
+    program = typed_as(settings)
+    yield "There is no model yet: register one", f"{program} {_ADD}"
+    yield "Let it serve", "\n".join(f"{program} features set {feature} coder" for feature in FEATURES)
+    yield "See that it works", f"{program} doctor"
 
 
 def typed_as(settings: Settings) -> str:
