@@ -236,11 +236,14 @@ async def serve(
         app = build(settings, parts, upstream, metrics, logs)
         if parts.federation:
             _watch(metrics, parts.federation)
-        running = server.Server(
-            server.configure(app, _times(settings)),
-            on_start=ready,
-            on_stop=app.stopping,
-        )
+
+        def stop() -> None:
+            app.stopping()
+            if running.server_state.tasks:
+                count = len(running.server_state.tasks)
+                log.warning("stopping, waiting for open requests", open_requests=count, at_most_s=settings.drain_s)
+
+        running = server.Server(server.configure(app, _times(settings)), on_start=ready, on_stop=stop)
         # what exists now lives as long as the process: the collector need not look at it again
         gc.collect()
         gc.freeze()

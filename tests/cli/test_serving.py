@@ -9,6 +9,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -258,6 +259,18 @@ def test_a_full_disk_is_a_sentence(data_dir: Path, monkeypatch: pytest.MonkeyPat
     ran = homeport("up")
     assert ran.code == 1
     assert ran.err.splitlines()[-1].startswith("error: The disk is full (")
+
+
+def test_who_stops_it_is_told_what_it_waits_for(data_dir: Path) -> None:
+    with started("up", "--no-embedded", "--port", "0", HOMEPORT_DRAIN_S="0.5") as (facts, process):
+        token = Path(facts["token_file"]).read_text().strip()
+        head = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: 9\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", int(facts["url"].rpartition(":")[2]))) as client:
+            client.sendall(head.encode())
+            health(facts["url"])  # what came before is being served by now
+            assert stopped(process) == 0
+    assert "stopping, waiting for open requests" in said(data_dir)
+    assert '"open_requests":1' in said(data_dir)
 
 
 @pytest.mark.real_model

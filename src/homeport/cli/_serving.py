@@ -78,6 +78,9 @@ def serve_instance(
                     settings, logs, ready=opening.ready, on_step=_named(steps), before=opening.before
                 ),
             )
+            if steps.screen.is_terminal:
+                # the terminal shows ^C, and the next prompt belongs on a line of its own
+                steps.screen.print("\nStopped.")
 
 
 def _named(steps: Steps) -> Callable[[str], None]:
