@@ -53,6 +53,10 @@ class Way:
         """Whether errors are in GitLab's format."""
         return self.path.startswith(("/v1/prompts/", "/v2/", "/v3/", "/v4/"))
 
+    def status(self, status: int, code: int) -> int:
+        """The status of a failure that is not the caller's: `status`, in GitLab's protocol `code`, or in the stream."""
+        return 200 if self.style == "lines" else code if self.gitlab else status
+
 
 def _code(stream: bool) -> dict[str, Any]:  # noqa: FBT001 (the one thing that differs)
     return {"current_file": FILE, "stream": stream}
@@ -200,6 +204,10 @@ def ended(way: Way, answer: Answer) -> bool:
 
 def error_text(way: Way, answer: Answer) -> str:
     """The sentence of an error document, which must have the form that the protocol's clients read."""
+    if way.style == "lines" and answer.status == 200:
+        (only,) = lines(answer.body)
+        assert only["type"] == "error"
+        return only["data"]["message"]
     body = answer.json
     if not way.gitlab:
         assert set(body["error"]) == {"message", "type", "param", "code", "correlation_id"}

@@ -181,18 +181,23 @@ def _glued(line: str, tools: Collection[str]) -> tuple[str, str]:
 
 
 def _made(name: str, given: str) -> Meant:
-    return Meant(name.replace("\\_", "_").strip()[:MOST_NAME], given.strip())
+    return Meant(name.replace("\\_", "_").strip()[:MOST_NAME], given.strip().encode("utf-8", "replace").decode())
 
 
-def argument(value: object, depth: int = NESTED) -> str:
+def argument(value: object) -> str:
     """What is given to a tool as the one text that GitLab's tools take."""
+    # JSON may hold halves of surrogate pairs, which no text can
+    return _flat(value, NESTED).encode("utf-8", "replace").decode()
+
+
+def _flat(value: object, depth: int) -> str:
     if isinstance(value, str):
         inner = _loaded(value) if depth and value.lstrip().startswith(("{", '"')) else None
-        return _unquoted(value) if inner is None else argument(inner, depth - 1)
+        return _unquoted(value) if inner is None else _flat(inner, depth - 1)
     if isinstance(value, dict):
         return _of_keys(value, depth)
     if isinstance(value, list):
-        return ", ".join(filter(None, (argument(each, depth - 1) for each in value))) if depth else ""
+        return ", ".join(filter(None, (_flat(each, depth - 1) for each in value))) if depth else ""
     return "" if value is None or isinstance(value, bool) else str(value)
 
 
@@ -200,7 +205,7 @@ def _of_keys(value: Mapping[str, Any], depth: int) -> str:
     """The text under the usual key, the only value there is, or all of them with their names."""
     if not depth:
         return ""
-    said = {key: argument(each, depth - 1) for key, each in value.items()}
+    said = {key: _flat(each, depth - 1) for key, each in value.items()}
     said = {key: each for key, each in said.items() if each}
     usual = next((said[key] for key in TEXT_KEYS if key in said), "")
     if usual or len(said) <= 1:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from homeport.features import Workbench
 
 ANSWER_TOKENS = 2048
+STOPS = 16
 
 
 def run(bench: Workbench, wanted: ChatRequest) -> Chunks:
@@ -33,7 +34,12 @@ def build(bench: Workbench, model: Model, wanted: ChatRequest) -> Prompt:
     messages = wanted.messages
     if messages:
         answer_tokens = min(sampling.max_tokens or ANSWER_TOKENS, most)
-        sampling = replace(sampling, max_tokens=answer_tokens, stop=sampling.stop or family.stops)
+        sampling = replace(
+            sampling,
+            max_tokens=answer_tokens,
+            temperature=sampling.temperature if family.any_temperature else None,
+            stop=(*sampling.stop, *family.stops)[:STOPS],
+        )
         messages = shape(fit(messages, budget(bench, model, answer_tokens)), family)
     elif sampling.max_tokens is not None and sampling.max_tokens > most:
         sampling = replace(sampling, max_tokens=most)
