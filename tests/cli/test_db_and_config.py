@@ -40,6 +40,7 @@ def test_backup_and_restore(name: str, tmp_path: Path) -> None:
     assert "keys" in ran.err
     homeport("models", "remove", "coder")
     asked = homeport("db", "restore", str(copy), typed="n\n")
+    assert "error: Nothing was done." in asked.err
     assert asked.code == 130
     assert homeport("models", "list", "--json").json == []
     assert homeport("db", "restore", str(copy), typed="y\n").code == 0

@@ -88,7 +88,8 @@ def test_it_says_its_version() -> None:
 def test_an_unknown_command() -> None:
     ran = homeport("modles")
     assert ran.code == 2
-    assert "modles" in ran.err
+    assert "There is no command 'modles'. Did you mean 'models'?" in ran.err
+    assert "Did you mean 'list'?" in homeport("models", "lsit").err
 
 
 def test_without_a_command_it_shows_help() -> None:

@@ -174,3 +174,9 @@ async def test_the_audit_says_who(instance: Instance) -> None:
         event = (await store.audit(1))[0]
     assert event.who.startswith("cli:")
     assert (event.what, event.subject) == ("feature.set", "chat")
+
+
+def test_a_new_token_says_since_when_it_is() -> None:
+    made = homeport("tokens", "create", "--name", "x", "--json").json["created"]
+    (listed,) = homeport("tokens", "list", "--json").json
+    assert datetime.fromisoformat(listed["created"]) == datetime.fromisoformat(made)

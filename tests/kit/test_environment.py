@@ -130,10 +130,15 @@ def test_what_is_named_at_the_start() -> None:
         "WEB_CONCURRENCY",
         "aigw_vertex_text_model__endpoint",
     ]
-    assert found["AIGW_LOGING__LEVEL"] == UNKNOWN
+    assert found["AIGW_LOGING__LEVEL"] == f"{UNKNOWN} AIGW_LOGGING__LEVEL is one."
     assert "one process serves" in found["WEB_CONCURRENCY"]
     assert "canary" not in str(found)
 
 
 def test_one_process_is_what_one_asks_for() -> None:
     assert unheeded({"WEB_CONCURRENCY": "1"}) == {}
+
+
+def test_a_misspelt_variable_of_ours_is_named() -> None:
+    found = unheeded({"HOMEPORT_PROT": "8080", "HOMEPORT_PORT": "1", "HOMEPORT_CONFIG": "x", "HOMEPORT_XYZZY": "1"})
+    assert found == {"HOMEPORT_PROT": f"{UNKNOWN} HOMEPORT_PORT is one.", "HOMEPORT_XYZZY": UNKNOWN}

@@ -6,6 +6,7 @@ answers at once, and each command pays only for what it uses.
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
 import pkgutil
@@ -67,6 +68,15 @@ class Group(_Taught, click.Group):
     command_class = Command
 
     @override
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it; for a command that there is not, it says which one is meant."""
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            ctx.fail(f"There is no command {args[0]!r}.{_nearest(self, ctx, args[0])}")
+        return super().resolve_command(ctx, args)
+
+    @override
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
@@ -75,6 +85,12 @@ class Group(_Taught, click.Group):
         rows = [(name, member.get_short_help_str(100)) for name, member in self.commands.items()]
         with formatter.section(_bold("Commands")):
             formatter.write_dl([(_accent(name), text) for name, text in rows])
+
+
+def _nearest(group: click.Group, ctx: click.Context, name: str) -> str:
+    """A sentence that names the command which was meant, if it is spelt almost so."""
+    near = difflib.get_close_matches(name, [each.replace("_", "-") for each in group.list_commands(ctx)], n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 class Program(Group):

@@ -37,7 +37,7 @@ def explain(error: BaseException) -> int:
         say(error.format_message(), *_how_to_use(error))
         return error.exit_code
     if isinstance(error, KeyboardInterrupt | click.exceptions.Abort):
-        say("Interrupted.")
+        say("Interrupted." if isinstance(error, KeyboardInterrupt) else "Nothing was done.")
         return INTERRUPTED
     if isinstance(error, BrokenPipeError):
         _silence()

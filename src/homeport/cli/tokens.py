@@ -79,7 +79,8 @@ def create(*, name: str, user: str, scopes: str, expires: datetime | None, as_js
     """Make a token; it is shown once and only its digest is kept."""
     granted = _scopes(scopes)
     made = tokens.mint()
-    token = Token(name=name, owner=user, hint=tokens.hint(made), scopes=granted, expires=expires)
+    now = datetime.now(UTC)
+    token = Token(name=name, owner=user, hint=tokens.hint(made), scopes=granted, created=now, expires=expires)
     in_store(partial(_add, token, made), make=True)
     result({"token": made, **_facts(token)}, as_json=as_json, people=lambda: made)
     note(f"This is the only time it is shown. It may: {', '.join(sorted(granted))}.")

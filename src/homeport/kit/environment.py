@@ -6,6 +6,7 @@ whatever this table says.
 
 from __future__ import annotations
 
+import difflib
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,7 +17,9 @@ from homeport.kit.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-PREFIX = "AIGW_"
+PREFIX, OURS = "AIGW_", "HOMEPORT_"
+ELSEWHERE = frozenset({"HOMEPORT_CONFIG", "HOMEPORT_DEBUG", "HOMEPORT_TEST_POSTGRES_URL"})
+"""Ours that are no settings."""
 _OFF = frozenset({"", "0", "false", "no", "off", "none", "null", "{}", "[]"})
 
 _VENDOR = "models come from the registry or with the request; no vendor's cloud is called by itself"
@@ -131,7 +134,8 @@ def honoured() -> dict[str, str]:
 
 def unheeded(environ: Mapping[str, str]) -> dict[str, str]:
     """Variables that are set, have no effect and would be missed; each with the reason."""
-    return dict(_unheeded(environ, honoured()))
+    plain = {f"{OURS}{name.upper()}": name for name in Settings.model_fields}
+    return dict(_unheeded(environ, plain | honoured()))
 
 
 def _unheeded(environ: Mapping[str, str], known: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -140,7 +144,8 @@ def _unheeded(environ: Mapping[str, str], known: Mapping[str, str]) -> Iterator[
             continue
         foreign = next((each for each in FOREIGN if fnmatchcase(name.upper(), each.name)), None)
         if foreign is None:
-            if name.upper().startswith(PREFIX):
-                yield name, UNKNOWN
+            if name.upper().startswith((PREFIX, OURS)) and name.upper() not in ELSEWHERE:
+                near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.85)
+                yield name, f"{UNKNOWN} {near[0]} is one." if near else UNKNOWN
         elif foreign.missed and value.strip() not in foreign.same:
             yield name, foreign.why or UNKNOWN
