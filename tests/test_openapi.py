@@ -52,6 +52,7 @@ async def test_structure(house: House) -> None:
     assert found["info"]["version"]
     assert found["paths"]
     assert all(path.startswith("/") for path in found["paths"])
+    assert not any("homeport" in name for name in found["components"]["schemas"])
     names = [operation["operationId"] for _, _, operation in operations(found)]
     assert len(names) == len(set(names))
     tags = {tag["name"] for tag in found["tags"]}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from commands import homeport
 
+from homeport.kit.environment import honoured
 from homeport.kit.settings import Settings
 
 if TYPE_CHECKING:
@@ -139,3 +140,10 @@ def test_secrets_are_masked(how: str) -> None:
     ran = homeport("config", "show", how, HOMEPORT_TOKEN="hp_hush", HOMEPORT_DATABASE_URL=url)
     assert "hush" not in ran.out
     assert "postgresql://ada:***@db/homeport" in ran.out
+
+
+def test_nothing_changed_is_said(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    del data_dir
+    for name in ("HOMEPORT_DATA_DIR", "HOMEPORT_PORT", *honoured()):
+        monkeypatch.delenv(name, raising=False)
+    assert homeport("config", "show", "--changed").out == "Every setting has its default.\n"

@@ -317,6 +317,14 @@ async def test_detecting_what_a_server_serves(instance: Instance) -> None:
     assert f"--endpoint {base}/v1 --identifier {SERVED}" in ran.err
 
 
+async def test_detecting_suggests_a_command_for_each_that_names_the_key(instance: Instance) -> None:
+    instance.served = ["one", "two"]
+    ran = await instance.run("models", "detect", instance.models.url, "--api-key-env", "MY_KEY", MY_KEY=KEY)
+    suggested = [line for line in ran.err.splitlines() if line.startswith("Register it:")]
+    assert len(suggested) == 2
+    assert suggested[1].endswith("--identifier two --api-key-env MY_KEY")
+
+
 async def test_detecting_without_the_key(instance: Instance) -> None:
     ran = await instance.run("models", "detect", instance.models.url)
     assert ran.code == 1

@@ -299,3 +299,18 @@ def test_a_machine_that_only_asks_needs_no_data(tmp_path: Path, server_url: str)
         found = findings(homeport("doctor", "--json", HOMEPORT_URL=server_url))
     assert failed(found) == ["server"]
     assert found["data_dir"]["status"] == "skip"
+
+
+async def test_each_broken_model_has_a_line(instance: Instance) -> None:
+    for name in ("one", "two"):
+        await instance.run("models", "add", name, "--endpoint", "http://127.0.0.1:9/v1", "--identifier", "x")
+    lines = (await instance.run("doctor")).out.splitlines()
+    told = [line for line in lines if "nobody listens there" in line]
+    assert len(told) == 2
+    assert sum("Start the model server" in line for line in lines) == 2
+
+
+async def test_a_host_that_is_not_known_is_not_started(instance: Instance) -> None:
+    await instance.edit(endpoint="http://no-such-host.invalid/v1")
+    fix = (await examined(instance))["model_reachable"]["fix"]
+    assert fix.startswith("Mend the address")

@@ -43,9 +43,16 @@ def detect(settings: Settings, url: str, variable: str | None, file: Path | None
         as_json=as_json,
         people=lambda: table(("IDENTIFIER", "FAMILY"), guessed),
     )
-    for name, _family in guessed[:1]:
-        typed = f"--endpoint {shlex.quote(endpoint)} --identifier {shlex.quote(name)}"
+    for name, _family in guessed:
+        typed = f"--endpoint {shlex.quote(endpoint)} --identifier {shlex.quote(name)}{_with_key(variable, file)}"
         note(f"Register it:  homeport models add NAME {typed}")
+
+
+def _with_key(variable: str | None, file: Path | None) -> str:
+    """The option that names the key again."""
+    if variable is not None:
+        return f" --api-key-env {shlex.quote(variable)}"
+    return "" if file is None else f" --api-key-file {shlex.quote(str(file))}"
 
 
 def _of_the_server(url: str, error: UpstreamError) -> HomeportError:

@@ -156,9 +156,12 @@ def _lines(name: str, finding: Finding, took_s: float) -> Iterator[str]:
     """What was seen and how long that took and, under it, what to do."""
     mark, colour = MARKS[finding.status]
     took = click.style(f"  {seconds(took_s)}", dim=True) if took_s >= NOTICED_S else ""
-    yield f"{click.style(mark, fg=colour, bold=True)} {name:<15} {finding.saw}{took}"
-    if finding.fix:
-        yield f"  {'':<15} {click.style('→', fg=colour)} {finding.fix}"
+    first, *others = finding.saw.splitlines() or [""]
+    yield f"{click.style(mark, fg=colour, bold=True)} {name:<15} {first}{took}"
+    for line in others:
+        yield f"  {'':<15} {line}"
+    for line in finding.fix.splitlines():
+        yield f"  {'':<15} {click.style('→', fg=colour)} {line}"
 
 
 def _document(findings: Mapping[str, Finding]) -> dict[str, Any]:

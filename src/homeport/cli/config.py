@@ -44,10 +44,14 @@ def show(*, changed: bool, as_json: bool) -> None:
     result(
         rows,
         as_json=as_json,
-        people=lambda: table(
-            ("SETTING", "VALUE", "FROM"), [(row["setting"], _plain(row["value"]), row["from"]) for row in rows]
-        ),
+        people=lambda: _listed(rows),
     )
+
+
+def _listed(rows: list[dict[str, Any]]) -> str:
+    if not rows:
+        return "Every setting has its default."
+    return table(("SETTING", "VALUE", "FROM"), [(row["setting"], _plain(row["value"]), row["from"]) for row in rows])
 
 
 def shown(settings: Settings, name: str) -> Any:  # noqa: ANN401 (whatever the setting holds)

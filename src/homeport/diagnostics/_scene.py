@@ -144,4 +144,4 @@ def together(findings: list[Finding]) -> Finding:
     worst = min((found.status for found in findings), key=_WORST.index)
     told = [found for found in findings if found.status == worst]
     fixes = dict.fromkeys(found.fix for found in told if found.fix)
-    return Finding(status=worst, saw=" ".join(found.saw for found in told), fix=" ".join(fixes))
+    return Finding(status=worst, saw="\n".join(found.saw for found in told), fix="\n".join(fixes))

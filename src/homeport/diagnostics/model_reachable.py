@@ -23,6 +23,8 @@ _WHY = {
     "url": "that is no URL",
     "network": "there is no way to it from this machine",
 }
+_OF_THE_ADDRESS = {"dns", "denied", "url"}
+"""Failures that starting the server does not change."""
 
 
 async def look(scene: Scene) -> Finding:
@@ -41,7 +43,8 @@ async def ask(scene: Scene, model: Model) -> Finding:
         (await scene.upstream.open(call)).close()
     except Unreachable as error:
         detail = f" ({error.detail})" if error.detail and error.why in {"tls", "network"} else ""
-        fix = f"Start the model server, or mend the address: {edit}"
+        begin = "" if error.why in _OF_THE_ADDRESS else "Start the model server, or "
+        fix = f"{begin}{'mend' if begin else 'Mend'} the address: {edit}"
         return Finding(status="fail", saw=f"{model.name} at {url}: {_WHY[error.why]}{detail}.", fix=fix)
     except UpstreamTooLate as error:
         if error.phase == "connect":

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from pydantic.json_schema import models_json_schema
 
 from homeport import __version__
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from homeport.protocols import Act, Ask
 
 _NO_NAME = re.compile(r"[^a-zA-Z0-9]+")
+_LONG = re.compile(r"\bhomeport__protocols__+([a-z]\w*?)__([A-Z]\w*)")
 REF = "#/components/schemas/{model}"
 
 
@@ -35,7 +37,7 @@ def describe(protocols: Iterable[WireProtocol]) -> dict[str, Any]:
             form = _form(route)
             body = references[(form, "validation")] if form else None
             paths |= {path: _operation(protocol, route, path, body) for path in route.paths}
-    return {
+    document = {
         "openapi": "3.1.0",
         "info": {"title": "Homeport", "version": __version__, "description": "Self-hosted AI for code."},
         "tags": [{"name": protocol.label} for protocol in protocols],
@@ -45,6 +47,13 @@ def describe(protocols: Iterable[WireProtocol]) -> dict[str, Any]:
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
+    return _short(document)
+
+
+def _short(document: dict[str, Any]) -> dict[str, Any]:
+    """With types of one name told apart by their module's own name alone, also where they are referred to."""
+    short: dict[str, Any] = orjson.loads(_LONG.sub(r"\2_\1", orjson.dumps(document).decode()))
+    return short
 
 
 def _form(route: Ask | Act | Look) -> type[BaseModel] | None:
