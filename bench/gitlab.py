@@ -15,13 +15,16 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from typing_extensions import override
 
+from homeport import access
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PORT = 18285
 URL = f"http://127.0.0.1:{PORT}"
 INSTANCE = "8c4b2f5e-4a1d-4e6f-9d43-3f1f0b8c7a10"
-SCOPES = ("complete_code", "generate_code", "duo_chat", "read_models")
+SCOPES = sorted(access.SCOPES)
+"""All of them: a GitLab grants whatever its licence covers, not only what is asked for."""
 HEADERS = (
     "x-gitlab-authentication-type: oidc",
     f"x-gitlab-instance-id: {INSTANCE}",
