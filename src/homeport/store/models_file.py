@@ -209,7 +209,8 @@ class _Reader:
         line = next((line for number, line in enumerate(self.lines(table)) if number == at), 0)
         place = f", line {line}, {'[features]' if table == 'features' else f'[[{table}]]'}" if line else ""
         return BadConfiguration(
-            f"The models file {self.file}{place} is not usable: {what}.", "Mend it; a gateway that runs reads it again by itself."
+            f"The models file {self.file}{place} is not usable: {what}.",
+            "Mend it; a running gateway reads it again.",
         )
 
     def lines(self, table: str) -> Iterator[int]:
