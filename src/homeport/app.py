@@ -125,6 +125,8 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
         streaming=not settings.disable_streaming,
         trouble=parts.trouble,
         completion_prompt_tokens=settings.completion_prompt_tokens,
+        completion_context_share=settings.completion_context_share,
+        completion_suffix_share=settings.completion_suffix_share,
     )
     door = Door(
         bench=bench,

@@ -19,7 +19,7 @@ from homeport.families import Family
 from homeport.features import Feature, Workbench, chat, code_completions, code_generations, text_completions
 from homeport.features._ask import assigned, budget, choose
 from homeport.features._capacity import Capacity
-from homeport.features._measure import CAUTIOUS, Measures
+from homeport.features._measure import USUAL, Measures
 from homeport.kit.discover import discover
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def test_prompt_and_answer_fit_the_window(
         answer = prompt.sampling.max_tokens or 0
         assert 1 <= answer <= model.limits.output_tokens
         assert answer < window
-        room = (window - answer) * CAUTIOUS
+        room = (window - answer) * USUAL
         assert prompt.size <= room + (wording if prompt.kind == "chat" else 200)
         assert len(prompt.sampling.stop) <= 16
 
@@ -175,7 +175,7 @@ def test_a_completion_prompt_has_a_bound_of_its_own() -> None:
     at = bench(a_model(context_tokens=1_000_000))
     model = at.snapshot().models["m"]
     prompt = code_completions.build(at, model, CodeRequest(before="x = 1\n" * 100_000), None)
-    assert prompt.size <= at.completion_prompt_tokens * CAUTIOUS
+    assert prompt.size <= at.completion_prompt_tokens * USUAL
     small = replace(model, limits=replace(model.limits, prompt_tokens=100))
     assert code_completions.build(at, small, CodeRequest(before="x = 1\n" * 100_000), None).size <= 400
 
@@ -186,7 +186,7 @@ def test_budget_follows_what_the_model_counts() -> None:
     before = budget(at, model, 1000)
     for _ in range(30):
         at.measures.learn("m", 4000, Usage(prompt_tokens=1000))
-    assert budget(at, model, 1000) == pytest.approx(before * 4 / CAUTIOUS, rel=0.01)
+    assert budget(at, model, 1000) == pytest.approx(before * 4 / USUAL, rel=0.01)
     for odd in (Usage(), Usage(prompt_tokens=5), Usage(prompt_tokens=10**9)):
         at.measures.learn("m", 4000, odd)
         at.measures.learn("m", 0, odd)

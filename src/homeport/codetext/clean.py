@@ -153,6 +153,24 @@ class Cleaner:
         return self._remarks.feed(self._overlap.end(arrived=self._lines.arrived)) + self._remarks.end()
 
 
+class Unchanged:
+    """Gives an answer as it comes, with the interface of `Cleaner`."""
+
+    done = False
+
+    def __init__(self) -> None:
+        self.finish: str | None = None
+
+    def feed(self, text: str) -> str:
+        """All of it."""
+        return text
+
+    def end(self, finish: str = "stop") -> str:
+        """Nothing was held back."""
+        self.finish = finish
+        return ""
+
+
 class GenerationCleaner:
     """Cleans a generation as it streams: the code of its first fence, or all of it where there is none.
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from homeport.codetext.ends import is_windows, plain
+from homeport.codetext.headings import headings
 
 if TYPE_CHECKING:
     from homeport.codetext.language import Language
@@ -63,6 +64,11 @@ class Cursor:
         text = self.before[-REACH:]
         return text[: len(text) - len(self.line)].rstrip().rpartition("\n")[2]
 
+    @cached_property
+    def headings(self) -> frozenset[str]:
+        """What lines come down to that only name one of the files."""
+        return headings(self.names)
+
     @property
     def nearby(self) -> tuple[str, str]:
         """The code on both sides, `REACH` characters of each."""
@@ -74,7 +80,8 @@ class Cursor:
 
     def doubles(self, block: str) -> bool:
         """Whether such lines stand twice in a row near the cursor."""
-        return any(f"{block}\n{block}" in text for text in self.nearby)
+        twice = f"\n{block}\n{block}"
+        return any(twice in text or text.startswith(twice[1:]) for text in self.nearby)
 
     def occurrences(self, text: str) -> int:
         """How often `text` stands near the cursor."""

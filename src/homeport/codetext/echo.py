@@ -193,10 +193,15 @@ def _is_whole(line: str, cursor: Cursor) -> bool:
 
 
 def _speaks(block: str, cursor: Cursor) -> bool:
-    """Whether the lines before the cursor say enough, and would not just go on: here none stand twice in a row."""
+    """Whether the lines before the cursor say enough, and would not just go on: none stand twice in a row here.
+
+    One that opens a block, or is a comment, says enough with a word.
+    """
     lines = block[: 20 * SPEAKING].strip().split("\n")
     said = sum(weight(line) for line in lines if not CLOSES.match(line))
-    if said < (SPEAKING // 2 if len(lines) > 1 else SPEAKING):
+    comment = cursor.language is not None and cursor.language.line_comment
+    begins = lines[0].endswith(_OPENS) or bool(comment and lines[0].startswith(comment))
+    if said < (SPEAKING // 4 if begins else SPEAKING // 2 if len(lines) > 1 else SPEAKING):
         return False
     return not cursor.doubles(block.rstrip()) and not cursor.doubles(block.partition("\n")[0])
 

@@ -14,7 +14,7 @@ OPENERS = frozenset(
     (
         *("Here", "Here's", "Sure", "Certainly", "Of", "The", "This", "To", "I", "I'll", "I've", "You", "Below"),
         *("Okay", "OK", "Yes", "Great", "Absolutely", "Based", "Let", "Let's", "Given", "Note", "We", "Assuming"),
-        *("It", "In", "Looking", "Since", "Following", "My", "Your", "An", "A"),
+        *("Text", "It", "In", "Looking", "Since", "Following", "My", "Your", "An", "A"),
     )
 )
 """Words that begin a sentence rather than code."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from homeport.codetext.brackets import CLOSERS, fits_better
 from homeport.codetext.cursor import CLOSES, indent, weight
-from homeport.codetext.headings import essence, headings
+from homeport.codetext.headings import essence
 from homeport.codetext.stuck import Stuck
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ FENCE = "```"
 
 _NO_STREAKS = (0,) * (BLOCK + 1)
 _LEAVES = re.compile(r"(?:return|break|continue|raise|throw|goto|pass)\b")
+_MAY_NAME = re.compile(r"[/#+;%*<!>=-]|(?i:file|path)")
+"""How a line begins that may only name a file."""
 _FRAME = re.compile(r"[*/#;%-]{1,3}$")
 """A line of a comment that says nothing."""
 
@@ -52,7 +54,6 @@ class Lines:
         "_fenced",
         "_flowing",
         "_given",
-        "_headings",
         "_known",
         "_lines",
         "_partial",
@@ -85,7 +86,6 @@ class Lines:
         """The lines of the answer, in no order."""
         self._streaks = _NO_STREAKS
         """By distance: how many of the last lines equal the one that far ahead of them."""
-        self._headings = headings(cursor.names) if cursor.names else frozenset()
         self._stuck = Stuck(cursor)
         self.cut = False
         self.arrived = False
@@ -201,7 +201,7 @@ class Lines:
         """Whether a line is a fence, or the heading of another file."""
         if line.startswith(FENCE):
             return self._is_fence()
-        return bool(self._headings) and not line[:1].isspace() and essence(line) in self._headings
+        return bool(self._cursor.names and _MAY_NAME.match(line)) and essence(line) in self._cursor.headings
 
     def _give(self, until: int) -> str:
         """Give the lines up to `until`, each with the newline ahead of it."""

@@ -1,8 +1,7 @@
 """What stands ahead of an answer: thoughts of a reasoning model, marks of a prompt's layout.
 
 A server that is configured well takes both out; many are not.
-Sources: the chat templates of Qwen 3, DeepSeek R1, Magistral and gpt-oss, and the documents named in
-`homeport/families/*.py`.
+Sources: the documents named in `homeport/families/*.py`.
 """
 
 # ruff: noqa: RUF001 (the sentinels are spelled with these bars)
@@ -13,16 +12,11 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from homeport.codetext.thinking import TAGS
+
 if TYPE_CHECKING:
     from homeport.codetext.cursor import Cursor
 
-THOUGHTS: tuple[tuple[str, str], ...] = (
-    *(("<think>", "</think>"), ("<thinking>", "</thinking>"), ("<thought>", "</thought>")),
-    *(("<reasoning>", "</reasoning>"), ("<seed:think>", "</seed:think>"), ("[THINK]", "[/THINK]")),
-    ("<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),
-    ("<|channel|>commentary<|message|>", "<|channel|>final<|message|>"),
-)
-"""What begins a thought, and what ends it."""
 LEADING: tuple[str, ...] = (
     *("<|fim_middle|>", "<fim_middle>", "<fim-middle>", "[MIDDLE]", "<MID>", "<|fim_end|>", "<｜fim▁end｜>"),
     *("<s>", "<bos>", "<|begin_of_text|>", "<｜begin▁of▁sentence｜>", "<|startoftext|>", "[/INST]"),
@@ -31,7 +25,7 @@ LEADING: tuple[str, ...] = (
 TURNS: tuple[str, ...] = (
     *("<|im_start|>assistant", "<|start_header_id|>assistant<|end_header_id|>", "<start_of_turn>model"),
     *("<|start_of_role|>assistant<|end_of_role|>", "<|assistant|>", "<｜Assistant｜>"),
-    *("<|start|>assistant<|channel|>final<|message|>", "<|channel|>final<|message|>", "<|message|>"),
+    *("<before_cursor>", "<|start|>assistant<|channel|>final<|message|>", "<|channel|>final<|message|>", "<|message|>"),
 )
 """Marks of a turn in a conversation; line ends may follow."""
 WRAPPERS: tuple[str, ...] = ("<code>", "<completion>", "<answer>", "<new_code>", "<insert>", "<output>")
@@ -54,7 +48,7 @@ class _Openings(NamedTuple):
 
 @lru_cache(maxsize=4)
 def _openings(*, markup: bool, tags: bool) -> _Openings:
-    words = {*(opening for opening, _ in THOUGHTS), *LEADING, *TURNS, *WRAPPERS}
+    words = {*TAGS, *LEADING, *TURNS, *WRAPPERS}
     words -= {*(WRAPPERS if tags else ()), *(("<s>",) if markup else ())}
     longest_first = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
     beginnings = frozenset(word[:size] for word in words for size in range(1, len(word)))
@@ -131,7 +125,7 @@ class Preface:
             self.open = False
             return
         self._buffer = self._buffer.lstrip()[len(opening) :]
-        self._thought = dict(THOUGHTS).get(opening, "")
+        self._thought = TAGS.get(opening, "")
         self._line_ends = 0 if opening in LEADING else LINE_ENDS
         if opening in WRAPPERS:
             self.close = f"</{opening[1:]}"

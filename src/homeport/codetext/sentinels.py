@@ -2,7 +2,7 @@
 
 A server that is configured well never sends one as text; many are not. Code that deals with
 sentinels is spared: there they are left alone, in quotes or once one stands near the cursor.
-Sources: the documents named in `homeport/families/*.py`.
+Sources: the documents named in `homeport/families/*.py`; the tags around the cursor are those of our own wording.
 """
 
 # ruff: noqa: RUF001 (the sentinels are spelled with these bars)
@@ -30,9 +30,12 @@ SENTINELS: tuple[str, ...] = (
     *("<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>", "<｜end▁of▁sentence｜>", "<｜begin▁of▁sentence｜>"),
     *("<｜User｜>", "<｜Assistant｜>", "<end_of_turn>", "<start_of_turn>", "<eos>", "<bos>"),
     *("</think>", "[/THINK]", "[TOOL_CALLS]", "[AVAILABLE_TOOLS]"),
+    *("<after_cursor>", "</after_cursor>"),
     *("[PREFIX]", "[SUFFIX]", "[MIDDLE]", "[INST]", "[/INST]"),
 )
-REMOVED: tuple[str, ...] = ("<|cursor|>", "<|CURSOR|>", "<|user_cursor_is_here|>")
+REMOVED: tuple[str, ...] = (
+    *("<|cursor|>", "<|CURSOR|>", "<|user_cursor_is_here|>", "<before_cursor>", "</before_cursor>"),
+)
 """Marks that stand for the cursor: no end, only no code."""
 TAG_LIKE: tuple[str, ...] = ("<s>", "</s>", "<PRE>", "<SUF>", "<MID>", "<EOT>")
 """Sentinels that are also tags: no sign of anything in a language written in tags."""

@@ -7,16 +7,18 @@ cuts are made at coarse steps counted from the start of the file, not at a dista
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from homeport.domain.requests import RelatedFile
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+
+    from homeport.domain.requests import RelatedFile
 
 STEPS = 4
 """The left cut moves once per this part of the prefix's budget."""
+LARGEST = 0.6
+"""The part of the room for related files that one may take while others wait."""
 PER_FILE = 24
 """Characters that the heading of a related file costs beside its name."""
 PER_LINE = 3
@@ -66,19 +68,31 @@ def _head(text: str, room: int) -> str:
     return text[:end] if end > 0 else text[:room]
 
 
-def related_files(files: Iterable[RelatedFile], *, budget: int) -> tuple[RelatedFile, ...]:
-    """The files that fit into `budget` characters, in their order, the last one cut at a line end.
+def all_fit(files: Sequence[RelatedFile], *, budget: int) -> bool:
+    """Whether all of these files can be shown in `budget` characters."""
+    if sum(len(file.content) for file in files) > budget:
+        return False
+    return sum(len(file.name) + PER_FILE + _cost(file.content) for file in files) <= budget
 
+
+def related_files(files: Iterable[RelatedFile], *, budget: int) -> tuple[RelatedFile, ...]:
+    """The files that fit into `budget` characters, in their order, a large one cut at a line end.
+
+    None takes more than `LARGEST` of what is left while others need the rest.
     What writing them into a prompt costs (a heading, a comment sign on each line) is counted.
     """
     kept: list[RelatedFile] = []
+    files = list(files)
+    waiting = sum(len(file.content) for file in files)
     for file in files:
-        room = budget - len(file.name) - PER_FILE
+        waiting -= len(file.content)
+        reserved = min(waiting, max(int(budget * (1 - LARGEST)), 0))
+        room = budget - reserved - len(file.name) - PER_FILE
         content = _fitting(file.content, room)
         if not content.strip():
             continue
-        kept.append(RelatedFile(name=file.name, content=content))
-        budget = room - _cost(content)
+        kept.append(file if content is file.content else replace(file, content=content))
+        budget -= len(file.name) + PER_FILE + _cost(content)
     return tuple(kept)
 
 

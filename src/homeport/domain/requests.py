@@ -28,6 +28,8 @@ class RelatedFile:
 
     name: str
     content: str
+    snippet: bool = False
+    """A part that somebody chose because it helps; it may be of the same file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

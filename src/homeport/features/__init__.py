@@ -124,6 +124,10 @@ class Workbench:
     """What is wrong with the registry right now, or an empty text."""
     completion_prompt_tokens: int = 8192
     """The most tokens of a completion prompt, however large the model's window."""
+    completion_context_share: float = 0.25
+    """The part of a prompt for code that related files may take."""
+    completion_suffix_share: float = 0.25
+    """The part of the code in a prompt that may stand after the cursor."""
     docs: SearchDocs = _no_docs
     """Searches the documentation."""
     overrides: Mapping[tuple[str, str], Override] = field(default_factory=dict)

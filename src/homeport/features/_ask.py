@@ -6,12 +6,15 @@ import time
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from homeport.domain.errors import FeatureDisabled, FeatureUnassigned, Unknown
+from homeport.domain.errors import FeatureDisabled, FeatureUnassigned, PromptTooLong, Unknown
 from homeport.domain.models import Model
 from homeport.features._content import written_down
+from homeport.features._measure import comparable
 from homeport.kit.journal import note, overheard
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from homeport.domain.models import FeatureSetting, Snapshot
     from homeport.domain.prompts import Prompt
     from homeport.domain.streams import Chunks
@@ -89,8 +92,9 @@ def answer_room(bench: Workbench, model: Model, wanted: int) -> int:
 
 
 def window(bench: Workbench, model: Model) -> int:
-    """Tokens that a prompt and its answer may have together."""
-    return model.limits.context_tokens or bench.family(model).context_tokens
+    """Tokens that a prompt and its answer may have together; fewer where the model refused that many."""
+    tokens = model.limits.context_tokens or bench.family(model).context_tokens
+    return min(tokens, bench.measures.window(model.name) or tokens)
 
 
 def budget(bench: Workbench, model: Model, answer_tokens: int, most_tokens: int = 0) -> int:
@@ -101,17 +105,40 @@ def budget(bench: Workbench, model: Model, answer_tokens: int, most_tokens: int 
     return int(min(limits) * SAFETY * bench.measures.characters_per_token(model.name))
 
 
-async def ask(bench: Workbench, model: Model, prompt: Prompt) -> Chunks:
-    """The model's answer, once it has a seat; learns from the usage that the model reports."""
-    async with bench.capacity.seat(model), aclosing(_answer(bench, model, prompt)) as answer:
-        began = time.perf_counter()
-        try:
-            async for chunk in answer:
-                if chunk.usage is not None:
-                    bench.measures.learn(model.name, prompt.size, chunk.usage)
-                yield chunk
-        finally:
-            note(inference_duration_s=int((time.perf_counter() - began) * 1e4) / 1e4)
+async def ask(bench: Workbench, model: Model, prompt: Prompt, shorter: Callable[[], Prompt] | None = None) -> Chunks:
+    """The model's answer, once it has a seat; learns from the usage that the model reports.
+
+    A prompt that is too long for the model is asked once more, as `shorter` makes it then, if nothing came yet.
+    """
+    async with bench.capacity.seat(model):
+        again: Prompt | None = prompt
+        while again is not None:
+            prompt, again = again, None
+            began, start = False, time.perf_counter()
+            try:
+                async with aclosing(_answer(bench, model, prompt)) as answer:
+                    async for chunk in answer:
+                        if chunk.usage is not None:
+                            bench.measures.learn(model.name, comparable(prompt), chunk.usage)
+                        began = True
+                        yield chunk
+            except PromptTooLong:
+                again, shorter = _shorter(bench, model, prompt, None if began else shorter), None
+                if again is None:
+                    raise
+            finally:
+                note(inference_duration_s=int((time.perf_counter() - start) * 1e4) / 1e4)
+
+
+def _shorter(bench: Workbench, model: Model, prompt: Prompt, shorter: Callable[[], Prompt] | None) -> Prompt | None:
+    """The prompt made anew within the window that is believed in now, if that leaves anything away."""
+    answer_tokens = prompt.sampling.max_tokens or 0
+    bench.measures.too_long(model.name, prompt.size, answer_tokens)
+    again = shorter() if shorter else None
+    if again is None or (again.size >= prompt.size and (again.sampling.max_tokens or 0) >= answer_tokens):
+        return None
+    note(prompt_shortened=True, prompt_length=again.size)
+    return again
 
 
 def _answer(bench: Workbench, model: Model, prompt: Prompt) -> Chunks:

@@ -1,31 +1,39 @@
-"""What is learned of each model from its own answers: characters per token, so that no tokenizer is needed."""
+"""What is learned of each model from its own answers, so that no tokenizer is needed, and from what it refuses."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections import OrderedDict, deque
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from homeport.domain.models import Model
+    from homeport.domain.prompts import Prompt
     from homeport.domain.streams import Usage
 
-CAUTIOUS = 2.5
-"""Characters per token before anything was learned; code has 2.5 to 4."""
-LEAST, MOST = 1.0, 6.0
-ENOUGH_TOKENS = 32
+USUAL = 3.2
+"""Characters per token before anything was learned; code has 2.5 to 4, and a prompt that is refused is cut."""
+LEAST, MOST = 0.8, 8.0
+ENOUGH_TOKENS = 100
 """Prompts shorter than this say more about the chat template than about the text."""
-WEIGHT = 0.2
+SEEN = 15
+"""Prompts whose ratio is remembered; the lower quarter of them is expected of the next one."""
+SMALLER = 0.6
+"""Share of a window that was found too small for a request which is believed in then."""
 REMEMBERED_S = 900.0
-"""How long it is remembered that a server takes no tools: it may be started anew with other options."""
+"""How long it is remembered what a server refuses: it may be started anew with other options."""
 REMEMBERED = 256
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class Measures:
-    """Running averages per model; a few floats, lost at a restart and learned again in seconds."""
+    """A few numbers per model, of `REMEMBERED` models at most; lost at a restart and learned again in seconds."""
 
     def __init__(self) -> None:
-        self._ratio: dict[str, float] = {}
-        self._toolless: dict[tuple[str, str], float] = {}
+        self._ratios: OrderedDict[str, deque[float]] = OrderedDict()
+        self._windows: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        self._toolless: OrderedDict[tuple[str, str], float] = OrderedDict()
 
     def takes_tools(self, model: Model) -> bool:
         """Whether nothing is known against asking it with tools."""
@@ -33,18 +41,47 @@ class Measures:
 
     def refused_tools(self, model: Model) -> None:
         """Take in that its server refused tools and answers without."""
-        if len(self._toolless) >= REMEMBERED:
-            self._toolless.clear()
-        self._toolless[model.name, model.endpoint] = time.monotonic() + REMEMBERED_S
+        _remember(self._toolless, (model.name, model.endpoint), time.monotonic() + REMEMBERED_S)
 
     def characters_per_token(self, model: str) -> float:
-        """What was learned so far, or a cautious guess."""
-        return self._ratio.get(model, CAUTIOUS)
+        """What to expect: of what was seen lately the lower quarter, so that few prompts are too long."""
+        seen = self._ratios.get(model)
+        return sorted(seen)[len(seen) // 4] if seen else USUAL
 
     def learn(self, model: str, characters: int, usage: Usage) -> None:
-        """Take in what the model server counted for a prompt of `characters`."""
-        if usage.prompt_tokens < ENOUGH_TOKENS or not characters:
+        """Take in what the model server counted for a prompt of `characters`; 0 is one that cannot be compared."""
+        if usage.prompt_tokens < ENOUGH_TOKENS or characters <= 0:
             return
-        seen = min(max(characters / usage.prompt_tokens, LEAST), MOST)
-        known = self._ratio.get(model)
-        self._ratio[model] = seen if known is None else known + WEIGHT * (seen - known)
+        # A few usual ones at first, so that a single odd prompt decides nothing.
+        seen = self._ratios.get(model) or deque((USUAL,) * 3, maxlen=SEEN)
+        seen.append(min(max(characters / usage.prompt_tokens, LEAST), MOST))
+        _remember(self._ratios, model, seen)
+
+    def too_long(self, model: str, characters: int, answer_tokens: int) -> None:
+        """Take in that a prompt and its answer did not fit: for a while the window is believed to be smaller.
+
+        Whether it is, or whether the prompt has more tokens than was thought, makes no difference.
+        """
+        tokens = characters / self.characters_per_token(model) + answer_tokens
+        _remember(self._windows, model, (max(int(tokens * SMALLER), 1), time.monotonic() + REMEMBERED_S))
+
+    def window(self, model: str) -> int | None:
+        """Tokens that a prompt and its answer may have together, as far as the model's refusals tell."""
+        tokens, until = self._windows.get(model, (0, 0.0))
+        return tokens if time.monotonic() < until else None
+
+
+def _remember(known: OrderedDict[K, V], key: K, value: V) -> None:
+    """Keep a value, and forget the one that was set longest ago when there are too many."""
+    known[key] = value
+    known.move_to_end(key)
+    if len(known) > REMEMBERED:
+        known.popitem(last=False)
+
+
+def comparable(prompt: Prompt) -> int:
+    """Characters of a prompt that its tokens can be compared with; 0 when there is more in it than its text."""
+    if prompt.extra.get("tools") or prompt.extra.get("functions"):
+        return 0
+    plain = all(isinstance(message.get("content"), str) for message in prompt.raw_messages)
+    return prompt.size if plain else 0

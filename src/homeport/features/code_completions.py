@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from homeport.codetext.clean import Cleaner
 from homeport.codetext.language import language_of
 from homeport.codetext.related import lead
-from homeport.codetext.window import related_files, window
+from homeport.codetext.window import window
 from homeport.domain.prompts import Prompt
 from homeport.domain.requests import CodeRequest, Sampling
-from homeport.domain.streams import Chunk
 from homeport.domain.wording import Wording
 from homeport.families import SLOTS
 from homeport.features import Feature, Input, Template
 from homeport.features._ask import answer_room, ask, budget, choose
+from homeport.features._code import cleaned, cleaner, related, silent_on_language
 from homeport.features._wording import worded_by
 from homeport.kit.journal import note
 
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from homeport.domain.streams import Chunks
     from homeport.families import Family
     from homeport.features import Workbench
-
-RELATED_SHARE = 0.25
-"""The part of the budget that related files may take."""
 
 WORDING = Wording(
     system=(
@@ -56,25 +53,11 @@ async def run(bench: Workbench, wanted: CodeRequest) -> Chunks:
     family = bench.family(model)
     language = language_of(wanted.file_name, wanted.language, wanted.before)
     prompt = build(bench, model, wanted, language)
-    cleaner = Cleaner(wanted.before, wanted.after, stops=prompt.sampling.stop, language=language)
+    keep = cleaner(model, wanted, Cleaner, stops=prompt.sampling.stop, language=language)
     note(lang=language.id if language else "", prompt_length=prompt.size, completion=family.completion)
-    async with aclosing(ask(bench, model, prompt)) as answer:
-        async for chunk in clean(answer, cleaner):
+    async with aclosing(ask(bench, model, prompt, lambda: build(bench, model, wanted, language))) as answer:
+        async for chunk in cleaned(answer, keep):
             yield chunk
-
-
-async def clean(answer: Chunks, cleaner: Cleaner) -> Chunks:
-    """Keep of each piece what belongs at the cursor; stop the model when nothing more can follow."""
-    finish = None
-    async for chunk in answer:
-        finish = chunk.finish or finish
-        kept = cleaner.feed(chunk.text)
-        if kept or chunk.usage:
-            yield Chunk(kept, None, chunk.usage)
-        if cleaner.done:
-            break
-    rest = cleaner.end(finish or "stop")
-    yield Chunk(rest, "stop" if cleaner.done else finish or "stop")
 
 
 def build(bench: Workbench, model: Model, wanted: CodeRequest, language: Language | None) -> Prompt:
@@ -83,12 +66,13 @@ def build(bench: Workbench, model: Model, wanted: CodeRequest, language: Languag
     said = worded_by(bench, TEMPLATE, "code_completions", model)
     answer_tokens = answer_room(bench, model, wanted.sampling.max_tokens or said.max_tokens or family.completion_tokens)
     characters = budget(bench, model, answer_tokens, bench.completion_prompt_tokens)
-    files = related_files(wanted.related, budget=int(characters * RELATED_SHARE))
+    files = related(bench, wanted, characters)
     text = model.platform in bench.text_platforms
     # asked in words, the family's sentinels would only be noise
     fim = family.fim if text and family.completion == "fim" else None
     ahead = lead(files, fim.file if fim else "", fim.current if fim else "", language, wanted.file_name)
-    code = window(wanted.before, wanted.after, budget=max(characters - len(ahead), characters // 2))
+    room = max(characters - len(ahead), characters // 4)
+    code = window(wanted.before, wanted.after, budget=room, suffix_share=bench.completion_suffix_share)
     sampling = Sampling(
         max_tokens=answer_tokens,
         temperature=_first(wanted.sampling.temperature, said.temperature, family.completion_temperature),
@@ -101,10 +85,11 @@ def build(bench: Workbench, model: Model, wanted: CodeRequest, language: Languag
         "after": code.after,
         "related": ahead,
         "file_name": wanted.file_name or "untitled",
-        "language": language.name if language else "unknown",
+        "language": language.name if language else "",
         "instruction": "",
     }
-    return say(family, said.wording, values, sampling, stream=wanted.stream, text=text)
+    wording = said.wording if language else silent_on_language(said.wording)
+    return say(family, wording, values, sampling, stream=wanted.stream, text=text)
 
 
 def say(

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from homeport.codetext.clean import GenerationCleaner
 from homeport.codetext.language import language_of
 from homeport.codetext.related import lead
-from homeport.codetext.window import related_files, window
+from homeport.codetext.window import window
 from homeport.domain.prompts import Prompt
 from homeport.domain.requests import CodeRequest, Sampling
-from homeport.domain.streams import Chunk
 from homeport.domain.wording import Wording
 from homeport.families import SLOTS
 from homeport.features import Feature, Input, Template
 from homeport.features._ask import answer_room, ask, budget, choose
+from homeport.features._code import cleaned, cleaner, related, silent_on_language
 from homeport.features._wording import worded_by
 from homeport.kit.journal import note
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from homeport.domain.streams import Chunks
     from homeport.features import Workbench
 
-RELATED_SHARE = 0.25
 CONTEXT_LINES = 12
 """Lines before the cursor in which the instruction stands when there is none of its own."""
 
@@ -51,18 +50,11 @@ async def run(bench: Workbench, wanted: CodeRequest) -> Chunks:
     model = choose(bench, "code_generations", wanted.model)
     language = language_of(wanted.file_name, wanted.language, wanted.before)
     prompt = build(bench, model, wanted, language)
-    cleaner = GenerationCleaner(wanted.before, wanted.after, stops=prompt.sampling.stop, language=language)
+    keep = cleaner(model, wanted, GenerationCleaner, stops=prompt.sampling.stop, language=language)
     note(lang=language.id if language else "", prompt_length=prompt.size)
-    finish = None
-    async with aclosing(ask(bench, model, prompt)) as answer:
-        async for chunk in answer:
-            finish = chunk.finish or finish
-            kept = cleaner.feed(chunk.text)
-            if kept or chunk.usage:
-                yield Chunk(kept, None, chunk.usage)
-            if cleaner.done:
-                break
-    yield Chunk(cleaner.end(finish or "stop"), finish or "stop")
+    async with aclosing(ask(bench, model, prompt, lambda: build(bench, model, wanted, language))) as answer:
+        async for chunk in cleaned(answer, keep):
+            yield chunk
 
 
 def build(bench: Workbench, model: Model, wanted: CodeRequest, language: Language | None) -> Prompt:
@@ -71,9 +63,10 @@ def build(bench: Workbench, model: Model, wanted: CodeRequest, language: Languag
     said = worded_by(bench, TEMPLATE, "code_generations", model)
     answer_tokens = answer_room(bench, model, wanted.sampling.max_tokens or said.max_tokens or family.generation_tokens)
     characters = budget(bench, model, answer_tokens)
-    files = related_files(wanted.related, budget=int(characters * RELATED_SHARE))
+    files = related(bench, wanted, characters)
     ahead = lead(files, "", "", language, wanted.file_name)
-    code = window(wanted.before, wanted.after, budget=max(characters - len(ahead), characters // 2))
+    room = max(characters - len(ahead), characters // 4)
+    code = window(wanted.before, wanted.after, budget=room, suffix_share=bench.completion_suffix_share)
     sampling = Sampling(
         max_tokens=answer_tokens,
         temperature=_first(wanted.sampling.temperature, said.temperature, family.generation_temperature),
@@ -91,7 +84,8 @@ def build(bench: Workbench, model: Model, wanted: CodeRequest, language: Languag
         "language": language.name if language else "",
         "instruction": wanted.instruction.strip() or FROM_COMMENT,
     }
-    messages = said.wording.messages(values, system_role=family.system_role)
+    wording = said.wording if language else silent_on_language(said.wording)
+    messages = wording.messages(values, system_role=family.system_role)
     return Prompt(kind="chat", messages=messages, sampling=sampling, stream=wanted.stream)
 
 

@@ -232,6 +232,12 @@ class Settings(BaseSettings):
     completion_prompt_tokens: int = Field(8192, ge=256)
     """Tokens that a completion prompt may have, however large the window: typing must not wait."""
 
+    completion_context_share: float = Field(0.25, ge=0, le=0.9)
+    """Part of the prompt for code that related files and snippets may take."""
+
+    completion_suffix_share: float = Field(0.25, ge=0, le=0.9)
+    """Part of the code in a prompt that may stand after the cursor; what one side leaves unused goes to the other."""
+
     refresh_s: float = Field(1.0, gt=0, le=60)
     """Seconds after which a change made by another process is seen."""
 

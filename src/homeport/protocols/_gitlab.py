@@ -106,17 +106,24 @@ class PromptEnhancer(Lenient):
 
     def related(self) -> tuple[RelatedFile, ...]:
         """Files and snippets, taken out of the tags that they come in."""
-        return tuple(_unwrapped(text) for text in (*(self.related_files or ()), *(self.related_snippets or ())))
+        files = (_unwrapped(text) for text in self.related_files or ())
+        return (*files, *(_unwrapped(text, snippet=True) for text in self.related_snippets or ()))
 
 
-def _unwrapped(text: str) -> RelatedFile:
+def _unwrapped(text: str, *, snippet: bool = False) -> RelatedFile:
     found = _WRAPPED.fullmatch(text.strip())
-    return RelatedFile(name=found["name"], content=found["content"]) if found else RelatedFile(name="", content=text)
+    if not found:
+        return RelatedFile(name="", content=text, snippet=snippet)
+    return RelatedFile(name=found["name"], content=found["content"], snippet=snippet)
 
 
 def related(items: Iterable[ContextItem]) -> tuple[RelatedFile, ...]:
     """Context items as related files."""
-    return tuple(RelatedFile(name=item.name, content=item.content) for item in items if item.content.strip())
+    return tuple(
+        RelatedFile(name=item.name, content=item.content, snippet=item.type == "snippet")
+        for item in items
+        if item.content and not item.content.isspace()
+    )
 
 
 def error(problem: HomeportError, correlation_id: str) -> tuple[int, bytes]:

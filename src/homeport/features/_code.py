@@ -1,0 +1,82 @@
+"""What completing and generating code have in common: related files, what is left unsaid, what cleans the answer."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, TypeVar
+
+from homeport.codetext.clean import Unchanged
+from homeport.codetext.relevance import by_relevance, others
+from homeport.codetext.window import all_fit, related_files
+from homeport.domain.streams import Chunk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from homeport.codetext.clean import Cleaner, GenerationCleaner
+    from homeport.codetext.language import Language
+    from homeport.domain.models import Model
+    from homeport.domain.requests import CodeRequest, RelatedFile
+    from homeport.domain.streams import Chunks
+    from homeport.domain.wording import Wording
+    from homeport.features import Workbench
+
+T = TypeVar("T", bound="Cleaner | GenerationCleaner")
+_PROBE = ("test.rb", "def hello_world", "")
+_LABEL = re.compile(r"^(?:[\w ]{1,30}[:=] ?\{language\}|<(\w+)>\{language\}</\1>)[ \t]*\n", re.MULTILINE)
+
+
+def related(bench: Workbench, wanted: CodeRequest, characters: int) -> tuple[RelatedFile, ...]:
+    """The files that a prompt of so many characters shows beside the code, as far as they fit their share."""
+    if not wanted.related:
+        return ()
+    room = int(characters * bench.completion_context_share)
+    files = others(wanted.related, wanted.before, wanted.after, wanted.file_name)
+    if not all_fit(files, budget=room):
+        files = by_relevance(files, wanted.before, wanted.after, wanted.file_name)
+    return related_files(files, budget=room)
+
+
+def names(wanted: CodeRequest) -> tuple[str, ...]:
+    """Of the file, and of those that may stand in the prompt beside it."""
+    return (wanted.file_name, *(file.name for file in wanted.related))
+
+
+@lru_cache(maxsize=64)
+def silent_on_language(wording: Wording) -> Wording:
+    """The wording for a file whose language is unknown: it says nothing of it."""
+    return replace(wording, system=_silent(wording.system), user=_silent(wording.user))
+
+
+def _silent(text: str) -> str:
+    return _LABEL.sub("", text).replace("{language} ", "").replace("{language}", "")
+
+
+def cleaner(
+    model: Model, wanted: CodeRequest, kind: Callable[..., T], *, stops: tuple[str, ...], language: Language | None
+) -> T | Unchanged:
+    """What keeps of an answer what belongs at the cursor, unless the administrator wants it as it comes.
+
+    GitLab's end-to-end health check gets what the model said, too: to it an empty answer means that
+    nothing works (AI Gateway protocol, "Admin health check").
+    """
+    probe = (wanted.file_name.rpartition("/")[2], wanted.before.strip(), wanted.after.strip()) == _PROBE
+    if probe or not model.clean:
+        return Unchanged()
+    return kind(wanted.before, wanted.after, stops=stops, language=language, names=names(wanted))
+
+
+async def cleaned(answer: Chunks, cleaner: Cleaner | GenerationCleaner | Unchanged) -> Chunks:
+    """Keep of each piece what belongs at the cursor; stop the model when nothing more can follow."""
+    finish = None
+    async for chunk in answer:
+        finish = chunk.finish or finish
+        kept = cleaner.feed(chunk.text)
+        if kept or chunk.usage:
+            yield Chunk(kept, None, chunk.usage)
+        if cleaner.done:
+            break
+    rest = cleaner.end(finish or "stop")
+    yield Chunk(rest, "stop" if cleaner.done else finish or "stop")
