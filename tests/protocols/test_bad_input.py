@@ -166,7 +166,7 @@ async def test_a_megabyte_of_empty_objects(house: House, way: Way) -> None:
     for value in ("[" + "{}," * 350_000 + "{}]", "[" + "[]," * 350_000 + "[]]"):
         assert "brackets" in refused(way, await house.post(way.path, with_value(way, value)))
     many = "{" + ",".join(f'"k{n}":{n}' for n in range(50_000)) + "}"
-    assert (await house.post(way.path, with_value(way, many))).status in {200, 400, 422}
+    assert (await house.post(way.path, with_value(way, many))).status == 200
 
 
 @each_path

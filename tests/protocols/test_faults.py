@@ -14,8 +14,10 @@ from house import SHORT
 from script import DONE, event, piece, stream
 from ways import ASKED, STREAMED, WAYS, ended, error_text, events, lines, sse, streamed_text
 
+from homeport.domain.streams import Chunk
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from house import House
     from script import Peer
@@ -263,13 +265,21 @@ async def test_failure_after_the_first_byte(house: House, fault: str) -> None:
 
 def check_late(way: Way, answer: Answer, code: str) -> None:
     """What came is there; the failure is said in the protocol's way; nobody can take it for a proper end."""
+    check_broken(way, answer, code)
+    assert streamed_text(way, answer.body) == "one"
+
+
+def check_broken(way: Way, answer: Answer, code: str) -> None:
+    """No client can take the answer for a whole one, and the failure is said where its protocol has a place for it."""
     assert answer.status == 200
     assert CANARY not in answer.body.decode()
     assert answer.whole is (way.style == "lines"), way.name
-    assert streamed_text(way, answer.body) == "one"
     if way.style == "lines":
         last = lines(answer.body)[-1]
-        assert (last["type"], last["data"]["retryable"]) == ("error", code != "upstream_timeout")
+        assert (last["type"], last["data"]["retryable"]) == (
+            "error",
+            code not in {"upstream_timeout", "internal_error"},
+        )
         assert str(answer.header("x-request-id")) in last["data"]["message"]
         return
     assert not ended(way, answer)
@@ -505,9 +515,42 @@ async def test_total_time_is_capped(house: House) -> None:
 
     house.models.play = play
     house.limit(total_s=0.3)
-    for _, _, answer in await everyone(house, [(way, True) for way in STREAMED]):
-        assert answer.status == 200
+    for way, _, answer in await everyone(house, [(way, True) for way in STREAMED]):
+        check_broken(way, answer, "upstream_timeout")
+        assert set(streamed_text(way, answer.body)) == {"x"}
     assert {record["error_code"] for record in house.records()} == {"upstream_timeout"}
+    assert {record["outcome"] for record in house.records()} == {"broken"}
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["before the first byte", "after it"])
+async def test_what_nobody_expected_is_told_as_any_failure(
+    house: House,
+    begun: bool,  # noqa: FBT001 (a parameter of the test)
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A fault of our own: every protocol says so in its way, and what it says stays in the process."""
+
+    async def fail(*_: Any) -> AsyncGenerator[Chunk, None]:
+        if begun:
+            yield Chunk("one\n" * 5)
+        raise RuntimeError(CANARY)
+
+    monkeypatch.setitem(house.app.door.bench.generate, "openai", fail)
+    asked = [(way, stream) for way, stream in ASKED if stream or not begun]
+    for way, _, answer in await everyone(house, asked):
+        text = answer.body.decode()
+        assert CANARY not in text
+        if begun:
+            check_broken(way, answer, "internal_error")
+            continue
+        assert (answer.status, answer.whole) == (way.status(500, 500), True), way.name
+        assert str(answer.header("x-request-id")) in error_text(way, answer)
+    told = [line for line in house.logs.lines if line["level"] == "error"]
+    records = {record["correlation_id"]: record["error_code"] for record in house.records()}
+    assert {line["correlation_id"] for line in told} == records.keys()
+    assert set(records.values()) == {"internal_error"}
+    assert CANARY not in str(house.logs.lines)
+    house.logs.lines[:] = [line for line in house.logs.lines if line not in told]
 
 
 async def test_dead_pooled_connection_is_replaced_unseen(house: House) -> None:

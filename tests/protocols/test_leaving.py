@@ -163,9 +163,7 @@ async def test_leaving_the_queue(patient: House, end: str) -> None:
 async def test_leaving_while_connecting(patient: House, end: str) -> None:
     with black_hole() as port:
         idle = connecting_to(port)
-        patient.snapshot = patient.snapshot.with_models(
-            *(replace(each, endpoint=f"http://127.0.0.1:{port}/v1") for each in patient.snapshot.models.values())
-        )
+        lead_to(patient, f"http://127.0.0.1:{port}/v1")
         for number, (way, stream) in enumerate(ASKED[::2]):
             async with patient.line() as wire:
                 await wire.send(asking("POST", way.path, way.body(stream)))
@@ -174,6 +172,73 @@ async def test_leaving_while_connecting(patient: House, end: str) -> None:
                 await eventually(lambda: connecting_to(port) == idle)
                 assert time.perf_counter() - left < MOST_S
             await gone(patient, "waiting", number)
+
+
+def lead_to(house: House, endpoint: str) -> None:
+    """Let every model be at another address."""
+    models = house.snapshot.models.values()
+    house.snapshot = house.snapshot.with_models(*(replace(each, endpoint=endpoint) for each in models))
+
+
+@each_end
+async def test_leaving_in_the_handshake(patient: House, end: str) -> None:
+    """A model server that takes the connection and says nothing to the offer of TLS."""
+    silent = Silent()
+    listener = await asyncio.get_running_loop().create_server(lambda: silent, "127.0.0.1", 0)
+    async with listener:
+        lead_to(patient, f"https://127.0.0.1:{listener.sockets[0].getsockname()[1]}/v1")
+        for number, (way, stream) in enumerate(ASKED[::4]):
+            async with patient.line() as wire:
+                await wire.send(asking("POST", way.path, way.body(stream)))
+                await asyncio.wait_for(silent.offered.wait(), 5)
+                left = leave(wire, end)
+                await asyncio.wait_for(silent.gone.wait(), MOST_S)
+                assert time.perf_counter() - left < MOST_S
+            await gone(patient, "waiting", number)
+            silent.offered.clear()
+            silent.gone.clear()
+
+
+class Silent(asyncio.Protocol):
+    """The side of a connection that never answers."""
+
+    def __init__(self) -> None:
+        self.offered, self.gone = asyncio.Event(), asyncio.Event()
+
+    def data_received(self, data: bytes) -> None:
+        assert data.startswith(b"\x16\x03")  # a handshake
+        self.offered.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self.gone.set()
+
+
+@each_end
+async def test_leaving_while_a_name_is_looked_up(patient: House, end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    class Loop:
+        """The loop, but for name servers that do not answer."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(asyncio.get_running_loop(), name)
+
+        async def getaddrinfo(self, *_: Any, **__: Any) -> None:
+            asked.set()
+            await answered.wait()
+
+    monkeypatch.setattr(patient.transport, "_loop", Loop())
+    lead_to(patient, "http://models.example/v1")
+    for number, (way, stream) in enumerate(ASKED[::4]):
+        async with patient.line() as wire:
+            await wire.send(asking("POST", way.path, way.body(stream)))
+            await asyncio.wait_for(asked.wait(), 5)
+            left = leave(wire, end)
+            await eventually(patient.quiet)
+            assert time.perf_counter() - left < MOST_S
+        await gone(patient, "waiting", number)
+        asked.clear()
 
 
 @each_end
