@@ -119,7 +119,7 @@ async def test_all_fields_of_a_completion(house: House) -> None:
 @pytest.mark.parametrize("way", WAYS, ids=named)
 async def test_every_gitlab_line_has_its_fields(house: House, way: Way) -> None:
     line = await line_of(house, way.path, way.plain, HEADERS)
-    theirs = {"gitlab_version", "duration_request", "http_version", "meta.unit_primitive", "model_name", "url"}
+    theirs = {"gitlab_version", "duration_request", "meta.unit_primitive", "model_name", "url"}
     assert set(line) & theirs == (theirs if way.gitlab else set())
 
 

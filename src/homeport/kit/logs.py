@@ -331,10 +331,13 @@ def frame(at: float, level: str, logger: str, message: str) -> Line:
     }
 
 
+_MILLISECONDS = tuple(f".{number:03d}Z" for number in range(1000))
+
+
 def moment(at: float) -> str:
     """Unix seconds as ISO 8601 in UTC, to the millisecond."""
     whole = int(at)
-    return f"{_second(whole)}.{int((at - whole) * 1000):03d}Z"
+    return _second(whole) + _MILLISECONDS[int((at - whole) * 1000)]
 
 
 @lru_cache(maxsize=4)

@@ -14,18 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from homeport.codetext.language import language_of
 from homeport.domain.errors import CallerError, NotAuthenticated, UpstreamRefused
-from homeport.domain.requests import CodeRequest
 from homeport.kit.logs import frame, moment
 from homeport.kit.metrics import OTHER, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from homeport.domain.errors import HomeportError
     from homeport.features import Feature
     from homeport.kit.journal import Facts
     from homeport.kit.metrics import Answers, Histogram, Metrics, Reports
-    from homeport.protocols import Asked
+    from homeport.protocols import Reported
     from homeport.protocols._visit import Visit
 
 BATCH_S = 0.05
@@ -36,11 +35,15 @@ TEXT = 256
 """Characters of a header that a line holds."""
 FLAGS_TEXT = 2048
 """Characters of the list of flags that a line holds."""
-OF_THE_INSTANCE = {
+AGENT, FLAGS = b"user-agent", b"x-gitlab-enabled-feature-flags"
+OF_ALL = {AGENT: "user_agent"}
+OF_GITLAB = {
+    AGENT: "user_agent",
     b"host": "host",
     b"content-type": "content_type",
     b"x-gitlab-language-server-version": "gitlab_language_server_version",
     b"x-gitlab-instance-id": "gitlab_instance_id",
+    b"x-gitlab-global-user-id": "gitlab_global_user_id",
     b"x-gitlab-host-name": "gitlab_host_name",
     b"x-gitlab-version": "gitlab_version",
     b"x-gitlab-saas-duo-pro-namespace-ids": "gitlab_saas_duo_pro_namespace_ids",
@@ -49,8 +52,9 @@ OF_THE_INSTANCE = {
     b"x-gitlab-realm": "gitlab_realm",
     b"x-gitlab-is-team-member": "is_gitlab_team_member",
     b"x-gitlab-duo-seat-count": "gitlab_duo_seat_count",
+    FLAGS: "enabled_feature_flags",
 }
-"""The field that each header fills whose value is the same in nearly all requests of one instance."""
+"""The field that each header fills whose value is the same in nearly all requests of one user."""
 CATEGORIES = {"Chat": "duo_chat", "Merge requests": "code_review_workflow", "Security": "vulnerability_management"}
 """GitLab's categories for sections of features; others are called as the section is."""
 
@@ -68,7 +72,8 @@ class Book:
         self._reports: dict[tuple[str | None, str | None, str | None], Reports] = {}
 
     def enter(self, visit: Visit) -> None:
-        """Take in a request that has ended."""
+        """Take in a request that has ended; of its content nothing is kept any longer."""
+        visit.framing = None
         self._open.append((visit, time.perf_counter() - visit.started, time.time()))
         if len(self._open) == 1:
             asyncio.get_running_loop().call_later(BATCH_S, self.settle)
@@ -89,17 +94,16 @@ class Book:
         series.observe(took)
         if outcome == "client_closed":
             self._metrics.abandoned(visit.phase)
-        asked = visit.asked
-        if asked is not None:
-            if type(asked.request) is CodeRequest:
-                self._count_code(asked, visit.facts.get("lang"))
-            if "model" in visit.facts:
-                self._count_answer(visit, asked, outcome)
+        if visit.code is not None:
+            name, editor_lang = visit.code
+            self._metrics.spoken(visit.facts.get("lang") or OTHER, extension(name), language(editor_lang))
+        if visit.reported:
+            self._count_reports(visit.reported)
+        if "model" in visit.facts:
+            self._count_answer(visit, outcome)
 
-    def _count_code(self, asked: Asked, lang: str | None) -> None:
-        request = asked.request
-        self._metrics.spoken(lang or OTHER, extension(request.file_name), language(request.language))
-        for each in asked.reported:
+    def _count_reports(self, reported: Sequence[Reported]) -> None:
+        for each in reported:
             key = each.model_engine, each.model_name, each.lang
             totals = self._reports.get(key)
             if totals is None:
@@ -108,9 +112,9 @@ class Book:
                     self._reports[key] = totals
             totals.add(each.requests, each.accepts, each.errors)
 
-    def _count_answer(self, visit: Visit, asked: Asked, outcome: str) -> None:
+    def _count_answer(self, visit: Visit, outcome: str) -> None:
         facts = visit.facts
-        key = facts["platform"], facts["model"], asked.feature, outcome, asked.stream
+        key = facts["platform"], facts["model"], facts["feature"], outcome, visit.streaming
         answers = self._kinds.get(key)
         if answers is None:
             answers = self._metrics.answers(Kind(*key[:3], *self._features.get(key[2], ("", "")), *key[3:]))
@@ -127,18 +131,19 @@ class Book:
             answers.took.observe(took)
 
     def _log(self, visit: Visit, outcome: str, at: float, took: float) -> None:
-        scope, usage, caller, path = visit.scope, visit.usage, visit.caller, visit.path
+        scope, usage, caller, get = visit.scope, visit.usage, visit.caller, visit.headers.get
         client, port = scope.get("client") or ("", 0)
-        method, version = scope["method"], scope["http_version"]
-        line = frame(at, "info", "api.access", f'{client}:{port} - "{method} {path} HTTP/{version}" {visit.status}')
+        method, version, gitlabs = scope["method"], scope["http_version"], visit.protocol.process_time
+        sent = map(get, OF_GITLAB if gitlabs else OF_ALL)
+        url, usual = _usual(gitlabs, scope.get("scheme", "http"), method, visit.path, version, *sent)
+        line = usual.copy()
+        line["timestamp"] = moment(at)
+        line["message"] = f'{client}:{port} - "{method} {visit.path} HTTP/{version}" {visit.status}'
         line.update(visit.facts)
         line["outcome"] = outcome
-        line["method"] = method
-        line["path"] = path
         line["status_code"] = visit.status
         line["client_ip"] = client
         line["duration_s"] = int(took * 1e4) / 1e4  # what round() says, at a quarter of its cost
-        line["user_agent"] = _text(visit.headers.get(b"user-agent", b"")[:TEXT])
         if caller is not None and caller.subject:
             line["caller"] = caller.subject
             line["token"] = caller.token
@@ -152,37 +157,29 @@ class Book:
         if usage is not None:
             line["prompt_tokens"] = usage.prompt_tokens
             line["answer_tokens"] = usage.completion_tokens
-        if visit.protocol.process_time:
-            line["http_version"] = version
+        if gitlabs:
+            line["url"] = url + _shown(scope["path"][:TEXT])
             line["client_port"] = port
             line["request_arrived_at"] = moment(at - took)
-            self._add_gitlabs(line, visit, at)
+            line["duration_request"] = _since(get(b"x-gitlab-rails-send-start"), at)
+            self._add_gitlabs(line, visit)
         self._write(line)
 
-    def _add_gitlabs(self, line: Facts, visit: Visit, at: float) -> None:
-        """The fields that GitLab's AI Gateway writes."""
-        get, asked = visit.headers.get, visit.asked
-        url, fields = _instance(visit.scope.get("scheme", "http"), *map(get, OF_THE_INSTANCE))
-        line["url"] = url + _shown(visit.scope["path"][:TEXT])
-        line.update(fields)
-        line["duration_request"] = _since(get(b"x-gitlab-rails-send-start"), at)
-        user = get(b"x-gitlab-global-user-id")
-        if user:
-            line["gitlab_global_user_id"] = _text(user[:TEXT])
-        line["enabled_feature_flags"] = _words(get(b"x-gitlab-enabled-feature-flags", b"")[:FLAGS_TEXT])
+    def _add_gitlabs(self, line: Facts, visit: Visit) -> None:
+        """What GitLab's AI Gateway writes besides."""
         if visit.admitted:
             line["auth_duration_s"] = int((visit.admitted - visit.started) * 1e6) / 1e6
         if visit.answered:
             line["response_start_duration_s"] = int((visit.answered - visit.started) * 1e4) / 1e4
-        if asked is not None:
-            feature = self._features.get(asked.feature, ("", ""))
+        feature = self._features.get(line.get("feature", ""))
+        if feature is not None:
             line["meta.feature_category"], line["meta.unit_primitive"] = feature
-            if "model" in line:
-                line["model_engine"] = line["platform"]
-                line["model_name"] = line["model"]
-                line["model_output_length"] = visit.length
-            if type(asked.request) is CodeRequest:
-                line["editor_lang"] = language(asked.request.language)
+        if "model" in line:
+            line["model_engine"] = line["platform"]
+            line["model_name"] = line["model"]
+            line["model_output_length"] = visit.length
+        if visit.code is not None:
+            line["editor_lang"] = language(visit.code[1])
         if visit.error is not None:
             line.update(_of_the_error(visit.error) | line)
 
@@ -204,28 +201,33 @@ def _category(feature: Feature) -> str:
     return CATEGORIES.get(feature.section) or feature.section.lower().replace(" ", "_")
 
 
-@lru_cache(maxsize=256)
-def _instance(scheme: str, *values: bytes | None) -> tuple[str, Facts]:
-    """The beginning of the URL, and the fields of one instance; nobody changes them."""
-    found = zip(OF_THE_INSTANCE.values(), values, strict=True)
-    fields = {field: _text(value[:TEXT]) for field, value in found if value}
-    return f"{scheme}://{fields.pop('host', '')}", fields
+@lru_cache(maxsize=1024)
+def _usual(
+    gitlabs: bool,  # noqa: FBT001 (part of a key)
+    scheme: str,
+    method: str,
+    path: str,
+    version: str,
+    *values: bytes | None,
+) -> tuple[str, Facts]:
+    """The beginning of the URL, and what all lines of one user at one endpoint have in common; nobody changes it."""
+    line = frame(0.0, "info", "api.access", "") | {"method": method, "path": path, "http_version": version}
+    names = OF_GITLAB if gitlabs else OF_ALL
+    for (name, field), value in zip(names.items(), values, strict=True):
+        if name == FLAGS:
+            line[field] = _text((value or b"")[:FLAGS_TEXT]).split(",") if value else []
+        elif value or name == AGENT:
+            line[field] = _text((value or b"")[:TEXT])
+    return f"{scheme}://{line.pop('host', '')}", line
 
 
-@lru_cache(maxsize=2048)
 def _text(value: bytes) -> str:
-    """A header's value without what could end a line or reach for a terminal; most come again and again."""
+    """A header's value without what could end a line or reach for a terminal."""
     return _shown(value.decode("latin-1"))
 
 
 def _shown(text: str) -> str:
     return text if text.isprintable() else "".join(char if char.isprintable() else "?" for char in text)
-
-
-@lru_cache(maxsize=512)
-def _words(value: bytes) -> list[str]:
-    """A list with commas; nobody changes it."""
-    return _text(value).split(",") if value else []
 
 
 def _since(sent: bytes | None, at: float) -> float:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from homeport.access.gate import require
 from homeport.domain.errors import BadRequest, HomeportError, RequestLoop, TooLarge, WrongMediaType, WrongMethod
+from homeport.domain.requests import CodeRequest
 from homeport.features._fallbacks import serve
 from homeport.kit.journal import VIA, came_back, masked, overhear, overheard, trace
 from homeport.protocols import Arrival, Ask, Look, method_of
@@ -132,7 +133,7 @@ class Endpoint:
     async def _ask(self, visit: Visit, route: Ask, asked: Asked, arrival: Arrival) -> None:
         door = self.door
         visit.facts["feature"] = asked.feature
-        visit.asked = asked
+        visit.streaming, visit.reported = asked.stream, asked.reported
         visit.framing = (route.streaming, asked) if asked.stream and route.streaming else None
         visit.phase = "waiting"
         if door.log_content == "always" or wants_content(visit.headers):
@@ -142,6 +143,8 @@ class Endpoint:
         for scope in asked.scopes:
             require(arrival.caller, scope)
         request = asked.request
+        if type(request) is CodeRequest:
+            visit.code = request.file_name, request.language
         if asked.carried is not None and asked.carried.named:
             request = replace(request, model=door.carrier(asked.carried, arrival.caller))
         chunks = serve(door.bench, asked.feature, request)

@@ -12,13 +12,13 @@ from homeport.kit.server import BODY_LATE, CLIENT_LEFT
 from homeport.protocols import Answer, Ask, Asked, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping
+    from collections.abc import Awaitable, Callable, MutableMapping, Sequence
     from typing import Any
 
     from homeport.domain.models import Caller
     from homeport.domain.streams import Chunk, Chunks, Usage
     from homeport.kit.journal import Facts
-    from homeport.protocols import Streaming, WireProtocol
+    from homeport.protocols import Reported, Streaming, WireProtocol
 
     Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
     Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -32,25 +32,33 @@ NO_STORE = (b"cache-control", b"no-store")
 class Visit:
     """One request: its facts, its answer, its one line in the log."""
 
+    # what most requests never change; a request of its own has only what differs
+    admitted = 0.0
+    """When it was known who calls, by time.perf_counter()."""
+    answered = 0.0
+    """When the head of the answer was sent."""
+    first: float | None = None
+    """When the first piece of the model's answer came."""
+    status = 0
+    phase = "admitting"
+    finish = ""
+    length = 0
+    usage: Usage | None = None
+    caller: Caller | None = None
+    streaming = False
+    code: tuple[str, str] | None = None
+    """File name and language of the code that was asked about, as the editor has them."""
+    reported: Sequence[Reported] = ()
+    error: HomeportError | None = None
+    framing: tuple[Streaming, Asked] | None = None
+    """How the answer is streamed, once that is known."""
+
     def __init__(self, protocol: WireProtocol, path: str, scope: Scope, send: Send) -> None:
         self.scope = scope
         self.send = send
         self.protocol = protocol
         self.path = path
         self.started = time.perf_counter()
-        self.admitted = 0.0
-        self.answered = 0.0
-        self.first: float | None = None
-        self.status = 0
-        self.phase = "admitting"
-        self.finish = ""
-        self.length = 0
-        self.usage: Usage | None = None
-        self.caller: Caller | None = None
-        self.asked: Asked | None = None
-        self.error: HomeportError | None = None
-        self.framing: tuple[Streaming, Asked] | None = None
-        """How the answer is streamed, once that is known."""
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         given = self.headers.get(b"x-request-id")
         self.id = accepted_id(given.decode("latin-1")) if given else new_id()
