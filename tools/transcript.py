@@ -1,9 +1,12 @@
-"""Starts Homeport as a newcomer would, tries what it says, and writes down what was seen.
+"""Starts Homeport as a newcomer would, tries what it says to try, and writes down what was seen.
 
     .venv/bin/python tools/transcript.py && make docs
 
-A model's words differ from machine to machine, so this runs when somebody wants it and not in
-`make check`. The result, docs/guides/transcript.txt, is put into the README from there.
+It runs `make up` in a fresh checkout whose packages are installed already, then exactly the commands
+that are printed there. Nothing is cut; only this machine's folder, port and token are taken out. A
+model's words differ from machine to machine, so this runs when somebody wants it and not in `make
+check`; tests/test_transcript.py says when what is printed has changed since. The result,
+docs/guides/transcript.txt, is put into the README from there.
 """
 
 from __future__ import annotations
@@ -11,10 +14,11 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,42 +27,60 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULT = ROOT / "docs" / "guides" / "transcript.txt"
-READY = "Ctrl-C"
-START_S, STOP_S, WIDEST = 120, 30, 440
-ASK = """curl -s http://127.0.0.1:5050/v1/completions -H "Authorization: Bearer $(cat .homeport/token)" \\
-    -H 'Content-Type: application/json' \\
-    -d '{"prompt": "%s",
-         "suffix": "%s"}'"""
-HOLE = (
-    "class Stack:\\n    def __init__(self):\\n        self.items = []\\n\\n    def pop(self):\\n        ",
-    "\\n\\n    def size(self):\\n        return len(self.items)\\n",
+READY, FRAME = "Ctrl-C", "╰"
+START_S, STOP_S = 120, 30
+PORT, TOKEN = 5050, "hp_…"
+INSTALLED = (
+    "requirements/run.txt",
+    "requirements/dev.txt",
+    "requirements/uv.txt",
+    "pyproject.toml",
+    "tools/install.sh",
 )
-CHAT = """curl -s http://127.0.0.1:5050/v1/chat/completions -H "Authorization: Bearer $(cat .homeport/token)" \\
-    -H 'Content-Type: application/json' \\
-    -d '{"messages": [{"role": "user", "content": "What is a mutex? One sentence."}]}'"""
-FILE, LINE = "src/homeport/domain/prompts.py", "return len(content)"
-"""Where code is completed as an editor would: at the start of this line."""
-
-
-def surroundings(data: Path) -> Mapping[str, str]:
-    """A newcomer's environment: nothing configured, the program on the path."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("HOMEPORT_", "AIGW_"))}
-    path = f"{ROOT / '.venv/bin'}:{os.environ['PATH']}"
-    told = {"HOMEPORT_DATA_DIR": str(data), "HOMEPORT_METRICS_PORT": "-1", "NO_COLOR": "1", "COLUMNS": "96"}
-    return clean | told | {"PATH": path}
+"""What `make` looks at to see whether packages must be installed."""
 
 
 @contextmanager
-def homeport_up(data: Path) -> Iterator[list[str]]:
-    """A fresh Homeport on a free port; gives the lines that it prints until it is ready."""
-    command = [ROOT / ".venv/bin/homeport", "up", "--port", "0"]
-    running = subprocess.Popen(
-        command, cwd=ROOT, env=surroundings(data), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+def checkout() -> Iterator[Path]:
+    """A fresh checkout with the packages of this one."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "homeport"
+        subprocess.run(["git", "clone", "-q", ROOT, place], check=True)
+        (place / ".venv").symlink_to(ROOT / ".venv")
+        for name in INSTALLED:
+            os.utime(place / name, (0, 0))
+        yield place
+
+
+def surroundings(port: int) -> Mapping[str, str]:
+    """A newcomer's environment: nothing configured but the port, where the usual one is taken."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("HOMEPORT_", "AIGW_"))}
+    path = ":".join(each for each in os.environ["PATH"].split(":") if not (Path(each) / "homeport").exists())
+    told = {"HOMEPORT_METRICS_PORT": "-1", "NO_COLOR": "1", "COLUMNS": "96", "PATH": path}
+    return clean | told | ({} if port == PORT else {"HOMEPORT_PORT": str(port)})
+
+
+def free_port() -> int:
+    """The usual port, or any other where somebody has that one."""
+    for port in (PORT, 0):
+        with closing(socket.socket()) as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    sys.exit("There is no free port.")
+
+
+@contextmanager
+def up(place: Path, port: int) -> Iterator[list[str]]:
+    """`make up`; gives the lines that it prints until it is ready."""
+    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "start_new_session": True}
+    running: subprocess.Popen[str] = subprocess.Popen(["make", "up"], cwd=place, env=surroundings(port), **pipe)  # type: ignore[call-overload]  # options as a dictionary
     try:
         yield until_ready(running)
     finally:
-        running.send_signal(signal.SIGINT)
+        os.killpg(running.pid, signal.SIGINT)
         running.communicate(timeout=STOP_S)
 
 
@@ -71,45 +93,41 @@ def until_ready(running: subprocess.Popen[str]) -> list[str]:
         if line.startswith(READY):
             signal.alarm(0)
             return lines
-    sys.exit("homeport up ended before it was ready:\n" + "\n".join(lines))
+    sys.exit("make up ended before it was ready:\n" + "\n".join(lines))
 
 
-def commands() -> Iterator[str]:
-    """What a newcomer tries."""
-    yield ASK % HOLE
-    yield CHAT
-    lines = (ROOT / FILE).read_text().splitlines()
-    number, line = next((number, line) for number, line in enumerate(lines, 1) if line.strip() == LINE)
-    yield f"homeport complete {FILE}:{number}:{line.index(LINE) + 1}"
+def parts(lines: list[str]) -> tuple[str, list[str]]:
+    """The steps with the panel, and the commands that are printed below it under a title each."""
+    end = next(number for number, line in enumerate(lines) if line.startswith(FRAME)) + 1
+    blocks = (block.partition("\n")[2] for block in "\n".join(lines[end:]).strip().split("\n\n"))
+    return "\n".join(lines[:end]).strip(), [
+        command for command in blocks if command and not command.startswith("export")
+    ]
 
 
-def run(command: str, data: Path, url: str) -> str:
-    """What a command prints for the person who typed it."""
-    here = command.replace("http://127.0.0.1:5050", url).replace(".homeport/token", f"{data}/token")
+def run(command: str, place: Path, port: int) -> str:
+    """What a command prints for the person who copied it."""
     done = subprocess.run(
-        ["bash", "-c", here], cwd=ROOT, env=surroundings(data), capture_output=True, text=True, check=False
+        ["bash", "-c", command], cwd=place, env=surroundings(port), capture_output=True, text=True, check=False
     )
     if done.returncode:
         sys.exit(f"{command}\nended with {done.returncode}: {done.stderr}")
-    lines = done.stdout.rstrip().splitlines()
-    return "\n".join(line if len(line) <= WIDEST else f"{line[:WIDEST]} …" for line in lines)
+    return done.stdout.rstrip()
 
 
 def transcript() -> str:
-    """The whole visit, with this machine's folder, port and token taken out."""
-    with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder) / ".homeport"
-        with homeport_up(data) as lines:
-            url = re.findall(r"http://127\.0\.0\.1:\d+", "\n".join(lines))[0]
-            visits = [f"$ {command}\n{run(command, data, url)}" for command in commands()]
-        welcome = "\n".join(lines[: lines.index("Complete code")]).strip()
-        return "\n\n".join((f"$ make up\n{tidy(welcome, folder, url)}", *visits))
+    """The whole visit, as it would have been in any folder."""
+    port = free_port()
+    with checkout() as place, up(place, port) as lines:
+        seen, commands = parts(lines)
+        visits = [f"$ {command}\n{run(command, place, port)}" for command in commands]
+    return tidy("\n\n".join((f"$ make up\n{seen}", *visits)), place, port)
 
 
-def tidy(text: str, folder: str, url: str) -> str:
+def tidy(text: str, place: Path, port: int) -> str:
     """What every machine would show alike, in a frame that fits again."""
-    text = text.replace(f"{folder}/", "").replace(url, "http://127.0.0.1:5050")
-    text = re.sub(r"\bhp_\w{8,}", "hp_…", text)
+    text = text.replace(f"{place}/", "").replace(f"127.0.0.1:{port}", f"127.0.0.1:{PORT}")
+    text = re.sub(r"\bhp_\w{8,}", TOKEN, text)
     inside = [line.strip("│ ") for line in text.splitlines() if line.startswith("│")]
     width = max(map(len, inside)) + 4
     return "\n".join(framed(line, width) for line in text.splitlines())
