@@ -130,8 +130,10 @@ async def test_reference_shows_every_endpoint_and_field(house: House) -> None:
     description = (await house.get("/openapi.json")).json
     for path in description["paths"]:
         assert path in text
-    for schema in ("ChatBody", "TextBody", "CodeBody"):
-        for field in description["components"]["schemas"][schema]["properties"]:
+    for path in ("/v1/chat/completions", "/v1/completions", "/v2/code/completions"):
+        content = description["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+        name = content["schema"]["$ref"].rpartition("/")[2]
+        for field in description["components"]["schemas"][name]["properties"]:
             assert field in text
 
 

@@ -201,7 +201,6 @@ async def test_messages_go_as_they_came(house: House) -> None:
         "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}],
         "tool_choice": "auto",
         "response_format": {"type": "json_object"},
-        "n": 2,
         "logit_bias": {"50256": -100},
         "top_k": 5,
     }
