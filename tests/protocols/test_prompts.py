@@ -235,6 +235,23 @@ async def test_what_does_not_come_to_http_has_a_status_of_ours(house: House) -> 
     assert detail.startswith("409: No model serves 'chat_explain_code' yet.")
 
 
+async def test_a_prompt_that_is_too_long_is_asked_once_more_and_shorter(house: House) -> None:
+    async def refuses_the_first(peer: Peer) -> None:
+        if len(house.models.heard) == 1:
+            text = "This model's maximum context length is 4096 tokens."
+            await peer.document({"error": {"message": text, "code": "context_length_exceeded"}}, 400)
+        else:
+            await house.models.behave(peer)
+
+    house.models.play = refuses_the_first
+    body = {"inputs": {"diff": "+ x = 1\n" * 8000}}
+    answer = await house.post("/v1/prompts/generate_commit_message", body)
+    assert (answer.status, answer.json) == (200, "one + two")
+    first, second = (peer.json["messages"][-1]["content"] for peer in house.models.heard)
+    assert len(second) < len(first)
+    assert "characters left out" in second
+
+
 async def hangs(peer: Peer) -> None:
     await peer.hang()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from homeport.codetext.thinking import Thoughts, without_thoughts
@@ -40,7 +41,7 @@ async def say(bench: Workbench, wanted: PromptRequest) -> Chunks:
     prompt = build(bench, model, wanted)
     grammar, begun = template.grammar, _begun(prompt)
     whole = not wanted.stream or (grammar is not None and grammar.held)
-    async with aclosing(ask(bench, model, prompt)) as answer:
+    async with aclosing(ask(bench, model, prompt, partial(build, bench, model, wanted))) as answer:
         chunks = collected(model, answer, grammar, begun) if whole else passed_on(model, answer, grammar, begun)
         async with aclosing(chunks):
             async for chunk in chunks:
