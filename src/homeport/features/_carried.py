@@ -133,7 +133,9 @@ def pattern(text: str) -> str:
     found = _PATTERN.fullmatch(text.strip().removesuffix("/").lower())
     if not found:
         saw = f"HOMEPORT_ALLOWED_MODEL_ORIGINS holds {text!r}, which is no origin."
-        raise BadConfiguration(saw, "Write scheme, host and port, such as http://vllm.internal:8000; * stands for anything.")
+        raise BadConfiguration(
+            saw, "Write scheme, host and port, such as http://vllm.internal:8000; * stands for anything."
+        )
     scheme, host, port = found["scheme"], found["host"], found["port"]
     return f"{scheme}://{host}:{port or (443 if scheme == 'https' else 80)}"
 
