@@ -104,6 +104,31 @@ async def test_no_server(instance: Instance) -> None:
     assert found["feature_answers"]["status"] == "skip"
 
 
+async def test_a_server_of_another_data_directory(instance: Instance, tmp_path: Path) -> None:
+    """The usual port may be another checkout's: it is not asked for this one's features, nor sent its token."""
+    port = instance.url.rpartition(":")[2]
+    with clean_environment(tmp_path / "data"):
+        await asyncio.to_thread(homeport, "tokens", "create", "--name", "any")
+        before = len(instance.models.heard)
+        found = findings(await asyncio.to_thread(homeport, "doctor", "--json", HOMEPORT_PORT=port))
+    assert found["server"]["status"] == "fail"
+    assert f"answers at {instance.url}" in found["server"]["saw"]
+    assert f"no server runs from the data directory {tmp_path / 'data'}" in found["server"]["saw"]
+    assert "HOMEPORT_URL" in found["server"]["fix"]
+    assert {found[name]["status"] for name in ("token_accepted", "feature_answers", "stream")} == {"skip"}
+    assert len(instance.models.heard) == before
+
+
+def test_no_server_of_this_data_directory(tmp_path: Path) -> None:
+    with clean_environment(tmp_path / "data"):
+        homeport("tokens", "create", "--name", "any")
+        found = findings(homeport("doctor", "--json"))
+    assert failed(found) == ["registry", "server"]
+    saw = f"No server runs from the data directory {tmp_path / 'data'}. Nothing answers at http://127.0.0.1:9."
+    assert found["server"]["saw"] == saw
+    assert found["server"]["fix"] == "Start it with `homeport up`."
+
+
 async def test_something_else_answers(instance: Instance) -> None:
     found = await examined(instance, HOMEPORT_URL=instance.models.url.removesuffix("/v1"))
     assert failed(found) == ["server"]

@@ -11,7 +11,7 @@ import click
 
 from homeport import diagnostics
 from homeport.cli._output import document, note, seconds
-from homeport.cli._server import address_of, token_of
+from homeport.cli._server import address_of, is_known, token_of
 from homeport.cli._session import opened
 from homeport.cli._steps import screen
 from homeport.diagnostics import Check, Finding, model_reachable
@@ -93,6 +93,7 @@ async def scene_of(
             settings=settings,
             upstream=models,
             door=FrontDoor(ourselves, address_of(settings), token_of(settings)),
+            guessed=not is_known(settings),
             wrong_settings=wrong_settings,
             only=only,
             remembered=remembered,

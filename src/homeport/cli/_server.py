@@ -18,6 +18,11 @@ def address_of(settings: Settings) -> str:
     return str(noted) if noted else f"http://127.0.0.1:{settings.port}"
 
 
+def is_known(settings: Settings) -> bool:
+    """Whether that address is more than a guess: it was set, or a server of the data directory wrote it down."""
+    return bool(settings.url or running(settings.data_dir).get("url"))
+
+
 def token_of(settings: Settings) -> str:
     """The token that was set, else the one kept in the data directory, else none."""
     return settings.token or kept_token(settings.data_dir)

@@ -23,15 +23,23 @@ async def look(scene: Scene) -> Finding:
         broken = [name for name in _BEFORE if name in scene.failed]
         if broken and not scene.settings.url:
             return Finding(status="skip", saw=f"No server runs; it cannot before {broken[0]} is mended.")
-        return Finding(status="fail", saw=error.saw, fix=error.fix)
+        return Finding(status="fail", saw=f"{_nobody(scene)}{error.saw}", fix=error.fix)
     version = answer.body.get("version") if isinstance(answer.body, dict) else None
     if not answer.fine or not version:
         fix = "Set HOMEPORT_URL to the address of Homeport, or stop the other program and start `homeport up`."
         return Finding(status="fail", saw=f"What answers at {url} is not Homeport.", fix=fix)
+    if scene.guessed:
+        saw = f"A Homeport answers at {url}, but no server runs from the data directory {scene.settings.data_dir}."
+        fix = "Start one with `homeport up`, or set HOMEPORT_URL (or HOMEPORT_DATA_DIR) to the one that you mean."
+        return Finding(status="fail", saw=saw, fix=fix)
     if version != __version__:
         fix = "Restart the server, so that both are the same."
         return Finding(status="warn", saw=f"Homeport {version} runs at {url}; this program is {__version__}.", fix=fix)
     return Finding(status="ok", saw=f"Homeport {version} answers at {url}.")
+
+
+def _nobody(scene: Scene) -> str:
+    return f"No server runs from the data directory {scene.settings.data_dir}. " if scene.guessed else ""
 
 
 CHECK = Check(order=60, question="Does Homeport answer?", look=look, after=("configuration",), behind=_BEFORE)
