@@ -100,6 +100,10 @@ class Feature:
     """What it says in words, and the prompt id under which callers ask for it."""
 
 
+SPELLINGS = 256
+"""Names of families that are remembered; what they mean takes a hundred times longer to find out."""
+
+
 async def _no_docs(_question: str, _limit: int) -> Sequence[Passage]:
     return ()
 
@@ -132,11 +136,20 @@ class Workbench:
     """Searches the documentation."""
     overrides: Mapping[tuple[str, str], Override] = field(default_factory=dict)
     """The administrator's wordings, by prompt id and family; an empty family means all."""
+    spellings: dict[str, str] = field(default_factory=dict)
+    """Other names of families that were looked up before: GitLab sends one with every request."""
 
     def family(self, model: Model) -> Family:
         """The model's family, by key or alias; one we do not know is asked like the general one."""
-        return self.families.get(model.family) or self.families[resolve(model.family, self.families)[0]]
+        return self.families.get(model.family) or self.families[self.family_key(model)]
 
     def family_key(self, model: Model) -> str:
         """The key of `family(model)`."""
-        return model.family if model.family in self.families else resolve(model.family, self.families)[0]
+        name = model.family
+        if name in self.families:
+            return name
+        if name not in self.spellings:
+            if len(self.spellings) >= SPELLINGS:
+                self.spellings.clear()
+            self.spellings[name] = resolve(name, self.families)[0]
+        return self.spellings[name]
