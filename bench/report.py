@@ -322,8 +322,8 @@ HOW = """\
 - CPU is that of the server's whole process tree, in nanoseconds from the kernel's scheduler; memory is the
   proportional set size of the tree.
 - Homeport runs as `homeport gateway`, one process, with tokens as GitLab signs them (OIDC), metrics and one JSON log
-  line per request on. nginx relays without logging (`bench/nginx.conf`). LiteLLM runs as a proxy with its master key and
-  without a database; Portkey has no authentication.
+  line per request on. nginx relays without logging (`bench/nginx.conf`). LiteLLM runs as a proxy with its master key
+  and without a database; Portkey has no authentication.
 - The request is a chat of 6 KB with the code before and after a cursor (`bench/requests/`).
 
 ## How to read it
