@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from homeport.domain.prompts import Prompt
@@ -23,7 +24,7 @@ STOPS = 16
 def run(bench: Workbench, wanted: ChatRequest) -> Chunks:
     """Answer the conversation."""
     model = choose(bench, "chat", wanted.model)
-    return ask(bench, model, build(bench, model, wanted))
+    return ask(bench, model, build(bench, model, wanted), partial(build, bench, model, wanted))
 
 
 def build(bench: Workbench, model: Model, wanted: ChatRequest) -> Prompt:
