@@ -9,8 +9,8 @@ import pytest
 from house import FIM, PREFIX, TOKEN, WORDS, asking
 from script import DONE, document, event, piece, stream
 
-from homeport.domain.requests import CodeRequest, Sampling
-from homeport.features import code_completions
+from homeport.domain.requests import ChatRequest, CodeRequest, Message, Sampling
+from homeport.features import chat, code_completions
 
 if TYPE_CHECKING:
     from house import House
@@ -280,6 +280,14 @@ async def test_a_long_answer_is_asked_shorter_too(house: House) -> None:
         bench, CodeRequest(before="x = ", model=model.name, sampling=Sampling(max_tokens=4000))
     )
     assert "".join([chunk.text async for chunk in chunks]) == "one"
+    assert len(server.sizes) == 2
+
+
+async def test_a_long_conversation_is_asked_shorter_too(house: House) -> None:
+    server = house.models.play = Small(15_000)
+    unknown(house)
+    asked = ChatRequest(messages=(Message(role="user", content="why? " * 9000),), model=WORDS)
+    assert "".join([chunk.text async for chunk in chat.run(house.app.door.bench, asked)]) == "one"
     assert len(server.sizes) == 2
 
 
