@@ -9,7 +9,7 @@ import pytest
 
 from homeport.domain.errors import UpstreamOverloaded
 from homeport.domain.models import Limits, Model
-from homeport.features._capacity import Capacity
+from homeport.features._capacity import MODELS, Capacity
 
 
 def model(**limits: float) -> Model:
@@ -131,3 +131,13 @@ async def sit(capacity: Capacity, at: Model | None = None, until: asyncio.Event 
     async with capacity.seat(at or model()):
         if until is not None:
             await until.wait()
+
+
+async def test_names_without_end_are_not_remembered() -> None:
+    capacity = Capacity()
+    async with capacity.seat(model()):
+        for number in range(3 * MODELS):
+            async with capacity.seat(Model(name=f"carried-{number}", platform="openai")):
+                pass
+        assert len(capacity._seats) <= MODELS  # noqa: SLF001 (what must not grow)
+        assert capacity.running("m") == 1

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from homeport.domain.models import Model
 
 
+MODELS = 1000
+"""Models whose seats are remembered; requests may carry any number of names."""
+
+
 @dataclass(slots=True)
 class _Seats:
     taken: int = 0
@@ -39,6 +43,8 @@ class Capacity:
         """Hold a seat in an `async with`; raises UpstreamOverloaded when the queue is full or the wait too long."""
         seats = self._seats.get(model.name)
         if seats is None:
+            if len(self._seats) >= MODELS:
+                self._seats = {name: each for name, each in self._seats.items() if each.taken or each.waiting}
             seats = self._seats[model.name] = _Seats()
         return _Seat(seats, model)
 
