@@ -121,8 +121,11 @@ install_packages() {
         .uv/bin/uv venv -q --clear --python "$python" .venv
     fi
     say "Installing the packages of $lock"
-    .uv/bin/uv pip sync $(is_a_person || echo -q) ${only_here:-} --require-hashes --only-binary :all: --python .venv "$lock"
+    # Bytecode is made now, also where PYTHONDONTWRITEBYTECODE is set: every start would make it anew there.
+    .uv/bin/uv pip sync $(is_a_person || echo -q) ${only_here:-} --compile-bytecode \
+        --require-hashes --only-binary :all: --python .venv "$lock"
     .uv/bin/uv pip install -q --offline --no-deps --no-build-isolation --python .venv --editable .
+    .venv/bin/python -m compileall -q src
 }
 
 # The one library that the engine of the embedded model expects of the system.
