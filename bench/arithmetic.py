@@ -70,6 +70,8 @@ BUDGETS = (
     Budget(figure="litellm_chunk", what="LiteLLM's CPU per chunk", limit=18, unit="x Homeport", at_least=True),
     Budget(figure="added_p50_ms", what="added p50 at 50 requests/s", limit=1.5, unit="ms"),
     Budget(figure="start_s", what="cold start to the first answer", limit=1.5, unit="s"),
+    Budget(figure="restart_s", what="restart of `homeport up` with the embedded model", limit=3, unit="s"),
+    Budget(figure="first_token_s", what="first token of the embedded model", limit=0.6, unit="s"),
     Budget(figure="idle_mb", what="memory, idle", limit=100, unit="MB"),
     Budget(figure="slow_mb", what="memory with 500 slow streams", limit=120, unit="MB"),
 )

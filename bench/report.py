@@ -39,6 +39,8 @@ class Record:
     runs: Sequence[Run]
     absent: Mapping[str, str] = field(default_factory=dict)
     """Targets that are not installed, and how to install them."""
+    embedded: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """Seconds of `homeport up` with its own model, by figure."""
 
     def json(self) -> dict[str, Any]:
         """All of it, raw."""
@@ -130,6 +132,7 @@ def budget_figures(record: Record) -> dict[str, Spread | None]:
         "litellm_chunk": _ratio(record, ("litellm", "chunk_us"), ("homeport", "chunk_us")),
         "added_p50_ms": added(record, "homeport", "p50_ms"),
         **{name: figure(record, "homeport", name) for name in ("start_s", "idle_mb", "slow_mb")},
+        **{name: spread(record.embedded.get(name, ())) for name in ("restart_s", "first_token_s")},
     }
 
 
@@ -321,9 +324,17 @@ HOW = """\
   the range.
 - CPU is that of the server's whole process tree, in nanoseconds from the kernel's scheduler; memory is the
   proportional set size of the tree.
+<<<<<<< Updated upstream
 - Homeport runs as `homeport gateway`, one process, with tokens as GitLab signs them (OIDC), metrics and one JSON log
   line per request on. nginx relays without logging (`bench/nginx.conf`). LiteLLM runs as a proxy with its master key
   and without a database; Portkey has no authentication.
+=======
+- Homeport runs as `homeport gateway`, one process, with tokens as GitLab signs them (OIDC), metrics and one JSON
+  log line per request on. nginx relays without logging (`bench/nginx.conf`). LiteLLM runs as a proxy with its master
+  key and without a database; Portkey has no authentication.
+- `homeport up` has all cores for itself and its model, asks for a completion of some 150 tokens of code, and is started
+  once before, uncounted: what is installed and set up at the first start is there.
+>>>>>>> Stashed changes
 - The request is a chat of 6 KB with the code before and after a cursor (`bench/requests/`).
 
 ## How to read it
@@ -371,7 +382,7 @@ def _environment(record: Record) -> str:
 
 
 def _scenarios(record: Record) -> str:
-    used = {run.scenario for run in record.runs}
+    used = {run.scenario for run in record.runs} | ({"up"} if record.embedded else set())
     rows = [(f"`{each.name}`", each.what) for each in SCENARIOS if each.name in used]
     return markdown(Sheet("Scenarios", ("name", "what is asked"), rows))
 

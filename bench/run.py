@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import embedded
 import gitlab
 import machine
 import profiles
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 PAGE = HERE.parent / "docs" / "reference" / "benchmarks.md"
 SLOW_ROUNDS = 2
 QUICK = ("ns_sat", "code_sat", "ns_50", "st_10k", "clean_10k", "st_500")
-FULL = ("ns_sat", "code_sat", "ns_50", "st_10k", "clean_10k", "st_first", "st_500")
+FULL = ("ns_sat", "code_sat", "ns_50", "st_10k", "clean_10k", "st_first", "st_500", embedded.SCENARIO)
 
 
 def arguments(given: Sequence[str]) -> argparse.Namespace:
@@ -171,6 +172,8 @@ def measure(asked: argparse.Namespace, console: Console) -> Record:
     """All runs, and what surrounded them."""
     who, before = _chosen_targets(asked), machine.load_average()
     present = [target for target in who if target.present]
+    alone = embedded.SCENARIO in {scenario.name for scenario in _chosen_scenarios(asked)}
+    waits = embedded.measure(console) if alone else {}
     runs = _runs(asked, present, console)
     return Record(
         when=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -182,6 +185,7 @@ def measure(asked: argparse.Namespace, console: Console) -> Record:
         command=shlex.join(["bench/run.py", *sys.argv[1:]]),
         runs=runs,
         absent={target.name: target.install for target in who if not target.present},
+        embedded=waits,
     )
 
 

@@ -113,6 +113,11 @@ SCENARIOS = (
         ),
         most_rounds=2,
     ),
+    Scenario(
+        name="up",
+        what="`homeport up` with the embedded model: started again, then code completions, streamed: the first token",
+        only=("homeport up",),
+    ),
     Scenario(name="start", what="start, first good answer, stop; every other run measures this too"),
 )
 

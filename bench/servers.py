@@ -52,9 +52,9 @@ def _refuse_taken(port: int) -> None:
 
 
 def spawn(
-    name: str, command: tuple[str, ...], *, core: int, env: Mapping[str, str], port: int
+    name: str, command: tuple[str, ...], *, core: int | str, env: Mapping[str, str], port: int
 ) -> subprocess.Popen[bytes]:
-    """Start a program pinned to one core, its output in bench/.build/logs."""
+    """Start a program pinned to one core or a list of them, its output in bench/.build/logs."""
     _refuse_taken(port)
     with (BUILD / "logs" / f"{name}.log").open("ab") as log:
         return subprocess.Popen(

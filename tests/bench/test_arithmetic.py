@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,19 @@ def test_the_page_shows_every_server_and_every_budget() -> None:
     page = report.page(_record(_run(cpu_us=5000.0), _run(target="nginx", cpu_us=1000.0)))
     assert "| homeport | 50.0 | 5.00 | 100 |" in page
     assert all(f"| {budget.what} | " in page for budget in BUDGETS)
+
+
+def test_waits_for_the_embedded_model_have_budgets() -> None:
+    import report  # noqa: PLC0415 (on the path only within a test)
+
+    record = _record(_run(cpu_us=5000.0))
+    waited = replace(record, embedded={"restart_s": [2.0, 2.5, 9.0], "first_token_s": [0.4, 1.3, 1.4]})
+    page = report.page(waited)
+    assert "| restart of `homeport up` with the embedded model | ≤ 3.00 s | 2.50 (2.00-9.00) | held |" in page
+    assert "`up`" in page
+    assert "`up`" not in report.page(record)
+    assert report.failures(waited) == ["first token of the embedded model: 1.30 s, budget 0.6"]
+    assert report.Record.read(waited.json()).embedded == waited.embedded
 
 
 def test_a_profile_tells_a_function_from_what_it_calls() -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PROGRAM = Path(sys.executable).with_name("homeport")
+BENCH = Path(__file__).resolve().parents[2] / "bench"
 LIMIT_S = 60
 
 
@@ -271,6 +272,38 @@ def test_who_stops_it_is_told_what_it_waits_for(data_dir: Path) -> None:
             assert stopped(process) == 0
     assert "stopping, waiting for open requests" in said(data_dir)
     assert '"open_requests":1' in said(data_dir)
+
+
+@pytest.mark.real_model
+@pytest.mark.usefixtures("data_dir")
+def test_a_restart_and_a_first_token_stay_within_twice_their_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """3 s and 0.6 s (bench/arithmetic.py), here in CPU time per core: a machine that does more takes longer."""
+    monkeypatch.syspath_prepend(str(BENCH))
+    import machine  # noqa: PLC0415 (on the path only within this test)
+    from embedded import CODE, NAMES  # noqa: PLC0415 (as above)
+
+    with started("up", "--port", "0") as (_facts, process):
+        assert stopped(process) == 0
+    with started("up", "--port", "0") as (facts, process):
+        assert machine.cpu_ns(process.pid) / 1e9 < 2 * 3
+        token = Path(facts["token_file"]).read_text().strip()
+        used = []
+        for name in NAMES[:3]:
+            before = machine.cpu_ns(process.pid)
+            assert first_text(facts["url"], token, CODE.format(name=name))
+            used.append((machine.cpu_ns(process.pid) - before) / 1e9 / (os.cpu_count() or 1))
+        assert min(used) < 2 * 0.6
+        assert stopped(process) == 0
+
+
+def first_text(url: str, token: str, prompt: str) -> str:
+    """The first piece of a completion."""
+    body = json.dumps({"prompt": prompt, "max_tokens": 16, "stream": True}).encode()
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    asked = urllib.request.Request(f"{url}/v1/completions", body, headers)  # noqa: S310 (loopback)
+    with urllib.request.urlopen(asked, timeout=LIMIT_S) as answer:  # noqa: S310 (loopback)
+        pieces = (json.loads(line[6:])["choices"][0]["text"] for line in answer if line.startswith(b"data: {"))
+        return next(filter(None, pieces), "")
 
 
 @pytest.mark.real_model
