@@ -324,17 +324,11 @@ HOW = """\
   the range.
 - CPU is that of the server's whole process tree, in nanoseconds from the kernel's scheduler; memory is the
   proportional set size of the tree.
-<<<<<<< Updated upstream
 - Homeport runs as `homeport gateway`, one process, with tokens as GitLab signs them (OIDC), metrics and one JSON log
   line per request on. nginx relays without logging (`bench/nginx.conf`). LiteLLM runs as a proxy with its master key
   and without a database; Portkey has no authentication.
-=======
-- Homeport runs as `homeport gateway`, one process, with tokens as GitLab signs them (OIDC), metrics and one JSON
-  log line per request on. nginx relays without logging (`bench/nginx.conf`). LiteLLM runs as a proxy with its master
-  key and without a database; Portkey has no authentication.
 - `homeport up` has all cores for itself and its model, asks for a completion of some 150 tokens of code, and is started
   once before, uncounted: what is installed and set up at the first start is there.
->>>>>>> Stashed changes
 - The request is a chat of 6 KB with the code before and after a cursor (`bench/requests/`).
 
 ## How to read it
