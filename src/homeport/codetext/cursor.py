@@ -27,16 +27,15 @@ REACH = 4000
 
 
 class Cursor:
-    """The code around the cursor, with line feeds only, and what the rules of cleaning ask of it.
+    """The code around the cursor, with the line ends of Unix, and what the rules of cleaning ask of it.
 
     `names` are that of the file and those of the files that the model was shown beside it.
     """
 
     def __init__(self, before: str, after: str, language: Language | None, names: tuple[str, ...] = ()) -> None:
-        self.windows = False
+        self.windows = is_windows(before, after)
         """Whether its lines end as on Windows."""
-        if "\r" in before or "\r" in after:
-            self.windows = is_windows(before, after)
+        if self.windows:
             before, after = plain(before), plain(after)
         self.before = before
         self.after = after

@@ -167,7 +167,11 @@ class Lines:
 
     def _end_line(self, last_part: str) -> str:
         """Complete the line at hand."""
-        given = self._add(last_part)
+        given = ""
+        if self._flowing or not self._seen:
+            given = self._add(last_part)
+        else:
+            self._partial.append(last_part)
         line = "".join(self._partial)
         self._partial.clear()
         self._fenced = False
