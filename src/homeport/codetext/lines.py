@@ -271,7 +271,8 @@ class Lines:
             return True
         said = sum(map(weight, below))
         if self._follows_rest() and self._is_exact():
-            return said + weight(self._cursor.rest) >= SPEAKING
+            both = f"{self._cursor.rest}\n{below[0]}"
+            return said + weight(self._cursor.rest) >= SPEAKING and self._cursor.occurrences(both) <= 1
         if len(below) > 1:
             return said >= 2 * SPEAKING and self._cursor.occurrences(self._block()) <= 1
         return said >= TELLING and self._is_exact() and self._cursor.occurrences(below[0].strip()) == 1
@@ -291,7 +292,7 @@ class Lines:
 
     def _is_twice(self, code: str) -> bool:
         """Whether a line as it stands below would hardly stand there once more."""
-        leaves = _LEAVES.match(code) or _FRAME.match(code)
+        leaves = _LEAVES.match(code) or (_FRAME.match(code) and not self._cursor.rest)
         return bool(leaves) or (bool(CLOSES.match(code)) and self._closes_twice(self._cursor.below[0]))
 
     def _block(self) -> str:
