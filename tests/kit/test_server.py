@@ -113,11 +113,26 @@ async def test_lengths_that_disagree_are_never_two_requests(house: House, header
 @pytest.mark.parametrize(
     "body", [b"zz\r\nx\r\n0\r\n\r\n", b"-1\r\n\r\n", b"5;\x00\r\nhello\r\n0\r\n\r\n", b"FFFFFFFFFFFFFFFFFF\r\n"]
 )
-async def test_broken_chunks(house: House, body: bytes) -> None:
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v2/code/completions"])
+@pytest.mark.parametrize("apart", [True, False], ids=["later", "at once"])
+async def test_broken_chunks(house: House, body: bytes, path: str, apart: bool) -> None:  # noqa: FBT001 (a parameter of the test)
+    """The request that the body belongs to is the one that is refused, in its protocol's words and under its id."""
+    head = asking("POST", path, None, {"Transfer-Encoding": "chunked", "X-Request-Id": "mine-1"})
+    gitlab = path.startswith("/v2/")
+    status = 422 if gitlab else 400
     async with house.line() as wire:
-        await wire.send(asking("POST", "/v1/chat/completions", None, {"Transfer-Encoding": "chunked"}) + body)
-        assert (await wire.answer()).status == 400
+        await wire.send(head if apart else head + body)
+        if apart:
+            await eventually(lambda: house.asked == 1)
+            await wire.send(body)
+        answer = await wire.answer()
+        assert (answer.status, answer.header("x-request-id")) == (status, "mine-1")
+        assert answer.header("connection") == "close"
+        assert ("detail" in answer.json) is gitlab
         assert await wire.closed()
+    record = await house.record()
+    assert (record["outcome"], record["error_code"], record["status_code"]) == ("rejected", "bad_request", status)
+    assert {line["logger"] for line in house.logs.lines} == {"api.access"}
 
 
 @pytest.mark.parametrize(

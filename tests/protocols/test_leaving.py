@@ -167,6 +167,7 @@ async def test_leaving_while_connecting(patient: House, end: str) -> None:
         for number, (way, stream) in enumerate(ASKED[::2]):
             async with patient.line() as wire:
                 await wire.send(asking("POST", way.path, way.body(stream)))
+                await eventually(lambda: patient.asked == number + 1)  # noqa: B023 (awaited before the next round)
                 await eventually(lambda: connecting_to(port) == idle + 1)
                 left = leave(wire, end)
                 await eventually(lambda: connecting_to(port) == idle)

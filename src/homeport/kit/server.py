@@ -42,6 +42,8 @@ FAREWELL_S = 1.0
 """How long interrupted requests have to tell their clients."""
 BODY_LATE = "body late"
 """The message of the one that it sees when its body did not arrive in time."""
+BODY_BROKEN = "body broken"
+"""The message of the one that it sees when its body is not framed as HTTP says."""
 
 
 class Exchange(RequestResponseCycle):
@@ -371,16 +373,27 @@ class Connection(HttpToolsProtocol):
         if in_body and self.cycle.response_started:
             self.transport.close()
             return
-        self._farewell = self._worded(refusal)
         self._disarm_head()
         self._disarm_body()
-        if in_body and self.cycle is not self._current:
+        if in_body and self.cycle is self._current:
+            self._refuse_current()
+            return
+        self._farewell = self._worded(refusal)
+        if in_body:
             self.pipeline.popleft()
-        if not self._answering() or (in_body and self.cycle is self._current):
+        if not self._answering():
             self._take_leave()
         else:
             # what comes is dropped, but who does not read does not see that the client leaves
             self.flow.resume_reading()
+
+    def _refuse_current(self) -> None:
+        """Let the request say itself what is wrong with it, and end the connection with its answer."""
+        self._farewell = b""
+        self.cycle.keep_alive = False
+        if self._serving is not None:
+            # later: a task that is cancelled before its first step says nothing
+            self.loop.call_soon(self._serving.cancel, BODY_BROKEN)
 
     def _worded(self, refusal: Refusal) -> bytes:
         """An answer to what is no request, in a form that every protocol's clients can read; and its log line."""

@@ -6,9 +6,9 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from homeport.domain.errors import HomeportError, NotAuthenticated, TooSlow, Unavailable, WrongMethod
+from homeport.domain.errors import BadRequest, HomeportError, NotAuthenticated, TooSlow, Unavailable, WrongMethod
 from homeport.kit.journal import accepted_id, new_id, open_event
-from homeport.kit.server import BODY_LATE, CLIENT_LEFT
+from homeport.kit.server import BODY_BROKEN, BODY_LATE, CLIENT_LEFT
 from homeport.protocols import Answer, Ask, Asked, Reply
 
 if TYPE_CHECKING:
@@ -178,10 +178,13 @@ class Visit:
             await self.reply(Reply(body=said, content_type=framing.content_type, headers=framing.headers))
 
     async def interrupted(self, error: asyncio.CancelledError, *, stopping: bool) -> None:
-        """The task was cancelled: the client left, its body came too late, or Homeport stops."""
+        """The task was cancelled: the client left, its body came too late or broken, or Homeport stops."""
         task = asyncio.current_task()
         if task is not None:
             task.uncancel()
+        if BODY_BROKEN in error.args:
+            await self.fail(BadRequest("The body is not framed as HTTP/1.1 says.", "Send it with a Content-Length."))
+            return
         if BODY_LATE in error.args:
             await self.fail(
                 TooSlow("The body took too long to arrive.", "Send it at once; HOMEPORT_BODY_S is the limit.")
