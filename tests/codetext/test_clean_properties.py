@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from homeport.codetext.clean import Cleaner, GenerationCleaner
@@ -123,6 +123,8 @@ def test_line_ends_are_those_of_the_file(
 def test_a_clean_answer_stays_as_it_is(
     place: Place, kind: type[Cleaner | GenerationCleaner], answer: str, finish: str
 ) -> None:
+    # In a generation an echo may hide a fence as well.
+    assume(kind is Cleaner or answer.find("```") <= 0)
     once = place.clean(kind, answer, finish)
     assert place.clean(kind, once) == once
 
