@@ -85,7 +85,7 @@ class Echo:
         text, said, self._buffer = self._buffer, ink(self._buffer), ""
         if self.open and said:
             again = any(place.ink == said and place.whole for place in self._places)
-            cut = self._repeated or ("\n" in text.strip() and weight(said) >= 2 * SPEAKING)
+            cut = weight(said) >= (SPEAKING // 2 if self._repeated else 2 * SPEAKING) and "\n" in text.strip()
             if again or (cut and any(place.ink.startswith(said) for place in self._places)):
                 return ""
         return self._placed(text) if self.open else text

@@ -26,7 +26,7 @@ _MAY_BE_FENCE = re.compile(r"\n {0,3}(?:`{1,2}|`{3,9}[^`\n]{0,40})?$")
 _MAY_BE_OPENING = re.compile(r"\s{0,80}|(?:\s{0,80}\n)? {0,3}(?:`{1,2}|`{3,9}[^`\n]{0,40})?")
 _MAY_BE_LEADING = re.compile(r"^`{1,9}(?:(?<=```)[^`\n]{0,40})?\Z", re.MULTILINE)
 _CODE = re.compile(r"\s*[^\s`A-Z]")
-_INLINE = re.compile(r"\s*(`{1,2})(?!`)(?=[\s\S])")
+_INLINE = re.compile(r"(?:\s{0,80}\n)? {0,3}(`{1,2})(?!`)(?=[\s\S])")
 _WITHOUT = frozenset(("python", "java", "c", "cpp", "csharp", "rust", "css", "lua", "json", "toml"))
 """Languages in which no code begins with a backtick."""
 _OWN = frozenset(("markdown", "md", "mdx"))
