@@ -61,7 +61,7 @@ def _tokens(stops: tuple[str, ...], *, markup: bool) -> _Tokens:
     )
 
 
-_OPENING_QUOTE = re.compile(r"(?:^|[^\w\"'\\)\]}])[A-Za-z]{0,2}[\"'`]$")
+_OPENING_QUOTE = re.compile(r"(?:^|[^\w\"'\\)\]}])[A-Za-z]{0,2}[\"'`]\Z")
 _AHEAD = 4
 """Characters ahead of a token that tell whether a quote opens a string."""
 
