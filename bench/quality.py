@@ -4,7 +4,7 @@
 
 The sloppy model knows what was in the hole and makes one kind of mistake at a time, the mistakes that
 models served by vLLM or llama.cpp really make. Counted is how often exactly the hole's text is left,
-before and after cleaning. White space at line ends does not count. See docs/reference/quality.md.
+before and after cleaning. White space at line ends does not count. See docs/reference/code-suggestions.md.
 """
 
 from __future__ import annotations
