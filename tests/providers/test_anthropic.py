@@ -42,7 +42,7 @@ CHAT = Prompt(
     messages=(Message(role="system", content="Be brief."), Message(role="user", content="q")),
     sampling=Sampling(max_tokens=5, temperature=1.5, top_p=1.0, stop=("END", "\n\n")),
 )
-STREAM = replace(CHAT, stream=True)
+STREAM = CHAT._replace(stream=True)
 
 
 def event(data: dict[str, Any]) -> bytes:
@@ -295,7 +295,7 @@ async def test_newer_models_take_no_temperature(claude: ModelServer, ask: Ask) -
 
 async def test_an_answer_that_was_begun(claude: ModelServer, ask: Ask) -> None:
     """Older models go on from there; newer ones refuse, and are asked without it."""
-    begun = replace(CHAT, messages=(*CHAT.messages, Message(role="assistant", content="Sure: \n")))
+    begun = CHAT._replace(messages=(*CHAT.messages, Message(role="assistant", content="Sure: \n")))
     await ask(begun)
     assert claude.heard[0].json["messages"][-1] == {"role": "assistant", "content": [{"type": "text", "text": "Sure:"}]}
 
@@ -343,7 +343,7 @@ async def test_tools_and_images(claude: ModelServer, ask: Ask) -> None:
         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "2"}]},
     ]
     await ask(
-        replace(WITH_TOOLS, extra={"tools": TOOLS, "tool_choice": {"type": "function", "function": {"name": "add"}}})
+        WITH_TOOLS._replace(extra={"tools": TOOLS, "tool_choice": {"type": "function", "function": {"name": "add"}}})
     )
     assert claude.heard[1].json["tool_choice"] == {"type": "tool", "name": "add"}
 
@@ -358,7 +358,7 @@ async def test_tool_calls_reach_clients_of_openai_s_format(model: Model) -> None
         event({"type": "content_block_delta", "index": 1, "delta": arguments}),
         *ending("tool_use"),
     ]
-    chunks = await heard(Played(b"".join(parts)), model, replace(WITH_TOOLS, stream=True))
+    chunks = await heard(Played(b"".join(parts)), model, WITH_TOOLS._replace(stream=True))
     found = [
         json.loads(line[6:]) for line in b"".join(chunk.wire for chunk in chunks).splitlines() if line[6:7] == b"{"
     ]
@@ -380,7 +380,7 @@ async def test_a_refusal_of_the_model_is_said(model: Model) -> None:
     for prompt, data in cases:
         with pytest.raises(UpstreamRejected, match="A safety classifier stopped the answer"):
             await heard(Played(data), model, prompt)
-        chunks = await heard(Played(data), model, replace(prompt, relay=True))
+        chunks = await heard(Played(data), model, prompt._replace(relay=True))
         assert chunks[-1].finish == "content_filter"
 
 

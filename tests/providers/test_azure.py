@@ -43,7 +43,7 @@ CHAT = Prompt(
     messages=(Message(role="user", content="q"),),
     sampling=Sampling(max_tokens=5, temperature=0.0, stop=("END",)),
 )
-STREAM = replace(CHAT, stream=True)
+STREAM = CHAT._replace(stream=True)
 CLIENT = "11111111-2222-3333-4444-555555555555"
 IDENTITY = {"tenant": "contoso.example", "client_id": CLIENT}
 
@@ -145,7 +145,7 @@ async def test_streams(ask: Ask) -> None:
     chunks = await ask(STREAM)
     assert "".join(chunk.text for chunk in chunks) == "one + two"
     assert chunks[-1].usage is not None
-    relayed = await ask(replace(STREAM, relay=True))
+    relayed = await ask(STREAM._replace(relay=True))
     assert b"".join(chunk.wire for chunk in relayed).endswith(DONE)
 
 
@@ -159,13 +159,13 @@ async def test_the_first_event_reports_filters_and_is_no_answer(azure: ModelServ
 
     azure.play = play
     assert "".join(chunk.text for chunk in await ask(STREAM)) == "a"
-    wire = b"".join(chunk.wire for chunk in await ask(replace(STREAM, relay=True)))
+    wire = b"".join(chunk.wire for chunk in await ask(STREAM._replace(relay=True)))
     assert b"prompt_filter_results" not in wire
     assert wire.count(b"data:") == 3
 
 
 async def test_options_of_other_servers_are_left_out(azure: ModelServer, ask: Ask) -> None:
-    await ask(replace(CHAT, extra={"top_k": 1, "min_p": 0.1, "repetition_penalty": 1.0, "seed": 3, "tools": []}))
+    await ask(CHAT._replace(extra={"top_k": 1, "min_p": 0.1, "repetition_penalty": 1.0, "seed": 3, "tools": []}))
     assert set(azure.heard[0].json) == {
         "model",
         "stream",
@@ -264,7 +264,7 @@ async def test_a_filtered_answer_is_told(azure: ModelServer, ask: Ask) -> None:
     for prompt in (CHAT, STREAM):
         with pytest.raises(UpstreamRejected, match="Azure's content filter stopped the answer of the model 'mine'"):
             await ask(prompt)
-        relayed = b"".join(chunk.wire for chunk in await ask(replace(prompt, relay=True)))
+        relayed = b"".join(chunk.wire for chunk in await ask(prompt._replace(relay=True)))
         assert b'"content_filter"' in relayed
 
 

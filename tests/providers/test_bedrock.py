@@ -63,7 +63,7 @@ CHAT = Prompt(
     messages=(Message(role="system", content="Be brief."), Message(role="user", content="q")),
     sampling=Sampling(max_tokens=5, temperature=0.0, top_p=0.5, stop=("END", "\n\n")),
 )
-STREAM = replace(CHAT, stream=True)
+STREAM = CHAT._replace(stream=True)
 WHOLE = b"".join(converse_stream())
 
 
@@ -419,7 +419,7 @@ async def test_what_it_cannot_do_is_said(server: ModelServer, ask: Ask, changes:
 
 async def test_harmless_options_are_passed_over(server: ModelServer, ask: Ask) -> None:
     extra = {"n": 1, "logprobs": False, "response_format": {"type": "text"}, "frequency_penalty": 0.1, "logit_bias": {}}
-    await ask(replace(CHAT, extra=extra))
+    await ask(CHAT._replace(extra=extra))
     assert set(converse_body(server)) == {"messages", "system", "inferenceConfig"}
 
 
@@ -457,9 +457,9 @@ async def test_tools_and_images_are_asked_for_as_converse_has_them(server: Model
         {"role": "user", "content": [{"toolResult": {"toolUseId": "t1", "content": [{"text": "2"}]}}]},
     ]
     named = {"type": "function", "function": {"name": "add"}}
-    await ask(replace(WITH_TOOLS, extra={"tools": TOOLS, "tool_choice": named}))
+    await ask(WITH_TOOLS._replace(extra={"tools": TOOLS, "tool_choice": named}))
     assert converse_body(server)["toolConfig"]["toolChoice"] == {"tool": {"name": "add"}}
-    await ask(replace(WITH_TOOLS, extra={"tools": TOOLS, "tool_choice": "none"}))
+    await ask(WITH_TOOLS._replace(extra={"tools": TOOLS, "tool_choice": "none"}))
     assert "toolConfig" not in converse_body(server)
 
 
@@ -476,7 +476,7 @@ TOOL_STREAM = [
 
 
 async def test_tool_calls_reach_clients_of_openai_s_format(model: Model) -> None:
-    chunks = await heard(played(b"".join(TOOL_STREAM)), model, replace(WITH_TOOLS, stream=True))
+    chunks = await heard(played(b"".join(TOOL_STREAM)), model, WITH_TOOLS._replace(stream=True))
     lines = b"".join(chunk.wire for chunk in chunks).decode().split("\n\n")
     assert lines[-2:] == ["data: [DONE]", ""]
     events = [json.loads(line.removeprefix("data: ")) for line in lines[:-2]]
@@ -531,7 +531,7 @@ async def test_a_filter_is_said(model: Model, reason: str) -> None:
             UpstreamRejected, match=r"(A guardrail of Bedrock|Bedrock's content filter) stopped the answer"
         ):
             await heard(played(data), model, prompt)
-        chunks = await heard(played(data), model, replace(prompt, relay=True))
+        chunks = await heard(played(data), model, prompt._replace(relay=True))
         assert [chunk.finish for chunk in chunks if chunk.finish] == ["content_filter"]
 
 

@@ -127,7 +127,7 @@ def bench_of(running: Running, family: str) -> Workbench:
 
 
 async def complete(bench: Workbench, wanted: CodeRequest) -> list[Chunk]:
-    wanted = replace(wanted, model=default_model().name)
+    wanted = wanted._replace(model=default_model().name)
     return [chunk async for chunk in bench.features["code_completions"].run(bench, wanted)]
 
 
@@ -181,7 +181,7 @@ async def test_it_serves_its_own_name(smollm: Running) -> None:
 
 @pytest.mark.real_model
 async def test_nobody_waits_for_a_reader_who_left(smollm: Running) -> None:
-    endless = replace(say(CODE, stream=True), sampling=Sampling(max_tokens=1000, temperature=1.0))
+    endless = say(CODE, stream=True)._replace(sampling=Sampling(max_tokens=1000, temperature=1.0))
     async with aclosing(PROVIDER.generate(smollm.upstream, smollm.model, endless)) as answer:
         await anext(answer)
         assert await smollm.at_work() == 1
@@ -292,7 +292,7 @@ async def test_a_stream_does_not_end_well_when_the_engine_is_killed(smollm: Runn
     child = smollm.engine.child
     assert child
     assert child.pid
-    endless = replace(say(CODE, stream=True), sampling=Sampling(max_tokens=1000, temperature=1.0))
+    endless = say(CODE, stream=True)._replace(sampling=Sampling(max_tokens=1000, temperature=1.0))
     async with aclosing(PROVIDER.generate(smollm.upstream, smollm.model, endless)) as answer:
         await anext(answer)
         os.kill(child.pid, signal.SIGKILL)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -182,7 +181,7 @@ async def test_improper_documents(server: ModelServer, ask: Ask, body: Any) -> N
 
 @pytest.mark.parametrize("prompt", [TEXT, CHAT], ids=["text", "chat"])
 async def test_stream(ask: Ask, prompt: Prompt) -> None:
-    chunks = await ask(replace(prompt, stream=True))
+    chunks = await ask(prompt._replace(stream=True))
     assert [chunk.text for chunk in chunks] == ["one", " + ", "two", "", ""]
     assert [chunk.finish for chunk in chunks] == [None, None, None, "stop", None]
     assert chunks[-1].usage is not None
@@ -191,8 +190,8 @@ async def test_stream(ask: Ask, prompt: Prompt) -> None:
 async def test_a_connection_serves_stream_after_stream(server: ModelServer, ask: Ask) -> None:
     for relay in (False, True):
         for _ in range(3):
-            await ask(replace(CHAT, stream=True, relay=relay))
-            await ask(replace(CHAT, relay=relay))
+            await ask(CHAT._replace(stream=True, relay=relay))
+            await ask(CHAT._replace(relay=relay))
     assert len({id(peer.writer) for peer in server.heard}) == 1
 
 
@@ -205,7 +204,7 @@ async def test_an_end_that_comes_a_little_later_keeps_the_connection(server: Mod
 
     server.play = play
     for relay in (False, True, False, True):
-        await ask(replace(CHAT, stream=True, relay=relay))
+        await ask(CHAT._replace(stream=True, relay=relay))
     assert len({id(peer.writer) for peer in server.heard}) == 1
 
 

@@ -7,7 +7,7 @@ cuts are made at coarse steps counted from the start of the file, not at a dista
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def related_files(files: Iterable[RelatedFile], *, budget: int) -> tuple[Related
         content = _fitting(file.content, room)
         if not content.strip():
             continue
-        kept.append(file if content is file.content else replace(file, content=content))
+        kept.append(file if content is file.content else file._replace(content=content))
         budget -= len(file.name) + PER_FILE + _cost(content)
     return tuple(kept)
 

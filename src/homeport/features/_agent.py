@@ -6,7 +6,6 @@ was found and what was shown, each cut to a fair share, then as many earlier tur
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -115,7 +114,7 @@ def build(bench: Workbench, model: Model, wanted: AgentRequest, *, native: bool,
     if not family.chat and model.platform in bench.text_platforms:
         text = "".join(_transcript(room, begun=begun(bench, model, wanted)))
         stops = ("\nUser:", *sampling.stop)[:STOPS]
-        return Prompt(kind="text", text=text, sampling=replace(sampling, stop=stops), stream=bench.streaming)
+        return Prompt(kind="text", text=text, sampling=sampling._replace(stop=stops), stream=bench.streaming)
     messages = shaped((Message(role="system", content=room.system), *room.history, _user(room.user)), family)
     if not native:
         return Prompt(kind="chat", messages=messages, sampling=sampling, stream=bench.streaming)
@@ -186,7 +185,7 @@ def _fitted(wanted: AgentRequest, wording: Wording, characters: int, *, native: 
     left -= sum(_weight(step) for step in wanted.steps) if native else 0
     most = level([len(each) for each in contents], left)
     kept = [cut(each, most, "middle") for each in contents]
-    steps = tuple(replace(step, observation=each) for step, each in zip(wanted.steps, kept, strict=False))
+    steps = tuple(step._replace(observation=each) for step, each in zip(wanted.steps, kept, strict=False))
     user = cut(question.told(kept[len(steps) :] if native else kept), room, "middle")
     used = len(user) + (sum(_weight(step) + len(step.observation) for step in steps) if native else 0)
     return _Room(system, _history(wanted.turns[:at], room - used), user, steps)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import aclosing
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from homeport.domain.errors import ToolNotAvailable, UpstreamError, UpstreamRejected
@@ -43,7 +42,7 @@ async def _first_that_can(bench: Workbench, feature: str, wanted: Any, others: l
     """
     run = bench.features[feature].run
     failed: list[str] = []
-    for request in (wanted, *(replace(wanted, model=model) for model in others)):
+    for request in (wanted, *(wanted._replace(model=model) for model in others)):
         began = False
         try:
             async with aclosing(run(bench, request)) as chunks:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -35,17 +34,16 @@ def build(bench: Workbench, model: Model, wanted: ChatRequest) -> Prompt:
     messages = wanted.messages
     if messages:
         answer_tokens = min(sampling.max_tokens or ANSWER_TOKENS, most)
-        sampling = replace(
-            sampling,
+        sampling = sampling._replace(
             max_tokens=answer_tokens,
             temperature=sampling.temperature if family.any_temperature else None,
             stop=(*sampling.stop, *family.stops)[:STOPS],
         )
         messages = shape(fit(messages, budget(bench, model, answer_tokens)), family)
     elif sampling.max_tokens is not None and sampling.max_tokens > most:
-        sampling = replace(sampling, max_tokens=most)
+        sampling = sampling._replace(max_tokens=most)
     if sampling.temperature is None and family.chat_temperature is not None:
-        sampling = replace(sampling, temperature=family.chat_temperature)
+        sampling = sampling._replace(temperature=family.chat_temperature)
     return Prompt(
         kind="chat",
         messages=messages,
@@ -74,7 +72,7 @@ def fit(messages: tuple[Message, ...], characters: int) -> tuple[Message, ...]:
 
 
 def _cut(message: Message, characters: int) -> Message:
-    return replace(message, content=message.content[-characters:])
+    return message._replace(content=message.content[-characters:])
 
 
 def shape(messages: tuple[Message, ...], family: Family) -> tuple[Message, ...]:
@@ -83,8 +81,8 @@ def shape(messages: tuple[Message, ...], family: Family) -> tuple[Message, ...]:
         return messages
     system, *rest = messages
     if rest and rest[0].role == "user":
-        return (replace(rest[0], content=f"{system.content}\n\n{rest[0].content}"), *rest[1:])
-    return (replace(system, role="user"), *rest)
+        return (rest[0]._replace(content=f"{system.content}\n\n{rest[0].content}"), *rest[1:])
+    return (system._replace(role="user"), *rest)
 
 
 FEATURE = Feature(title="General chat", section="Chat", scope="duo_chat", request=ChatRequest, run=run)

@@ -8,7 +8,6 @@ and a call that was already made go no further: the model is asked once more.
 from __future__ import annotations
 
 from contextlib import aclosing
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from homeport.domain.agents import AgentRequest, Step, ToolCall
@@ -44,7 +43,7 @@ async def run(bench: Workbench, wanted: AgentRequest) -> Chunks:
     """Answer, or call a tool. Raises ToolNotAvailable for a model that insists on one that does not exist."""
     model = choose(bench, "chat_agent", wanted.model)
     if len(wanted.steps) >= LAST:
-        wanted = replace(wanted, tools=())
+        wanted = wanted._replace(tools=())
     native = bool(wanted.tools) and bench.family(model).tools and bench.measures.takes_tools(model)
     note(**{AVAILABLE: [tool.name for tool in wanted.tools]}, native_tools=native)
     began = False
@@ -166,10 +165,10 @@ def _corrected(wanted: AgentRequest, call: ToolCall, tools: Sequence[str]) -> Ag
     """The request in which the model is told why its call was not made, or asked to answer with what it has."""
     if offered(call.name, tools):
         note(corrected="repeated call")
-        return replace(wanted, tools=())
+        return wanted._replace(tools=())
     note(corrected="unknown tool" if call.name else "unreadable call")
     told = NO_SUCH_TOOL.format(tools=", ".join(tools)) if call.name else UNREADABLE
-    return replace(wanted, steps=(*wanted.steps, Step(call=call, observation=told)))
+    return wanted._replace(steps=(*wanted.steps, Step(call=call, observation=told)))
 
 
 def _complete(call: ToolCall, tool: str, wanted: AgentRequest) -> ToolCall:

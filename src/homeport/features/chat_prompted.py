@@ -6,7 +6,6 @@ GitLab 17.4 to 17.x words some of its chat tools itself; what they are for is sa
 from __future__ import annotations
 
 from contextlib import aclosing
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from homeport.codetext.thinking import Thoughts
@@ -30,7 +29,7 @@ async def run(bench: Workbench, wanted: ChatRequest) -> Chunks:
     """
     if isinstance(wanted.model, str):
         feature = wanted.model if wanted.model in bench.features else CHAT
-        wanted = replace(wanted, model=feature)
+        wanted = wanted._replace(model=feature)
         note(feature=feature)
     thoughts = Thoughts()
     finish: str | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from homeport.domain.prompts import Prompt
@@ -27,7 +26,7 @@ def run(bench: Workbench, wanted: TextRequest) -> Chunks:
 def build(bench: Workbench, model: Model, wanted: TextRequest) -> Prompt:
     """The text itself where the platform continues text, else a chat that asks for it."""
     tokens = wanted.sampling.max_tokens
-    sampling = replace(wanted.sampling, max_tokens=answer_room(bench, model, tokens or model.limits.output_tokens))
+    sampling = wanted.sampling._replace(max_tokens=answer_room(bench, model, tokens or model.limits.output_tokens))
     if model.platform in bench.text_platforms:
         return Prompt(
             kind="text",

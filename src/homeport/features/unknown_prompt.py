@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from homeport.domain.prompts import PromptRequest
@@ -39,7 +38,7 @@ def run(bench: Workbench, wanted: PromptRequest) -> Chunks:
     task = " ".join(re.split(r"[/_-]", wanted.prompt)) if known else "help"
     shown = ((name, text_of(value)) for name, value in wanted.inputs.items())
     inputs = "\n\n".join(f"{name}:\n{text}" for name, text in shown if text.strip())
-    return say(bench, replace(wanted, inputs={"task": task, "inputs": inputs}, version=None))
+    return say(bench, wanted._replace(inputs={"task": task, "inputs": inputs}, version=None))
 
 
 FEATURE = Feature(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import aclosing
-from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -146,7 +145,7 @@ class Endpoint:
         if type(request) is CodeRequest:
             visit.code = request.file_name, request.language
         if asked.carried is not None and asked.carried.named:
-            request = replace(request, model=door.carrier(asked.carried, arrival.caller))
+            request = request._replace(model=door.carrier(asked.carried, arrival.caller))
         chunks = serve(door.bench, asked.feature, request)
         async with aclosing(chunks):
             if not asked.stream:
