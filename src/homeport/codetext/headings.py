@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ _LABELS = ("", "file:", "filename:", "path:", "filepath:")
 _LESS = str.maketrans({" ": None, "_": None, "\t": None, "`": None, '"': None, "'": None})
 
 
+@lru_cache(maxsize=256)
 def headings(names: tuple[str, ...]) -> frozenset[str]:
     """What lines that only name one of these files come down to."""
     forms = {form for name in names if name for form in (name, name.rpartition("/")[2])}
