@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeport.codetext.thinking import Thoughts, without_thoughts
+from homeport.codetext.thinking import Thoughts, answer_of, without_thoughts
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,18 @@ def test_any_chunking_gives_the_same(parts: list[str], data: st.DataObject) -> N
     pieces = [said[a:b] for a, b in zip([0, *cuts], [*cuts, len(said)], strict=True)]
     thoughts = Thoughts()
     assert "".join([*map(thoughts.feed, pieces), thoughts.end()]) == without_thoughts(said)
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ("The user wants a word.\n</think>\n\nOK.", "OK."),
+        ("</think>\nOK.", "OK."),
+        ("<think>so</think>\nOK.", "OK."),
+        ("The tag `</think>` ends a thought.\nOK.", "The tag `</think>` ends a thought.\nOK."),
+        ("It is `<think>`, then\n</think>\nends it.", "It is `<think>`, then\n</think>\nends it."),
+        ("OK.", "OK."),
+    ],
+)
+def test_a_thought_that_the_template_began(said: str, answer: str) -> None:
+    assert answer_of(said) == answer

@@ -143,7 +143,7 @@ def test_what_inherits_follows_its_parent() -> None:
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 @given(
-    window=st.sampled_from([512, 2048, 8192, 131_072]),
+    window=st.sampled_from([64, 512, 2048, 8192, 131_072]),
     before=st.integers(0, 200_000),
     after=st.integers(0, 200_000),
     related=st.integers(0, 100_000),
@@ -180,16 +180,33 @@ def test_a_completion_prompt_has_a_bound_of_its_own() -> None:
     assert code_completions.build(at, small, CodeRequest(before="x = 1\n" * 100_000), None).size <= 400
 
 
+def test_the_bound_of_completions_is_none_of_chat() -> None:
+    at = bench(a_model(context_tokens=100_000))
+    small = replace(at.snapshot().models["m"], limits=Limits(context_tokens=100_000, prompt_tokens=100))
+    said = Message(role="user", content="word " * 2000)
+    assert chat.build(at, small, ChatRequest(messages=(said,))).messages == (said,)
+
+
+@pytest.mark.parametrize("window", [64, 2048])
+def test_a_conversation_and_its_answer_fit_a_small_window(window: int) -> None:
+    at = bench(a_model(context_tokens=window))
+    model = at.snapshot().models["m"]
+    prompt = chat.build(at, model, ChatRequest(messages=(Message(role="user", content="word " * 20_000),)))
+    answer = prompt.sampling.max_tokens or 0
+    assert 1 <= answer < window
+    assert prompt.size <= (window - answer) * USUAL
+
+
 def test_budget_follows_what_the_model_counts() -> None:
     at = bench(a_model(context_tokens=10_000))
     model = at.snapshot().models["m"]
     before = budget(at, model, 1000)
     for _ in range(30):
-        at.measures.learn("m", 4000, Usage(prompt_tokens=1000))
+        at.measures.learn(model, 4000, Usage(prompt_tokens=1000))
     assert budget(at, model, 1000) == pytest.approx(before * 4 / USUAL, rel=0.01)
     for odd in (Usage(), Usage(prompt_tokens=5), Usage(prompt_tokens=10**9)):
-        at.measures.learn("m", 4000, odd)
-        at.measures.learn("m", 0, odd)
+        at.measures.learn(model, 4000, odd)
+        at.measures.learn(model, 0, odd)
     assert budget(at, model, 1000) > 9000
 
 

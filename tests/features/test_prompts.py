@@ -333,7 +333,7 @@ def test_prompt_and_answer_fit_the_window(key: str, window: int, size: int) -> N
     prompt = built(at, key, inputs=long)
     answer = prompt.sampling.max_tokens or 0
     assert 1 <= answer <= window // 2
-    room = (window - answer) * at.measures.characters_per_token("m")
+    room = (window - answer) * at.measures.characters_per_token(at.snapshot().models["m"])
     assert prompt.size <= max(room, 4000)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ from ways import WAYS, error_text, named
 
 from homeport.access import SCOPES
 from homeport.domain.models import Caller
+from homeport.features._carried import pattern
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
@@ -178,6 +180,21 @@ async def test_a_denied_address_is_421(house: House, endpoint: str) -> None:
     assert answer.status == 421
     assert "no model may have" in answer.json["detail"]
     assert "homeport models" not in answer.json["detail"]
+
+
+async def test_an_endpoint_that_is_no_url_is_422_without_trust_too() -> None:
+    async with opened(verifiers=[KnowsGitLab()], trust_body_endpoints=False) as registered:
+        for endpoint in ("http://[bad", "http://host:99999/v1", "file:///x"):
+            answer = await registered.post(GITLAB_WAYS[0].path, carrying(GITLAB_WAYS[0], endpoint=endpoint), GITLAB)
+            assert answer.status == 422, answer.body
+
+
+@pytest.mark.parametrize(
+    ("allowed", "origin"),
+    [("http://[::1]:8000", "http://::1:8000"), ("https://*.corp", "https://a.corp:443"), ("http://x", "http://x:80")],
+)
+def test_a_pattern_is_written_as_origins_are(allowed: str, origin: str) -> None:
+    assert fnmatchcase(origin, pattern(allowed))
 
 
 async def test_a_missing_endpoint_is_422(house: House) -> None:

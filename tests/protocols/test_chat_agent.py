@@ -735,7 +735,7 @@ async def test_a_stream_that_breaks_ahead_of_a_call_gives_no_call(house: House, 
 
 async def test_a_prompt_that_is_too_long_is_asked_again_shorter(house: House) -> None:
     async def play(peer: Peer) -> None:
-        if len(peer.body) > 40_000:
+        if len(peer.body) > 50_000:
             await peer.document({"error": {"message": "maximum context length is 8192 tokens"}}, 400)
         else:
             await house.models.behave(peer)
@@ -744,7 +744,7 @@ async def test_a_prompt_that_is_too_long_is_asked_again_shorter(house: House) ->
     body = asks(current_file={"file_path": "big.py", "data": "word " * 20_000})
     assert text(await turn(house, body)) == "one + two"
     first, second = (len(peer.body) for peer in house.models.heard)
-    assert second < 0.6 * first
+    assert 0.4 * first < second < 0.6 * first
     assert (await house.record())["prompt_shortened"] is True
 
 

@@ -11,6 +11,7 @@ from script import piece
 from ways import ASKED, WAYS, error_text, named
 
 from homeport.domain.errors import UpstreamUnreachable
+from homeport.domain.models import FeatureSetting
 from homeport.domain.requests import ChatRequest, Message
 from homeport.features._fallbacks import serve
 
@@ -151,6 +152,15 @@ async def test_a_model_that_was_named_or_brought_answers_alone(house: House) -> 
         await anext(serve(bench, "chat", ChatRequest(messages=(Message(role="user", content="x"),), model=brought)))
     assert asked(house) == []
     assert not any("fallbacks" in record for record in house.records())
+
+
+async def test_a_connection_test_asks_one_model_alone(house: House) -> None:
+    house.snapshot = house.snapshot.with_models(house.model(PREFIX, endpoint=CLOSED))
+    setting = FeatureSetting(feature="code_completions", assignment="model", model=PREFIX, fallbacks=(FIM,))
+    house.snapshot = replace(house.snapshot, features={**house.snapshot.features, "code_completions": setting})
+    answer = await house.post("/v1/prompts/model_configuration%2Fcheck", {"inputs": {}})
+    assert answer.status == 421
+    assert asked(house) == []
 
 
 async def test_a_disabled_fallback_is_passed_over(house: House) -> None:

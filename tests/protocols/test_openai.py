@@ -282,3 +282,15 @@ async def test_event_without_choices_key_is_relayed(house: House) -> None:
     parts = [event({"object": "ping"}), *stream("chat", ["a"])[:-2], DONE]
     says(house, *parts)
     assert (await house.post(CHAT.path, CHAT.streaming)).body == b"".join(parts)
+
+
+async def test_a_refused_picture_makes_no_models_window_smaller(house: House) -> None:
+    async def refuse(peer: Peer) -> None:
+        await peer.document({"error": {"message": "this model's maximum context length does not hold images"}}, 400)
+
+    house.models.play = refuse
+    picture = {"type": "image_url", "image_url": {"url": "data:,"}}
+    body = {"messages": [{"role": "user", "content": [picture, {"type": "text", "text": "hi"}]}]}
+    for _ in range(3):
+        assert (await house.post("/v1/chat/completions", body)).status == 400
+    assert house.app.door.bench.measures.window(house.snapshot.models[WORDS]) is None

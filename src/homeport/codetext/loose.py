@@ -29,7 +29,7 @@ def json_object(said: str, key: str) -> dict[str, Any] | None:
     for start in (found.start() for found in re.finditer(r"\{", said)):
         try:
             found, _end = decoder.raw_decode(said, start)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(found, dict) and key in found:
             return found

@@ -20,7 +20,7 @@ STEP = 256
 """Characters typed before the code at the cursor is looked at anew."""
 BEFORE, AFTER = 3000, 1000
 """Characters on each side of the cursor whose identifiers count."""
-SAMPLE = 200_000
+SAMPLE = 50_000
 """Characters of all files together that are searched for them."""
 REACH = 20_000
 """Characters on each side of the cursor in which a snippet of the same file is looked for."""

@@ -5,6 +5,8 @@ Source: the chat templates of DeepSeek-R1 and Qwen3, of Magistral, and of gpt-os
 
 from __future__ import annotations
 
+import re
+
 TAGS = {
     "<think>": "</think>",
     "<thinking>": "</thinking>",
@@ -14,6 +16,10 @@ TAGS = {
     "<|channel|>analysis<|message|>": "<|channel|>final<|message|>",
 }
 """What begins a thought, and what ends it."""
+
+
+_LONE_END = re.compile(r"\A(?:(?!<think).)*?^</think(?:ing)?>\s*$\s*", re.DOTALL | re.MULTILINE)
+"""Everything up to an end that has a line of its own and no beginning ahead of it."""
 
 
 class Thoughts:
@@ -66,3 +72,10 @@ def without_thoughts(text: str) -> str:
     """A whole answer without its leading thoughts."""
     thoughts = Thoughts()
     return thoughts.feed(text) + thoughts.end()
+
+
+def answer_of(text: str) -> str:
+    """As `without_thoughts`, and without a thought that a chat template began: a stream learns of its end too late."""
+    answer = without_thoughts(text)
+    ended = _LONE_END.search(answer)
+    return answer[ended.end() :] if ended else answer

@@ -98,6 +98,8 @@ class Feature:
     """Whether an administrator assigns a model to it; one that is not listed only inherits."""
     template: Template | None = None
     """What it says in words, and the prompt id under which callers ask for it."""
+    alone: bool = False
+    """Asks the model of its setting or nobody: no other one answers for it."""
 
 
 SPELLINGS = 256

@@ -102,13 +102,13 @@ class _Room(NamedTuple):
     steps: tuple[Step, ...]
 
 
-def build(bench: Workbench, model: Model, wanted: AgentRequest, *, native: bool, share: float = 1.0) -> Prompt:
-    """The prompt, in words or with tools to call; `share` is how much of the usual room it may take."""
+def build(bench: Workbench, model: Model, wanted: AgentRequest, *, native: bool) -> Prompt:
+    """The prompt, in words or with tools to call."""
     family, said = bench.family(model), worded_by(bench, TEMPLATE, "chat_agent", model)
     tokens = (said.max_tokens or ANSWER_TOKENS) + family.thinking_tokens
     answer_tokens = answer_room(bench, model, min(tokens, window(bench, model) // 3))
     tools = [_function(tool) for tool in wanted.tools] if native else []
-    characters = int(budget(bench, model, answer_tokens) * share) - len(str(tools))
+    characters = budget(bench, model, answer_tokens) - len(str(tools))
     room = _fitted(wanted, said.wording, characters, native=native)
     sampling = _sampling(family, said, answer_tokens, form=bool(wanted.tools) and not native)
     if not family.chat and model.platform in bench.text_platforms:

@@ -94,15 +94,14 @@ def answer_room(bench: Workbench, model: Model, wanted: int) -> int:
 def window(bench: Workbench, model: Model) -> int:
     """Tokens that a prompt and its answer may have together; fewer where the model refused that many."""
     tokens = model.limits.context_tokens or bench.family(model).context_tokens
-    return min(tokens, bench.measures.window(model.name) or tokens)
+    return min(tokens, bench.measures.window(model) or tokens)
 
 
 def budget(bench: Workbench, model: Model, answer_tokens: int, most_tokens: int = 0) -> int:
     """Characters that a prompt may have so that it and the answer fit the model's window."""
     room = window(bench, model)
     tokens = max(room - answer_tokens, room // 4)
-    limits = [limit for limit in (tokens, most_tokens, model.limits.prompt_tokens) if limit]
-    return int(min(limits) * SAFETY * bench.measures.characters_per_token(model.name))
+    return int(min(tokens, most_tokens or tokens) * SAFETY * bench.measures.characters_per_token(model))
 
 
 async def ask(bench: Workbench, model: Model, prompt: Prompt, shorter: Callable[[], Prompt] | None = None) -> Chunks:
@@ -119,7 +118,7 @@ async def ask(bench: Workbench, model: Model, prompt: Prompt, shorter: Callable[
                 async with aclosing(_answer(bench, model, prompt)) as answer:
                     async for chunk in answer:
                         if chunk.usage is not None:
-                            bench.measures.learn(model.name, comparable(prompt), chunk.usage)
+                            bench.measures.learn(model, comparable(prompt), chunk.usage)
                         began = True
                         yield chunk
             except PromptTooLong:
@@ -131,11 +130,16 @@ async def ask(bench: Workbench, model: Model, prompt: Prompt, shorter: Callable[
 
 
 def _shorter(bench: Workbench, model: Model, prompt: Prompt, shorter: Callable[[], Prompt] | None) -> Prompt | None:
-    """The prompt made anew within the window that is believed in now, if that leaves anything away."""
+    """The prompt made anew within the window that is believed in now, if that leaves anything away.
+
+    Nothing is learned from a prompt that is not ours: a caller's may hold pictures, which have no length.
+    """
+    if shorter is None:
+        return None
     answer_tokens = prompt.sampling.max_tokens or 0
-    bench.measures.too_long(model.name, prompt.size, answer_tokens)
-    again = shorter() if shorter else None
-    if again is None or (again.size >= prompt.size and (again.sampling.max_tokens or 0) >= answer_tokens):
+    bench.measures.too_long(model, prompt.size, answer_tokens)
+    again = shorter()
+    if again.size >= prompt.size and (again.sampling.max_tokens or 0) >= answer_tokens:
         return None
     note(prompt_shortened=True, prompt_length=again.size)
     return again

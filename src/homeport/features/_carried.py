@@ -107,6 +107,8 @@ class Carrier:
 
     def _registered(self, carried: Carried) -> Model:
         """The one registered model that is meant: by served name and endpoint, or by either alone."""
+        if carried.endpoint and not usable(carried.endpoint):
+            raise BadRequest("The model's endpoint is not an http(s) URL.", WHERE, param="model_endpoint")
         served = split(carried.identifier, self._platforms)[1]
         models = [each for each in self._snapshot().models.values() if each.enabled]
         fits = [
@@ -136,7 +138,8 @@ def pattern(text: str) -> str:
         raise BadConfiguration(
             saw, "Write scheme, host and port, such as http://vllm.internal:8000; * stands for anything."
         )
-    scheme, host, port = found["scheme"], found["host"], found["port"]
+    # an origin's address of version 6 has no brackets either, which would be a class of characters in a pattern
+    scheme, host, port = found["scheme"], found["host"].strip("[]"), found["port"]
     return f"{scheme}://{host}:{port or (443 if scheme == 'https' else 80)}"
 
 

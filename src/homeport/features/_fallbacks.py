@@ -25,7 +25,7 @@ def serve(bench: Workbench, feature: str, wanted: Any) -> Chunks:  # noqa: ANN40
 
 
 def _others(bench: Workbench, feature: str, wanted: str | Model) -> list[Model]:
-    if isinstance(wanted, Model) or (wanted and wanted not in bench.features):
+    if isinstance(wanted, Model) or bench.features[feature].alone or (wanted and wanted not in bench.features):
         return []
     snapshot = bench.snapshot()
     setting = setting_of(bench, snapshot, wanted or feature)

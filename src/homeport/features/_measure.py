@@ -20,9 +20,13 @@ SEEN = 15
 """Prompts whose ratio is remembered; the lower quarter of them is expected of the next one."""
 SMALLER = 0.6
 """Share of a window that was found too small for a request which is believed in then."""
+SMALLEST = 256
+"""Tokens that are believed in whatever was refused: a refusal may have had another reason."""
 REMEMBERED_S = 900.0
 """How long it is remembered what a server refuses: it may be started anew with other options."""
 REMEMBERED = 256
+Server = tuple[str, str]
+"""A model's name and endpoint: requests may carry the same name for different servers."""
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -31,44 +35,49 @@ class Measures:
     """A few numbers per model, of `REMEMBERED` models at most; lost at a restart and learned again in seconds."""
 
     def __init__(self) -> None:
-        self._ratios: OrderedDict[str, deque[float]] = OrderedDict()
-        self._windows: OrderedDict[str, tuple[int, float]] = OrderedDict()
-        self._toolless: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._ratios: OrderedDict[Server, deque[float]] = OrderedDict()
+        self._windows: OrderedDict[Server, tuple[int, float]] = OrderedDict()
+        self._toolless: OrderedDict[Server, float] = OrderedDict()
 
     def takes_tools(self, model: Model) -> bool:
         """Whether nothing is known against asking it with tools."""
-        return time.monotonic() >= self._toolless.get((model.name, model.endpoint), 0.0)
+        return time.monotonic() >= self._toolless.get(_server(model), 0.0)
 
     def refused_tools(self, model: Model) -> None:
         """Take in that its server refused tools and answers without."""
-        _remember(self._toolless, (model.name, model.endpoint), time.monotonic() + REMEMBERED_S)
+        _remember(self._toolless, _server(model), time.monotonic() + REMEMBERED_S)
 
-    def characters_per_token(self, model: str) -> float:
+    def characters_per_token(self, model: Model) -> float:
         """What to expect: of what was seen lately the lower quarter, so that few prompts are too long."""
-        seen = self._ratios.get(model)
+        seen = self._ratios.get(_server(model))
         return sorted(seen)[len(seen) // 4] if seen else USUAL
 
-    def learn(self, model: str, characters: int, usage: Usage) -> None:
+    def learn(self, model: Model, characters: int, usage: Usage) -> None:
         """Take in what the model server counted for a prompt of `characters`; 0 is one that cannot be compared."""
         if usage.prompt_tokens < ENOUGH_TOKENS or characters <= 0:
             return
         # A few usual ones at first, so that a single odd prompt decides nothing.
-        seen = self._ratios.get(model) or deque((USUAL,) * 3, maxlen=SEEN)
+        seen = self._ratios.get(_server(model)) or deque((USUAL,) * 3, maxlen=SEEN)
         seen.append(min(max(characters / usage.prompt_tokens, LEAST), MOST))
-        _remember(self._ratios, model, seen)
+        _remember(self._ratios, _server(model), seen)
 
-    def too_long(self, model: str, characters: int, answer_tokens: int) -> None:
+    def too_long(self, model: Model, characters: int, answer_tokens: int) -> None:
         """Take in that a prompt and its answer did not fit: for a while the window is believed to be smaller.
 
         Whether it is, or whether the prompt has more tokens than was thought, makes no difference.
         """
         tokens = characters / self.characters_per_token(model) + answer_tokens
-        _remember(self._windows, model, (max(int(tokens * SMALLER), 1), time.monotonic() + REMEMBERED_S))
+        smaller = max(int(tokens * SMALLER), SMALLEST)
+        _remember(self._windows, _server(model), (smaller, time.monotonic() + REMEMBERED_S))
 
-    def window(self, model: str) -> int | None:
+    def window(self, model: Model) -> int | None:
         """Tokens that a prompt and its answer may have together, as far as the model's refusals tell."""
-        tokens, until = self._windows.get(model, (0, 0.0))
+        tokens, until = self._windows.get(_server(model), (0, 0.0))
         return tokens if time.monotonic() < until else None
+
+
+def _server(model: Model) -> Server:
+    return model.name, model.endpoint
 
 
 def _remember(known: OrderedDict[K, V], key: K, value: V) -> None:

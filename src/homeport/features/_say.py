@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from contextlib import aclosing
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from homeport.codetext.thinking import Thoughts, without_thoughts
+from homeport.codetext.thinking import Thoughts, answer_of
 from homeport.domain import versions
 from homeport.domain.errors import UpstreamMalformed
 from homeport.domain.prompts import Prompt
@@ -67,7 +66,7 @@ def build(bench: Workbench, model: Model, wanted: PromptRequest) -> Prompt:
     # of a small window the prompt gets as much as the answer: what it is about counts more than its length
     answer_tokens = min(answer_room(bench, model, wanted_tokens), window(bench, model) // 2)
     values = guarded(texts(template, wanted.inputs), said.wording)
-    values = fit(values, template.inputs, said.wording, budget(bench, _roomy(model), answer_tokens))
+    values = fit(values, template.inputs, said.wording, budget(bench, model, answer_tokens))
     usual = template.temperature if family.any_temperature else None
     sampling = Sampling(
         max_tokens=answer_tokens,
@@ -80,11 +79,6 @@ def build(bench: Workbench, model: Model, wanted: PromptRequest) -> Prompt:
     if not satisfied:
         note(prompt_version_asked=wanted.version)
     return prompt
-
-
-def _roomy(model: Model) -> Model:
-    """The model without its limit for completions: what is asked once may be longer than what is asked while typing."""
-    return replace(model, limits=replace(model.limits, prompt_tokens=0))
 
 
 def worded(
@@ -113,7 +107,7 @@ async def collected(model: Model, answer: Chunks, grammar: Grammar | None, begun
     async for chunk in answer:
         parts.append(chunk.text)
         finish, usage = chunk.finish or finish, chunk.usage or usage
-    text = without_thoughts("".join(parts))
+    text = answer_of("".join(parts))
     if not text.strip():
         raise _empty(model, finish)
     yield Chunk(grammar.mend(begun + text) if grammar else text, finish or "stop", usage)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from homeport.domain.prompts import Prompt
 from homeport.domain.requests import ChatRequest, Message
 from homeport.features import Feature
-from homeport.features._ask import ask, budget, choose
+from homeport.features._ask import answer_room, ask, budget, choose
 
 if TYPE_CHECKING:
     from homeport.domain.models import Model
@@ -23,7 +23,9 @@ STOPS = 16
 def run(bench: Workbench, wanted: ChatRequest) -> Chunks:
     """Answer the conversation."""
     model = choose(bench, "chat", wanted.model)
-    return ask(bench, model, build(bench, model, wanted), partial(build, bench, model, wanted))
+    # messages that are passed on as they came cannot be made shorter
+    shorter = partial(build, bench, model, wanted) if wanted.messages else None
+    return ask(bench, model, build(bench, model, wanted), shorter)
 
 
 def build(bench: Workbench, model: Model, wanted: ChatRequest) -> Prompt:
@@ -33,7 +35,7 @@ def build(bench: Workbench, model: Model, wanted: ChatRequest) -> Prompt:
     sampling = wanted.sampling
     messages = wanted.messages
     if messages:
-        answer_tokens = min(sampling.max_tokens or ANSWER_TOKENS, most)
+        answer_tokens = answer_room(bench, model, sampling.max_tokens or ANSWER_TOKENS)
         sampling = sampling._replace(
             max_tokens=answer_tokens,
             temperature=sampling.temperature if family.any_temperature else None,

@@ -8,6 +8,7 @@ and a call that was already made go no further: the model is asked once more.
 from __future__ import annotations
 
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING
 
 from homeport.domain.agents import AgentRequest, Step, ToolCall
@@ -31,8 +32,6 @@ LAST = 9
 """Steps after which there must be an answer: GitLab gives up after ten rounds."""
 REFUSALS = frozenset({400, 422, 500, 501})
 """How servers answer that take no tools: vLLM 400, Text Generation Inference 422, older llama.cpp 500."""
-SMALLER = 0.5
-"""Share of the usual room for a prompt that turned out to be too long."""
 UNREADABLE = "(Nothing was looked up: that could not be read. Write the lines as you were told, or the final answer.)"
 NO_SUCH_TOOL = "(There is no such tool. Those that there are: {tools}. If none of them helps, give the final answer.)"
 AVAILABLE, ACTION = "duo_chat.agent_available_tools", "duo_chat.agent_tool_action"
@@ -53,27 +52,15 @@ async def run(bench: Workbench, wanted: AgentRequest) -> Chunks:
                 began = True
                 yield chunk
     except UpstreamRefused as refusal:
-        again = None if began else _again(bench, model, wanted, refusal, native=native)
-        if again is None:
+        too_long = isinstance(refusal, PromptTooLong)
+        if began or not native or too_long or refusal.upstream_status not in REFUSALS:
             raise
     else:
         return
-    async with aclosing(again) as chunks:
+    note(native_tools=False)
+    async with aclosing(_remembering(bench, model, _turn(bench, model, wanted, native=False))) as chunks:
         async for chunk in chunks:
             yield chunk
-
-
-def _again(
-    bench: Workbench, model: Model, wanted: AgentRequest, refusal: UpstreamRefused, *, native: bool
-) -> Chunks | None:
-    """Another way to ask what was refused, if there is one: with a shorter prompt, or without tools."""
-    if isinstance(refusal, PromptTooLong):
-        note(prompt_shortened=True)
-        return _turn(bench, model, wanted, native=native, share=SMALLER)
-    if native and refusal.upstream_status in REFUSALS:
-        note(native_tools=False)
-        return _remembering(bench, model, _turn(bench, model, wanted, native=False))
-    return None
 
 
 async def _remembering(bench: Workbench, model: Model, chunks: Chunks) -> Chunks:
@@ -87,12 +74,12 @@ async def _remembering(bench: Workbench, model: Model, chunks: Chunks) -> Chunks
             yield chunk
 
 
-async def _turn(bench: Workbench, model: Model, wanted: AgentRequest, *, native: bool, share: float = 1.0) -> Chunks:
+async def _turn(bench: Workbench, model: Model, wanted: AgentRequest, *, native: bool) -> Chunks:
     """Ask, and once more where a call cannot be made."""
     tools = [tool.name for tool in wanted.tools]
     for corrected in (False, True):
         call: ToolCall | None = None
-        async with aclosing(_read(bench, model, wanted, native=native, share=share)) as chunks:
+        async with aclosing(_read(bench, model, wanted, native=native)) as chunks:
             async for chunk in chunks:
                 call = chunk.call
                 if call is None:
@@ -112,15 +99,16 @@ async def _turn(bench: Workbench, model: Model, wanted: AgentRequest, *, native:
     yield Chunk("", "stop", call=call)
 
 
-async def _read(bench: Workbench, model: Model, wanted: AgentRequest, *, native: bool, share: float) -> Chunks:
+async def _read(bench: Workbench, model: Model, wanted: AgentRequest, *, native: bool) -> Chunks:
     """What the model says, read as it comes: the text of an answer, or at the end one chunk with a call."""
-    prompt = build(bench, model, wanted, native=native, share=share)
+    again = partial(build, bench, model, wanted, native=native)
+    prompt = again()
     note(prompt_length=prompt.size)
     reader = Reader([tool.name for tool in wanted.tools]) if wanted.tools or wanted.steps else Plain()
     reader.feed(begun(bench, model, wanted))
     shown, held, finish = False, "", ""
     own: ToolCall | None = None
-    async with aclosing(ask(bench, model, prompt)) as answer:
+    async with aclosing(ask(bench, model, prompt, again)) as answer:
         async for chunk in answer:
             own, finish = own or chunk.call, chunk.finish or finish
             text = reader.feed(chunk.text)

@@ -8,11 +8,11 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from homeport.codetext.thinking import Thoughts
-from homeport.domain.errors import UpstreamMalformed
+from homeport.domain.models import Model
 from homeport.domain.requests import ChatRequest
-from homeport.domain.streams import Chunk
 from homeport.features import Feature
+from homeport.features._ask import choose
+from homeport.features._say import passed_on
 from homeport.kit.journal import note
 
 if TYPE_CHECKING:
@@ -27,24 +27,13 @@ async def run(bench: Workbench, wanted: ChatRequest) -> Chunks:
 
     Raises UpstreamMalformed where the model has nothing to say.
     """
-    if isinstance(wanted.model, str):
-        feature = wanted.model if wanted.model in bench.features else CHAT
-        wanted = wanted._replace(model=feature)
-        note(feature=feature)
-    thoughts = Thoughts()
-    finish: str | None = None
-    said = False
-    async with aclosing(bench.features[CHAT].run(bench, wanted)) as answer:
-        async for chunk in answer:
-            finish = chunk.finish or finish
-            text = thoughts.feed(chunk.text)
-            said = said or bool(text.strip())
-            if text or chunk.usage:
-                yield Chunk(text, None, chunk.usage)
-    rest = thoughts.end()
-    if not said and not rest.strip():
-        raise UpstreamMalformed("The model gave an empty answer.", "Try again, or choose another model.")
-    yield Chunk(rest, finish or "stop")
+    brought = isinstance(wanted.model, Model)
+    feature = wanted.model if not brought and wanted.model in bench.features else CHAT
+    note(feature=feature)
+    model = choose(bench, CHAT, wanted.model if brought else feature)
+    async with aclosing(bench.features[CHAT].run(bench, wanted._replace(model=model))) as answer:
+        async for chunk in passed_on(model, answer, None):
+            yield chunk
 
 
 FEATURE = Feature(

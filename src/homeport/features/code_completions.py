@@ -65,7 +65,8 @@ def build(bench: Workbench, model: Model, wanted: CodeRequest, language: Languag
     family = bench.family(model)
     said = worded_by(bench, TEMPLATE, "code_completions", model)
     answer_tokens = answer_room(bench, model, wanted.sampling.max_tokens or said.max_tokens or family.completion_tokens)
-    characters = budget(bench, model, answer_tokens, bench.completion_prompt_tokens)
+    most = bench.completion_prompt_tokens
+    characters = budget(bench, model, answer_tokens, min(most, model.limits.prompt_tokens or most))
     files = related(bench, wanted, characters)
     text = model.platform in bench.text_platforms
     # asked in words, the family's sentinels would only be noise

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from homeport.domain.streams import Chunks
     from homeport.features import Workbench
 
-CONTEXT_LINES = 12
-"""Lines before the cursor in which the instruction stands when there is none of its own."""
 
 WORDING = Wording(
     system=(

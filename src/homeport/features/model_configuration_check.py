@@ -100,5 +100,6 @@ FEATURE = Feature(
     run=run,
     inherits="code_completions",
     listed=False,
+    alone=True,
     template=Template(id="model_configuration/check", inputs=(), versions={VERSION: WORDING}, max_tokens=ANSWER_TOKENS),
 )
