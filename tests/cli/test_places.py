@@ -18,7 +18,7 @@ READING = (
     ("models", "list"),
     ("models", "show", "x"),
     ("models", "test", "x"),
-    ("models", "edit", "x", "--disable"),
+    ("models", "disable", "x"),
     ("models", "remove", "x"),
     ("features", "list"),
     ("tokens", "list"),
@@ -32,7 +32,7 @@ READING = (
 
 @pytest.mark.parametrize("words", READING, ids=" ".join)
 def test_what_reads_makes_nothing(words: tuple[str, ...], data_dir: Path) -> None:
-    homeport(*words)
+    assert homeport(*words).code in {0, 1}
     assert not data_dir.exists()
 
 

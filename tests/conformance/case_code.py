@@ -286,8 +286,9 @@ async def no_instruction(site: Site) -> None:
 
 @case("4", "prompt_version 3 takes a list of messages")
 async def generation_messages(site: Site) -> None:
-    body = v2(site, prompt_version=3, prompt=[{"role": "user", "content": "Add."}])
+    body = v2(site, prompt_version=3, prompt=[{"role": "user", "content": "Add the canary."}])
     assert (await site.post(GENERATIONS, body)).status == 200
+    assert "Add the canary." in site.prompt
 
 
 @case("4", "a stream is raw text")

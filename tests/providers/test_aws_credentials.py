@@ -280,9 +280,13 @@ async def test_the_addresses_of_metadata_services(account: Account) -> None:
         assert [(call.url, call.metadata) for call in asked.calls] == [(url, True)]
 
 
-async def test_an_instance_without_a_role(account: Account) -> None:
+@pytest.mark.parametrize("status", [200, 404])
+async def test_an_instance_without_a_role(account: Account, status: int) -> None:
     async def play(peer: Peer) -> None:
-        await peer.document(b"" if peer.method == "GET" else b"t", 200, "text/plain")
+        if peer.method == "GET":
+            await peer.document(b"", status, "text/plain")
+        else:
+            await peer.document(b"t", 200, "text/plain")
 
     account.server.play = play
     with pytest.raises(BadConfiguration, match="The instance has no role"):

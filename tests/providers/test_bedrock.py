@@ -459,8 +459,12 @@ async def test_tools_and_images_are_asked_for_as_converse_has_them(server: Model
     named = {"type": "function", "function": {"name": "add"}}
     await ask(WITH_TOOLS._replace(extra={"tools": TOOLS, "tool_choice": named}))
     assert converse_body(server)["toolConfig"]["toolChoice"] == {"tool": {"name": "add"}}
-    await ask(WITH_TOOLS._replace(extra={"tools": TOOLS, "tool_choice": "none"}))
+    none = {"tools": TOOLS, "tool_choice": "none"}
+    await ask(CHAT._replace(extra=none))
     assert "toolConfig" not in converse_body(server)
+    # turns in which tools were used are refused without them
+    await ask(WITH_TOOLS._replace(extra=none))
+    assert "toolChoice" not in converse_body(server)["toolConfig"]
 
 
 TOOL_STREAM = [

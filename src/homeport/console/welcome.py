@@ -12,6 +12,7 @@ from htpy import Renderable, a, code, h1, h2, p, pre, span, table, tbody, td, th
 from homeport.access import PUBLIC
 from homeport.console import Page
 from homeport.console._layout import page
+from homeport.features._ask import setting_of
 
 if TYPE_CHECKING:
     from homeport.features import Workbench
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 TRY = """curl -s http://127.0.0.1:5050/v1/completions \\
   -H "Authorization: Bearer $TOKEN" \\
   -H "Content-Type: application/json" \\
-  -d '{"prompt": "def add(a, b):\\n    ", "suffix": "\\n\\nprint(add(1, 2))\\n"}'"""
+  -d '{"prompt": "def is_even(n):\\n    return", "suffix": "\\n\\nprint(is_even(4))\\n"}'"""
 
 
 def draw(bench: Workbench) -> Renderable:
@@ -56,12 +57,8 @@ def draw(bench: Workbench) -> Renderable:
 
 
 def _features(bench: Workbench) -> Renderable:
-    settings = bench.snapshot().features
-    rows = [
-        (feature.section, feature.title, settings[key].assignment if key in settings else "unassigned")
-        for key, feature in bench.features.items()
-        if feature.listed
-    ]
+    listed = sorted((feature.section, feature.title, key) for key, feature in bench.features.items() if feature.listed)
+    rows = [(section, title, _state(bench, key)) for section, title, key in listed]
     return table[
         thead[tr[th["Section"], th["Feature"], th["State"]]],
         tbody[
@@ -69,16 +66,21 @@ def _features(bench: Workbench) -> Renderable:
                 tr[
                     td(".soft")[section],
                     td[title],
-                    td[
-                        span(class_=["pill", "good" if state == "model" else "warn"])[
-                            "assigned" if state == "model" else state
-                        ]
-                    ],
+                    td[span(class_=["pill", "warn" if state in {"unassigned", "disabled"} else "good"])[state]],
                 ]
                 for section, title, state in rows
             )
         ],
     ]
+
+
+def _state(bench: Workbench, feature: str) -> str:
+    """Whether a model serves the feature, and whose setting says so."""
+    snapshot = bench.snapshot()
+    own, decides = snapshot.features.get(feature), setting_of(bench, snapshot, feature)
+    if decides is None or decides.assignment != "model":
+        return decides.assignment if decides else "unassigned"
+    return "assigned" if decides is own else f"as {bench.features[decides.feature].title.lower()}"
 
 
 PAGE = Page(path="/", title="Welcome", need=PUBLIC, draw=draw)

@@ -134,7 +134,8 @@ class Book:
         scope, usage, caller, get = visit.scope, visit.usage, visit.caller, visit.headers.get
         client, port = scope.get("client") or ("", 0)
         method, version, gitlabs = scope["method"], scope["http_version"], visit.protocol.process_time
-        sent = map(get, OF_GITLAB if gitlabs else OF_ALL)
+        # cut before they are remembered: anybody may send them
+        sent = (value and value[:FLAGS_TEXT] for value in map(get, OF_GITLAB if gitlabs else OF_ALL))
         url, usual = _usual(gitlabs, scope.get("scheme", "http"), method, visit.path, version, *sent)
         line = usual.copy()
         line["timestamp"] = moment(at)

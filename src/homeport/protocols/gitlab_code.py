@@ -89,10 +89,18 @@ def completion(body: CodeBody, _arrival: Arrival) -> Asked:
 
 def generation(body: CodeBody, _arrival: Arrival) -> Asked:
     """Code from an instruction: the user's own, else the text that the client sent as prompt."""
-    text = body.user_instruction or (body.prompt if isinstance(body.prompt, str) else "") or ""
+    text = body.user_instruction or _said(body.prompt)
     return Asked(
         "code_generations", _request(body, text), bool(body.stream), carried=body.carried, reported=body.telemetry or ()
     )
+
+
+def _said(prompt: str | list[dict[str, Any]] | None) -> str:
+    """The text of a prompt, or what its messages of the user say."""
+    if isinstance(prompt, list):
+        said = (each.get("content") for each in prompt if each.get("role") == "user")
+        return "\n\n".join(each for each in said if isinstance(each, str))
+    return prompt or ""
 
 
 def whole(_asked: Asked, answer: Answer) -> bytes:

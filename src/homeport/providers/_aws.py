@@ -25,10 +25,10 @@ from weakref import WeakKeyDictionary
 
 import orjson
 
-from homeport.domain.errors import BadConfiguration, UpstreamError
+from homeport.domain.errors import BadConfiguration, UpstreamError, UpstreamRefused
 from homeport.domain.models import origin_of
 from homeport.kit.upstream import Call
-from homeport.providers import Option, option
+from homeport.providers import Option, _wire, option
 from homeport.providers._leases import Lease, Leases, fetched
 from homeport.providers._sigv4 import Keys, Scope, sign
 
@@ -332,7 +332,12 @@ async def _instance(asking: Asking) -> Lease[Credentials]:
     token = await _fetched(asking, what, _call(f"{base}/latest/api/token", ask, method="PUT"))
     known = {"X-aws-ec2-metadata-token": token.decode(errors="replace").strip()}
     place = f"{base}/latest/meta-data/iam/security-credentials/"
-    roles = (await _fetched(asking, what, _call(place, known, method="GET"))).decode(errors="replace").split()
+    try:
+        roles = (await _fetched(asking, what, _call(place, known, method="GET"))).decode(errors="replace").split()
+    except UpstreamRefused as error:
+        if error.upstream_status != _wire.NOT_FOUND:
+            raise
+        roles = []
     if not roles or not re.fullmatch(r"[\w+=,.@-]{1,128}", roles[0]):
         raise BadConfiguration("The instance has no role.", "Attach one that may call Bedrock.")
     answer = await _fetched(asking, what, _call(place + roles[0], known, method="GET"))

@@ -105,7 +105,7 @@ async def _document(upstream: Upstream, model: Model, prompt: Prompt, dialect: D
     body = _parse(data, model)
     try:
         choice = body["choices"][0]
-        text = _string(choice["text"] if prompt.kind == "text" else choice["message"].get("content"))
+        text = _wire.text_of(choice["text"] if prompt.kind == "text" else choice["message"].get("content"))
         finish = choice.get("finish_reason") or "stop"
         call = first(pieces_of(choice["message"])) if _agent(prompt) else None
     except (KeyError, IndexError, TypeError, AttributeError) as error:
@@ -116,13 +116,6 @@ async def _document(upstream: Upstream, model: Model, prompt: Prompt, dialect: D
 def _agent(prompt: Prompt) -> bool:
     """Whether calls of tools are wanted as such, and not in the bytes that are passed on."""
     return not prompt.relay and bool(prompt.extra.get("tools"))
-
-
-def _string(value: object) -> str:
-    """A text, or none at all; raises TypeError for anything else."""
-    if value is None or isinstance(value, str):
-        return value or ""
-    raise TypeError
 
 
 async def _relay(upstream: Upstream, model: Model, prompt: Prompt, dialect: Dialect) -> Chunks:
@@ -258,7 +251,7 @@ def _read_event(data: bytes, pick: Callable[[Any], object], model: Model) -> Chu
     if not choices:
         return Chunk(usage=usage) if usage else None
     try:
-        return Chunk(_string(pick(choices[0])), choices[0].get("finish_reason"), usage)
+        return Chunk(_wire.text_of(pick(choices[0])), choices[0].get("finish_reason"), usage)
     except (KeyError, TypeError, AttributeError) as error:
         raise _malformed(model, "an event without a text") from error
 

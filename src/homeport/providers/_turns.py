@@ -107,7 +107,10 @@ def conversation(prompt: Prompt, platform: str, unwanted: frozenset[str] = froze
     if turns[-1].role == "assistant":
         _begin(turns, wanted="prefill" not in unwanted)
     choice = _choice(prompt.extra.get("tool_choice"))
-    return Conversation("\n\n".join(system), turns, [] if choice == "none" else _tools(prompt.extra), choice)
+    # turns in which tools were used make no sense without them
+    used = any(isinstance(part, (Use, Result)) for turn in turns for part in turn.parts)
+    tools = _tools(prompt.extra) if used or choice != "none" else []
+    return Conversation("\n\n".join(system), turns, tools, choice)
 
 
 def _begin(turns: list[Turn], *, wanted: bool) -> None:

@@ -7,9 +7,12 @@ answered, and asked once more without what was refused.
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from contextlib import aclosing
 from typing import TYPE_CHECKING
+
+import orjson
 
 from homeport.domain.errors import UpstreamRejected
 from homeport.kit.journal import note
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from homeport.domain.streams import Chunks
 
 MOST = 1024
+REMEMBERED_S = 3600.0
+"""How long a lesson holds: a deployment may get another model."""
 LESSONS = 4
 """Options that one request may be refused for."""
 _SPELLINGS = {
@@ -41,7 +46,10 @@ _REFUSALS = (
     b"cannot both be specified",
 )
 
-_learned: OrderedDict[tuple[str, str, str], frozenset[str]] = OrderedDict()
+_CODES = frozenset({"unsupported_parameter", "unsupported_value"})
+"""How OpenAI's error objects say that it is the option which is refused, and not its value."""
+
+_learned: OrderedDict[tuple[str, str, str], tuple[frozenset[str], float]] = OrderedDict()
 
 
 class Unwanted(UpstreamRejected):
@@ -54,19 +62,35 @@ class Unwanted(UpstreamRejected):
 
 def of(model: Model) -> frozenset[str]:
     """What the model is known to refuse."""
-    return _learned.get(_place(model), frozenset())
+    names, until = _learned.get(_place(model), (frozenset(), 0.0))
+    return names if time.monotonic() < until else frozenset()
 
 
 def found(model: Model, status: int, body: bytes) -> Unwanted | None:
     """The option that a refusal speaks of, in the words of the servers that we know."""
-    text = body.lower()
-    if not any(word in text for word in _REFUSALS):
-        return None
-    name = next((name for name, words in _SPELLINGS.items() if any(word in text for word in words)), "")
+    named = _named(body)
+    name = _spoken_of(body.lower()) if named is None else named
     if not name or name in of(model):
         return None
     saw = f"The model {model.name!r} does not take the option {name} (HTTP {status})."
     return Unwanted(name, saw, "Try again: it is left out from now on.", upstream_status=status)
+
+
+def _named(body: bytes) -> str | None:
+    """The option that an error object of OpenAI's kind names, "" for none; None where it is no such object."""
+    try:
+        error = orjson.loads(body)["error"]
+        param, code = error["param"], error["code"]
+    except (orjson.JSONDecodeError, LookupError, TypeError):
+        return None
+    return param if isinstance(param, str) and code in _CODES and param in _SPELLINGS and param != "stream" else ""
+
+
+def _spoken_of(text: bytes) -> str:
+    """The option that a refusal in words is about, "" for none."""
+    if not any(word in text for word in _REFUSALS):
+        return ""
+    return next((name for name, words in _SPELLINGS.items() if any(word in text for word in words)), "")
 
 
 async def without(ask: Callable[[], Chunks], model: Model) -> Chunks:
@@ -87,7 +111,7 @@ async def without(ask: Callable[[], Chunks], model: Model) -> Chunks:
 
 def _learn(model: Model, name: str) -> None:
     place = _place(model)
-    _learned[place] = of(model) | {name}
+    _learned[place] = of(model) | {name}, time.monotonic() + REMEMBERED_S
     _learned.move_to_end(place)
     if len(_learned) > MOST:
         _learned.popitem(last=False)

@@ -293,3 +293,17 @@ def malformed(model: Model, what: str, expected: str = "") -> UpstreamMalformed:
 def truncated(model: Model) -> UpstreamTruncated:
     """It stopped before its end."""
     return UpstreamTruncated(f"The answer of the model {model.name!r} broke off.", "Try again.")
+
+
+def text_of(value: object) -> str:
+    """A text, or none at all; raises TypeError for anything else."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    raise TypeError
+
+
+def number_of(value: object) -> int:
+    """A whole number; raises TypeError for anything else."""
+    if isinstance(value, int):
+        return value
+    raise TypeError

@@ -163,7 +163,8 @@ def _event(model: Model, prompt: Prompt, event: Mapping[str, Any], asked: int) -
         if kind == "content_block_delta":
             return _delta(event)
         if kind == "content_block_start" and event["content_block"]["type"] == "tool_use":
-            return Call(event["index"], event["content_block"]["id"], event["content_block"]["name"])
+            block = event["content_block"]
+            return Call(_wire.number_of(event["index"]), _wire.text_of(block["id"]), _wire.text_of(block["name"]))
         if kind == "message_delta":
             reason = event["delta"].get("stop_reason")
             finish = _finish(model, prompt, reason) if reason else None
@@ -176,9 +177,9 @@ def _event(model: Model, prompt: Prompt, event: Mapping[str, Any], asked: int) -
 def _delta(event: Mapping[str, Any]) -> Chunk | Call | None:
     delta = event["delta"]
     if delta["type"] == "text_delta":
-        return Chunk(delta["text"])
+        return Chunk(_wire.text_of(delta["text"]))
     if delta["type"] == "input_json_delta":
-        return Call(event["index"], arguments=delta["partial_json"])
+        return Call(_wire.number_of(event["index"]), arguments=_wire.text_of(delta["partial_json"]))
     return None
 
 

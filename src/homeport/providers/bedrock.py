@@ -236,7 +236,7 @@ def _delta(data: Mapping[str, Any]) -> Chunk | Call | None:
     if isinstance(delta.get("text"), str):
         return Chunk(delta["text"])
     if "toolUse" in delta:
-        return Call(data["contentBlockIndex"], arguments=delta["toolUse"]["input"])
+        return Call(_wire.number_of(data["contentBlockIndex"]), arguments=_wire.text_of(delta["toolUse"]["input"]))
     return None
 
 
