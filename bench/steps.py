@@ -14,7 +14,6 @@ import asyncio
 import contextlib
 import gc
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,7 +24,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import gitlab
 import machine
 import uvloop
-from targets import BUILD, HERE, UPSTREAM_PORT
+from servers import upstream
+from targets import BUILD, HERE
 
 from homeport import app
 from homeport.codetext.clean import Cleaner
@@ -54,7 +54,11 @@ INTRODUCTION = """\
 
 CPU of one code completion, step by step: the request that the benchmark sends in GitLab's name, with a signed token,
 a model in its body, cleaning and the log on. Measured on {when} by `.venv/bin/python bench/steps.py --write`
-({machine}; load average {load}). Steps that wait include the event loop's work; the HTTP server is not in it.
+({machine}; load average {load}).
+`sh bench/setup.sh` builds the model server that it asks.
+
+Steps that wait include the event loop's work. The last line is the whole endpoint, fifty requests at once and without
+the HTTP server: what it has beyond the sum of the others are tasks, generators and a colder cache.
 
 """
 SETTLE = 20
@@ -223,6 +227,7 @@ async def measure(folder: Path) -> list[Step]:
         way = Way(app.build(settings, parts, upstream, Metrics(), logs), upstream)
         gc.collect()
         gc.freeze()
+        gc.set_threshold(100_000, 20, 50)  # as the server does
         with (folder / "screen").open("wb") as screen:
             os.dup2(screen.fileno(), sys.stderr.fileno())
             return await way.steps()
@@ -239,14 +244,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench/steps.py", description=__doc__)
     parser.add_argument("--write", action="store_true", help="write docs/reference/steps.md")
     write = parser.parse_args().write
-    command = [str(BUILD / "upstream"), str(UPSTREAM_PORT)]
-    with tempfile.TemporaryDirectory() as folder, gitlab.issuing(), subprocess.Popen(command) as model_server:
-        time.sleep(0.2)
-        try:
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                found = table(runner.run(measure(Path(folder))))
-        finally:
-            model_server.terminate()
+    (BUILD / "logs").mkdir(parents=True, exist_ok=True)
+    cores = machine.cores()
+    os.sched_setaffinity(0, {cores[0]})
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        gitlab.issuing(),
+        upstream(cores[1]),
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        found = table(runner.run(measure(Path(folder))))
     print(found)
     if write:
         when = datetime.now(UTC).strftime("%Y-%m-%d")

@@ -20,6 +20,7 @@ from pydantic import AliasChoices
 
 import homeport
 from homeport import access, console, diagnostics, families, features, protocols, providers
+from homeport.cli import _welcome
 from homeport.domain import errors
 from homeport.domain.models import Limits
 from homeport.kit import environment
@@ -343,12 +344,6 @@ def commands() -> str:
     return "\n\n".join(parts) or NOTHING
 
 
-def command_list() -> str:
-    """The commands at the top, one line each."""
-    rows = [(f"`{words}`", command.get_short_help_str(100)) for words, command in command_tree()]
-    return table(("Command", "What it does"), [row for row in rows[1:] if row[0].count(" ") == 1])
-
-
 def compatibility() -> str:
     """What the conformance suite proves, section by section, in the suite's own sentences."""
     kit = str(PACKAGE.parents[1] / "tests" / "_kit")
@@ -371,3 +366,8 @@ def _times(count: int) -> str:
 def text_of(said: str) -> str:
     """A sentence as Markdown shows it word for word."""
     return re.sub(r"([\\`*_<>\[\]{}|])", r"\\\1", said)
+
+
+def sample() -> str:
+    """The command that completes a file of this checkout, as `homeport up` prints it."""
+    return f"```\n.venv/bin/homeport complete {_welcome._place()}\n```"  # noqa: SLF001 (the sentence is its own)

@@ -32,7 +32,7 @@ PAGE = ROOT / "docs" / "reference" / "recording.md"
 LONGEST = 900
 SHORT = ("--max-output", "48")
 """Answers of a few lines."""
-FILLED = {"prompt_id": "chat/explain_code", "chat_invokable": "explain_code", "model": "smollm2", "path": "v1/messages"}
+FILLED = {"prompt_id": "chat/explain_code", "model": "smollm2", "path": "v1/messages"}
 """What stands for a part of a path."""
 KEPT = ("content-type", "x-request-id", "x-process-time", "x-streaming-format", "retry-after")
 INTRODUCTION = """\

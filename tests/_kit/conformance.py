@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import issuer
-from script import Peer, document, event, piece, stream
 
 if TYPE_CHECKING:
     from house import House
@@ -163,24 +162,3 @@ def components(kind: str, *, stream: bool = False, **fields: Any) -> dict[str, A
     """A body of v3 and v4."""
     payload = {**file(), "stream": stream, **fields}
     return {"prompt_components": [{"type": f"code_editor_{kind}", "payload": payload}]}
-
-
-async def says_error(peer: Peer, status: int, **headers: str) -> None:
-    """A model server that refuses."""
-    await peer.document({"error": {"message": "canary-of-the-model-server"}}, status, **headers)
-
-
-__all__ = [
-    "CASES",
-    "SECTIONS",
-    "Peer",
-    "Site",
-    "case",
-    "components",
-    "detail",
-    "document",
-    "event",
-    "file",
-    "piece",
-    "stream",
-]

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from homeport.cli._first_run import FirstRun
     from homeport.kit.settings import Settings
 
-_SAMPLE, _HERE = Path("src/homeport/domain/prompts.py"), "return"
-_CODE = f"{_HERE} len(content)"
+_SAMPLE, _HERE = Path("src/homeport/domain/streams.py"), "return"
+_CODE = f"{_HERE} self.prompt_tokens + self.completion_tokens"
 """A line of it that even a small model completes."""
 _HOLE = '{"prompt": "def is_even(n):\\n    return", "suffix": "\\n\\nprint(is_even(4))\\n", "max_tokens": 24}'
 _TURN = '{"messages": [{"role": "user", "content": "What does HTTP stand for?"}], "max_tokens": 64}'
