@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import sys
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -267,8 +268,14 @@ def _times(settings: Settings) -> server.Times:
 
 def run(main: Coroutine[Any, Any, None]) -> None:
     """Run a program on uvloop."""
+
+    async def unlisted() -> None:
+        # whoever makes a generator closes it: a list of those that are open costs each request several microseconds
+        sys.set_asyncgen_hooks(firstiter=None)
+        await main
+
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main)
+        runner.run(unlisted())
 
 
 async def run_instance(

@@ -190,6 +190,18 @@ async def test_size_of_headers(house: House, size: int) -> None:
     await raw(house, b"GET / HTTP/1.1\r\nHost: a\r\nX: %b\r\n\r\n" % (b"x" * size), 431, "headers_too_large")
 
 
+async def test_trailers_join_no_headers(house: House) -> None:
+    body = json.dumps(CHAT).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {TOKEN}\r\n"
+    head += "Transfer-Encoding: chunked\r\nX-Request-Id: before\r\n\r\n"
+    trailers = "Authorization: Bearer other\r\nX-Request-Id: after\r\n" + "X-More: 1\r\n" * 300
+    async with house.line() as wire:
+        await wire.send(head.encode())
+        await wire.send(b"%x\r\n%b\r\n0\r\n" % (len(body), body) + trailers.encode() + b"\r\n")
+        answer = await wire.answer()
+    assert (answer.status, answer.header("x-request-id")) == (200, "before")
+
+
 async def test_endless_header_line(house: House) -> None:
     """The parser shows a line only when it ends: one that never does is bounded all the same."""
     async with house.line() as wire:

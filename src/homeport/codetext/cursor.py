@@ -55,7 +55,13 @@ class Cursor:
     def below(self) -> tuple[str, ...]:
         """The first non-blank lines that follow, without white space at their ends."""
         text = self.line + self.after[:BELOW] if self.on_next else self.after[len(self.rest) : len(self.rest) + BELOW]
-        return tuple(line.rstrip() for line in text.split("\n", 4 * LINES_BELOW) if line.strip())[:LINES_BELOW]
+        found: list[str] = []
+        for line in text.split("\n", 4 * LINES_BELOW):
+            if said := line.rstrip():
+                found.append(said)
+                if len(found) == LINES_BELOW:
+                    break
+        return tuple(found)
 
     @cached_property
     def above(self) -> str:

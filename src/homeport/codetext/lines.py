@@ -25,6 +25,8 @@ TELLING = 24
 """Letters and digits that make one line that stands nowhere else enough."""
 ARRIVED = 4
 """Lines in a row that equal those below are enough, whatever they say."""
+RUN = 3
+"""Complete lines at hand that are worth a look at all of them together."""
 LITTLE = 4
 """Letters and digits of a last line that equals the one below, where lines do not stand twice in a row."""
 FENCE = "```"
@@ -33,6 +35,8 @@ _NO_STREAKS = (0,) * (BLOCK + 1)
 _LEAVES = re.compile(r"(?:return|break|continue|raise|throw|goto|pass)\b")
 _MAY_NAME = re.compile(r"[/#+;%*<!>=-]|(?i:file|path)")
 """How a line begins that may only name a file."""
+_MAY_NAME_FIRST = frozenset("/#+;%*<!>=-fFpP")
+"""The first characters of such lines."""
 _FRAME = re.compile(r"[*/#;%-]{1,3}$")
 """A line of a comment that says nothing."""
 
@@ -97,11 +101,33 @@ class Lines:
             return self._add(text)
         given: list[str] = []
         *complete, text = text.split("\n")
-        for line in complete:
+        for at, line in enumerate(complete):
             given.append(self._end_line(line))
             if self.cut:
                 return "".join(given)
+            if at == 0 and self._says_nothing_else(run := complete[1:]):
+                given.append(self._settle_all(run))
+                break
         return "".join((*given, self._add(text)))
+
+    def _says_nothing_else(self, run: list[str]) -> bool:
+        """Whether no rule has anything to say about any of these lines, as with most that come many at a time."""
+        if len(run) < RUN or not self._seen or not self._given or self._arrived or self._streaks is not _NO_STREAKS:
+            return False
+        text, below = "\n".join(run), self._cursor.below
+        return (
+            FENCE not in text
+            and not (below and below[0].strip() in text)
+            and not (self._cursor.names and not _MAY_NAME_FIRST.isdisjoint([line[:1] for line in run]))
+            and self._known.isdisjoint(run)
+            and len(set(run)) == len(run)
+        )
+
+    def _settle_all(self, lines: list[str]) -> str:
+        """Decide about such lines at once, as `_settle` does about each."""
+        self._lines += lines
+        self._known.update(lines)
+        return self._give(self._without_blank(len(self._lines)))
 
     def end(self, finish: str) -> str:
         """What was held back and stays."""

@@ -224,7 +224,7 @@ class Connection(HttpToolsProtocol):
         if self._head_timer is None:
             self._arm_head()
         self._head_bytes += size
-        if self._head_bytes > 2 * HEADER_BYTES:
+        if self._head_bytes > 2 * HEADER_BYTES or (self._expecting and self._is_head_too_large()):
             self._refuse(_head_too_large())
 
     @override
@@ -235,19 +235,31 @@ class Connection(HttpToolsProtocol):
 
     @override
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._expecting == "body":
+            # trailers would join headers that were judged already
+            return
+        name = name.lower()
+        self.headers.append((name, value))
         self._header_bytes += len(name) + len(value)
-        if self._header_bytes > HEADER_BYTES or len(self.headers) >= HEADER_COUNT:
-            raise _head_too_large()
-        if len(name) == 4 and name.lower() == b"host":  # noqa: PLR2004 (the length of "host")
-            if value != self._host and not HOST.fullmatch(value):
-                malformed = "The Host header is malformed. Expected a name or address and a port."
-                raise Refusal(400, "bad_request", malformed)
-            self._host = value
-            self._hosts += 1
-        super().on_header(name, value)
+        if name == b"host":
+            self._take_host(value)
+        elif name == b"expect":
+            self.expect_100_continue = value.lower() == b"100-continue"
+
+    def _take_host(self, value: bytes) -> None:
+        if value != self._host and not HOST.fullmatch(value):
+            malformed = "The Host header is malformed. Expected a name or address and a port."
+            raise Refusal(400, "bad_request", malformed)
+        self._host = value
+        self._hosts += 1
+
+    def _is_head_too_large(self) -> bool:
+        return self._header_bytes > HEADER_BYTES or len(self.headers) > HEADER_COUNT
 
     @override
     def on_headers_complete(self) -> None:
+        if self._is_head_too_large():
+            raise _head_too_large()
         version = self.parser.get_http_version()
         if self._hosts != 1 and (self._hosts or version != "1.0"):
             raise Refusal(400, "bad_request", f"There are {self._hosts} Host headers. Expected one.")
