@@ -18,6 +18,7 @@ from cryptography.x509.oid import NameOID
 from house import eventually
 from script import ModelServer
 
+from homeport.kit import upstream_http
 from homeport.kit.addresses import parse_networks
 from homeport.kit.settings import load
 from homeport.kit.upstream import Call, Malformed, TooMuch, Truncated, Unreachable, UpstreamTooLate
@@ -157,6 +158,19 @@ async def test_an_old_connection_is_not_used(server: ModelServer, upstream: Http
     assert connections(server) == 2
 
 
+async def test_connections_that_nobody_uses_again_are_closed(
+    server: ModelServer, upstream: HttpUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that keeps its side open for ever does not keep ours."""
+    monkeypatch.setattr(upstream_http, "KEEP_ALIVE_S", 0.1)
+    answer_with(server, HEAD + b"Content-Length: 2\r\n\r\nok")
+    await asyncio.gather(*(fetch(upstream, call(server)) for _ in range(5)))
+    async with asyncio.timeout(5):
+        await asyncio.gather(*(peer.closed.wait() for peer in server.heard))
+    await eventually(lambda: not upstream._idle)  # noqa: SLF001 (connections that wait for a next call)
+    assert await fetch(upstream, call(server)) == b"ok"
+
+
 async def test_announcements_are_not_the_answer(server: ModelServer, upstream: HttpUpstream) -> None:
     early = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
     answer_with(server, early + HEAD + b"X-Name: \xe9\r\nContent-Length: 2\r\n\r\nok")
@@ -194,6 +208,35 @@ async def test_reading_ahead_is_bounded(server: ModelServer, upstream: HttpUpstr
         size += len(part)
     assert size == total
     reply.close()
+
+
+@pytest.mark.parametrize("line", [b"X: " + b"x" * 10**6, b"X: y\r\n" * 10**5], ids=["one", "many"])
+async def test_trailers_without_end(server: ModelServer, upstream: HttpUpstream, line: bytes) -> None:
+    answer_with(server, HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n" + line)
+    with pytest.raises(Malformed):
+        await fetch(upstream, call(server, idle_s=9, total_s=9))
+
+
+async def test_a_trailer_is_no_header(server: ModelServer, upstream: HttpUpstream) -> None:
+    answer_with(server, HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX: y\r\nX: z\r\n\r\n")
+    reply = await upstream.open(call(server))
+    assert (await reply.read(10), reply.header("x")) == (b"ok", "")
+    reply.close()
+
+
+async def test_pieces_of_framing_are_no_head(server: ModelServer, upstream: HttpUpstream) -> None:
+    """However many chunks come in pieces, only what stands between two of them is counted."""
+
+    async def play(peer: Peer) -> None:
+        await peer.write(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+        for _ in range(20):
+            await peer.write(b"1;x=" + b"y" * 5000)
+            await asyncio.sleep(0.005)
+            await peer.write(b"\r\nz\r\n")
+        await peer.write(b"0\r\n\r\n")
+
+    server.play = play
+    assert await fetch(upstream, call(server)) == b"z" * 20
 
 
 async def test_limits_in_time(server: ModelServer, upstream: HttpUpstream) -> None:
@@ -309,6 +352,12 @@ async def test_connecting_has_a_limit_of_its_own(upstream: HttpUpstream) -> None
         ("http://127.0.0.1/é", "url"),
         ("http://é.test/", "url"),
         ("http://127.0.0.1/\x7f", "url"),
+        ("http://127.0.0.1\0.test/", "url"),
+        ("http://127.0.0.1\x7f/", "url"),
+        ("http://local host/", "url"),
+        ("http://a..b/", "dns"),
+        ("http://.localhost/", "dns"),
+        (f"https://{'a' * 64}.test/", "dns"),
     ],
 )
 async def test_where_it_does_not_go(upstream: HttpUpstream, url: str, why: str) -> None:
@@ -351,7 +400,14 @@ async def test_closing_wakes_whoever_waits(server: ModelServer) -> None:
 
 
 async def test_not_http(server: ModelServer, upstream: HttpUpstream) -> None:
-    for data in (b"+OK hello\r\n", b"HTTP/1.1 999999 x\r\n\r\n", HEAD + b"Content-Length: x\r\n\r\n", b"\0" * 100):
+    switched = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"
+    for data in (
+        switched,
+        b"+OK hello\r\n",
+        b"HTTP/1.1 999999 x\r\n\r\n",
+        HEAD + b"Content-Length: x\r\n\r\n",
+        b"\0" * 100,
+    ):
         answer_with(server, data)
         with pytest.raises(Malformed):
             await fetch(upstream, call(server))

@@ -72,7 +72,8 @@ def place_of(url: str, metadata: bool = False) -> Place:  # noqa: FBT001, FBT002
         raise Unreachable("url")
     secure = parts.scheme == "https"
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    if not (path.isascii() and path.isprintable() and " " not in path and parts.netloc.isascii()):
+    sent = path + parts.netloc
+    if not (sent.isascii() and sent.isprintable() and " " not in sent):
         raise Unreachable("url")
     target = f"{path} HTTP/1.1\r\nHost: {parts.netloc}\r\n".encode()
     return Place(secure, parts.hostname, port or (443 if secure else 80), metadata, target)
@@ -148,14 +149,17 @@ class _Wire(asyncio.Protocol):
         if self.complete:
             self._distrust()
             return
+        before = self._size
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             if self.complete:
                 self._distrust()
                 return
             self._fail(Malformed(str(error)))
-        if not self.status:
+        if self._size != before:
+            self._head_bytes = 0
+        elif not self.complete:
             self._count_head(len(data))
 
     def _distrust(self) -> None:
@@ -175,10 +179,10 @@ class _Wire(asyncio.Protocol):
             self._fail(Truncated("" if exc is None else type(exc).__name__))
 
     def _count_head(self, size: int) -> None:
-        """Bound the head, whose lines the parser only shows when they are complete."""
+        """Bound head and trailers, whose lines the parser only shows when they are complete."""
         self._head_bytes += size
         if self._head_bytes > HEAD_LIMIT:
-            self._fail(Malformed("a head of more than 64 KiB"))
+            self._fail(Malformed("a head or trailers of more than 64 KiB"))
 
     def on_message_begin(self) -> None:
         """The start of an answer (httptools); one that follows a whole one is not taken in."""
@@ -186,8 +190,9 @@ class _Wire(asyncio.Protocol):
             raise httptools.HttpParserError
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header line (httptools)."""
-        self.headers[name.lower()] = value
+        """A header line (httptools); a trailer says nothing that anybody here asks."""
+        if not self.status:
+            self.headers[name.lower()] = value
 
     def on_headers_complete(self) -> None:
         """The end of the head (httptools)."""
@@ -367,6 +372,7 @@ class HttpUpstream(Upstream):
         self._idle: dict[tuple[bool, str, int, bool], list[_Wire]] = {}
         self._busy: set[_Wire] = set()
         self._trust: ssl.SSLContext | None = None
+        self._sweep: asyncio.TimerHandle | None = None
 
     @override
     async def open(self, call: Call) -> HttpReply:
@@ -413,12 +419,21 @@ class HttpUpstream(Upstream):
         self._busy.discard(wire)
         if wire.reusable and not wire.parts:
             wire.idle_since = self._clock.time()
-            idle = self._idle.setdefault(wire.place[:4], [])
-            idle.append(wire)
-            if idle[0].lost or wire.idle_since - idle[0].idle_since > KEEP_ALIVE_S:
-                idle.pop(0).transport.abort()
+            self._idle.setdefault(wire.place[:4], []).append(wire)
+            if self._sweep is None:
+                self._sweep = self._loop.call_later(KEEP_ALIVE_S, self._tidy)
         else:
             wire.transport.abort()
+
+    def _tidy(self) -> None:
+        """Close what nobody used again: a server may keep its side open for ever."""
+        oldest = self._clock.time() - KEEP_ALIVE_S
+        for place, idle in list(self._idle.items()):
+            while idle and idle[0].idle_since <= oldest:
+                idle.pop(0).transport.abort()
+            if not idle:
+                del self._idle[place]
+        self._sweep = self._loop.call_later(KEEP_ALIVE_S, self._tidy) if self._idle else None
 
     async def _connect(self, place: Place, seconds: float) -> _Wire:
         try:
@@ -426,6 +441,8 @@ class HttpUpstream(Upstream):
                 return await self._dial(place)
         except TimeoutError as error:
             raise UpstreamTooLate("connect") from error
+        except UnicodeError as error:
+            raise Unreachable("dns", "no name has an empty part, or one of more than 63 characters") from error
         except OSError as error:
             raise unreachable(error) from error
 
@@ -462,6 +479,8 @@ class HttpUpstream(Upstream):
     @override
     async def close(self) -> None:
         self._clock.stop()
+        if self._sweep is not None:
+            self._sweep.cancel()
         for wire in [*self._busy, *(wire for idle in self._idle.values() for wire in idle)]:
             wire.transport.abort()
         self._idle.clear()
