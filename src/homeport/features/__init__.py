@@ -128,6 +128,8 @@ class Workbench:
     """Whether agents' answers are passed on as they come."""
     trouble: Callable[[], str] = str
     """What is wrong with the registry right now, or an empty text."""
+    closed: Callable[[], str] = str
+    """Why nobody can be let in right now, or an empty text."""
     completion_prompt_tokens: int = 8192
     """The most tokens of a completion prompt, however large the model's window."""
     completion_context_share: float = 0.25
@@ -138,7 +140,7 @@ class Workbench:
     """Searches the documentation."""
     overrides: Mapping[tuple[str, str], Override] = field(default_factory=dict)
     """The administrator's wordings, by prompt id and family; an empty family means all."""
-    spellings: dict[str, str] = field(default_factory=dict)
+    spellings: dict[str, tuple[str, bool]] = field(default_factory=dict)
     """Other names of families that were looked up before: GitLab sends one with every request."""
 
     def family(self, model: Model) -> Family:
@@ -147,11 +149,14 @@ class Workbench:
 
     def family_key(self, model: Model) -> str:
         """The key of `family(model)`."""
-        name = model.family
+        return self.spelled(model.family)[0]
+
+    def spelled(self, name: str) -> tuple[str, bool]:
+        """The key of the family that is called so, and whether it is known by that name or was guessed."""
         if name in self.families:
-            return name
+            return name, True
         if name not in self.spellings:
             if len(self.spellings) >= SPELLINGS:
                 self.spellings.clear()
-            self.spellings[name] = resolve(name, self.families)[0]
+            self.spellings[name] = resolve(name, self.families)
         return self.spellings[name]

@@ -10,7 +10,7 @@ from homeport.domain.errors import FeatureDisabled, FeatureUnassigned, PromptToo
 from homeport.domain.models import Model
 from homeport.features._content import written_down
 from homeport.features._measure import comparable
-from homeport.kit.journal import note, overheard
+from homeport.kit.journal import facts, note, overheard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +37,10 @@ def choose(bench: Workbench, feature: str, wanted: str | Model = "") -> Model:
     else:
         model = named(bench.snapshot(), wanted)
     note(model=model.name, platform=model.platform, family=model.family)
+    asked_as, known = bench.spelled(model.family)
+    if not known:
+        note(asked_as=asked_as)
+        facts().setdefault("warning", "unknown_family")
     return model
 
 
