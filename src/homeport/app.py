@@ -125,6 +125,7 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
         text_platforms=frozenset(key for key, kind in kinds.items() if kind.text),
         streaming=not settings.disable_streaming,
         trouble=parts.trouble,
+        closed=partial(_closed, settings, parts),
         completion_prompt_tokens=settings.completion_prompt_tokens,
         completion_context_share=settings.completion_context_share,
         completion_suffix_share=settings.completion_suffix_share,
@@ -436,6 +437,18 @@ def _bypass(settings: Settings) -> Bypass:
 
 def _missing_keys(federation: Federation | None) -> str:
     return "" if federation is None else federation.issuers.trouble
+
+
+def _closed(settings: Settings, parts: Parts) -> str:
+    """Why nobody can be let in: only issuers vouch for callers, and no key of any is known."""
+    issuers = parts.federation.issuers if parts.federation else None
+    if issuers is None or not issuers.members or issuers.current:
+        return ""
+    if settings.auth_bypass_signature or _bypass(settings) != "never":
+        return ""
+    if any(token.revoked is None for token in parts.snapshot().tokens.values()):
+        return ""
+    return "No key of a token issuer is known yet: every token is refused."
 
 
 def _trouble(registry: Registry, engine: Engine) -> str:

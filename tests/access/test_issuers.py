@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import issuer as gitlab
@@ -23,6 +25,7 @@ from homeport.kit.upstream_http import HttpUpstream
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from house import House
     from script import Peer
 
 PATH = "/v2/code/completions"
@@ -427,6 +430,63 @@ async def test_a_portal_at_gitlabs_own_address_is_asked_once(server: GitLab) -> 
         await eventually(lambda: house.app.door.federation.issuers.current)
         assert [member.url for member in house.app.door.federation.issuers.members] == [server.url]
         assert server.fetches == 1
+
+
+async def ready(house: House) -> tuple[int, str]:
+    """What readiness says: its status and its word."""
+    answer = await house.get("/monitoring/ready", token="")
+    return answer.status, answer.json["status"]
+
+
+async def test_who_can_let_nobody_in_is_not_ready(server: GitLab) -> None:
+    server.mood = "failing"
+    async with opened(gitlab_url=server.url) as house:
+        member = house.app.door.federation.issuers.members[0]
+        await eventually(lambda: member.problem)
+        assert await ready(house) == (200, "ok")  # it has a token of its own
+        house.snapshot = replace(house.snapshot, tokens={})
+        assert await ready(house) == (503, "unavailable")
+        house.admit(revoked=datetime.now(UTC))
+        assert await ready(house) == (503, "unavailable")
+        server.mood = "well"
+        await eventually(lambda: member.published)
+        assert await ready(house) == (200, "ok")
+        assert (await asked(house, server.token()))[0] == 200
+
+
+async def test_stale_keys_keep_it_ready_as_long_as_they_serve(server: GitLab) -> None:
+    async with opened(gitlab_url=server.url) as house:
+        member = house.app.door.federation.issuers.members[0]
+        await eventually(lambda: member.published)
+        house.snapshot = replace(house.snapshot, tokens={})
+        await server.stop()
+        member._not_before = 0.0  # noqa: SLF001 (half a minute has passed)
+        member.ask()
+        await eventually(lambda: member.problem)
+        assert await ready(house) == (200, "ok")
+        assert (await asked(house, server.token()))[0] == 200
+        member._fetched -= 90_000  # noqa: SLF001 (more than a day has passed)
+        await eventually(lambda: not member.published)
+        assert await ready(house) == (503, "unavailable")
+        assert (await asked(house, server.token()))[0] == 401
+
+
+async def test_another_issuer_is_enough_to_be_ready(server: GitLab) -> None:
+    async with GitLab().listening() as portal:
+        server.mood = "failing"
+        async with opened(gitlab_url=server.url, customer_portal_url=portal.url) as house:
+            house.snapshot = replace(house.snapshot, tokens={})
+            await eventually(lambda: house.app.door.federation.issuers.current)
+            assert await ready(house) == (200, "ok")
+
+
+@pytest.mark.parametrize("switch", ["auth_bypass", "auth_bypass_with_header", "auth_bypass_signature"])
+async def test_who_lets_everybody_in_is_ready(server: GitLab, switch: str) -> None:
+    server.mood = "failing"
+    async with opened(gitlab_url=server.url, **{switch: True}) as house:
+        house.snapshot = replace(house.snapshot, tokens={})
+        await eventually(lambda: house.app.door.federation.issuers.members[0].problem)
+        assert await ready(house) == (200, "ok")
 
 
 async def test_metrics_tell_how_fresh_the_keys_are(server: GitLab) -> None:

@@ -116,8 +116,9 @@ async def test_ready_says_that_keys_are_missing(tmp_path: Path) -> None:
         async with started(tmp_path, AIGW_GITLAB_URL=server.url) as gateway:
             await eventually(lambda: "not fetched" in gateway.said)
             ready = await gateway.ask("GET", "/monitoring/ready", "")
-            assert ready.status == 200
-            assert ready.json["status"] == "degraded"
+            assert ready.status == 503
+            assert ready.json["status"] == "unavailable"
+            assert "every token is refused" in ready.json["unavailable"]
             assert server.url not in ready.body.decode()
             assert (await gateway.ask("GET", "/monitoring/healthz", "")).json["status"] == "ok"
         assert "refuses connections" in gateway.said

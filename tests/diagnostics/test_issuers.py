@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from house import TOKEN, House, eventually, opened
 from issuer import Issuer
 
-from homeport.diagnostics import Finding
+from homeport.diagnostics import Check, Finding
 from homeport.diagnostics._front_door import FrontDoor
 from homeport.diagnostics._scene import Scene
 from homeport.diagnostics.issuers import CHECK
+from homeport.diagnostics.ready import CHECK as READY
 from homeport.kit.settings import load
 from homeport.kit.upstream_http import HttpUpstream
 
@@ -26,7 +28,7 @@ async def issuer() -> AsyncIterator[Issuer]:
         yield found
 
 
-async def found(house: House | None = None, **settings: Any) -> Finding:
+async def found(house: House | None = None, check: Check = CHECK, **settings: Any) -> Finding:
     """What the check sees; without a house nobody answers."""
     async with contextlib.AsyncExitStack() as stack:
         upstream = HttpUpstream()
@@ -34,7 +36,7 @@ async def found(house: House | None = None, **settings: Any) -> Finding:
         door = FrontDoor(upstream, f"http://127.0.0.1:{house.port if house else 9}", TOKEN)
         passed = {"token_accepted"} if house else set()
         scene = Scene(settings=load(**settings), upstream=upstream, door=door, passed=passed)
-        return await CHECK.look(scene)
+        return await check.look(scene)
 
 
 async def test_no_issuer_is_fine() -> None:
@@ -79,6 +81,10 @@ async def test_the_server_never_had_keys(issuer: Issuer) -> None:
         assert finding.status == "fail"
         assert "redirects to https://gitlab.test/elsewhere" in finding.saw
         assert "Its tokens are refused." in finding.saw
+        house.snapshot = replace(house.snapshot, tokens={})
+        finding = await found(house, READY)
+        assert finding.status == "fail"
+        assert finding.saw == "It lets nobody in: No key of a token issuer is known yet: every token is refused."
 
 
 async def test_an_issuer_with_another_name() -> None:

@@ -16,6 +16,9 @@ async def look(scene: Scene) -> Finding:
     said = answer.body if isinstance(answer.body, dict) else {}
     if answer.fine and said.get("status") == "ok":
         return Finding(status="ok", saw="It has a registry and can serve.")
+    if said.get("status") == "unavailable":
+        fix = "The check of token issuers says what is wrong with each; it goes on by itself once one answers."
+        return Finding(status="fail", saw=f"It lets nobody in: {said.get('unavailable')}", fix=fix)
     saw = f"It is degraded: {said.get('degraded') or answer.problem}"
     fix = "It serves what it remembers; mend the database, and it goes on by itself. Its log says more."
     return Finding(status="fail", saw=saw, fix=fix)

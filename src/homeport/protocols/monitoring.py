@@ -17,6 +17,8 @@ from homeport.protocols._openai import error
 if TYPE_CHECKING:
     from homeport.features import Workbench
 
+OK, UNAVAILABLE = 200, 503
+
 
 def healthz(_bench: Workbench) -> Reply:
     """The process answers."""
@@ -24,10 +26,12 @@ def healthz(_bench: Workbench) -> Reply:
 
 
 def ready(bench: Workbench) -> Reply:
-    """What serving needs is there: a registry was read. A database that is away degrades, it does not stop."""
-    problem = bench.trouble()
-    body = {"status": "degraded" if problem else "ok", **({"degraded": problem} if problem else {})}
-    return Reply(body=orjson.dumps(body))
+    """What serving needs is there: a registry, and somebody who can be let in. What is remembered serves on."""
+    closed = bench.closed()
+    problem = closed or bench.trouble()
+    word = "unavailable" if closed else "degraded" if problem else "ok"
+    body = {"status": word, **({word: problem} if problem else {})}
+    return Reply(status=UNAVAILABLE if closed else OK, body=orjson.dumps(body))
 
 
 PROTOCOL = WireProtocol(
