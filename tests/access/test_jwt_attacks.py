@@ -694,6 +694,21 @@ async def test_a_signature_on_a_curve(house: House, theirs: Forger, name: str) -
     await refused(house, f"{body}.{b64(wrong)}")
 
 
+async def test_the_other_way_to_write_a_signature_on_a_curve(house: House, theirs: Forger) -> None:
+    """(r, n - s) is valid wherever (r, s) is; decision 10 says why that is harmless: it opens what the token opens."""
+    header = b64(theirs.header(alg="ES256", kid="e1"))
+    for claims, status in ((theirs.claims(), 200), (theirs.claims(scopes=["duo_chat"]), 403)):
+        body = f"{header}.{b64(claims)}"
+        good = p256(gitlab.ec_key(), body.encode())
+        twin = good[:32] + (P256_ORDER - int.from_bytes(good[32:])).to_bytes(32)
+        for signature in (good, twin):
+            answer = await house.ask("POST", PATH, BODY, gitlab.headers(), f"{body}.{b64(signature)}")
+            assert answer.status == status
+        house.models.forget()
+        await refused(house, f"{header}.{b64(claims | {'scopes': ['complete_code', 'duo_chat']})}.{b64(twin)}")
+        await refused(house, f"{header}.{b64(claims | {'exp': claims['exp'] + 1})}.{b64(twin)}")
+
+
 async def test_a_key_counts_for_its_own_issuer_only(house: House, theirs: Forger, ours: Forger) -> None:
     other: Issuer = house.other  # type: ignore[attr-defined]  # see the fixture
     foreign = Forger(other.name, "other", gitlab.rsa_key("other"), {})
