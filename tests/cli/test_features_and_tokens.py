@@ -39,6 +39,9 @@ def test_assigning() -> None:
         "assignment": "model",
         "model": "coder",
         "fallbacks": ["small"],
+        "weights": {},
+        "sticky": False,
+        "shadow": None,
     }
     assert "homeport complete" in ran.err
     assert "warning: coder at http://127.0.0.1:9/v1: nobody listens there." in ran.err
@@ -46,6 +49,24 @@ def test_assigning() -> None:
     listed = {row["feature"]: row for row in homeport("features", "list", "--json").json}
     assert listed["code_completions"]["serves"] == "coder"
     assert listed["chat"]["serves"] is None
+
+
+@pytest.mark.usefixtures("coder")
+def test_sharing_the_work() -> None:
+    ran = homeport("features", "set", "chat", "coder", "--weight", "small=3", "--sticky", "--json")
+    assert (ran.json["weights"], ran.json["sticky"]) == ({"small": 3}, True)
+    assert "coder=1 small=3 sticky" in homeport("features", "list").out
+    assert homeport("features", "set", "chat", "coder", "--shadow", "small").code == 0
+    assert "coder (shadow small)" in homeport("features", "list").out
+    assert homeport("models", "remove", "small").code == 1
+
+
+@pytest.mark.parametrize("weight", ["small", "=2", "small=0", "small=x", "small=-1", "nobody=1", "small=1001"])
+@pytest.mark.usefixtures("coder")
+def test_what_is_no_weight(weight: str) -> None:
+    ran = homeport("features", "set", "chat", "coder", "--weight", weight)
+    assert ran.code in {1, 2}
+    assert "weight" in ran.err or "nobody" in ran.err
 
 
 async def test_a_model_that_answers_is_assigned_without_a_warning(instance: Instance) -> None:

@@ -105,9 +105,22 @@ def test_a_feature_may_be_off_inherit_or_have_spares(file: Path) -> None:
     }
 
 
+def test_a_feature_may_have_a_table(file: Path) -> None:
+    file.write_text(
+        '[[models]]\nname = "a"\n[[models]]\nname = "b"\n[[models]]\nname = "c"\n'
+        '[features.chat]\nmodel = "a"\nweights = {a = 3, b = 1}\nsticky = true\nshadow = "c"\n'
+    )
+    assert load(file, SEAL).features["chat"] == FeatureSetting(
+        feature="chat", assignment="model", model="a", weights={"a": 3, "b": 1}, sticky=True, shadow="c"
+    )
+
+
 A = '[[models]]\nname = "a"\n'
 T = '[[tokens]]\nname = "t"\nscopes = ["a"]\ntoken_env = "EDITORS_TOKEN"\n'
 WRONG = {
+    "a model twice": (A + '[features.chat]\nmodel = "a"\nshadow = "a"\n', "named twice"),
+    "unknown fallback": (A + '[features.chat]\nmodel = "a"\nfallbacks = ["nobody"]\n', "no model 'nobody'"),
+    "no weight": (A + '[features.chat]\nmodel = "a"\nweights = {a = 0}\n', "weights.a"),
     "not toml": ("[[models\n", "not TOML: .*line 1"),
     "not utf-8": ("\udcff", "not TOML"),
     "unknown table": ("[modles]\nx = 1\n", r"line 1, \[\[modles\]\].*no such field"),

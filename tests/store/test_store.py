@@ -269,13 +269,21 @@ async def test_an_empty_key_removes_it(store: Store, empty: object) -> None:
 
 async def test_settings_of_features_come_back(store: Store) -> None:
     given = [
-        FeatureSetting(feature="chat", assignment="model", model="coder", fallbacks=("spare", "third")),
+        FeatureSetting(
+            feature="chat",
+            assignment="model",
+            model="coder",
+            fallbacks=("spare", "third"),
+            weights={"coder": 2, "fourth": 3},
+            sticky=True,
+            shadow="fifth",
+        ),
         FeatureSetting(feature="code_completions", assignment="model", model="spare"),
         FeatureSetting(feature="code_review", assignment="disabled"),
         FeatureSetting(feature="chat_fix_code", assignment="inherit"),
         FeatureSetting(feature="cli_help"),
     ]
-    for model in (CODER, SPARE, replace(SPARE, name="third")):
+    for model in (CODER, SPARE, *(replace(SPARE, name=name) for name in ("third", "fourth", "fifth"))):
         await store.add_model(model, by="ada")
     for setting in (*given, *given):
         await store.set_feature(setting, by="ada")
@@ -305,6 +313,10 @@ async def test_a_setting_that_makes_no_sense_is_refused(store: Store) -> None:
         FeatureSetting(feature="chat", assignment="model"),
         FeatureSetting(feature="chat", assignment="disabled", model="coder"),
         FeatureSetting(feature="chat", assignment="disabled", fallbacks=("coder",)),
+        FeatureSetting(feature="chat", assignment="disabled", shadow="coder"),
+        FeatureSetting(feature="chat", assignment="model", model="coder", shadow="coder"),
+        FeatureSetting(feature="chat", assignment="model", model="coder", weights={"spare": 1}, fallbacks=("spare",)),
+        FeatureSetting(feature="chat", assignment="model", model="coder", weights={"spare": 0}),
         FeatureSetting(feature="chat", assignment="model", model="coder", fallbacks=("coder",)),
         FeatureSetting(feature="chat", assignment="model", model="coder", fallbacks=("spare", "spare")),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -43,7 +44,7 @@ def list_(*, as_json: bool) -> None:
     settings, models = in_store(_read)
     rows = [_row(key, offer, settings, models) for key, offer in shelf.items() if offer.listed]
     result(
-        [{**row, "fallbacks": list(row["fallbacks"])} for row in rows],
+        rows,
         as_json=as_json,
         people=lambda: table(
             ("FEATURE", "TITLE", "SERVED BY", "FALLBACKS"),
@@ -69,9 +70,7 @@ def _row(
         "feature": key,
         "title": offer.title,
         "section": offer.section,
-        "assignment": setting.assignment,
-        "model": setting.model or None,
-        "fallbacks": setting.fallbacks,
+        **_shown(setting),
         "inherits": offer.inherits or None,
         "serves": model.name if model and model.enabled else None,
     }
@@ -80,10 +79,18 @@ def _row(
 def _told(row: Mapping[str, Any]) -> str:
     """The model, or why there is none."""
     if row["assignment"] == "model":
-        return str(row["model"]) + ("" if row["serves"] else " (disabled model)")
+        return _shared(row) + ("" if row["serves"] else " (disabled model)")
     if row["assignment"] == "disabled":
         return "(switched off)"
     return f"{row['serves']} (as {row['inherits']})" if row["serves"] else "(nothing yet)"
+
+
+def _shared(row: Mapping[str, Any]) -> str:
+    """The models that share the work, with their parts, and what else is said of them."""
+    pool = {row["model"]: 1, **row["weights"]}
+    names = " ".join(f"{name}={weight}" for name, weight in pool.items()) if len(pool) > 1 else str(row["model"])
+    shadow = f" (shadow {row['shadow']})" if row["shadow"] else ""
+    return f"{names}{' sticky' if row['sticky'] else ''}{shadow}"
 
 
 @command.command(
@@ -91,17 +98,40 @@ def _told(row: Mapping[str, Any]) -> str:
     examples=(
         "homeport features set code_completions coder",
         "homeport features set chat big --fallback small",
+        "homeport features set chat vllm-1 --weight vllm-1=2 --weight vllm-2=1 --sticky",
+        "homeport features set chat big --shadow candidate",
         "homeport features set code_generations disabled",
     ),
 )
 @click.argument("feature")
 @click.argument("model", metavar="MODEL|disabled|inherit|unassigned")
 @click.option("--fallback", "fallbacks", multiple=True, metavar="MODEL", help="Tried next; may be repeated.")
+@click.option(
+    "--weight",
+    "weights",
+    multiple=True,
+    metavar="MODEL=N",
+    help="Shares the work, N parts of it; MODEL itself has 1 part unless you say otherwise. May be repeated.",
+)
+@click.option("--sticky", is_flag=True, help="One file or conversation stays with one model, whose cache knows it.")
+@click.option("--shadow", default="", metavar="MODEL", help="Is asked the same; nobody sees its answers.")
 @json_option
-def set_(*, feature: str, model: str, fallbacks: tuple[str, ...], as_json: bool) -> None:
-    """Let a model serve a feature, or switch the feature off."""
+def set_(  # noqa: PLR0913 (one for each option)
+    *,
+    feature: str,
+    model: str,
+    fallbacks: tuple[str, ...],
+    weights: tuple[str, ...],
+    sticky: bool,
+    shadow: str,
+    as_json: bool,
+) -> None:
+    """Let a model serve a feature, or several models; or switch the feature off.
+
+    What is not said is as if it had never been: each `set` replaces the whole setting.
+    """
     _known(feature)
-    setting = _setting(feature, model, fallbacks)
+    setting = replace(_setting(feature, model, fallbacks), weights=_weights(weights), sticky=sticky, shadow=shadow)
     served = in_store(lambda store: _assign(store, setting), make=True)
     for sentence in _away(served, setting):
         warn(sentence)
@@ -119,7 +149,7 @@ def _away(snapshot: Snapshot, setting: FeatureSetting) -> list[str]:
     """A sentence for each of its models that cannot be reached."""
     from homeport.cli._doctor import unreachable  # noqa: PLC0415 (loads every check)
 
-    return unreachable(load(), snapshot, [name for name in (setting.model, *setting.fallbacks) if name])
+    return unreachable(load(), snapshot, list(setting.models))
 
 
 @command.command("apply", examples=('homeport features apply "Code Suggestions" coder',))
@@ -170,16 +200,31 @@ def _setting(feature: str, model: str, fallbacks: tuple[str, ...]) -> FeatureSet
     return FeatureSetting(feature=feature, assignment="model", model=model, fallbacks=fallbacks)
 
 
+def _weights(given: tuple[str, ...]) -> dict[str, int]:
+    """`MODEL=N` as a weight for each model."""
+    weights = {}
+    for each in given:
+        name, _, number = each.rpartition("=")
+        if not name or not number.isdecimal():
+            message = f"{each!r} is no weight. Write MODEL=N, for example: --weight vllm-2=1"
+            raise click.UsageError(message)
+        weights[name] = int(number)
+    return weights
+
+
+def _shown(setting: FeatureSetting) -> dict[str, Any]:
+    return {
+        "assignment": setting.assignment,
+        "model": setting.model or None,
+        "fallbacks": list(setting.fallbacks),
+        "weights": dict(setting.weights),
+        "sticky": setting.sticky,
+        "shadow": setting.shadow or None,
+    }
+
+
 def _done(settings: list[FeatureSetting], model: str, *, as_json: bool) -> None:
-    shown = [
-        {
-            "feature": each.feature,
-            "assignment": each.assignment,
-            "model": each.model or None,
-            "fallbacks": list(each.fallbacks),
-        }
-        for each in settings
-    ]
+    shown = [{"feature": each.feature, **_shown(each)} for each in settings]
     names = ", ".join(each.feature for each in settings)
     what = f"{names}: {model}" if model in WORDS else f"{names}: served by {model}"
     result(shown[0] if len(shown) == 1 else shown, as_json=as_json, people=lambda: f"{what}.")

@@ -113,6 +113,10 @@ class Model:
         """Scheme, host and port that the key is bound to."""
         return origin_of(self.endpoint)
 
+    def after(self, seconds: float) -> Model:
+        """The same with so much less time for an answer."""
+        return replace(self, limits=replace(self.limits, total_s=max(self.limits.total_s - seconds, 0.0)))
+
 
 class Carried(NamedTuple):
     """A model as a request's body describes it (GitLab's `model_metadata`, or its older `model_*` fields)."""
@@ -143,6 +147,23 @@ class FeatureSetting:
     model: str = ""
     """Name of a model when `assignment` is "model"."""
     fallbacks: tuple[str, ...] = ()
+    """Tried in this order after `model` and those that share its work."""
+    weights: Mapping[str, int] = field(default_factory=dict)
+    """Models that share the work and how much each takes, `model` among them; empty: `model` takes it all."""
+    sticky: bool = False
+    """Requests about one file or conversation go to one model, whose server still knows their beginning."""
+    shadow: str = ""
+    """A model that is asked the same and whose answers nobody sees."""
+
+    @property
+    def pool(self) -> Mapping[str, int]:
+        """The models that share the work, and how much each takes: 1 where nothing is said."""
+        return {self.model: 1, **self.weights} if self.model else {}
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Every model that it names."""
+        return (*self.pool, *self.fallbacks, *((self.shadow,) if self.shadow else ()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

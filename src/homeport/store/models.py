@@ -13,7 +13,7 @@ from homeport.domain.models import Limits, Model, Secret, origin_of
 from homeport.kit.vault import VaultError
 from homeport.store import checks
 from homeport.store.records import Edited
-from homeport.store.tables import feature_fallbacks, feature_settings, model_keys, models
+from homeport.store.tables import feature_fallbacks, feature_settings, feature_shares, model_keys, models
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -222,16 +222,18 @@ async def remove(writing: Writing, name: str, *, force: bool) -> None:
 
 
 async def _users(connection: AsyncConnection, model_id: str) -> list[str]:
-    """Features that a model serves, at first or as a fallback."""
+    """Features that a model serves: at first, with others, as a fallback or as a shadow."""
     first = select(feature_settings.c.feature).where(feature_settings.c.model_id == model_id)
     later = select(feature_fallbacks.c.feature).where(feature_fallbacks.c.model_id == model_id)
-    return sorted(await connection.scalars(first.union(later)))
+    shared = select(feature_shares.c.feature).where(feature_shares.c.model_id == model_id)
+    return sorted(await connection.scalars(first.union(later, shared)))
 
 
 async def _release(writing: Writing, model_id: str) -> None:
     """Take the model out of every feature's setting."""
     served = feature_settings.c.model_id == model_id
     await writing.connection.execute(delete(feature_fallbacks).where(feature_fallbacks.c.model_id == model_id))
+    await writing.connection.execute(delete(feature_shares).where(feature_shares.c.model_id == model_id))
     await writing.connection.execute(
         update(feature_settings).where(served).values(assignment="unassigned", model_id=None)
     )

@@ -22,6 +22,12 @@ region = "eu-central-1"
 [features]
 code_completions = "coder"      # a model's name, "disabled" or "inherit"
 chat = "coder"                  # or ["coder", "spare"]: others to try after the first
+[features.code_generations]     # or all that can be said
+model = "coder"
+weights = {coder = 3, claude = 1}
+fallbacks = []
+sticky = true                   # one file or conversation stays with one model
+shadow = ""                     # a model that is asked the same, unseen
 
 [[tokens]]
 name = "editors"
@@ -79,6 +85,16 @@ class ModelEntry(_Strict):
     clean: bool = True
 
 
+class RouteEntry(_Strict):
+    """A `[features.NAME]` table."""
+
+    model: str
+    weights: dict[str, Annotated[int, Field(ge=1, le=1000)]] = Field(default={})
+    fallbacks: list[str] = Field(default=[])
+    sticky: bool = False
+    shadow: str = ""
+
+
 class TokenEntry(_Strict):
     """A `[[tokens]]` table."""
 
@@ -92,7 +108,7 @@ class Document(_Strict):
     """The whole file."""
 
     models: list[ModelEntry] = Field(default=[])
-    features: dict[str, str | Annotated[list[str], Field(min_length=1)]] = Field(default={})
+    features: dict[str, str | Annotated[list[str], Field(min_length=1)] | RouteEntry] = Field(default={})
     tokens: list[TokenEntry] = Field(default=[])
 
 
@@ -128,8 +144,10 @@ class _Reader:
 
     def misfit(self, error: ValidationError) -> BadConfiguration:
         """The first of what does not fit, at its place; what was written is not shown: it may be a key."""
-        first = error.errors(include_url=False, include_input=False)[0]
-        table, *rest = first["loc"]
+        errors = error.errors(include_url=False, include_input=False)
+        # a feature may be said in several ways: the error that went deepest is about the way that was meant
+        first = max(errors, key=lambda each: len(each["loc"])) if errors[0]["loc"][0] == "features" else errors[0]
+        table, *rest = (part for part in first["loc"] if part != RouteEntry.__name__)
         at = int(rest.pop(0)) if rest and str(rest[0]).isdigit() else 0
         field = ".".join(str(part) for part in rest)
         said = (
@@ -170,15 +188,17 @@ class _Reader:
             raise self.wrong(str(error), "tokens", at) from error
         return Token(name=entry.name, owner=entry.name, kind="service", digest=digest, scopes=frozenset(entry.scopes))
 
-    def feature(self, name: str, value: str | list[str], known: dict[str, Model]) -> FeatureSetting:
-        if value in get_args(Assigned):
+    def feature(self, name: str, value: str | list[str] | RouteEntry, known: dict[str, Model]) -> FeatureSetting:
+        if isinstance(value, str) and value in get_args(Assigned):
             return FeatureSetting(feature=name, assignment="disabled" if value == "disabled" else "inherit")
-        first, *others = [value] if isinstance(value, str) else value
-        for model in (first, *others):
+        setting = _setting(name, value)
+        for model in setting.models:
             if model not in known:
                 names = ", ".join(known) or "none"
                 raise self.wrong(f"{name}: there is no model {model!r} in this file (there are: {names})", "features")
-        return FeatureSetting(feature=name, assignment="model", model=first, fallbacks=tuple(others))
+        if len(set(setting.models)) < len(setting.models):
+            raise self.wrong(f"{name}: a model is named twice", "features")
+        return setting
 
     def secret(self, table: str, at: int, what: str, entry: ModelEntry | TokenEntry) -> str:
         """From the environment or a file; never from the TOML file itself."""
@@ -218,6 +238,14 @@ class _Reader:
         for header in _HEADER.finditer(self.text):
             if header[1] == table:
                 yield self.text.count("\n", 0, header.start(1)) + 1
+
+
+def _setting(name: str, value: str | list[str] | RouteEntry) -> FeatureSetting:
+    if isinstance(value, RouteEntry):
+        fields = value.model_dump() | {"fallbacks": tuple(value.fallbacks)}
+        return FeatureSetting(feature=name, assignment="model", **fields)
+    first, *others = [value] if isinstance(value, str) else value
+    return FeatureSetting(feature=name, assignment="model", model=first, fallbacks=tuple(others))
 
 
 def anything(_model: Model) -> None:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    false,
     true,
 )
 from typing_extensions import override
@@ -28,7 +29,7 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration: what a database must be at to be opened. Four digits, so that newer sorts later."""
 
 NAMING = {
@@ -91,6 +92,7 @@ feature_settings = Table(
     Column("feature", String(60), primary_key=True),
     Column("assignment", String(20), nullable=False),
     Column("model_id", ForeignKey("models.id")),
+    Column("sticky", Boolean, nullable=False, server_default=false()),
     CheckConstraint("(assignment = 'model') = (model_id IS NOT NULL)", name="model_if_assigned"),
 )
 
@@ -100,6 +102,15 @@ feature_fallbacks = Table(
     Column("feature", ForeignKey("feature_settings.feature", ondelete="CASCADE"), primary_key=True),
     Column("position", Integer, primary_key=True, autoincrement=False),
     Column("model_id", ForeignKey("models.id"), nullable=False),
+)
+
+feature_shares = Table(
+    "feature_shares",
+    metadata,
+    Column("feature", ForeignKey("feature_settings.feature", ondelete="CASCADE"), primary_key=True),
+    Column("model_id", ForeignKey("models.id"), primary_key=True),
+    Column("weight", Integer, nullable=False),
+    Column("shadow", Boolean, nullable=False),
 )
 
 users = Table(
