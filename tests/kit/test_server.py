@@ -6,14 +6,16 @@ import asyncio
 import contextlib
 import json
 import re
+import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from house import TOKEN, asking, eventually, opened
 from script import piece, stream
 from ways import MESSAGES
+from wire import line
 
-from homeport.kit.server import listen
+from homeport.kit.server import WAITING, Server, Times, configure, listen
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -392,6 +394,44 @@ async def test_garbage_in_a_refused_body_gets_no_second_answer(house: House) -> 
         assert await wire.closed()
 
 
+@pytest.mark.parametrize("line", [b"X: " + b"x" * 10**6, b"X: y\r\n" * 10**5], ids=["one", "many"])
+@pytest.mark.parametrize("token", [TOKEN, ""], ids=["known", "unknown"])
+async def test_trailers_without_end(token: str, line: bytes) -> None:
+    """The parser joins a line anew with each piece: without a bound one client would take all of the loop's time."""
+    head = asking("POST", "/v1/chat/completions", None, {"Transfer-Encoding": "chunked"}, token=token)
+    async with opened(body_s=60) as house, house.line() as wire:
+        with contextlib.suppress(ConnectionError):
+            await wire.send(head + b"2\r\n{}\r\n0\r\n" + line)
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            assert (await wire.answer()).status == (400 if token else 401)
+        assert await wire.closed()
+
+
+async def test_trailers_and_pieces_of_framing_within_bounds(house: House) -> None:
+    body = json.dumps(CHAT).encode()
+    async with house.line() as wire:
+        await wire.send(asking("POST", "/v1/chat/completions", None, {"Transfer-Encoding": "chunked"}))
+        for byte in body:
+            await wire.send(b"1;x=" + b"y" * 5000)
+            await asyncio.sleep(0)
+            await wire.send(b"\r\n%c\r\n" % byte)
+        await wire.send(b"0\r\n" + b"X: y\r\n" * 1000 + b"\r\n")
+        assert (await wire.answer()).status == 200
+        await wire.send(asking("GET", "/v1/models"))
+        assert (await wire.answer()).status == 200
+
+
+async def test_requests_that_wait_are_bounded(house: House) -> None:
+    """One piece of what is read holds thousands, each a hundred times larger in memory."""
+    async with house.line() as wire:
+        await wire.send(asking("GET", "/monitoring/healthz") * 1500)
+        for _ in range(WAITING + 1):
+            assert (await wire.answer()).status == 200
+        refused(await wire.answer(), 429, "too_many_requests")
+        assert await wire.closed()
+    assert house.asked == WAITING + 1
+
+
 async def test_late_body_of_the_next_request_does_not_end_this_one(held: tuple[House, asyncio.Event]) -> None:
     house, go_on = held
     late = asking("POST", "/v1/chat/completions", None, {"Content-Length": "100"})
@@ -552,6 +592,48 @@ async def test_client_that_stops_reading_is_cut(house: House) -> None:
         await asyncio.wait_for(peer.closed.wait(), LIMIT_S * 2 + 2)
     record = await house.record()
     assert (record["outcome"], record["phase"]) == ("client_closed", "streaming")
+
+
+@contextlib.asynccontextmanager
+async def answering(size: int) -> AsyncIterator[tuple[Server, int]]:
+    """The server alone, with small buffers below it, before an application whose answers are large."""
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        headers = [(b"content-length", b"%d" % size)]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"x" * size, "more_body": False})
+
+    times = Times(keep_alive_s=LIMIT_S, stall_s=LIMIT_S, drain_s=LIMIT_S)
+    server = Server(configure(app, times), on_start=lambda: None, on_stop=lambda: None)
+    with listen("127.0.0.1", 0) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        serving = asyncio.create_task(server.serve([listener]))
+        yield server, listener.getsockname()[1]
+        server.should_exit = True
+        await serving
+
+
+@pytest.mark.parametrize("connection", ["close", "keep-alive"])
+async def test_client_that_never_takes_the_end_is_cut(connection: str) -> None:
+    """What is left is too little to pause whoever writes, and nobody writes any more."""
+    async with answering(60_000) as (server, port), line(port, receive_buffer=4096) as wire:
+        open_ones = server.server_state.connections
+        await wire.send(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: %b\r\n\r\n" % connection.encode())
+        await eventually(lambda: any(each.transport.get_write_buffer_size() for each in open_ones))
+        await eventually(lambda: not open_ones)
+
+
+async def test_client_that_takes_the_end_slowly_gets_it() -> None:
+    async with answering(60_000) as (server, port), line(port, receive_buffer=4096) as wire:
+        await wire.send(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        await wire.head()
+        started = asyncio.get_running_loop().time()
+        for _ in range(12):
+            assert len(await wire.reader.readexactly(5000)) == 5000
+            await asyncio.sleep(LIMIT_S / 4)
+        assert asyncio.get_running_loop().time() - started > 2 * LIMIT_S
+        assert await wire.closed()
+        await eventually(lambda: not server.server_state.connections)
 
 
 def test_a_taken_port_is_named() -> None:

@@ -36,6 +36,8 @@ HEADER_COUNT = 100
 HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
 PIPELINED = 8
 """Requests that may wait on one connection before it is no longer read."""
+WAITING = 100
+"""Requests that may wait on it at most: one piece of what was read may hold thousands."""
 CLIENT_LEFT = "client left"
 """The message of the CancelledError that a request sees when its client is gone."""
 FAREWELL_S = 1.0
@@ -62,9 +64,10 @@ class Exchange(RequestResponseCycle):
         except asyncio.CancelledError:
             log.debug("request interrupted twice")
         finally:
-            self.on_response = _nothing
+            on_response, self.on_response = self.on_response, _nothing
             if not self.response_complete and not self.disconnected:
                 self.transport.close()
+                on_response()
 
     @override
     async def send(self, message: Any) -> None:
@@ -140,6 +143,8 @@ class Connection(HttpToolsProtocol):
     _expecting: Literal["", "head", "body"] = ""
     _head_bytes = 0
     _header_bytes = 0
+    _bodied = False
+    """Whether what came last had some of a body in it."""
     _host: bytes | None = None
     _hosts = 0
     _plain_head = b""
@@ -158,7 +163,7 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
         self._disarm_head()
         self._disarm_body()
-        self.resume_writing()
+        self._disarm_stall()
         if self._current is not None and not self._current.response_complete:
             self._current.disconnected = True
             if self._serving is not None:
@@ -191,7 +196,7 @@ class Connection(HttpToolsProtocol):
         if self._farewell is not None:
             return
         self._unset_keepalive_if_required()
-        before = self._expecting
+        before, self._bodied = self._expecting, False
         try:
             self._feed(data)
         except httptools.HttpParserError as error:
@@ -201,8 +206,8 @@ class Connection(HttpToolsProtocol):
             return
         # most requests arrive whole: only one that does not needs a timer
         if self._expecting == "body":
-            if self._body_timer is None:
-                self._arm_body()
+            # of a body's first piece most is head
+            self._wait_for_body(len(data) if before == self._expecting else 0)
         elif self._expecting == "head" or not self._answering():
             # of a head's first piece it is not known how much belongs to what came before
             self._wait_for_head(len(data) if before == self._expecting else 0)
@@ -226,6 +231,19 @@ class Connection(HttpToolsProtocol):
         self._head_bytes += size
         if self._head_bytes > 2 * HEADER_BYTES or (self._expecting and self._is_head_too_large()):
             self._refuse(_head_too_large())
+
+    def _wait_for_body(self, size: int) -> None:
+        """Bound the time of a body, and the bytes of its trailers, which the parser keeps until a line is complete."""
+        if self._body_timer is None:
+            self._arm_body()
+        self._head_bytes = 0 if self._bodied else self._head_bytes + size
+        if self._head_bytes > 2 * HEADER_BYTES:
+            self._refuse(_head_too_large())
+
+    @override
+    def on_body(self, body: bytes) -> None:
+        self._bodied = True
+        super().on_body(body)
 
     @override
     def on_message_begin(self) -> None:
@@ -260,6 +278,8 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if self._is_head_too_large():
             raise _head_too_large()
+        if len(self.pipeline) >= WAITING:
+            raise Refusal(429, "too_many_requests", f"More than {WAITING} requests wait on this connection.")
         version = self.parser.get_http_version()
         if self._hosts != 1 and (self._hosts or version != "1.0"):
             raise Refusal(400, "bad_request", f"There are {self._hosts} Host headers. Expected one.")
@@ -332,7 +352,7 @@ class Connection(HttpToolsProtocol):
     def _body_too_late(self) -> None:
         if not self._answering():
             # the answer did not wait for the body, and neither do we
-            self.transport.close()
+            self._leave()
         elif self.cycle is not self._current:
             # a long one is not read before its turn
             self._arm_body()
@@ -353,17 +373,38 @@ class Connection(HttpToolsProtocol):
     @override
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self._farewell is not None and not self._answering():
+        if self.transport.is_closing():
+            self._watch_stall()
+        elif self._farewell is not None and not self._answering():
             self._take_leave()
+
+    @override
+    def timeout_keep_alive_handler(self) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
+        """End the connection when its client has what it was sent, or takes no more of it."""
+        if not self.transport.is_closing():
+            self.transport.close()
+            self._watch_stall()
 
     @override
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._stall_timer = self.loop.call_later(self.stall_s, self._stalled, self._unsent())
+        self._watch_stall()
 
     @override
     def resume_writing(self) -> None:
         super().resume_writing()
+        # a connection that is closing has nothing more to write, but something left to send
+        if not self.transport.is_closing():
+            self._disarm_stall()
+
+    def _watch_stall(self) -> None:
+        if self._stall_timer is None:
+            self._stall_timer = self.loop.call_later(self.stall_s, self._stalled, self._unsent())
+
+    def _disarm_stall(self) -> None:
         if self._stall_timer is not None:
             self._stall_timer.cancel()
             self._stall_timer = None
@@ -383,7 +424,7 @@ class Connection(HttpToolsProtocol):
             return
         in_body = self._expecting == "body"
         if in_body and self.cycle.response_started:
-            self.transport.close()
+            self._leave()
             return
         self._disarm_head()
         self._disarm_body()
@@ -424,7 +465,7 @@ class Connection(HttpToolsProtocol):
     def _take_leave(self) -> None:
         if self._farewell is not None and not self.transport.is_closing():
             self.transport.write(self._farewell)
-            self.transport.close()
+            self._leave()
 
 
 def _head_too_large() -> Refusal:
