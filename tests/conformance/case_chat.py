@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import issuer
 from script import Peer, piece
 
 from conformance import Site, case, detail
@@ -149,6 +150,29 @@ for tool, scope, version in (
         ):
             await site.post(AGENT, asked(site), scopes=scopes, X_Gitlab_Version=at)
             assert (tool in site.prompt) is there
+
+
+for version in ("", "garbage", None):
+
+    @case("8", f"a GitLab that does not say its version has the tools of the first | {version!r}", version)
+    async def unversioned(site: Site, version: str | None) -> None:
+        site.answers("Final Answer: Done.")
+        headers = {name: value for name, value in issuer.headers().items() if name != "X-Gitlab-Version"}
+        headers |= {} if version is None else {"X-Gitlab-Version": version}
+        token = site.token(scopes=["duo_chat", "ask_issue", "ask_commit"])
+        answer = await site.house.ask("POST", AGENT, asked(site), headers, token)
+        assert answer.status == 200
+        assert "issue_reader" in site.prompt
+        assert "commit_reader" not in site.prompt
+
+    @case("19", f"it needs the scopes of additional context all the same | {version!r}", version)
+    async def unversioned_scopes(site: Site, version: str | None) -> None:
+        headers = {name: value for name, value in issuer.headers().items() if name != "X-Gitlab-Version"}
+        headers |= {} if version is None else {"X-Gitlab-Version": version}
+        body = asked(site, {**QUESTION, "additional_context": [{"category": "file", "content": "x"}]})
+        answer = await site.house.ask("POST", AGENT, body, headers, site.token(scopes=["duo_chat"]))
+        assert answer.status == 403
+        assert "include_file_context" in detail(answer)
 
 
 @case("8", "trouble with the model is an error event, and the body ends properly")

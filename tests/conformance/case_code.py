@@ -29,6 +29,12 @@ def v2(site: Site, **fields: Any) -> dict[str, Any]:
     return {"current_file": file(), **site.flat, **fields}
 
 
+def context_without_content() -> dict[str, Any]:
+    body = components("completion")
+    body["prompt_components"].append({"type": "code_context", "payload": {"name": "x"}})
+    return body
+
+
 @case("3", "a suggestion has exactly the fields that GitLab reads")
 async def document(site: Site) -> None:
     body = (await site.post(V2, v2(site))).json
@@ -158,6 +164,9 @@ for name, value in (
     ("telemetry", [{"requests": "many", "accepts": 1, "errors": 1}]),
     ("model_endpoint", 7),
     ("model_identifier", "x" * 1001),
+    ("project_path", "x" * 256),
+    ("project_id", "mine"),
+    ("choices_count", "many"),
 ):
 
     @case(
@@ -269,6 +278,12 @@ async def generation(site: Site) -> None:
     assert found["choices"][0]["text"].strip() == "one + two"
 
 
+@case("4", "its answer names engine, model and language, and no tokens consumed")
+async def generation_model(site: Site) -> None:
+    found = (await site.post(GENERATIONS, v2(site, prompt="Add the two numbers."))).json
+    assert set(found["model"]) == {"engine", "name", "lang"}
+
+
 for field in ("prompt", "user_instruction"):
 
     @case("4", f"the instruction reaches the model | in {field}", field)
@@ -376,8 +391,11 @@ for path, section in ((V3, "5"), (V4, "6")):
             "user_instruction": "Do the canary.",
             "related_files": ['<file_content file_name="lib.py">\ndef helper_of_ours(): ...\n</file_content>'],
             "related_snippets": ['<snippet_content name="part">\nthe_snippet = 1\n</snippet_content>'],
-            "libraries": ["requests"],
-            "examples_array": [],
+            "libraries": ["requests-canary", "attrs"],
+            "examples_array": [
+                {"example": "the_example_asked()", "response": "the_example_reply()", "trigger_type": "comment"},
+                "an example of one text",
+            ],
             "trimmed_content_above_cursor": "x",
             "trimmed_content_below_cursor": "y",
         }
@@ -385,7 +403,33 @@ for path, section in ((V3, "5"), (V4, "6")):
         await site.post(path, {**body, "model_metadata": site.metadata})
         for expected in ("Do the canary.", "helper_of_ours", "the_snippet", "lib.py"):
             assert expected in site.prompt
+        for expected in ("requests-canary\nattrs", "the_example_asked()", "the_example_reply()", "of one text"):
+            assert expected in site.prompt
         assert "<file_content" not in site.prompt
+
+    @case(section, "prompt_enhancer's trimmed code serves where the payload has none", path)
+    async def trimmed(site: Site, path: str) -> None:
+        enhancer = {"trimmed_content_above_cursor": "above_canary", "trimmed_content_below_cursor": "below_canary"}
+        for code, expected in (("", True), ("x = 1\n", False)):
+            fields = {"content_above_cursor": code, "content_below_cursor": code}
+            body = components("generation", prompt_enhancer=enhancer, **fields)
+            await site.post(path, {**body, "model_metadata": site.metadata})
+            assert ("above_canary" in site.prompt) is expected
+            assert ("below_canary" in site.prompt) is expected
+
+    @case(section, "libraries and examples beyond their share of the prompt are left away, the code is not", path)
+    async def bounded(site: Site, path: str) -> None:
+        enhancer = {
+            "libraries": [f"library-{number}-{'x' * 90}" for number in range(1000)],
+            "examples_array": [{"example": f"example-{number}-{'y' * 900}"} for number in range(100)],
+        }
+        await site.post(path, {**components("generation", prompt_enhancer=enhancer), "model_metadata": site.metadata})
+        assert "library-0-" in site.prompt
+        assert "example-0-" in site.prompt
+        assert "def add(a, b):" in site.prompt
+        assert len(site.prompt) < 100_000
+        assert "library-999-" not in site.prompt
+        assert "example-99-" not in site.prompt
 
     for version in ("^1.0.0", "2.0.0", "3.0.2-dev", "1.0.1-dev", None):
 
@@ -399,6 +443,13 @@ for path, section in ((V3, "5"), (V4, "6")):
         ("101 components", {"prompt_components": components("completion")["prompt_components"] * 101}),
         ("an unknown type", {"prompt_components": [{"type": "poem", "payload": {}}]}),
         ("no payload", {"prompt_components": [{"type": "code_editor_completion"}]}),
+        ("an empty payload", {"prompt_components": [{"type": "code_editor_completion", "payload": {}}]}),
+        ("an empty generation", {"prompt_components": [{"type": "code_editor_generation", "payload": {}}]}),
+        ("no file name", components("completion", file_name=None)),
+        ("no code below", components("completion", content_below_cursor=None)),
+        ("choices_count in words", components("completion", choices_count="many")),
+        ("too many libraries", components("generation", prompt_enhancer={"libraries": ["x"] * 1001})),
+        ("context without content", context_without_content()),
         ("context first", {"prompt_components": [{"type": "code_context", "payload": {"content": "x"}}]}),
         ("too long a file", components("completion", content_above_cursor="x" * 100_001)),
         ("nothing at all", {}),

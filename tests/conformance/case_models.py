@@ -106,6 +106,24 @@ for name in ("never-heard-of", "", "vertex", "amazon_q", "Ünïcode", "../../etc
         for path, body in ((V2, v2(site, model_name=name)), (V4, v4(site, name=name))):
             assert (await site.post(path, body)).status == 200
         assert site.theirs.heard[0].target == "/v1/chat/completions"
+        for number in (1, 2):
+            line = await site.house.record(number)
+            # no name at all names no family that nobody knows
+            assert line.get("warning") == ("unknown_family" if name else None)
+            assert line.get("asked_as") == ("general" if name else None)
+
+
+@case("17", "names that are known are no reason for a warning")
+async def known_family(site: Site) -> None:
+    await site.post(V2, v2(site, model_name="mixtral_8x22b_text"))
+    assert not {"warning", "asked_as"} & set(await site.house.record())
+
+
+@case("17", "a name that looks like a family's is asked as that family, and logged")
+async def guessed_family(site: Site) -> None:
+    await site.post(V2, v2(site, model_name="Qwen3-Coder-30B"))
+    line = await site.house.record()
+    assert (line["warning"], line["asked_as"]) == ("unknown_family", "qwen_coder")
 
 
 @case("17", "every family can complete, generate and stream")

@@ -182,7 +182,7 @@ async def refuses(peer: Peer, status: int) -> None:
     await peer.document({"error": {"message": "canary-of-the-model-server"}}, status)
 
 
-for status in (401, 403, 404, 500):
+for status in (401, 403, 404, 429, 500, 503):
 
     @case("10", f"a refusal of the model server is 421; its detail begins with the status | {status}", status)
     async def refused(site: Site, status: int) -> None:
@@ -192,6 +192,42 @@ for status in (401, 403, 404, 500):
             assert answer.status == 421
             assert detail(answer).startswith(f"{status}: ")
             assert "canary-of" not in answer.body.decode()
+
+
+for status in (429, 503):
+
+    @case("10", f"a busy model server's Retry-After is passed on; without one there is none | {status}", status)
+    async def busy(site: Site, status: int) -> None:
+        for given in ({"Retry_After": "7"}, {}):
+
+            async def play(peer: Peer, given: dict[str, str] = given) -> None:
+                await peer.document({}, status, **given)
+
+            site.theirs.play = play
+            answer = await site.post("/v1/prompts/chat/explain_code", asked(site, "input"))
+            assert answer.status == 421
+            assert answer.header("retry-after") == given.get("Retry_After")
+
+
+@case("10", "libraries and examples of a generation reach the model")
+async def generation_inputs(site: Site) -> None:
+    inputs = {
+        "prefix": "# x\n",
+        "libraries": ["library-canary"],
+        "examples_array": [{"example": "example-canary", "response": "reply-canary"}],
+        "trimmed_content_below_cursor": "below-canary",
+    }
+    body = {**asked(site), "inputs": inputs}
+    assert (await site.post("/v1/prompts/code_suggestions/generations", body)).status == 200
+    assert all(f"{name}-canary" in site.prompt for name in ("library", "example", "reply", "below"))
+
+
+for name, value in (("libraries", "none"), ("libraries", [1, None]), ("examples_array", {"a": 1})):
+
+    @case("10", f"inputs of another form than GitLab's are no error | {name} = {json.dumps(value)}", name, value)
+    async def odd_inputs(site: Site, name: str, value: Any) -> None:
+        body = {**asked(site), "inputs": {"prefix": "# x\n", name: value}}
+        assert (await site.post("/v1/prompts/code_suggestions/generations", body)).status == 200
 
 
 @case("10", "an empty answer of the model is an error, never an empty 200")
@@ -307,7 +343,7 @@ for name, endpoint in (
         assert re.match(r"\d{3}: ", detail(answer))
 
 
-for status in (401, 404, 500):
+for status in (401, 404, 429, 500, 503):
 
     @case("20", f"a connection test that is refused is 421 with the status | {status}", status)
     async def check_refused(site: Site, status: int) -> None:

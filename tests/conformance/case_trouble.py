@@ -101,6 +101,12 @@ for path in (V2, GENERATIONS, V3, V4):
             assert detail(answer)
             assert len(site.theirs.heard) == 1
 
+        @case("18", f"a 429 always says when to come back | {path}, {status}", path, status)
+        async def busy_without_a_time(site: Site, path: str, status: int) -> None:
+            site.theirs.play = refusing(status)
+            answer = await site.post(path, asking(site, path))
+            assert (answer.status, answer.header("retry-after")) == (429, "1")
+
     for name, play in (("breaks off", breaks_off), ("reports an error in the middle", error_event)):
 
         @case("18", f"a broken stream never looks complete | {path}, {name}", path, play)

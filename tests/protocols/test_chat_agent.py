@@ -289,7 +289,7 @@ async def test_streaming_can_be_switched_off() -> None:
         ("v18.2.0", ALL),
         ("19.0.0-ee", ALL),
         ("not a version", OLD),
-        ("", ()),
+        ("", OLD),
     ],
 )
 async def test_tools_are_offered_by_version(house: House, version: str, tools: tuple[str, ...]) -> None:

@@ -265,10 +265,17 @@ async def test_an_empty_answer_is_421_and_not_an_empty_body(house: House, versio
     assert answer.json["detail"].startswith("502: The model 'words-model' gave an empty answer.")
 
 
-async def test_a_busy_model_is_429(house: House) -> None:
+async def test_a_busy_model_is_a_refusal_of_the_model_server(house: House) -> None:
     house.models.play = refusing(429, retry_after="7")
     answer = await house.post("/v1/prompts/chat/explain_code", EXPLAIN)
-    assert (answer.status, answer.header("retry-after")) == (429, "7")
+    assert (answer.status, answer.header("retry-after")) == (421, "7")
+    assert answer.json["detail"].startswith("429: The model 'words-model' is overloaded (HTTP 429).")
+
+
+async def test_a_queue_that_is_full_is_429(house: House) -> None:
+    house.limit(concurrency=0, queue=0)
+    answer = await house.post("/v1/prompts/chat/explain_code", EXPLAIN)
+    assert (answer.status, answer.header("retry-after")) == (429, "1")
     assert answer.json["detail"][0]["msg"]
 
 

@@ -47,6 +47,10 @@ class CodeRequest(NamedTuple):
     related: tuple[RelatedFile, ...] = ()
     instruction: str = ""
     """Generation only: what the user asked for in words."""
+    libraries: tuple[str, ...] = ()
+    """Generation only: what the project depends on."""
+    examples: tuple[str, ...] = ()
+    """Generation only: what others asked for, and what they wanted to get."""
     model: str | Model = ""
     """A registered model by name, or one that the request carried; empty: as the feature's setting says."""
     sampling: Sampling = Sampling()

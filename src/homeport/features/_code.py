@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from functools import lru_cache
+from itertools import accumulate
 from typing import TYPE_CHECKING, TypeVar
 
 from homeport.codetext.clean import Unchanged
@@ -13,7 +14,7 @@ from homeport.codetext.window import all_fit, related_files
 from homeport.domain.streams import Chunk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from homeport.codetext.clean import Cleaner, GenerationCleaner
     from homeport.codetext.language import Language
@@ -37,6 +38,12 @@ def related(bench: Workbench, wanted: CodeRequest, characters: int) -> tuple[Rel
     if not all_fit(files, budget=room):
         files = by_relevance(files, wanted.before, wanted.after, wanted.file_name)
     return related_files(files, budget=room)
+
+
+def first_of(texts: Sequence[str], characters: int) -> str:
+    """The first of these texts that together have at most so many characters, one a line."""
+    lengths = accumulate(len(text) + 1 for text in texts)
+    return "\n".join(text for text, length in zip(texts, lengths, strict=False) if length <= characters)
 
 
 def names(wanted: CodeRequest) -> tuple[str, ...]:

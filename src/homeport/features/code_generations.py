@@ -15,7 +15,7 @@ from homeport.domain.wording import Wording
 from homeport.families import SLOTS
 from homeport.features import Feature, Input, Template
 from homeport.features._ask import answer_room, ask, budget, choose
-from homeport.features._code import cleaned, cleaner, related, silent_on_language
+from homeport.features._code import cleaned, cleaner, first_of, related, silent_on_language
 from homeport.features._wording import worded_by
 from homeport.kit.journal import note
 
@@ -33,13 +33,20 @@ WORDING = Wording(
         "and do not repeat code that is already there."
     ),
     user=(
+        "{#libraries}The project uses these libraries:\n<libraries>\n{libraries}\n</libraries>\n\n{/libraries}"
+        "{#examples}Examples of what is asked, and of good replies:\n<examples>\n{examples}\n</examples>\n\n{/examples}"
         "{related}File: {file_name}\n\n<before_cursor>\n{before}</before_cursor>\n"
         "<after_cursor>{after}\n</after_cursor>\n\n{instruction}"
     ),
 )
 TEMPLATE = Template(
-    id="code_suggestions/generations", inputs=tuple(map(Input, SLOTS)), versions={"1.0.0": WORDING}, dated=False
+    id="code_suggestions/generations",
+    inputs=tuple(map(Input, (*SLOTS, "libraries", "examples"))),
+    versions={"1.0.0": WORDING},
+    dated=False,
 )
+LIBRARIES_SHARE, EXAMPLES_SHARE = 0.05, 0.1
+"""The parts of a prompt that these may take."""
 FROM_COMMENT = "Do what the last comment or the unfinished code before the cursor asks for."
 
 
@@ -63,7 +70,9 @@ def build(bench: Workbench, model: Model, wanted: CodeRequest, language: Languag
     characters = budget(bench, model, answer_tokens)
     files = related(bench, wanted, characters)
     ahead = lead(files, "", "", language, wanted.file_name)
-    room = max(characters - len(ahead), characters // 4)
+    libraries = first_of(wanted.libraries, int(characters * LIBRARIES_SHARE))
+    examples = first_of(wanted.examples, int(characters * EXAMPLES_SHARE))
+    room = max(characters - len(ahead) - len(libraries) - len(examples), characters // 4)
     code = window(wanted.before, wanted.after, budget=room, suffix_share=bench.completion_suffix_share)
     sampling = Sampling(
         max_tokens=answer_tokens,
@@ -81,6 +90,8 @@ def build(bench: Workbench, model: Model, wanted: CodeRequest, language: Languag
         "file_name": wanted.file_name or "untitled",
         "language": language.name if language else "",
         "instruction": wanted.instruction.strip() or FROM_COMMENT,
+        "libraries": libraries,
+        "examples": examples,
     }
     wording = said.wording if language else silent_on_language(said.wording)
     messages = wording.messages(values, system_role=family.system_role)

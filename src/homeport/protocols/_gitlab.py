@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from homeport.domain.errors import NotAuthenticated, SetupError, UpstreamError, UpstreamOverloaded
 from homeport.domain.models import Carried, Secret
 from homeport.domain.requests import RelatedFile
+from homeport.features._values import text_of
 from homeport.protocols import Streaming
 
 if TYPE_CHECKING:
@@ -103,11 +104,24 @@ class PromptEnhancer(Lenient):
     related_files: list[str] | None = Field(None, max_length=100)
     related_snippets: list[str] | None = Field(None, max_length=100)
     libraries: list[str] | None = Field(None, max_length=1000)
+    examples_array: list[Any] | None = Field(None, max_length=100)
+    trimmed_content_above_cursor: str | None = Field(None, max_length=CODE_LIMIT)
+    trimmed_content_below_cursor: str | None = Field(None, max_length=CODE_LIMIT)
 
     def related(self) -> tuple[RelatedFile, ...]:
         """Files and snippets, taken out of the tags that they come in."""
         files = (_unwrapped(text) for text in self.related_files or ())
         return (*files, *(_unwrapped(text, snippet=True) for text in self.related_snippets or ()))
+
+    def shown(self) -> tuple[str, ...]:
+        """The examples as texts: GitLab's have a few texts each, under names that say what they are."""
+        return tuple(_example(each) for each in self.examples_array or ())
+
+
+def _example(given: object) -> str:
+    if not isinstance(given, dict):
+        return text_of(given)
+    return "\n".join(f"{name}: {text_of(value)}" for name, value in given.items())
 
 
 def _unwrapped(text: str, *, snippet: bool = False) -> RelatedFile:

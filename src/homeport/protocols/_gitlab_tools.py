@@ -30,10 +30,8 @@ class Version(NamedTuple):
 FIRST = Version(0, 0)
 
 
-def version(text: str) -> Version | None:
-    """The version in a header, such as "17.5.0-pre" or "18.2.1-ee"; None without one, the first for what is none."""
-    if not text.strip():
-        return None
+def version(text: str) -> Version:
+    """The version in a header, such as "17.5.0-pre" or "18.2.1-ee"; the first there is where it says none."""
     found = _VERSION.match(text)
     if found is None:
         return FIRST
@@ -84,13 +82,11 @@ OFFERS = (
 )
 
 
-def offered(found: Version | None, scopes: Collection[str], unavailable: Collection[str] = ()) -> tuple[Tool, ...]:
-    """The tools for a caller with these scopes at a GitLab of this version; none where nobody could run them.
+def offered(found: Version, scopes: Collection[str], unavailable: Collection[str] = ()) -> tuple[Tool, ...]:
+    """The tools for a caller with these scopes at a GitLab of this version.
 
     What GitLab says is not available is not offered.
     """
-    if found is None:
-        return ()
     missing = {_plain(name) for name in unavailable}
     return tuple(
         each.tool

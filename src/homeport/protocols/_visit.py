@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 CLIENT_CLOSED = 499
 """The status that only the log shows: the client left before the answer was whole."""
 NO_STORE = (b"cache-control", b"no-store")
+BUSY = 429
+RETRY_S = 1
+"""When to come back, where a model server that is busy does not say so."""
 
 
 class Visit:
@@ -160,7 +163,8 @@ class Visit:
             await self._fail_within(error, *self.framing)
             return
         status, body = self.protocol.error(error, self.id)
-        more = [(b"retry-after", b"%d" % error.retry_after_s)] if error.retry_after_s is not None else []
+        after = RETRY_S if status == BUSY and error.retry_after_s is None else error.retry_after_s
+        more = [] if after is None else [(b"retry-after", b"%d" % after)]
         if isinstance(error, WrongMethod):
             more.append((b"allow", (error.param or "").encode()))
         if isinstance(error, NotAuthenticated):

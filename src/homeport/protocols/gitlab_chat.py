@@ -28,7 +28,7 @@ from homeport.features._calls import argument
 from homeport.kit.journal import note
 from homeport.protocols import Answer, Ask, Asked, Streaming, WireProtocol, _gitlab
 from homeport.protocols._gitlab import BUSY, Lenient, WithMetadata
-from homeport.protocols._gitlab_tools import IN_17_5, offered, version
+from homeport.protocols._gitlab_tools import FIRST, IN_17_5, offered, version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -230,13 +230,13 @@ def _unavailable(given: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(filter(None, names))[:50]
 
 
-def _scopes(body: AgentBody, found: Version | None) -> tuple[str, ...]:
-    """What the context needs; the tokens of GitLab 17.4 have no such scopes yet."""
+def _scopes(body: AgentBody, found: Version) -> tuple[str, ...]:
+    """What the context needs; the tokens of GitLab 17.4 have no such scopes yet, but whoever hides its version does."""
     categories = set().union(*(turn.categories() for turn in said(body)))
     unknown = categories - CATEGORIES
     if unknown:
         note(ignored_context=sorted(name if _WORD.fullmatch(name) else "?" for name in unknown))
-    if found is not None and found < IN_17_5:
+    if FIRST < found < IN_17_5:
         return ()
     return tuple(f"include_{name}_context" for name in sorted(categories & CATEGORIES))
 

@@ -46,6 +46,9 @@ class CodeBody(Lenient):
 
     prompt_version: Literal[1, 2, 3] | None = 1
     prompt: str | list[dict[str, Any]] | None = None
+    project_path: str | None = Field(None, max_length=255)
+    project_id: int | None = None
+    choices_count: int | None = None
     current_file: CurrentFile
     stream: bool | None = False
     context: list[ContextItem] | None = Field(default=None, max_length=100)
@@ -103,16 +106,25 @@ def _said(prompt: str | list[dict[str, Any]] | None) -> str:
     return prompt or ""
 
 
-def whole(_asked: Asked, answer: Answer) -> bytes:
-    """The suggestion."""
-    choices = [{"text": answer.text, "index": 0, "finish_reason": "length"}] if answer.text else []
+def completed(_asked: Asked, answer: Answer) -> bytes:
+    """The suggestion, and what it cost."""
     consumed = None
     if answer.usage:
         consumed = {"input_tokens": answer.usage.prompt_tokens, "output_tokens": answer.usage.completion_tokens}
+    return _suggestion(answer, {"tokens_consumption_metadata": consumed})
+
+
+def generated(_asked: Asked, answer: Answer) -> bytes:
+    """The suggestion; of a generation the protocol tells no cost."""
+    return _suggestion(answer, {})
+
+
+def _suggestion(answer: Answer, more: dict[str, Any]) -> bytes:
+    choices = [{"text": answer.text, "index": 0, "finish_reason": "length"}] if answer.text else []
     return orjson.dumps(
         {
             "id": "id",
-            "model": {**engine(answer.model), "lang": answer.lang, "tokens_consumption_metadata": consumed},
+            "model": {**engine(answer.model), "lang": answer.lang, **more},
             "experiments": [],
             "object": "text_completion",
             "created": answer.created,
@@ -141,7 +153,7 @@ PROTOCOL = WireProtocol(
             need=Need("complete_code", direct=True),
             body=CodeBody,
             parse=completion,
-            whole=whole,
+            whole=completed,
             streaming=RAW,
             summary="Complete code at the cursor.",
             example=EXAMPLE,
@@ -151,7 +163,7 @@ PROTOCOL = WireProtocol(
             need=Need("generate_code"),
             body=CodeBody,
             parse=generation,
-            whole=whole,
+            whole=generated,
             streaming=RAW,
             summary="Generate code from an instruction.",
             example={**EXAMPLE, "prompt": "Add the two numbers."},

@@ -33,6 +33,7 @@ ELSEWHERE = {"chat/react": "/v2/chat/agent", "chat/agent": "/v2/chat/agent"}
 """Prompts that have an endpoint of their own."""
 CODE = frozenset({"code_completions", "code_generations"})
 LONGEST_ID = 255
+LIBRARIES, EXAMPLES = 1000, 100
 
 
 class PromptBody(WithMetadata):
@@ -63,6 +64,13 @@ def _code(inputs: Mapping[str, Any], *, stream: bool) -> CodeRequest:
     """Code at a cursor, from the inputs of either code prompt."""
     texts = {name: text_of(value) for name, value in inputs.items()}
     files, snippets = (_strings(inputs.get(name)) for name in ("related_files", "related_snippets"))
+    examples = inputs.get("examples_array")
+    enhancer = PromptEnhancer(
+        related_files=files,
+        related_snippets=snippets,
+        libraries=_strings(inputs.get("libraries"), LIBRARIES),
+        examples_array=examples[:EXAMPLES] if isinstance(examples, list) else None,
+    )
     before = texts.get("prefix") or texts.get("trimmed_content_above_cursor") or ""
     after = texts.get("suffix") or texts.get("trimmed_content_below_cursor") or ""
     return CodeRequest(
@@ -70,24 +78,30 @@ def _code(inputs: Mapping[str, Any], *, stream: bool) -> CodeRequest:
         after=after[:CODE_LIMIT],
         file_name=texts.get("file_name", "").strip(),
         language=texts.get("language", ""),
-        related=PromptEnhancer(related_files=files, related_snippets=snippets).related(),
+        related=enhancer.related(),
         instruction=texts.get("user_instruction") or texts.get("instruction") or "",
+        libraries=tuple(enhancer.libraries or ()),
+        examples=enhancer.shown(),
         stream=stream,
     )
 
 
-def _strings(value: object) -> list[str]:
+def _strings(value: object, most: int = 100) -> list[str]:
     """The texts of a list, as many as a prompt takes."""
-    return [each for each in value if isinstance(each, str)][:100] if isinstance(value, list) else []
+    return [each for each in value if isinstance(each, str)][:most] if isinstance(value, list) else []
 
 
 def refusal(problem: HomeportError, correlation_id: str) -> tuple[int, bytes]:
-    """As everywhere in this protocol, but a 421 begins with the status that the model server gave, or ours."""
+    """As everywhere in this protocol, but all that the model server refuses is 421 and begins with its status, or ours.
+
+    One that is busy is no exception: the protocol knows 429 for limits of the gateway's own.
+    """
     status, body = error(problem, correlation_id)
-    if status != MISDIRECTED:
+    refused = problem.upstream_status if isinstance(problem, UpstreamRefused) else 0
+    if status != MISDIRECTED and not refused:
         return status, body
-    code = (problem.upstream_status if isinstance(problem, UpstreamRefused) else 0) or problem.status
-    return status, orjson.dumps({"detail": f"{code}: {problem} (correlation id {correlation_id})"})
+    text = f"{refused or problem.status}: {problem} (correlation id {correlation_id})"
+    return MISDIRECTED, orjson.dumps({"detail": text})
 
 
 def text(_asked: Asked, answer: Answer) -> bytes:

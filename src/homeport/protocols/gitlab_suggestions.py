@@ -5,7 +5,7 @@ Both take the same body; v3 streams raw text, v4 true server-sent events with CR
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import orjson
 from pydantic import Field, model_validator
@@ -30,28 +30,45 @@ if TYPE_CHECKING:
     from homeport.domain.streams import Chunk
     from homeport.protocols import Arrival
 
+NO_ENHANCER = PromptEnhancer()
 CURSOR_PARTS = ("code_editor_completion", "code_editor_generation")
 
 
-class Payload(Lenient):
-    """What a component holds; which fields count depends on its type."""
+class CursorPayload(Lenient):
+    """A file with a cursor in it."""
 
-    file_name: str = Field("", max_length=255)
-    content_above_cursor: str = Field("", max_length=CODE_LIMIT)
-    content_below_cursor: str = Field("", max_length=CODE_LIMIT)
+    file_name: str = Field(max_length=255)
+    content_above_cursor: str = Field(max_length=CODE_LIMIT)
+    content_below_cursor: str = Field(max_length=CODE_LIMIT)
     language_identifier: str | None = Field(None, max_length=255)
     stream: bool | None = False
+    choices_count: int | None = None
     prompt: str | list[dict[str, Any]] | None = Field(None, max_length=400_000)
     prompt_enhancer: PromptEnhancer | None = None
+
+
+class ContextPayload(Lenient):
+    """A file that helps."""
+
     name: str = Field("", max_length=1024)
-    content: str = Field("", max_length=CODE_LIMIT)
+    content: str = Field(max_length=CODE_LIMIT)
 
 
-class Component(Lenient):
-    """A part of the request: the cursor, or a file that helps."""
+class CursorComponent(Lenient):
+    """Where code is wanted."""
 
-    type: Literal["code_editor_completion", "code_editor_generation", "code_context"]
-    payload: Payload
+    type: Literal["code_editor_completion", "code_editor_generation"]
+    payload: CursorPayload
+
+
+class ContextComponent(Lenient):
+    """What else the model may see."""
+
+    type: Literal["code_context"]
+    payload: ContextPayload
+
+
+Component = Annotated[CursorComponent | ContextComponent, Field(discriminator="type")]
 
 
 class SuggestionBody(WithMetadata):
@@ -69,28 +86,31 @@ class SuggestionBody(WithMetadata):
 
 def parse(body: SuggestionBody, _arrival: Arrival) -> Asked:
     """The first component says whether code is completed or generated."""
-    first, *rest = body.prompt_components
-    file = first.payload
-    generation = first.type == "code_editor_generation"
+    cursor = next(part for part in body.prompt_components if isinstance(part, CursorComponent))
+    file = cursor.payload
+    generation = cursor.type == "code_editor_generation"
     items = [
         ContextItem(name=part.payload.name, content=part.payload.content)
-        for part in rest
-        if part.type == "code_context"
+        for part in body.prompt_components
+        if isinstance(part, ContextComponent)
     ]
+    more = file.prompt_enhancer or NO_ENHANCER
     request = CodeRequest(
-        before=file.content_above_cursor,
-        after=file.content_below_cursor,
+        before=file.content_above_cursor or more.trimmed_content_above_cursor or "",
+        after=file.content_below_cursor or more.trimmed_content_below_cursor or "",
         file_name=file.file_name.strip(),
         language=file.language_identifier or "",
-        related=(*related(items), *(file.prompt_enhancer.related() if file.prompt_enhancer else ())),
+        related=(*related(items), *more.related()),
         instruction=_instruction(file) if generation else "",
+        libraries=tuple(more.libraries or ()),
+        examples=more.shown(),
         stream=bool(file.stream),
     )
     feature = "code_generations" if generation else "code_completions"
     return Asked(feature, request, bool(file.stream), carried=body.carried)
 
 
-def _instruction(file: Payload) -> str:
+def _instruction(file: CursorPayload) -> str:
     said = file.prompt_enhancer.user_instruction if file.prompt_enhancer else ""
     return said or (file.prompt if isinstance(file.prompt, str) else "")
 
