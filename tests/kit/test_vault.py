@@ -68,6 +68,15 @@ def test_what_was_never_sealed_is_said_so(vault: Vault, sealed: str) -> None:
         vault.open(PURPOSE, HERE, sealed)
 
 
+@pytest.mark.parametrize("kept", range(17))
+def test_what_was_cut_is_said_so(vault: Vault, kept: int) -> None:
+    """Whatever was lost of it: one damaged row must not keep all others from being read."""
+    version, key_id, nonce, sealed = vault.seal(PURPOSE, HERE, "canary-key").split(".")
+    for damaged in (f"{version}.{key_id}.{nonce[: kept % 16]}.{sealed}", f"{version}.{key_id}.{nonce}.{sealed[:kept]}"):
+        with pytest.raises(VaultError, match="sealed"):
+            vault.open(PURPOSE, HERE, damaged)
+
+
 def test_the_key_file_is_for_its_owner_only_and_stays(tmp_path: Path) -> None:
     data_dir = tmp_path / "not" / "there"
     first = Vault.at(data_dir)

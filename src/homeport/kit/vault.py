@@ -152,8 +152,9 @@ def _parts(sealed: str) -> tuple[str, bytes, bytes]:
     """Key id, nonce and ciphertext."""
     try:
         version, key_id, nonce, ciphertext = sealed.split(".")
-        if version == _VERSION:
-            return key_id, _from_text(nonce), _from_text(ciphertext)
+        raw = _from_text(nonce)
+        if version == _VERSION and len(raw) == _NONCE_BYTES:
+            return key_id, raw, _from_text(ciphertext)
     except (ValueError, binascii.Error):
         pass
     saw = f"A sealed secret is not of the form {_VERSION}.<key id>.<nonce>.<ciphertext>."
