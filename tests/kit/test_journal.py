@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import re
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeport.kit.journal import accepted_id, correlation_id, facts, new_id, note, open_event
+from homeport.kit.journal import MASK, accepted_id, correlation_id, facts, masked, new_id, note, open_event
 
 FRESH = re.compile(r"[0-9a-f]{32}")
 
@@ -59,3 +60,22 @@ async def test_each_request_has_its_own_facts() -> None:
 
     found = await asyncio.gather(*(asyncio.create_task(request(str(n))) for n in range(20)))
     assert found == [{"correlation_id": str(n), "seen": str(n)} for n in range(20)]
+
+
+TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0x.c2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize("around", ["{}", "Bearer {}", '"{}"', "token={}&x", "a\n{}\n", "({})", "x.{}"])
+def test_what_looks_like_a_token_is_masked(around: str) -> None:
+    assert masked(around.format(TOKEN), ()) == around.format(MASK)
+    assert masked(around.format("glpat-" + "x" * 20), ()) == around.format(MASK)
+
+
+@pytest.mark.parametrize(
+    "text", ["eyJ-", "eyJ", "eyJaaaaaaaa.", "eyJaaaaaaaa.bbbbbbbb.", "sk-", "sk-a.", "glab-", "hp_a "]
+)
+def test_masking_takes_time_in_step_with_the_text(text: str) -> None:
+    """CPU time, for the bound is on work: a body of four megabytes must not hold up everybody else."""
+    began = time.process_time()
+    masked(text * (1_000_000 // len(text)), ())
+    assert time.process_time() - began < 1

@@ -27,7 +27,9 @@ CAUSES, FRAMES = 5, 30
 
 _WELL_FORMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LOOKS_SECRET = re.compile(
-    r"\b(?:hp_|sk-|gl[a-z]{2,6}-|gh[a-z]_|AKIA)[\w-]{16,200}|\beyJ[\w-]{8,4000}\.[\w-]{8,4000}\.[\w-]{8,4000}"
+    r"\b(?:hp_|sk-|gl[a-z]{2,6}-|gh[a-z]_|AKIA)[\w-]{16,200}"
+    # not within a word of its own characters: each of its beginnings there would be read on to the word's end
+    r"|(?<![\w-])eyJ[\w-]{8,4000}\.[\w-]{8,4000}\.[\w-]{8,4000}"
 )
 _current: ContextVar[Facts | None] = ContextVar("homeport_request", default=None)
 _overheard: ContextVar[tuple[str, ...] | None] = ContextVar("homeport_overheard", default=None)
