@@ -14,12 +14,14 @@ DENIED = """
 0.0.0.0 0.1.2.3 169.254.0.1 169.254.169.254 169.254.170.2 169.254.255.255 100.100.100.200 192.0.0.192
 168.63.129.16 224.0.0.1 239.255.255.255 255.255.255.255 :: fe80::1 febf::1 fe80::1%eth0 fd00:ec2::254
 fd00:ec2::23 fd20:ce::254 ff02::1 ::ffff:169.254.169.254 ::ffff:a9fe:a9fe ::ffff:0.0.0.0 64:ff9b::a9fe:a9fe
-64:ff9b::169.254.169.254 2002:a9fe:a9fe:: 2002:a9fe:a9fe::1 ::ffff:100.100.100.200 ::ffff:224.0.0.1
+64:ff9b::169.254.169.254 64:ff9b:1::169.254.169.254 64:ff9b:1:ffff::a9fe:a9fe ::169.254.169.254 ::a9fe:aa02
+::ffff:0:169.254.169.254 ::2 fd00:c1::a9fe:a9fe fd00:42::42 fd00:100::100:200 fd00:a9fe:a9fe::1
+2002:a9fe:a9fe:: 2002:a9fe:a9fe::1 ::ffff:100.100.100.200 ::ffff:224.0.0.1
 """.split()  # noqa: SIM905 (a table)
 ALLOWED = """
 127.0.0.1 ::1 10.0.0.1 172.16.0.1 192.168.1.1 100.64.0.1 100.100.100.199 8.8.8.8 169.253.255.255 169.255.0.0
 192.0.0.191 168.63.129.15 223.255.255.255 fd00::1 fc00::1 fd00:ec2::253 2001:db8::1 fec0::1 ::ffff:10.0.0.1
-::ffff:127.0.0.1 64:ff9b::808:808 2002:808:808::1
+::ffff:127.0.0.1 64:ff9b::808:808 64:ff9b:1::808:808 ::8.8.8.8 ::ffff:0:8.8.8.8 2002:808:808::1
 """.split()  # noqa: SIM905 (a table)
 
 
@@ -39,6 +41,8 @@ def test_a_hidden_address_is_judged_as_itself(address: ipaddress.IPv4Address) ->
     hidden = (
         ipaddress.IPv6Address(0xFFFF << 32 | number),
         ipaddress.IPv6Address(int(ipaddress.IPv6Address("64:ff9b::")) | number),
+        ipaddress.IPv6Address(int(ipaddress.IPv6Address("64:ff9b:1::")) | number),
+        ipaddress.IPv6Address(0xFFFF << 48 | number),
         ipaddress.IPv6Address(0x2002 << 112 | number << 80 | 7),
     )
     for each in hidden:

@@ -26,6 +26,10 @@ NEVER: tuple[Network, ...] = tuple(
         "fd00:ec2::254/128",  # metadata, AWS over IPv6
         "fd00:ec2::23/128",  # credentials of a pod, AWS over IPv6
         "fd20:ce::254/128",  # metadata, Google Cloud over IPv6
+        "fd00:c1::a9fe:a9fe/128",  # metadata, Oracle Cloud over IPv6
+        "fd00:42::42/128",  # metadata, Scaleway over IPv6
+        "fd00:100::100:200/128",  # metadata, Alibaba Cloud over IPv6
+        "fd00:a9fe:a9fe::1/128",  # metadata, Akamai over IPv6
         "ff00::/8",  # multicast
     )
 )
@@ -40,16 +44,25 @@ METADATA: frozenset[Address] = frozenset(
     )
 )
 """Where a cloud hands out the credentials of the machine or the container that asks."""
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_ENDS_IN_IPV4 = tuple(
+    ipaddress.IPv6Network(network)
+    for network in (
+        "64:ff9b::/96",  # NAT64 (RFC 6052)
+        "64:ff9b:1::/48",  # NAT64 of a site's own (RFC 8215)
+        "::ffff:0:0:0/96",  # translated (RFC 2765)
+        "::/96",  # compatible (RFC 4291)
+    )
+)
+_OWN = frozenset({ipaddress.IPv6Address("::"), ipaddress.IPv6Address("::1")})
 
 
 def inner(address: Address) -> Address:
-    """The IPv4 address that an IPv6 one stands for (mapped, NAT64, 6to4), else itself."""
-    if isinstance(address, ipaddress.IPv4Address):
+    """The IPv4 address that an IPv6 one stands for (mapped, NAT64, 6to4 and older ways), else itself."""
+    if isinstance(address, ipaddress.IPv4Address) or address in _OWN:
         return address
     if address.ipv4_mapped or address.sixtofour:
         return address.ipv4_mapped or address.sixtofour or address
-    if address in _NAT64:
+    if any(address in network for network in _ENDS_IN_IPV4):
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     return address
 
