@@ -274,6 +274,15 @@ async def test_a_file_that_is_no_index(tmp_path: Path) -> None:
         search(file, "runner", 4)
 
 
+@pytest.mark.parametrize("below", ["docs.db", "x" * 300], ids=["in a file", "too long"])
+async def test_a_place_where_no_file_can_be(tmp_path: Path, below: str) -> None:
+    place = tmp_path / ("file" if below == "docs.db" else "")
+    (tmp_path / "file").write_text("x")
+    assert await Docs(place / below)("runner", 4) == []
+    with pytest.raises(BadConfiguration, match="cannot be used as documentation index"):
+        search(place / below, "runner", 4)
+
+
 def test_an_index_may_be_on_a_disk_that_cannot_be_written(file: Path) -> None:
     file.chmod(0o444)
     file.parent.chmod(0o555)

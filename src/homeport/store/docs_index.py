@@ -101,7 +101,7 @@ def search(file: Path, question: str, limit: int, *, given_up: Callable[[], bool
     wanted = expression(question)
     if not wanted:
         return []
-    file.stat()
+    _look(file)
     until = time.monotonic() + SEARCH_S
     try:
         with closing(_opened(file)) as db:
@@ -113,6 +113,17 @@ def search(file: Path, question: str, limit: int, *, given_up: Callable[[], bool
             raise Unavailable(f"The search took longer than {SEARCH_S:g} s.", "Ask with fewer words.") from error
         raise not_usable(file, error) from error
     return [Passage(file=row[0], title=row[1], heading=row[2], text=row[3], url=row[4]) for row in rows]
+
+
+def _look(file: Path) -> None:
+    """Raise FileNotFoundError for an index that is not there, BadConfiguration for one that cannot be looked at."""
+    try:
+        file.stat()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        saw = f"{file} cannot be used as documentation index: {error.strerror}."
+        raise BadConfiguration(saw, "Set HOMEPORT_DOCS_INDEX to a file that Homeport's user may read.") from error
 
 
 def expression(question: str) -> str:
