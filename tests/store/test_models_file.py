@@ -5,6 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+from house import eventually
 from structlog.testing import capture_logs
 
 from homeport.access import tokens
@@ -220,3 +221,18 @@ async def test_changes_are_looked_for_in_the_background(file: Path, monkeypatch:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert list(watched.current.models) == ["a"]
+
+
+async def test_following_survives_what_nobody_foresaw(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models_file, "POLL_S", 0.01)
+    write(file, "")
+    watched = Watched(file, SEAL)
+    task = asyncio.create_task(watched.follow())
+    with capture_logs() as lines:
+        write(file, f"models = {'[' * 5000}{']' * 5000}")
+        await eventually(lambda: lines)
+        write(file, A)
+        await eventually(lambda: watched.current.models)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert [line["log_level"] for line in lines] == ["error", "info"]

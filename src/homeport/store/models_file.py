@@ -278,7 +278,10 @@ class Watched:
         """Look for changes until cancelled."""
         while True:
             await asyncio.sleep(POLL_S)
-            self.look()
+            try:
+                self.look()
+            except Exception:  # the edge of a task that must not end: the next change may do better
+                log.exception("unexpected error while the models file was read")
 
     def look(self) -> None:
         """Read the file again if it changed."""
