@@ -209,3 +209,16 @@ def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
+
+
+def test_a_connection_that_says_nothing_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each one holds a thread, and the library itself waits for ever."""
+    monkeypatch.setattr("homeport.kit.metrics.PATIENCE_S", 0.1)
+    stop = Metrics().serve("127.0.0.1", port := free_port())
+    try:
+        for said in (b"", b"GET / HT"):
+            with socket.create_connection(("127.0.0.1", port), timeout=5) as silent:
+                silent.sendall(said)
+                assert silent.recv(100) == b""
+    finally:
+        stop()

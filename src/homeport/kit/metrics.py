@@ -12,7 +12,7 @@ import os
 import threading
 from bisect import bisect_left
 from itertools import accumulate
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prometheus_client import CollectorRegistry, Gauge, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -39,6 +39,9 @@ LABEL = 100
 OTHER = "other"
 AGENT = "agent"
 """What GitLab's protocols call the engine of every model, and editors repeat."""
+
+PATIENCE_S = 10.0
+"""Seconds that a connection to the page may stay silent: each holds a thread."""
 
 REQUEST_S = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 FIRST_S = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -246,6 +249,9 @@ class Metrics(Collector):
                 "Choose another with HOMEPORT_METRICS_PORT (or AIGW_FASTAPI__METRICS_PORT); -1 switches metrics off."
             )
             raise OSError(error.errno, message) from error
+
+        handler: Any = server.RequestHandlerClass
+        server.RequestHandlerClass = type(handler.__name__, (handler,), {"timeout": PATIENCE_S})
 
         def stop() -> None:
             server.shutdown()
