@@ -17,6 +17,10 @@ FILE = {"file_name": "add.py", "content_above_cursor": BEFORE, "content_below_cu
 TASK_FILE = {"file_name": "add.py", "content_above_cursor": "# Add two numbers.\n", "content_below_cursor": AFTER}
 
 
+NO_TOOLS = ("Issues", "Epics", "Documentation answers")
+"""What a GitLab of any version could look up: without it, an agent's answer is passed on as it comes."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Way:
     """One endpoint as one kind of client uses it."""
@@ -122,7 +126,7 @@ WAYS = (
     Way(
         name="gitlab chat",
         path="/v2/chat/agent",
-        body=lambda _stream: {"messages": MESSAGES},
+        body=lambda _stream: {"messages": MESSAGES, "unavailable_resources": [*NO_TOOLS]},
         style="lines",
         streams=(True,),
     ),

@@ -119,6 +119,45 @@ for path in (V2, GENERATIONS, V3, V4):
             assert CANARY not in answer.body.decode()
 
 
+for path in (V2, GENERATIONS, V3, V4):
+    for finish in ("stop", "length"):
+
+        @case("18", f"a stream that finished and ended properly needs no end mark | {path}, {finish}", path, finish)
+        async def no_end_mark(site: Site, path: str, finish: str) -> None:
+            async def play(peer: Peer) -> None:
+                await peer.head()
+                await peer.events([piece(peer.kind, "one"), piece(peer.kind, " + two", finish)])
+                await peer.end()
+
+            site.theirs.play = play
+            answer = await site.post(path, asking(site, path, stream=True))
+            assert (answer.status, answer.whole) == (200, True)
+            assert b"two" in answer.body
+            assert (await site.house.record())["outcome"] == "completed"
+
+    @case("18", f"one that ended properly without having finished is broken | {path}", path)
+    async def unfinished(site: Site, path: str) -> None:
+        async def play(peer: Peer) -> None:
+            await peer.head()
+            await peer.chunk(piece(peer.kind, "one"))
+            await peer.end()
+
+        site.theirs.play = play
+        answer = await site.post(path, asking(site, path, stream=True))
+        assert (answer.status, answer.whole) == (200, False)
+
+    @case("18", f"one that finished and was then cut off is broken | {path}", path)
+    async def finished_and_cut(site: Site, path: str) -> None:
+        async def play(peer: Peer) -> None:
+            await peer.head()
+            await peer.events([piece(peer.kind, "one"), piece(peer.kind, " + two", "stop")])
+            peer.close()
+
+        site.theirs.play = play
+        answer = await site.post(path, asking(site, path, stream=True))
+        assert (answer.status, answer.whole) == (200, False)
+
+
 @case("18", "nobody at the endpoint: 421 that says so, and where to look")
 async def nobody(site: Site) -> None:
     body = {**asking(site, V2), "model_endpoint": "http://127.0.0.1:9/v1"}

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from script import DONE, ModelServer, document, event, piece, stream
+from script import DONE, ModelServer, document, event, piece, stream, usage_event
 
 from homeport.domain.errors import (
     BadRequest,
@@ -288,6 +288,44 @@ async def test_a_stream_that_is_none(server: ModelServer, ask: Ask) -> None:
         with pytest.raises(UpstreamError, match="in the middle") as refusal:
             await ask(prompt)
         assert "secret words" not in str(refusal.value)
+
+
+NAMES = {"index": 0, "delta": {"content": '"finish_reason":"stop"'}, "finish_reason": None}
+UNMARKED: dict[str, tuple[list[bytes], list[bytes]]] = {
+    "events": ([piece("chat", "a"), piece("chat", "", "stop")], []),
+    "usage behind": ([piece("chat", "a"), piece("chat", "", "length"), usage_event()], [usage_event()]),
+    "all at once": ([b"".join([piece("chat", "a"), piece("chat", "b", "stop"), usage_event()])], [usage_event()]),
+    "no line end": ([piece("chat", "a"), piece("chat", "b", "stop").rstrip()], []),
+    "cut in the middle": ([piece("chat", "a")[:9], piece("chat", "a")[9:] + piece("chat", "b", "stop")], []),
+}
+UNFINISHED: dict[str, list[bytes]] = {
+    "no reason": [piece("chat", "a")],
+    "a text that speaks of it": [event({"choices": [NAMES]})],
+    "half an event": [piece("chat", "a"), piece("chat", "b", "stop")[:-9]],
+}
+
+
+@pytest.mark.parametrize("name", UNMARKED)
+async def test_a_finished_answer_needs_no_end_mark(server: ModelServer, ask: Ask, name: str) -> None:
+    parts, unasked = UNMARKED[name]
+    plays(server, *parts)
+    read = await ask(CHAT._replace(stream=True))
+    assert [chunk.finish for chunk in read if chunk.finish]
+    relayed = await ask(CHAT._replace(stream=True, relay=True))
+    sent = b"".join(chunk.wire for chunk in relayed)
+    told = b"".join(parts).rstrip() + b"\n\n"
+    for each in unasked:
+        told = told.replace(each, b"")
+    assert sent == told + DONE
+    assert bool(relayed[-1].usage) is bool(unasked)
+
+
+@pytest.mark.parametrize("name", UNFINISHED)
+async def test_an_answer_that_did_not_finish_broke_off(server: ModelServer, ask: Ask, name: str) -> None:
+    plays(server, *UNFINISHED[name])
+    for relay in (False, True):
+        with pytest.raises((UpstreamTruncated, UpstreamMalformed)):
+            await ask(CHAT._replace(stream=True, relay=relay))
 
 
 async def test_relay_ignores_what_is_not_its_own(server: ModelServer, ask: Ask) -> None:

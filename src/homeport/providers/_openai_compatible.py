@@ -27,12 +27,15 @@ if TYPE_CHECKING:
 
 EVENT_END = b"\n\n"
 DONE = b"[DONE]"
+END = b"data: [DONE]"
 _PLAIN = b'data: {"'
 """How nearly every event begins."""
 _PLAIN_EVENTS = re.compile(rb'(?:data: \{"[^\n]*\n\n)*(?:data: \[DONE\]\n\n)?')
 ERROR = b'"error"'
 """Stands in an event that reports an error, and in few others: a quotation mark inside a text is escaped."""
 _END_MARK = re.compile(rb"^data: ?\[DONE\]\r?$", re.MULTILINE)
+_FINISHED = re.compile(rb'"finish_reason": ?"')
+"""Stands in the event that ends the text, and not in a text: there a quotation mark is escaped."""
 _NO_CHOICES = re.compile(rb'"choices": ?\[\]')
 _DATA = re.compile(rb"^data:(.*)$", re.MULTILINE)
 EXPECTED = "Expected the OpenAI wire format; check that the endpoint ends in `/v1`."
@@ -122,8 +125,8 @@ async def _relay(upstream: Upstream, model: Model, prompt: Prompt, dialect: Dial
     """Pass whole events on hardly read; the usage event only goes to a client that asked for it."""
     reply = await _open(upstream, model, prompt, dialect)
     usage: Usage | None = None
-    began = ended = False
-    held = b""
+    ended = False
+    held = last = before = b""
     try:
         while not ended and (part := await reply.part()):
             if held or not part.endswith(EVENT_END):
@@ -137,10 +140,10 @@ async def _relay(upstream: Upstream, model: Model, prompt: Prompt, dialect: Dial
             if ERROR in part:
                 _look_for_error(part, model)
             if part:
-                began = True
+                before, last = last, part
                 yield Chunk("", None, None, part)
         if not ended:
-            yield Chunk("", None, None, _last_event(held, model, reply, began=began))
+            yield Chunk("", None, None, _last_event(held, before + last, model, reply))
         await drain(reply)
     except TransportError as error:
         raise explain(model, error) from error
@@ -149,12 +152,17 @@ async def _relay(upstream: Upstream, model: Model, prompt: Prompt, dialect: Dial
     yield Chunk(usage=usage, finish="stop")
 
 
-def _last_event(held: bytes, model: Model, reply: Reply, *, began: bool) -> bytes:
-    """The end mark when only its line end is missing; without an end mark the answer broke off."""
-    if _END_MARK.search(held):
-        _inspect(held, model, reply)
-        return held.rstrip() + EVENT_END
-    raise truncated(model) if began else no_stream(model, reply, EXPECTED)
+def _last_event(held: bytes, sent: bytes, model: Model, reply: Reply) -> bytes:
+    """What is still to be sent behind the events `sent` last, with the end mark where only that is missing.
+
+    An answer that said why it finished, in a body that ended properly, is whole; otherwise it broke off.
+    """
+    marked = _END_MARK.search(held)
+    if not marked and not _FINISHED.search(sent + held):
+        raise truncated(model) if sent else no_stream(model, reply, EXPECTED)
+    _inspect(held, model, reply)
+    _look_for_error(held, model)
+    return b"\n\n".join((*filter(None, [held.rstrip()]), *([] if marked else [END]), b""))
 
 
 def _is_plain(part: bytes) -> bool:
@@ -222,7 +230,7 @@ async def _events(upstream: Upstream, model: Model, prompt: Prompt, dialect: Dia
     reply = await _open(upstream, model, prompt, dialect)
     heard = Heard() if _agent(prompt) else None
     pick = heard.text if heard else _text_of_completion if prompt.kind == "text" else _text_of_chat
-    began = ended = False
+    began = ended = finished = False
     try:
         async with aclosing(lines(reply, model, EXPECTED)) as found:
             async for data in found:
@@ -232,8 +240,10 @@ async def _events(upstream: Upstream, model: Model, prompt: Prompt, dialect: Dia
                 began = True
                 chunk = _read_event(data, pick, model)
                 if chunk is not None:
+                    finished = finished or bool(chunk.finish)
                     yield chunk
-        if not ended:
+        # an answer that said why it finished, in a body that ended properly, lacks nothing but its end mark
+        if not ended and not finished:
             raise truncated(model) if began else no_stream(model, reply, EXPECTED)
         await drain(reply)
     finally:
