@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from homeport.access.gate import Bypass
     from homeport.domain.errors import HomeportError
     from homeport.kit.logs import Logs
-    from homeport.kit.settings import Settings
+    from homeport.kit.settings import LogContent, Settings
     from homeport.kit.upstream import Upstream
     from homeport.protocols._visit import Receive, Scope, Send, Visit
     from homeport.store.database import Store
@@ -77,6 +77,8 @@ class Parts:
     """What is known about signed tokens; None where none is accepted."""
     trusts_bodies: bool = False
     """Whether models that requests carry are called unless the operator says otherwise."""
+    log_content: LogContent = "never"
+    """When prompts and answers are logged unless the operator says otherwise."""
 
 
 class Homeport:
@@ -137,7 +139,7 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
         federation=parts.federation,
         book=Book(metrics, logs.request, bench.features),
         body_limit=settings.body_limit,
-        log_content=settings.log_content,
+        log_content=settings.content_logged(parts.log_content),
     )
     metrics.loads = partial(loads, bench)
     metrics.watch("homeport_lost_log_lines", "Log lines lost to a full disk or a slow reader", lambda: logs.dropped)
@@ -358,6 +360,7 @@ async def run_gateway(settings: Settings, logs: Logs, *, ready: Callable[[str], 
                 trouble=lambda: _missing_keys(federation),
                 federation=federation,
                 trusts_bodies=True,
+                log_content="header" if settings.gitlab_url else "never",
             ),
             logs,
             metrics=metrics,

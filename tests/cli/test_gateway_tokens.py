@@ -171,3 +171,30 @@ def test_a_key_that_is_none_is_named_and_not_shown(tmp_path: Path) -> None:
             assert shown.code == 0
             assert "***" in shown.out
             assert "not-a-key" not in shown.out + shown.err
+
+
+@pytest.mark.parametrize(
+    ("variables", "asked", "unasked"),
+    [
+        ({}, True, False),
+        ({"AIGW_LOGGING__ENABLE_REQUEST_LOGGING": "false"}, True, False),
+        ({"AIGW_LOGGING__ENABLE_REQUEST_LOGGING": "true"}, True, True),
+        ({"AIGW_LOGGING__ENABLE_REQUEST_LOGGING": "true", "HOMEPORT_LOG_CONTENT": "never"}, False, False),
+        ({"AIGW_GITLAB_URL": "", "AIGW_AUTH__BYPASS_EXTERNAL": "true"}, False, False),
+    ],
+    ids=["usual", "switch off", "switch on", "never", "no GitLab"],
+)
+async def test_gitlabs_administrator_decides_about_content(
+    tmp_path: Path, variables: dict[str, str], *, asked: bool, unasked: bool
+) -> None:
+    async with Issuer().listening() as server, ModelServer().listening() as models:
+        async with started(tmp_path, **{"AIGW_GITLAB_URL": server.url} | variables) as gateway:
+            for name, value in (("canary-asked", "true"), ("canary-unasked", "false")):
+                current = {**BODY["current_file"], "content_above_cursor": f"# {name}\ndef a():\n"}
+                carried = {"model_provider": "litellm", "model_name": "codestral", "model_endpoint": models.url}
+                verbose = {"x_gitlab_enabled_instance_verbose_ai_logs": value}
+                body = {"current_file": current, **carried}
+                answer = await gateway.ask("POST", "/v2/code/completions", server.token(), body, **verbose)
+                assert answer.status == 200, answer.body
+        assert ("canary-asked" in gateway.said) is asked
+        assert ("canary-unasked" in gateway.said) is unasked

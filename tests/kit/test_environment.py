@@ -14,7 +14,7 @@ HONOURED = {
     "AIGW_LOGGING__LEVEL": "log_level",
     "AIGW_LOGGING__FORMAT_JSON": "log_json",
     "AIGW_LOGGING__TO_FILE": "log_file",
-    "AIGW_LOGGING__ENABLE_REQUEST_LOGGING": "log_content",
+    "AIGW_LOGGING__ENABLE_REQUEST_LOGGING": "log_every_request",
     "AIGW_SELF_SIGNED_JWT__SIGNING_KEY": "jwt_signing_key",
     "AIGW_SELF_SIGNED_JWT__VALIDATION_KEY": "jwt_validation_key",
     "AIGW_FASTAPI__API_HOST": "gateway_host",
@@ -78,21 +78,24 @@ def test_metrics_of_the_gateway_are_where_the_variables_say(setting: pytest.Monk
 @pytest.mark.parametrize(
     ("ours", "theirs", "found"),
     [
-        ("", "", "never"),
+        ("", "", None),
         ("", "true", "always"),
         ("", "True", "always"),
         ("", "1", "always"),
-        ("", "false", "never"),
+        ("", "false", None),
         ("header", "", "header"),
         ("header", "false", "header"),
+        ("header", "true", "header"),
         ("never", "true", "never"),
+        ("false", "true", "never"),
         ("ALWAYS", "false", "always"),
     ],
 )
-def test_who_decides_about_content(setting: pytest.MonkeyPatch, ours: str, theirs: str, found: str) -> None:
+def test_who_decides_about_content(setting: pytest.MonkeyPatch, ours: str, theirs: str, found: str | None) -> None:
     setting.setenv("HOMEPORT_LOG_CONTENT", ours)
     setting.setenv("AIGW_LOGGING__ENABLE_REQUEST_LOGGING", theirs)
-    assert load().log_content == found
+    for usual in ("never", "header"):
+        assert load().content_logged(usual) == (found or usual)
 
 
 def test_a_wrong_word_for_content_is_refused(setting: pytest.MonkeyPatch) -> None:

@@ -81,12 +81,22 @@ async def test_who_decides(mode_and_house: tuple[str, House], headers: dict[str,
     assert PROMPT not in str(record)
 
 
-@pytest.mark.parametrize("flags", ["expanded_ai_logging", "a,expanded_ai_logging,b"])
-async def test_the_flag_of_older_versions(mode_and_house: tuple[str, House], flags: str) -> None:
+@pytest.mark.parametrize(
+    ("flags", "asks"),
+    [
+        ("expanded_ai_logging", True),
+        ("a,expanded_ai_logging,b", True),
+        ("a, expanded_ai_logging ,b", True),
+        ("expanded_ai_logging_v2", False),
+        ("not_expanded_ai_logging,a", False),
+        ("expanded_ai,_logging", False),
+    ],
+)
+async def test_the_flag_of_older_versions(mode_and_house: tuple[str, House], flags: str, *, asks: bool) -> None:
     mode, house = mode_and_house
     await house.ask("POST", "/v2/code/completions", CODE, {"x-gitlab-enabled-feature-flags": flags})
     await house.record()
-    assert len(content(house)) == (0 if mode == "never" else 2)
+    assert len(content(house)) == (2 if mode == "always" or (mode == "header" and asks) else 0)
 
 
 async def test_who_asks_in_vain_is_told_of_once(mode_and_house: tuple[str, House]) -> None:

@@ -55,7 +55,7 @@ def warn_of_bypass(settings: Settings) -> None:
 
 def _say_what_is_logged(settings: Settings) -> None:
     """On every start, so that nobody forgets it."""
-    if settings.log_content == "always":
+    if settings.content_logged("never") == "always":
         log.warning(
             "prompts and answers are logged",
             by="HOMEPORT_LOG_CONTENT=always or AIGW_LOGGING__ENABLE_REQUEST_LOGGING",

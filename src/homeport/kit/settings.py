@@ -202,11 +202,13 @@ class Settings(BaseSettings):
     log_file: Path | None = Field(default=None, validation_alias=_both("LOG_FILE", "LOGGING__TO_FILE"))
     """Append JSON log lines to this file as well; also `AIGW_LOGGING__TO_FILE`."""
 
-    log_content: LogContent = Field(
-        default="never",
-        validation_alias=AliasChoices("HOMEPORT_LOG_CONTENT", "AIGW_LOGGING__ENABLE_REQUEST_LOGGING", "log_content"),
+    log_content: LogContent | None = None
+    """Log prompts and answers: `never`, `header` (when GitLab asks), `always`; unset: as the security page says."""
+
+    log_every_request: bool = Field(
+        default=False, validation_alias=_both("LOG_EVERY_REQUEST", "LOGGING__ENABLE_REQUEST_LOGGING")
     )
-    """Log prompts and answers: `never`, `header` (when GitLab's request asks), `always`; see the security page."""
+    """`always`, where `HOMEPORT_LOG_CONTENT` says nothing; also `AIGW_LOGGING__ENABLE_REQUEST_LOGGING`."""
 
     body_limit: int = Field(4 * 1024 * 1024, ge=1024, le=32 * 1024 * 1024)
     """Bytes that a request body may have."""
@@ -253,8 +255,8 @@ class Settings(BaseSettings):
     @field_validator("log_content", mode="before")
     @classmethod
     def _switched(cls, value: object) -> object:
-        """The original's variable is a switch."""
-        word = str(value).strip().lower()
+        """It may be written as a switch."""
+        word = value if value is None else str(value).strip().lower()
         return "always" if word in _ON else "never" if word in _OFF else word
 
     @field_validator("denied_networks", "allowed_model_origins", mode="before")
@@ -292,6 +294,10 @@ class Settings(BaseSettings):
     def docs_file(self) -> Path:
         """Where the documentation index is, or would be."""
         return self.docs_index or self.data_dir / "docs.db"
+
+    def content_logged(self, usual: LogContent) -> LogContent:
+        """What is logged of prompts and answers; `usual` is what the role does when nobody said anything."""
+        return self.log_content or ("always" if self.log_every_request else usual)
 
     def sqlalchemy_url(self) -> str:
         """The database as SQLAlchemy names it."""

@@ -38,6 +38,7 @@ log = structlog.get_logger()
 
 VERBOSE = b"x-gitlab-enabled-instance-verbose-ai-logs"
 FLAGS = b"x-gitlab-enabled-feature-flags"
+EXPANDED = b"expanded_ai_logging"
 CARRIERS = frozenset({b"authorization", b"x-api-key", b"api-key"})
 CAME_BY = VIA.lower().encode()
 MESSAGE = 2000
@@ -173,7 +174,10 @@ def _unexpected(visit: Visit, error: Exception) -> None:
 
 def wants_content(headers: Mapping[bytes, bytes]) -> bool:
     """Whether GitLab's administrator asks for content in the log: by a header of its own, until 17.10 by a flag."""
-    return headers.get(VERBOSE, b"").lower() == b"true" or b"expanded_ai_logging" in headers.get(FLAGS, b"")
+    flags = headers.get(FLAGS, b"")
+    # most have no such word in them, and need not be taken apart
+    flagged = EXPANDED in flags and EXPANDED in map(bytes.strip, flags.split(b","))
+    return flagged or headers.get(VERBOSE, b"").lower() == b"true"
 
 
 async def read_body(headers: list[tuple[bytes, bytes]], receive: Receive, limit: int) -> bytes:
