@@ -126,6 +126,21 @@ def test_wrong_settings_have_a_line_each(data_dir: Path) -> None:
     ]
 
 
+def test_a_wrong_setting_shows_no_secret(data_dir: Path) -> None:
+    (data_dir.parent / "homeport.toml").write_text("jwt_signing_key = 4711\ndefault_api_key = 4711\n")
+    ran = homeport("config", "show", AIGW_GITLAB_URL="https://user:4711@gitlab.test")
+    assert (ran.code, len(ran.err.splitlines())) == (2, 4)
+    assert "4711" not in ran.err
+
+
+def test_a_network_that_is_none(data_dir: Path) -> None:
+    del data_dir
+    ran = homeport("config", "show", HOMEPORT_DENIED_NETWORKS="10.0.0.0/8,192.168.0.1/16")
+    assert ran.code == 2
+    assert "HOMEPORT_DENIED_NETWORKS" in ran.err
+    assert "192.168.0.1/16 has host bits set" in ran.err
+
+
 def test_a_wrong_setting_of_the_file(data_dir: Path) -> None:
     (data_dir.parent / "homeport.toml").write_text("drain_s = 'x'\n")
     ran = homeport("config", "show")

@@ -112,12 +112,16 @@ def wrong_settings(error: ValueError) -> Iterator[str]:
         yield f"{error}."
 
 
+_CONFIDENTIAL = frozenset({"token", "database_url", "default_api_key", "jwt_signing_key", "jwt_validation_key"})
+
+
 def _wrong_setting(problem: Mapping[str, Any]) -> str:
     given = str(problem["loc"][0]) if problem["loc"] else ""
     name, variable = _names(given)
-    value = "its value" if name in {"token", "database_url"} else repr(str(problem.get("input", "")))
+    value = str(problem.get("input", ""))
+    shown = "its value" if name in _CONFIDENTIAL or "@" in value else repr(value)
     message = re.sub(r", unable to parse .*", "", str(problem["msg"]))
-    return f"{variable} ({_place_of(name, variable)}) cannot be {value}: {message[:1].lower()}{message[1:]}."
+    return f"{variable} ({_place_of(name, variable)}) cannot be {shown}: {message[:1].lower()}{message[1:]}."
 
 
 def _names(given: str) -> tuple[str, str]:

@@ -22,6 +22,8 @@ from pydantic_settings import (
 )
 from typing_extensions import override
 
+from homeport.kit.addresses import parse_networks
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -264,6 +266,13 @@ class Settings(BaseSettings):
     def _listed(cls, value: object) -> object:
         """A variable holds a list with commas."""
         return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+    @field_validator("denied_networks")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Networks are understood before anything is started."""
+        parse_networks(value)
+        return value
 
     @field_validator("gitlab_url", "customer_portal_url")
     @classmethod
