@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pydantic import BaseModel
+    from pydantic_core import ErrorDetails
 
     from homeport.access.federation import Federation
     from homeport.access.gate import Gate
@@ -221,13 +222,20 @@ def validated(form: type[BaseModel], body: bytes) -> Any:  # noqa: ANN401 (an in
     try:
         return form.model_validate(found)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        first = error.errors(include_url=False, include_input=False)[0]
         names = _names(form)
         # a key that the caller chose is content, which has no place in a log
         where = ".".join(str(part) for part in first["loc"] if isinstance(part, int) or part in names)
-        message = first["msg"].removeprefix("Value error, ")
+        message = _without_input(first)
         saw = f"{where}: {message}." if where else f"{message}."
         raise BadRequest(saw.replace("..", "."), FORM, param=where or None) from error
+
+
+def _without_input(error: ErrorDetails) -> str:
+    """What pydantic says is wrong, without what it was given: that is content, which has no place in a log."""
+    if error["type"] == "union_tag_invalid":
+        return f"type must be one of {error['ctx']['expected_tags']}"
+    return error["msg"].removeprefix("Value error, ")
 
 
 def _deeper(found: dict[str, Any], levels: int) -> bool:
