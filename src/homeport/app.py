@@ -299,7 +299,7 @@ async def run_instance(
     async with contextlib.AsyncExitStack() as stack:
         # first of all, so that a taken port is told before anything was started
         listener, where = _listen(stack, settings.host, settings.port)
-        metrics = _measured(stack, settings)
+        metrics = _measured(stack, settings, "127.0.0.1")
         on_step("database")
         await schema.upgrade(url, on_wait=lambda what: log.warning("database locked", reason=what))
         vault = await root_keys.vault_of(url, settings.data_dir)
@@ -348,7 +348,7 @@ async def run_gateway(settings: Settings, logs: Logs, *, ready: Callable[[str], 
     current = (lambda: registry.current) if registry else (lambda: snapshot)
     async with contextlib.AsyncExitStack() as stack:
         listener, where = _listen(stack, settings.gateway_host, settings.gateway_port)
-        metrics = _measured(stack, settings)
+        metrics = _measured(stack, settings, "0.0.0.0")  # noqa: S104 (as the original; it shows no content)
         if registry:
             _background(stack, registry.follow())
         federation = _federation(settings, stack)
@@ -487,11 +487,11 @@ def _listen(stack: contextlib.AsyncExitStack, host: str, port: int) -> tuple[soc
     return listener, address(host, listener.getsockname()[1])
 
 
-def _measured(stack: contextlib.AsyncExitStack, settings: Settings) -> Metrics:
-    """Metrics, at their port until the stack closes; raises OSError when it is taken."""
+def _measured(stack: contextlib.AsyncExitStack, settings: Settings, usual: str) -> Metrics:
+    """Metrics, at their port until the stack closes, on the `usual` address; raises OSError when it is taken."""
     metrics = Metrics()
     if settings.metrics_port >= 0:
-        stack.callback(metrics.serve(settings.metrics_host, settings.metrics_port))
+        stack.callback(metrics.serve(settings.metrics_host or usual, settings.metrics_port))
     return metrics
 
 

@@ -190,6 +190,24 @@ def test_a_port_that_is_taken(command: str, data_dir: Path, give_up: Callable[..
     assert "Traceback" not in ran.err
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere 127.0.0.2 is nobody's address")
+@pytest.mark.parametrize(
+    ("command", "given", "from_afar"), [("gateway", "", True), ("gateway", "127.0.0.1", False), ("serve", "", False)]
+)
+def test_who_can_read_the_metrics(data_dir: Path, command: str, given: str, *, from_afar: bool) -> None:
+    """The gateway's are for every address, as the original's; those of an instance for this machine."""
+    del data_dir
+    with closing(server.listen("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    more = {"HOMEPORT_METRICS_PORT": port, "HOMEPORT_METRICS_HOST": given}
+    with started(command, "--port", "0", **more) as (_facts, process):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=LIMIT_S) as page:
+            assert b"ai_gateway_threads_count" in page.read()
+        with closing(socket.socket()) as afar:
+            assert (afar.connect_ex(("127.0.0.2", int(port))) == 0) is from_afar
+        assert stopped(process) == 0
+
+
 @pytest.mark.parametrize("command", ["up", "serve", "gateway"])
 def test_a_metrics_port_that_is_taken(
     command: str, data_dir: Path, give_up: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch

@@ -69,7 +69,7 @@ def test_an_empty_variable_is_none(setting: pytest.MonkeyPatch) -> None:
 
 
 def test_metrics_of_the_gateway_are_where_the_variables_say(setting: pytest.MonkeyPatch) -> None:
-    assert (load().metrics_host, load().metrics_port) == ("127.0.0.1", 8082)
+    assert (load().metrics_host, load().metrics_port) == ("", 8082)
     setting.setenv("AIGW_FASTAPI__METRICS_HOST", "0.0.0.0")  # noqa: S104 (what the original's operators set)
     setting.setenv("AIGW_FASTAPI__METRICS_PORT", "8083")
     assert (load().metrics_host, load().metrics_port) == ("0.0.0.0", 8083)  # noqa: S104 (as above)

@@ -92,8 +92,8 @@ class Settings(BaseSettings):
     gateway_port: int = Field(GATEWAY_PORT, ge=0, le=65535, validation_alias=_both("GATEWAY_PORT", "FASTAPI__API_PORT"))
     """Port that `gateway` listens on; also `AIGW_FASTAPI__API_PORT`."""
 
-    metrics_host: str = Field("127.0.0.1", validation_alias=_both("METRICS_HOST", "FASTAPI__METRICS_HOST"))
-    """Address of the metrics page; also `AIGW_FASTAPI__METRICS_HOST`."""
+    metrics_host: str = Field("", validation_alias=_both("METRICS_HOST", "FASTAPI__METRICS_HOST"))
+    """Address of the metrics page; unset: 127.0.0.1, for `gateway` 0.0.0.0; also `AIGW_FASTAPI__METRICS_HOST`."""
 
     metrics_port: int = Field(8082, ge=-1, le=65535, validation_alias=_both("METRICS_PORT", "FASTAPI__METRICS_PORT"))
     """Port of the metrics page; -1 switches it off, 0 takes a free one; also `AIGW_FASTAPI__METRICS_PORT`."""
