@@ -21,11 +21,12 @@ from homeport.access import PUBLIC, tokens
 from homeport.access.gate import Gate
 from homeport.console import Page, _layout, _reference
 from homeport.domain.errors import StoreUnavailable, Unknown
-from homeport.domain.models import FeatureSetting, Limits, Model, Secret, Snapshot
+from homeport.domain.models import FeatureSetting, Model, Snapshot
 from homeport.families import Family
 from homeport.features import Feature, Workbench
 from homeport.features._capacity import Capacity
-from homeport.features._carried import OPENAI, Carrier
+from homeport.features._carried import Carrier
+from homeport.features._default import default_model
 from homeport.features._folder import load as load_wordings
 from homeport.features._measure import Measures
 from homeport.kit import server
@@ -154,13 +155,22 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
 def _carrier(settings: Settings, parts: Parts, kinds: Mapping[str, Provider]) -> Carrier:
     return Carrier(
         snapshot=parts.snapshot,
-        platforms={prefix: key for key, kind in kinds.items() for prefix in kind.prefixes},
-        without_endpoint={key for key, kind in kinds.items() if not kind.needs_endpoint},
+        platforms=_prefixes(kinds),
+        without_endpoint=_without_endpoint(kinds),
         accepted=settings.custom_models,
         trusted=parts.trusts_bodies if settings.trust_body_endpoints is None else settings.trust_body_endpoints,
         origins=settings.allowed_model_origins,
         timeout_s=settings.model_timeout,
     )
+
+
+def _prefixes(kinds: Mapping[str, Provider]) -> dict[str, str]:
+    """What an identifier may begin with, and the platform that each names."""
+    return {prefix: key for key, kind in kinds.items() for prefix in kind.prefixes}
+
+
+def _without_endpoint(kinds: Mapping[str, Provider]) -> set[str]:
+    return {key for key, kind in kinds.items() if not kind.needs_endpoint}
 
 
 def loads(bench: Workbench) -> Iterable[Load]:
@@ -375,18 +385,14 @@ def _fits(model: Model) -> None:
 
 
 def _default(settings: Settings) -> Snapshot:
-    """A registry of the one model that the settings name, for requests that name none; or an empty one."""
-    if not settings.default_endpoint:
+    """A registry of the one model that the settings name, for requests that name none, or an empty one.
+
+    Raises BadConfiguration for one that cannot be called.
+    """
+    kinds = {key: kind for key, kind in discover(providers, Provider).items() if key != PLATFORM}
+    model = default_model(settings, _prefixes(kinds), _without_endpoint(kinds))
+    if model is None:
         return Snapshot()
-    model = Model(
-        name="default",
-        platform=OPENAI,
-        family=settings.default_family,
-        endpoint=settings.default_endpoint.removesuffix("/"),
-        identifier=settings.default_identifier.removeprefix("custom_openai/"),
-        key=Secret(settings.default_api_key.get_secret_value()),
-        limits=Limits(total_s=settings.model_timeout),
-    )
     serves = (name for name, feature in discover(features, Feature).items() if feature.listed and not feature.inherits)
     return Snapshot(
         models={model.name: model},

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -198,3 +199,51 @@ async def test_gitlabs_administrator_decides_about_content(
                 assert answer.status == 200, answer.body
         assert ("canary-asked" in gateway.said) is asked
         assert ("canary-unasked" in gateway.said) is unasked
+
+
+@pytest.mark.parametrize(
+    ("identifier", "target", "name"),
+    [
+        ("openai/org/coder", "/v1/completions", "org/coder"),
+        ("coder", "/v1/completions", "coder"),
+        ("azure/coder", "/v1/openai/v1/chat/completions", "coder"),
+    ],
+)
+async def test_the_default_model_is_reached_as_its_identifier_says(
+    tmp_path: Path, identifier: str, target: str, name: str
+) -> None:
+    async with ModelServer().listening() as models:
+        variables = {
+            "AIGW_AUTH__BYPASS_EXTERNAL": "true",
+            "HOMEPORT_DEFAULT_ENDPOINT": models.url,
+            "HOMEPORT_DEFAULT_IDENTIFIER": identifier,
+            "HOMEPORT_DEFAULT_FAMILY": "codestral",
+            "HOMEPORT_DEFAULT_API_KEY": "key-of-the-default",
+        }
+        async with started(tmp_path, **variables) as gateway:
+            answer = await gateway.ask("POST", "/v2/code/completions", "", BODY)
+            assert answer.status == 200, answer.body
+        asked = models.heard[-1]
+        assert (asked.target, asked.json["model"]) == (target, name)
+        assert "key-of-the-default" in asked.headers.get("authorization", asked.headers.get("api-key", ""))
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"IDENTIFIER": "vertex_ai/gemini", "ENDPOINT": "http://127.0.0.1:9/v1"}, "the platform 'vertex_ai'"),
+        ({"IDENTIFIER": "embedded/smollm2"}, "the platform 'embedded'"),
+        ({"IDENTIFIER": "custom_openai/coder"}, "HOMEPORT_DEFAULT_ENDPOINT is not"),
+        ({"IDENTIFIER": "azure/coder", "ENDPOINT": "x.openai.azure.com"}, "HOMEPORT_DEFAULT_ENDPOINT is not an http"),
+    ],
+)
+def test_a_default_model_that_cannot_be_called(tmp_path: Path, variables: dict[str, str], words: str) -> None:
+    given = {f"HOMEPORT_DEFAULT_{name}": value for name, value in variables.items()}
+    usual = {"HOMEPORT_METRICS_PORT": "-1", "HOMEPORT_DATA_DIR": str(tmp_path), "AIGW_AUTH__BYPASS_EXTERNAL": "true"}
+    command = [PROGRAM, "gateway", "--host", "127.0.0.1", "--port", "0"]
+    ran = subprocess.run(  # noqa: S603 (our own program)
+        command, capture_output=True, text=True, check=False, env=usual | given, timeout=LIMIT_S, cwd=tmp_path
+    )
+    assert ran.returncode == 1
+    assert words in ran.stderr
+    assert "Traceback" not in ran.stderr

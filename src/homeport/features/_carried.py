@@ -19,7 +19,7 @@ REMEMBERED = 256
 """Carried models that are kept ready; every request carries one, and most carry the same few."""
 MAY_CARRY = frozenset({"instance", "bypass"})
 """Kinds of callers that may name an endpoint: a GitLab, never one of its users."""
-OTHER_PLATFORMS = frozenset({"bedrock", "azure", "vertex_ai", "bedrock_mantle", "anthropic"})
+OTHER_PLATFORMS = frozenset({"bedrock", "azure", "vertex_ai", "bedrock_mantle", "anthropic", "embedded"})
 """Prefixes that name a platform even where we do not serve it; any other one belongs to the served name."""
 OPENAI = "openai"
 _PATTERN = re.compile(r"(?P<scheme>https?)://(?P<host>[a-z0-9.*_-]+|\[[0-9a-f:.]+\])(:(?P<port>[0-9]+|\*))?(/v1)?")

@@ -122,7 +122,7 @@ class Settings(BaseSettings):
     """Base URL of a model for requests that name none, such as an editor's direct ones; for `gateway` alone."""
 
     default_identifier: str = ""
-    """That model's `custom_openai/served name`."""
+    """That model's name as GitLab's settings hold it: `custom_openai/served name`, `bedrock/…`, `azure/…`."""
 
     default_family: str = "general"
     """That model's family."""
