@@ -21,7 +21,7 @@ from homeport.access import PUBLIC, tokens
 from homeport.access.gate import Gate
 from homeport.console import Page, _layout, _reference
 from homeport.domain.errors import StoreUnavailable, Unknown
-from homeport.domain.models import FeatureSetting, Model, Snapshot
+from homeport.domain.models import FeatureSetting, Model, Snapshot, origin_of
 from homeport.families import Family
 from homeport.features import Feature, Workbench
 from homeport.features._capacity import Capacity
@@ -29,6 +29,9 @@ from homeport.features._carried import Carrier
 from homeport.features._default import default_model
 from homeport.features._folder import load as load_wordings
 from homeport.features._measure import Measures
+from homeport.features._probe import probe
+from homeport.features._shadow import Shadows
+from homeport.features._windows import Windows
 from homeport.kit import server
 from homeport.kit.addresses import parse_networks
 from homeport.kit.discover import discover
@@ -123,7 +126,8 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
         features=every_feature,
         overrides=load_wordings(settings.prompts_dir, every_feature, every_family),
         capacity=Capacity(),
-        measures=Measures(),
+        shadows=Shadows(),
+        measures=Measures(Windows(settings.default_context_tokens)),
         docs=Docs(settings.docs_file),
         text_platforms=frozenset(key for key, kind in kinds.items() if kind.text),
         streaming=not settings.disable_streaming,
@@ -142,9 +146,7 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
         body_limit=settings.body_limit,
         log_content=settings.content_logged(parts.log_content),
     )
-    metrics.loads = partial(loads, bench)
-    metrics.watch("homeport_lost_log_lines", "Log lines lost to a full disk or a slow reader", lambda: logs.dropped)
-    metrics.watch("homeport_queued_requests", "Requests that wait for a model", bench.capacity.queued)
+    _measure(metrics, bench, logs)
     every = (*shelf.values(), _pages(discover(console, Page).values()), _documents(shelf.values()))
     routes = {
         path: Endpoint(door, each, route, path) for each in every for route in each.routes for path in route.paths
@@ -164,6 +166,36 @@ def _carrier(settings: Settings, parts: Parts, kinds: Mapping[str, Provider]) ->
     )
 
 
+def _measure(metrics: Metrics, bench: Workbench, logs: Logs) -> None:
+    """Show what only this process knows: who is busy, who is left alone, what was lost."""
+    metrics.loads = partial(loads, bench)
+    metrics.watch("homeport_lost_log_lines", "Log lines lost to a full disk or a slow reader", lambda: logs.dropped)
+    bench.health.on_change = _told_of_health
+    metrics.watch(
+        "homeport_models_left_alone",
+        "Model servers that are left alone because they failed",
+        lambda: sum(not state.healthy for state in bench.health.states()),
+    )
+    for what in ("asked", "failed", "dropped"):
+        text = f"Requests copied to a shadow model: {what}"
+        metrics.watch(f"homeport_shadow_{what}", text, partial(getattr, bench.shadows, what))
+    metrics.watch("homeport_queued_requests", "Requests that wait for a model", bench.capacity.queued)
+
+
+def _told_of_health(server: tuple[str, str], healthy: bool) -> None:  # noqa: FBT001 (a callback)
+    name, endpoint = server
+    if healthy:
+        log.info("model answers again", model=name, origin=origin_of(endpoint))
+    else:
+        log.warning("model left alone for a while: it failed several times", model=name, origin=origin_of(endpoint))
+
+
+def _tells_windows(upstream: Upstream) -> dict[str, Callable[[Model], Awaitable[int]]]:
+    """By platform: what asks its servers how many tokens a model takes."""
+    kinds = discover(providers, Provider).items()
+    return {key: partial(kind.window, upstream) for key, kind in kinds if kind.window is not None}
+
+
 def _prefixes(kinds: Mapping[str, Provider]) -> dict[str, str]:
     """What an identifier may begin with, and the platform that each names."""
     return {prefix: key for key, kind in kinds.items() for prefix in kind.prefixes}
@@ -178,7 +210,7 @@ def loads(bench: Workbench) -> Iterable[Load]:
     for model in list(bench.snapshot().models.values()):
         if model.enabled:
             window = model.limits.context_tokens or bench.family(model).context_tokens
-            running, limits = bench.capacity.running(model.name), model.limits
+            running, limits = bench.capacity.running(model), model.limits
             yield Load(model.platform, model.name, running, limits.concurrency, window, limits.output_tokens)
 
 
@@ -250,6 +282,11 @@ async def serve(
         upstream = HttpUpstream(denied_networks=parse_networks(settings.denied_networks), ca_file=settings.ca_file)
         stack.push_async_callback(upstream.close)
         app = build(settings, parts, upstream, metrics, logs)
+        bench = app.door.bench
+        stack.push_async_callback(bench.shadows.close)
+        kinds = discover(providers, Provider).items()
+        _background(stack, probe(bench, {key: partial(kind.served, upstream) for key, kind in kinds}))
+        _background(stack, app.door.bench.measures.windows.follow(_tells_windows(upstream)))
         if parts.federation:
             _watch(metrics, parts.federation)
 

@@ -74,7 +74,9 @@ class House:
         await self.app(scope, receive, send)
 
     def furnish(self, limits: Limits = LIMITS) -> None:
-        """Three models, every feature assigned, one token that may do everything."""
+        """Three models, every feature assigned, one token that may do everything; nothing known of their health."""
+        self.app.door.bench.health.forget()
+        self.app.door.bench.budget.forget()
         families = {FIM: "qwen_coder", PREFIX: "smollm", WORDS: "general"}
         serves = {"code_completions": FIM, "code_generations": WORDS, "chat": WORDS}
         self.snapshot = Snapshot(
@@ -145,7 +147,7 @@ class House:
 
     def quiet(self) -> bool:
         """Whether nothing is going on."""
-        seats = sum(self.capacity.running(name) for name in self.snapshot.models)
+        seats = sum(self.capacity.running(model) for model in self.snapshot.models.values())
         return not seats and not self.capacity.queued() and len(self.records()) == self.asked
 
 
@@ -179,6 +181,9 @@ async def opened(
         parts = _parts(house, chosen, verifiers, app._federation(chosen, stack))  # noqa: SLF001 (as the roles do it)
         house.app = app.build(chosen, parts, house.transport, house.metrics, logs)
         house.furnish()
+        model_server.catalogue = model_server.behave
+        tells = app._tells_windows(house.transport)  # noqa: SLF001 (what serve() does itself)
+        app._background(stack, house.app.door.bench.measures.windows.follow(tells))  # noqa: SLF001 (see above)
         try:
             async with _serving(house, chosen):
                 yield house

@@ -20,6 +20,7 @@ from homeport.features import Feature, Workbench, chat, code_completions, code_g
 from homeport.features._ask import assigned, budget, choose
 from homeport.features._capacity import Capacity
 from homeport.features._measure import USUAL, Measures
+from homeport.features._shadow import Shadows
 from homeport.kit.discover import discover
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def bench(*models: Model, answering: Answering | None = None, text: bool = True,
         generate={"test": answering or Answering()},
         features=FEATURES,
         capacity=Capacity(),
+        shadows=Shadows(),
         measures=Measures(),
         text_platforms=frozenset({"test"} if text else ()),
     )
@@ -236,7 +238,7 @@ async def test_the_model_is_stopped_when_nothing_more_can_follow() -> None:
     assert chunks[-1].finish == "stop"
     assert endless.stopped
     assert endless.given < 100
-    assert at.capacity.running("m") == 0
+    assert at.capacity.running(at.snapshot().models["m"]) == 0
 
 
 async def test_a_listener_who_leaves_stops_the_model() -> None:
@@ -253,7 +255,7 @@ async def test_a_listener_who_leaves_stops_the_model() -> None:
         await anext(chunks)
         await chunks.aclose()
         assert endless.stopped
-        assert at.capacity.running("m") == 0
+        assert at.capacity.running(at.snapshot().models["m"]) == 0
 
 
 async def test_usage_and_finish_are_kept() -> None:

@@ -26,6 +26,7 @@ from homeport.features._capacity import Capacity
 from homeport.features._catalogue import UNKNOWN, by_prompt
 from homeport.features._measure import Measures
 from homeport.features._say import ANSWER, build, collected, passed_on, say
+from homeport.features._shadow import Shadows
 from homeport.features._values import cut, fit, guarded, level, text_of, texts, today
 from homeport.kit.discover import discover
 from homeport.kit.journal import facts, open_event
@@ -105,6 +106,7 @@ def a_bench(family: str = "general", says: Says | None = None, **more: Any) -> W
         generate={"test": says or Says()},
         features=FEATURES,
         capacity=Capacity(),
+        shadows=Shadows(),
         measures=Measures(),
         text_platforms=frozenset({"test"}),
         **more,
@@ -443,9 +445,9 @@ async def test_a_listener_who_leaves_stops_the_model() -> None:
     at = a_bench(says=Says(*[Chunk("x ")] * 1000))
     chunks = say(at, wants("chat_fix_code", stream=True))
     await anext(chunks)
-    assert at.capacity.running("m") == 1
+    assert at.capacity.running(at.snapshot().models["m"]) == 1
     await chunks.aclose()
-    assert at.capacity.running("m") == 0
+    assert at.capacity.running(at.snapshot().models["m"]) == 0
 
 
 # whose words
@@ -530,7 +532,7 @@ async def test_a_test_ends_before_gitlab_gives_up(monkeypatch: pytest.MonkeyPatc
     at.generate["test"] = hangs  # type: ignore[index]
     with pytest.raises(UpstreamTimeout, match=r"did not answer within 0.15 s"):
         await anext(FEATURES["model_configuration_check"].run(at, wants("model_configuration_check", inputs={})))
-    assert at.capacity.running("m") == 0
+    assert at.capacity.running(at.snapshot().models["m"]) == 0
 
 
 async def test_a_busy_model_is_a_reason_and_not_another_attempt() -> None:

@@ -16,6 +16,7 @@ from homeport.features import Feature, Override, Workbench, code_completions, co
 from homeport.features._capacity import Capacity
 from homeport.features._folder import MOST_BYTES, load
 from homeport.features._measure import Measures
+from homeport.features._shadow import Shadows
 from homeport.kit.discover import discover
 
 if TYPE_CHECKING:
@@ -182,6 +183,7 @@ async def test_code_is_asked_for_in_the_administrators_words(tmp_path: Path) -> 
         generate={"test": says},
         features=FEATURES,
         capacity=Capacity(),
+        shadows=Shadows(),
         measures=Measures(),
         text_platforms=frozenset({"test"}),
         overrides=load(tmp_path, FEATURES, FAMILIES),

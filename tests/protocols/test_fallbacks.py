@@ -13,7 +13,7 @@ from ways import ASKED, WAYS, error_text, named
 from homeport.domain.errors import UpstreamUnreachable
 from homeport.domain.models import FeatureSetting
 from homeport.domain.requests import ChatRequest, Message
-from homeport.features._fallbacks import serve
+from homeport.features._route import serve
 
 if TYPE_CHECKING:
     from house import House

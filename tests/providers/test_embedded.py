@@ -25,6 +25,7 @@ from homeport.families import Family
 from homeport.features import Feature, Workbench
 from homeport.features._capacity import Capacity
 from homeport.features._measure import Measures
+from homeport.features._shadow import Shadows
 from homeport.kit.discover import discover
 from homeport.kit.upstream import Call
 from homeport.kit.upstream_http import HttpUpstream
@@ -121,6 +122,7 @@ def bench_of(running: Running, family: str) -> Workbench:
         generate={PLATFORM: partial(PROVIDER.generate, running.upstream)},
         features=discover(features, Feature),
         capacity=Capacity(),
+        shadows=Shadows(),
         measures=Measures(),
         text_platforms=frozenset({PLATFORM}),
     )

@@ -117,6 +117,10 @@ class Model:
         """The same with so much less time for an answer."""
         return replace(self, limits=replace(self.limits, total_s=max(self.limits.total_s - seconds, 0.0)))
 
+    def within(self, seconds: float) -> Model:
+        """The same with at most so much time for the first byte."""
+        return replace(self, limits=replace(self.limits, first_token_s=min(self.limits.first_token_s, seconds)))
+
 
 class Carried(NamedTuple):
     """A model as a request's body describes it (GitLab's `model_metadata`, or its older `model_*` fields)."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from homeport.families import resolve
+from homeport.routing.budget import Budget
+from homeport.routing.health import Health
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from homeport.families import Family
     from homeport.features._capacity import Capacity
     from homeport.features._measure import Measures
+    from homeport.features._shadow import Shadows
 
 DATE = "current_date"
 """A slot that every prompt has but those of code, which are asked on every keystroke."""
@@ -122,6 +125,9 @@ class Workbench:
     features: Mapping[str, Feature]
     capacity: Capacity
     measures: Measures
+    health: Health = field(default_factory=Health)
+    budget: Budget = field(default_factory=Budget)
+    shadows: Shadows
     text_platforms: frozenset[str] = field(default_factory=frozenset)
     """Platforms that can continue plain text."""
     streaming: bool = True

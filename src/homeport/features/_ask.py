@@ -6,7 +6,15 @@ import time
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from homeport.domain.errors import FeatureDisabled, FeatureUnassigned, PromptTooLong, Unknown
+from homeport.domain.errors import (
+    FeatureDisabled,
+    FeatureUnassigned,
+    PromptTooLong,
+    ToolNotAvailable,
+    Unknown,
+    UpstreamError,
+    UpstreamRejected,
+)
 from homeport.domain.models import Model
 from homeport.features._content import written_down
 from homeport.features._measure import comparable
@@ -22,6 +30,8 @@ if TYPE_CHECKING:
 
 SAFETY = 0.9
 """Share of the token budget that is used: characters per token is an average."""
+SHORT = 256
+"""Tokens of a short answer."""
 
 
 def choose(bench: Workbench, feature: str, wanted: str | Model = "") -> Model:
@@ -97,7 +107,7 @@ def answer_room(bench: Workbench, model: Model, wanted: int) -> int:
 
 def window(bench: Workbench, model: Model) -> int:
     """Tokens that a prompt and its answer may have together; fewer where the model refused that many."""
-    tokens = model.limits.context_tokens or bench.family(model).context_tokens
+    tokens = model.limits.context_tokens or bench.measures.windows.of(model) or bench.family(model).context_tokens
     return min(tokens, bench.measures.window(model) or tokens)
 
 
@@ -108,29 +118,79 @@ def budget(bench: Workbench, model: Model, answer_tokens: int, most_tokens: int 
     return int(min(tokens, most_tokens or tokens) * SAFETY * bench.measures.characters_per_token(model))
 
 
-async def ask(bench: Workbench, model: Model, prompt: Prompt, shorter: Callable[[], Prompt] | None = None) -> Chunks:
-    """The model's answer, once it has a seat; learns from the usage that the model reports.
+async def ask(
+    bench: Workbench,
+    model: Model,
+    prompt: Prompt,
+    shorter: Callable[[], Prompt] | None = None,
+    *,
+    gives_way: bool = False,
+) -> Chunks:
+    """The model's answer, once it has a seat; learns from the usage that the model reports, and of its health.
 
     A prompt that is too long for the model is asked once more, as `shorter` makes it then, if nothing came yet.
+    One that `gives_way` waits behind the others for its seat.
     """
-    async with bench.capacity.seat(model):
+    async with bench.capacity.seat(model, gives_way=gives_way) as waited:
+        if waited:
+            model = model.after(waited)
         again: Prompt | None = prompt
         while again is not None:
             prompt, again = again, None
-            began, start = False, time.perf_counter()
+            attempt = _Attempt(bench, model, prompt)
             try:
-                async with aclosing(_answer(bench, model, prompt)) as answer:
-                    async for chunk in answer:
-                        if chunk.usage is not None:
-                            bench.measures.learn(model, comparable(prompt), chunk.usage)
-                        began = True
-                        yield chunk
+                with attempt:
+                    async with aclosing(_answer(bench, model, prompt)) as answer:
+                        async for chunk in answer:
+                            if not attempt.first_s:
+                                attempt.began()
+                            if chunk.usage is not None:
+                                bench.measures.learn(model, comparable(prompt), chunk.usage)
+                            yield chunk
             except PromptTooLong:
-                again, shorter = _shorter(bench, model, prompt, None if began else shorter), None
+                again, shorter = _shorter(bench, model, prompt, None if attempt.first_s else shorter), None
                 if again is None:
                     raise
-            finally:
-                note(inference_duration_s=int((time.perf_counter() - start) * 1e4) / 1e4)
+                model = model.after(attempt.seconds())
+
+
+class _Attempt:
+    """Measures one attempt to get an answer, and tells the model's health how it went."""
+
+    __slots__ = ("_bench", "_model", "_prompt", "_start", "first_s")
+
+    def __init__(self, bench: Workbench, model: Model, prompt: Prompt) -> None:
+        self._bench = bench
+        self._model = model
+        self._prompt = prompt
+        self._start = time.perf_counter()
+        self.first_s = 0.0
+        """Seconds until the first piece came; 0 before."""
+
+    def seconds(self) -> float:
+        """How long it takes already."""
+        return time.perf_counter() - self._start
+
+    def began(self) -> None:
+        """Take in that the first piece has come."""
+        self.first_s = time.perf_counter() - self._start
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
+        note(inference_duration_s=int((time.perf_counter() - self._start) * 1e4) / 1e4)
+        if kind is None:
+            prompt = self._prompt
+            # of a long answer that comes as a whole, the first byte says how long it is and not how fast the server
+            tells = prompt.stream or (prompt.sampling.max_tokens or SHORT + 1) <= SHORT
+            self._bench.health.answered(self._model, self.first_s if tells else 0.0)
+        elif isinstance(error, UpstreamError):
+            if not isinstance(error, (UpstreamRejected, ToolNotAvailable)):
+                self._bench.health.failed(self._model, float(error.retry_after_s or 0))
+        elif self.first_s:
+            # nobody wants the rest; that it began is all that can be said
+            self._bench.health.answered(self._model)
 
 
 def _shorter(bench: Workbench, model: Model, prompt: Prompt, shorter: Callable[[], Prompt] | None) -> Prompt | None:

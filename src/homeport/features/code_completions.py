@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING
 
 from homeport.codetext.clean import Cleaner
@@ -16,6 +17,7 @@ from homeport.families import SLOTS
 from homeport.features import Feature, Input, Template
 from homeport.features._ask import answer_room, ask, budget, choose
 from homeport.features._code import cleaned, cleaner, related, silent_on_language
+from homeport.features._measure import note_cut
 from homeport.features._wording import worded_by
 from homeport.kit.journal import note
 
@@ -53,9 +55,11 @@ async def run(bench: Workbench, wanted: CodeRequest) -> Chunks:
     family = bench.family(model)
     language = language_of(wanted.file_name, wanted.language, wanted.before)
     prompt = build(bench, model, wanted, language)
-    keep = cleaner(model, wanted, Cleaner, stops=prompt.sampling.stop, language=language)
+    keep = cleaner(model, wanted, Cleaner, prompt, language)
     note(lang=language.id if language else "", prompt_length=prompt.size, completion=family.completion)
-    async with aclosing(ask(bench, model, prompt, lambda: build(bench, model, wanted, language))) as answer:
+    async with aclosing(
+        ask(bench, model, prompt, partial(build, bench, model, wanted, language), gives_way=True)
+    ) as answer:
         async for chunk in cleaned(answer, keep):
             yield chunk
 
@@ -74,6 +78,7 @@ def build(bench: Workbench, model: Model, wanted: CodeRequest, language: Languag
     ahead = lead(files, fim.file if fim else "", fim.current if fim else "", language, wanted.file_name)
     room = max(characters - len(ahead), characters // 4)
     code = window(wanted.before, wanted.after, budget=room, suffix_share=bench.completion_suffix_share)
+    note_cut(len(wanted.before) + len(wanted.after), len(code.before) + len(code.after))
     sampling = Sampling(
         max_tokens=answer_tokens,
         temperature=_first(wanted.sampling.temperature, said.temperature, family.completion_temperature),

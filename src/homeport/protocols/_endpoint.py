@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from homeport.access.gate import require
 from homeport.domain.errors import BadRequest, HomeportError, RequestLoop, TooLarge, WrongMediaType, WrongMethod
 from homeport.domain.requests import CodeRequest
-from homeport.features._fallbacks import serve
+from homeport.features._route import serve
 from homeport.kit.journal import VIA, came_back, masked, overhear, overheard, trace
 from homeport.protocols import Arrival, Ask, Look, method_of
 from homeport.protocols._visit import Visit

@@ -1,0 +1,69 @@
+"""Asks a second model the same, in the background: nobody sees its answers, only how it did."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import time
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from homeport.domain.errors import HomeportError
+from homeport.kit.journal import facts, open_event
+
+if TYPE_CHECKING:
+    from homeport.domain.models import Model
+    from homeport.features import Workbench
+
+log = structlog.get_logger()
+
+AT_ONCE = 16
+"""Copies that may be under way; more are dropped: they must never hold up what people wait for."""
+
+
+class Shadows:
+    """The copies that are under way; belongs to one event loop."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.asked = self.failed = self.dropped = 0
+
+    def cast(self, bench: Workbench, feature: str, name: str, wanted: Any) -> None:  # noqa: ANN401 (each feature has a request of its own)
+        """Ask the model of this name the same, if it is there and has a seat to spare."""
+        model = bench.snapshot().models.get(name)
+        if model is None or not model.enabled:
+            return
+        if len(self._tasks) >= AT_ONCE or bench.capacity.load(model) >= model.limits.concurrency:
+            self.dropped += 1
+            return
+        self.asked += 1
+        event = {"correlation_id": facts().get("correlation_id", ""), "feature": feature, "shadow": name}
+        alone = contextvars.Context()
+        alone.run(open_event, event)
+        work = self._ask(bench, feature, model, wanted, event)
+        task = asyncio.get_running_loop().create_task(work, context=alone)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _ask(self, bench: Workbench, feature: str, model: Model, wanted: Any, event: dict[str, Any]) -> None:  # noqa: ANN401 (as `cast`)
+        began, characters, outcome = time.perf_counter(), 0, "completed"
+        try:
+            async with aclosing(bench.features[feature].run(bench, wanted._replace(model=model))) as chunks:
+                async for chunk in chunks:
+                    characters += len(chunk.text) or len(chunk.wire)
+        except HomeportError as error:
+            outcome = error.code
+            self.failed += 1
+        except Exception as error:  # noqa: BLE001 (the edge of a task that nobody waits for)
+            outcome = type(error).__name__
+            self.failed += 1
+        took = int((time.perf_counter() - began) * 1e4) / 1e4
+        log.info("shadow asked", **event, outcome=outcome, duration_s=took, answer_length=characters)
+
+    async def close(self) -> None:
+        """Give up on what is under way."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
