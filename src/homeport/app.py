@@ -226,8 +226,7 @@ class Lost(Endpoint):
 
     @override
     async def _serve(self, visit: Visit, receive: Receive) -> None:
-        del receive
-        visit.facts["asked_path"] = visit.scope["path"][:200]
+        del visit, receive
         saw = "There is nothing at this path."
         raise Unknown(saw, f"Known paths: {self._known}.")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +51,7 @@ class Way:
     @property
     def logged(self) -> str:
         """The path as logs name it."""
-        return "/v1/prompts/{prompt_id}" if self.prompt else self.path
+        return unquote(self.path)
 
     @property
     def gitlab(self) -> bool:

@@ -110,6 +110,8 @@ async def test_all_fields_of_a_completion(house: House) -> None:
         "answer_tokens": 3,
         "answer_length": 9,
         "model_output_length": 9,
+        "model_output_length_stripped": 9,
+        "blocked": False,
         "finish": "stop",
         "lang": "python",
         "editor_lang": "python",
@@ -152,11 +154,37 @@ async def test_the_query_is_not_logged(house: House) -> None:
 async def test_the_path_that_was_asked_for(house: House) -> None:
     line = await line_of(house, "/v1/prompts/chat%2Fexplain_code", {"inputs": {"selected_text": "x", "input": "y"}})
     assert line["url"] == "http://homeport.test/v1/prompts/chat/explain_code"
-    assert line["path"] == "/v1/prompts/{prompt_id}"
-    await house.get("/nowhere/%0a%1b[31m" + "x" * 500)
+    assert line["path"] == "/v1/prompts/chat/explain_code"
+    assert ' - "POST /v1/prompts/chat/explain_code HTTP/1.1" 200' in line["message"]
+    await house.get("/v1/models/who-knows?x=1")
     line = await house.record(2)
+    assert line["path"] == "/v1/models/who-knows"
+    await house.get("/nowhere/%0a%1b[31m" + "x" * 500)
+    line = await house.record(3)
     assert line["url"].startswith("http://homeport.test/nowhere/??[31mxxx")
     assert len(line["url"]) < 300
+    assert line["url"].endswith(line["path"])
+    assert line["path"] in line["message"]
+
+
+@pytest.mark.parametrize(
+    ("words", "stripped"), [(["  return", " a + b\n\n"], 12), (["a + b"], 5)], ids=["around", "none"]
+)
+async def test_how_long_an_answer_is_without_white_space(house: House, words: list[str], stripped: int) -> None:
+    house.models.words = words
+    line = await line_of(house, "/v1/prompts/chat/explain_code", {"inputs": {"selected_text": "x", "input": "y"}})
+    assert line["model_output_length"] == len("".join(words))
+    assert line["model_output_length_stripped"] == stripped
+
+
+async def test_an_answer_that_was_blocked(house: House) -> None:
+    async def filtered(peer: Peer) -> None:
+        choice = {"text": "a", "message": {"content": "a"}, "finish_reason": "content_filter"}
+        await peer.document({"choices": [choice]})
+
+    house.models.play = filtered
+    line = await line_of(house, "/v1/prompts/chat/explain_code", {"inputs": {"selected_text": "x", "input": "y"}})
+    assert line["blocked"] is True
 
 
 async def test_the_language_of_an_editor_is_one_that_is_known(house: House) -> None:

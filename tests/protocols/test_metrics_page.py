@@ -55,6 +55,26 @@ async def test_a_completion(house: House) -> None:
     assert found[f'homeport_first_token_seconds_count{{feature="code_completions",model_name="{FIM}"}}'] == 1
 
 
+async def test_the_prompts_of_suggestions(house: House) -> None:
+    before = page(house)
+    await house.post("/v2/code/completions", CODE)
+    await house.post("/v2/code/completions", CODE | {"stream": True})
+    await house.post("/v2/code/generations", CODE | {"prompt": "", "prompt_version": 2})
+    await house.post("/v1/chat/completions", {"messages": MESSAGES})
+    found = grown(before, page(house))
+    sizes = [line["prompt_length"] for line in house.records()[:2]]
+    for model, count in ((FIM, 2), (WORDS, 1)):
+        labels = f'model_engine="openai",model_name="{model}"'
+        assert found[f"code_suggestions_inference_requests_total{{{labels}}}"] == count
+        assert found[f"code_suggestions_inference_request_duration_seconds_count{{{labels}}}"] == count
+        of_prompt = f'component="prompt",{labels}'
+        assert found[f"code_suggestions_inference_prompt_size_bytes_count{{{of_prompt}}}"] == count
+        assert found[f"code_suggestions_inference_prompt_size_tokens_count{{{of_prompt}}}"] == count
+    of_prompt = f'component="prompt",model_engine="openai",model_name="{FIM}"'
+    assert found[f"code_suggestions_inference_prompt_size_bytes_sum{{{of_prompt}}}"] == sum(sizes)
+    assert found[f"code_suggestions_inference_prompt_size_tokens_sum{{{of_prompt}}}"] == 22
+
+
 async def test_a_stream_a_failure_and_a_chat(house: House) -> None:
     before = page(house)
     await house.post("/v2/code/completions", CODE | {"stream": True})

@@ -44,10 +44,15 @@ PATIENCE_S = 10.0
 """Seconds that a connection to the page may stay silent: each holds a thread."""
 
 REQUEST_S = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+PROMPT_BYTES = (256, 512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536, 131_072)
+PROMPT_TOKENS = (64, 128, 256, 512, 1024, 2048, 4096, 8192, 16_384, 32_768)
+SUGGESTIONS = "code_suggestions"
+"""The category of what the original's `code_suggestions_inference_…` count."""
 FIRST_S = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0, 30.0)
 _INFERENCE = ("model_engine", "model_name", "error", "streaming", "feature_category", "unit_primitive")
 _SUGGESTION = ("model_engine", "model_name", "lang")
 _MODEL = ("model_engine", "model_name")
+_COMPONENT = ("component", *_MODEL)
 
 
 class Known:
@@ -69,7 +74,7 @@ class Known:
 
 
 class Histogram:
-    """Durations by how long they were."""
+    """Durations by how long they were, or sizes by how large."""
 
     __slots__ = ("_counts", "_sum", "bounds")
 
@@ -115,7 +120,7 @@ class Kind(NamedTuple):
 class Answers:
     """The requests of one kind."""
 
-    __slots__ = ("answer_tokens", "count", "first", "prompt_tokens", "took")
+    __slots__ = ("answer_tokens", "count", "first", "prompt_tokens", "sizes", "tokens", "took")
 
     def __init__(self) -> None:
         self.count = 0
@@ -125,6 +130,10 @@ class Answers:
         """Seconds from a request's head to the first piece of its answer."""
         self.took = Histogram(REQUEST_S)
         """Seconds from asking the model to the end of its answer."""
+        self.sizes = Histogram(PROMPT_BYTES)
+        """Characters of the prompts that ask for code."""
+        self.tokens = Histogram(PROMPT_TOKENS)
+        """Tokens of the same, where the model server counts them."""
 
 
 class Reports:
@@ -276,6 +285,7 @@ def _of_answers(answers: Mapping[Kind, Answers]) -> Iterator[Metric]:
     yield _sums(
         "inference_output_tokens", "Answer tokens as the model counted them", answers, lambda each: each.answer_tokens
     )
+    yield from _of_inferences({kind: each for kind, each in answers.items() if kind.category == SUGGESTIONS})
     outcomes = _added(((kind.model, kind.feature, kind.outcome), each.count) for kind, each in answers.items())
     text = "Requests that reached a model, by how they ended"
     yield _counts("homeport_answers", text, ("model_name", "feature", "outcome"), outcomes)
@@ -285,6 +295,23 @@ def _of_answers(answers: Mapping[Kind, Answers]) -> Iterator[Metric]:
         ("model_name", "feature"),
         _merged(((kind.model, kind.feature), each.first) for kind, each in answers.items()),
     )
+
+
+def _of_inferences(answers: Mapping[Kind, Answers]) -> Iterator[Metric]:
+    """What was asked of models for code suggestions, as the original tells it apart: by model."""
+    name = "code_suggestions_inference"
+    models = {kind: (kind.engine, kind.model) for kind in answers}
+    counts = _added((models[kind], each.count) for kind, each in answers.items())
+    yield _counts(f"{name}_requests", "Requests made to a model for code", _MODEL, counts)
+    took = _merged((models[kind], each.took) for kind, each in answers.items())
+    text = "Time from asking a model for code to the end of its answer"
+    yield _histograms(f"{name}_request_duration_seconds", text, _MODEL, took)
+    sizes = _merged((("prompt", *models[kind]), each.sizes) for kind, each in answers.items())
+    text = "Size of a prompt for code, in characters: in bytes where all are ASCII"
+    yield _histograms(f"{name}_prompt_size_bytes", text, _COMPONENT, sizes)
+    tokens = _merged((("prompt", *models[kind]), each.tokens) for kind, each in answers.items())
+    text = "Size of a prompt for code, in tokens as the model counted them"
+    yield _histograms(f"{name}_prompt_size_tokens", text, _COMPONENT, tokens)
 
 
 def _of_loads(loads: Iterable[Load]) -> Iterator[Metric]:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 BATCH_S = 0.05
 FAILED = 400
+FILTERED = "content_filter"
+"""How an answer ended, or the fact of a request, that the model server's filter stopped."""
 KINDS = 2_000
 """Kinds of requests that are kept at hand."""
 TEXT = 256
@@ -126,6 +128,10 @@ class Book:
         if visit.usage is not None:
             answers.prompt_tokens += visit.usage.prompt_tokens
             answers.answer_tokens += visit.usage.completion_tokens
+        if visit.code is not None and "prompt_length" in facts:
+            answers.sizes.observe(facts["prompt_length"])
+            if visit.usage is not None:
+                answers.tokens.observe(visit.usage.prompt_tokens)
         took = facts.get("inference_duration_s")
         if took is not None:
             answers.took.observe(took)
@@ -136,10 +142,11 @@ class Book:
         method, version, gitlabs = scope["method"], scope["http_version"], visit.protocol.process_time
         # cut before they are remembered: anybody may send them
         sent = (value and value[:FLAGS_TEXT] for value in map(get, OF_GITLAB if gitlabs else OF_ALL))
-        url, usual = _usual(gitlabs, scope.get("scheme", "http"), method, visit.path, version, *sent)
+        url, usual = _usual(gitlabs, scope.get("scheme", "http"), method, version, *sent)
         line = usual.copy()
         line["timestamp"] = moment(at)
-        line["message"] = f'{client}:{port} - "{method} {visit.path} HTTP/{version}" {visit.status}'
+        line["path"] = path = _shown(scope["path"][:TEXT])
+        line["message"] = f'{client}:{port} - "{method} {path} HTTP/{version}" {visit.status}'
         line.update(visit.facts)
         line["outcome"] = outcome
         line["status_code"] = visit.status
@@ -159,7 +166,7 @@ class Book:
             line["prompt_tokens"] = usage.prompt_tokens
             line["answer_tokens"] = usage.completion_tokens
         if gitlabs:
-            line["url"] = url + _shown(scope["path"][:TEXT])
+            line["url"] = url + path
             line["client_port"] = port
             line["request_arrived_at"] = moment(at - took)
             line["duration_request"] = _since(get(b"x-gitlab-rails-send-start"), at)
@@ -179,6 +186,9 @@ class Book:
             line["model_engine"] = line["platform"]
             line["model_name"] = line["model"]
             line["model_output_length"] = visit.length
+            if visit.stripped is not None:
+                line["model_output_length_stripped"] = visit.stripped
+            line["blocked"] = visit.finish == FILTERED or FILTERED in line
         if visit.code is not None:
             line["editor_lang"] = language(visit.code[1])
         if visit.error is not None:
@@ -207,12 +217,11 @@ def _usual(
     gitlabs: bool,  # noqa: FBT001 (part of a key)
     scheme: str,
     method: str,
-    path: str,
     version: str,
     *values: bytes | None,
 ) -> tuple[str, Facts]:
-    """The beginning of the URL, and what all lines of one user at one endpoint have in common; nobody changes it."""
-    line = frame(0.0, "info", "api.access", "") | {"method": method, "path": path, "http_version": version}
+    """The beginning of the URL, and what all lines of one user have in common; nobody changes it."""
+    line = frame(0.0, "info", "api.access", "") | {"method": method, "path": "", "http_version": version}
     names = OF_GITLAB if gitlabs else OF_ALL
     for (name, field), value in zip(names.items(), values, strict=True):
         if name == FLAGS:

@@ -46,6 +46,8 @@ class Visit:
     phase = "admitting"
     finish = ""
     length = 0
+    stripped: int | None = None
+    """The answer's length without white space around it, where it was sent as a whole."""
     usage: Usage | None = None
     caller: Caller | None = None
     streaming = False
@@ -92,6 +94,7 @@ class Visit:
             wire = chunk.wire or wire
         text = "".join(texts)
         self.length = len(text)
+        self.stripped = len(text.strip())
         await self.reply(Reply(body=wire or ask.whole(asked, self.answer(text))))
 
     async def stream(self, asked: Asked, framing: Streaming, chunks: Chunks) -> None:
