@@ -311,3 +311,11 @@ def test_relayed_messages_are_not_touched() -> None:
     assert prompt.sampling.stop == ()
     greedy = ChatRequest(raw_messages=raw, relay=True, sampling=Sampling(max_tokens=10**6))
     assert chat.build(at, at.snapshot().models["m"], greedy).sampling.max_tokens == 4096
+
+
+def test_a_relayed_answer_has_no_more_room_than_the_window() -> None:
+    at = bench(a_model(context_tokens=2048))
+    raw = ({"role": "user", "content": "hi"},)
+    for wanted, allowed in ((5000, 1536), (1536, 1536), (16, 16)):
+        request = ChatRequest(raw_messages=raw, relay=True, sampling=Sampling(max_tokens=wanted))
+        assert chat.build(at, at.snapshot().models["m"], request).sampling.max_tokens == allowed

@@ -31,7 +31,6 @@ def run(bench: Workbench, wanted: ChatRequest) -> Chunks:
 def build(bench: Workbench, model: Model, wanted: ChatRequest) -> Prompt:
     """The prompt: messages passed on as they came, or ours within the model's window."""
     family = bench.family(model)
-    most = model.limits.output_tokens
     sampling = wanted.sampling
     messages = wanted.messages
     if messages:
@@ -42,8 +41,9 @@ def build(bench: Workbench, model: Model, wanted: ChatRequest) -> Prompt:
             stop=(*sampling.stop, *family.stops)[:STOPS],
         )
         messages = shape(fit(messages, budget(bench, model, answer_tokens)), family)
-    elif sampling.max_tokens is not None and sampling.max_tokens > most:
-        sampling = sampling._replace(max_tokens=most)
+    elif sampling.max_tokens is not None:
+        # vLLM refuses an answer longer than its window, which clients ask for by their own settings
+        sampling = sampling._replace(max_tokens=answer_room(bench, model, sampling.max_tokens))
     if sampling.temperature is None and family.chat_temperature is not None:
         sampling = sampling._replace(temperature=family.chat_temperature)
     return Prompt(
