@@ -145,6 +145,7 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
         book=Book(metrics, logs.request, bench.features),
         body_limit=settings.body_limit,
         log_content=settings.content_logged(parts.log_content),
+        supersede=settings.supersede,
     )
     _measure(metrics, bench, logs)
     every = (*shelf.values(), _pages(discover(console, Page).values()), _documents(shelf.values()))

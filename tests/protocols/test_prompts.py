@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from house import FIM, WORDS, opened
+from house import FIM, WORDS, eventually, opened
 from script import piece
 from ways import AFTER, BEFORE
 
+from homeport.access import SCOPES
+from homeport.access.gate import KeysNeeded
 from homeport.domain.errors import BadConfiguration
+from homeport.domain.models import Caller
 from homeport.features import model_configuration_check
 
 if TYPE_CHECKING:
@@ -58,6 +62,16 @@ async def test_v2_streams_a_line_for_each_piece(house: House) -> None:
         {"content": "b"},
         {"content": "", "usage": {WORDS: {"input_tokens": 11, "output_tokens": 3}}},
     ]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_small_model_that_repeats_itself_and_our_tags(house: House, stream: bool) -> None:  # noqa: FBT001 (a parameter)
+    message = "Retry uploads that the server cut off\n\nLarge files failed when a proxy closed it.\n\n"
+    house.models.words = ["<chan", "ges>\n", *[message] * 500]
+    asked = {"inputs": {"diff": "+ retry()"}, "stream": stream}
+    answer = await house.post("/v1/prompts/generate_commit_message", asked)
+    said = answer.body.decode() if stream else json.loads(answer.body)
+    assert said.strip() == (message * 2).strip()
 
 
 @pytest.mark.parametrize(
@@ -254,6 +268,34 @@ async def test_a_prompt_that_is_too_long_is_asked_once_more_and_shorter(house: H
 
 async def hangs(peer: Peer) -> None:
     await peer.hang()
+
+
+class Late:
+    """Knows everybody, but only after a while: as when a GitLab's keys are fetched first."""
+
+    def __init__(self) -> None:
+        self.known = False
+
+    def verify(self, token: str, headers: object) -> Caller | None:
+        del token, headers
+        if not self.known:
+            raise KeysNeeded("Not yet known.", "Wait.", self.arrive)
+        return Caller(subject="gitlab", kind="instance", scopes=frozenset(SCOPES))
+
+    async def arrive(self) -> None:
+        await asyncio.sleep(1.2)
+        self.known = True
+
+
+async def test_a_connection_test_answers_before_gitlab_gives_up_even_when_keys_come_late() -> None:
+    async with opened(verifiers=[Late()]) as house:
+        house.models.play = hangs
+        began = time.perf_counter()
+        answer = await house.post("/v1/prompts/model_configuration%2Fcheck", {"inputs": {}})
+        assert time.perf_counter() - began < 2.9
+        assert answer.status == 421
+        assert "took too long" in answer.json["detail"]
+        await eventually(house.quiet)
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])

@@ -605,6 +605,22 @@ async def test_a_model_that_refuses_for_ever_is_not_asked_for_ever(server: Model
     assert len(server.heard) == 3
 
 
+async def test_refusals_belong_to_the_time_for_a_whole_answer(ask: Ask, aws: Aws) -> None:
+    async def play(peer: Peer) -> None:
+        await asyncio.sleep(0.3)
+        await refuse(peer, 400, "ValidationException", "`temperature` is not supported")
+        aws.play = silent
+
+    async def silent(peer: Peer) -> None:
+        await peer.hang()
+
+    aws.play = play
+    began = time.perf_counter()
+    with pytest.raises(UpstreamTimeout):
+        await ask(CHAT, limits=Limits(total_s=0.6))
+    assert time.perf_counter() - began < 1.0
+
+
 async def test_a_model_without_system_messages_and_streams(server: ModelServer, ask: Ask, aws: Aws) -> None:
     async def play(peer: Peer) -> None:
         if "system" in peer.json:

@@ -4,7 +4,7 @@ HomeportError                     knows its status, its stable code and what to 
 ├── CallerError                   the request cannot be served as it was made
 │   ├── BadRequest 400            ├── NotAuthenticated 401    ├── NotAllowed 403
 │   ├── Unknown 404               ├── WrongMethod 405         ├── TooSlow 408
-│   ├── InUse 409
+│   ├── InUse 409                 ├── Superseded 409
 │   ├── TooLarge 413              ├── WrongMediaType 415      └── TooMany 429
 ├── SetupError 409                the administrator has something left to decide
 │   ├── FeatureUnassigned         ├── FeatureDisabled
@@ -97,6 +97,13 @@ class InUse(CallerError):
 
     status = 409
     code = "in_use"
+
+
+class Superseded(CallerError):
+    """The same editor asked for a newer completion in the same file."""
+
+    status = 409
+    code = "superseded"
 
 
 class TooSlow(CallerError):

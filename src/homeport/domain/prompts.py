@@ -27,6 +27,8 @@ class PromptRequest(NamedTuple):
     model: str | Model = ""
     """As in a `CodeRequest`."""
     stream: bool = False
+    spent_s: float = 0.0
+    """How long the caller had to wait before it was known who calls."""
 
 
 class Prompt(NamedTuple):

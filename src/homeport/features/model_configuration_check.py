@@ -42,14 +42,15 @@ WORDING = Wording(user="Reply with the word OK.")
 
 async def run(bench: Workbench, wanted: PromptRequest) -> Chunks:
     """A few words of the model as one chunk. Raises UpstreamTimeout after two and a half seconds."""
-    model = _brief(choose(bench, wanted.feature, wanted.model))
+    within = WITHIN_S - wanted.spent_s
+    model = _brief(choose(bench, wanted.feature, wanted.model), within - 0.1)
     note(prompt_id=wanted.prompt, prompt_version=VERSION)
     try:
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(within):
             answer = await _collect(bench, model, build(bench, model, wanted.feature))
     except TimeoutError as error:
         raise UpstreamTimeout(
-            f"The model {model.name!r} did not answer within {WITHIN_S:g} s.",
+            f"The model {model.name!r} did not answer within {within:.3g} s.",
             "It may be overloaded or loading, or its address may lead nowhere.",
         ) from error
     except UpstreamOverloaded as error:
@@ -58,9 +59,8 @@ async def run(bench: Workbench, wanted: PromptRequest) -> Chunks:
     yield replace(answer, text=answer.text if answer.text.strip() else SILENT)
 
 
-def _brief(model: Model) -> Model:
+def _brief(model: Model, most: float) -> Model:
     """The model with limits of which one passes, and says which, before the whole time is over."""
-    most = WITHIN_S - 0.1
     limits = replace(
         model.limits,
         connect_s=min(model.limits.connect_s, CONNECT_S),

@@ -115,6 +115,9 @@ class Settings(BaseSettings):
     allowed_model_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Origins that bodies may name, comma-separated (`http://vllm.internal:8000`, `https://*.corp`); empty: any."""
 
+    default_context_tokens: int = Field(0, ge=0)
+    """Tokens that a model takes where neither its registration nor its server tells; 0: as its family's smallest."""
+
     model_timeout: float = Field(60.0, gt=0)
     """Seconds that one call of a model named in a body may take in all."""
 
@@ -235,6 +238,9 @@ class Settings(BaseSettings):
 
     completion_prompt_tokens: int = Field(8192, ge=256)
     """Tokens that a completion prompt may have, however large the window: typing must not wait."""
+
+    supersede: bool = False
+    """Whether a newer completion of the same user in the same file ends the older one, which gets 409."""
 
     completion_context_share: float = Field(0.25, ge=0, le=0.9)
     """Part of the prompt for code that related files and snippets may take."""

@@ -14,10 +14,12 @@ from pydantic import ValidationError
 
 from homeport.access.gate import require
 from homeport.domain.errors import BadRequest, HomeportError, RequestLoop, TooLarge, WrongMediaType, WrongMethod
+from homeport.domain.prompts import PromptRequest
 from homeport.domain.requests import CodeRequest
-from homeport.features._route import serve
+from homeport.features._route import COMPLETIONS, serve
 from homeport.kit.journal import VIA, came_back, masked, overhear, overheard, trace
 from homeport.protocols import Arrival, Ask, Look, method_of
+from homeport.protocols._supersede import Latest
 from homeport.protocols._visit import Visit
 
 if TYPE_CHECKING:
@@ -41,7 +43,10 @@ VERBOSE = b"x-gitlab-enabled-instance-verbose-ai-logs"
 FLAGS = b"x-gitlab-enabled-feature-flags"
 EXPANDED = b"expanded_ai_logging"
 CARRIERS = frozenset({b"authorization", b"x-api-key", b"api-key"})
+USER = b"x-gitlab-global-user-id"
 CAME_BY = VIA.lower().encode()
+NOTICEABLE_S = 0.05
+"""A wait for a token issuer's keys that counts as a part of the answer's time."""
 MESSAGE = 2000
 """Characters of an unexpected error's own words."""
 DEPTH = 64
@@ -62,6 +67,7 @@ class Door:
         book: Book,
         body_limit: int,
         log_content: LogContent = "never",
+        supersede: bool = False,
         federation: Federation | None = None,
     ) -> None:
         self.bench = bench
@@ -71,6 +77,7 @@ class Door:
         self.book = book
         self.body_limit = body_limit
         self.log_content = log_content
+        self.latest = Latest() if supersede else None
         self.stopping = False
         self._told = False
 
@@ -148,7 +155,21 @@ class Endpoint:
             visit.code = request.file_name, request.language
         if asked.carried is not None and asked.carried.named:
             request = request._replace(model=door.carrier(asked.carried, arrival.caller))
-        chunks = serve(door.bench, asked.feature, request)
+        if type(request) is PromptRequest and (spent := visit.admitted - visit.started) > NOTICEABLE_S:
+            request = request._replace(spent_s=spent)
+        if door.latest is not None and asked.feature == COMPLETIONS:
+            caller = arrival.caller
+            who = (caller.subject, caller.token, visit.headers.get(USER), *(visit.code or ()))
+            door.latest.enter(who)
+            try:
+                await self._answer(visit, route, asked, request)
+            finally:
+                door.latest.leave(who)
+        else:
+            await self._answer(visit, route, asked, request)
+
+    async def _answer(self, visit: Visit, route: Ask, asked: Asked, request: Any) -> None:  # noqa: ANN401 (each feature has a request of its own)
+        chunks = serve(self.door.bench, asked.feature, request)
         async with aclosing(chunks):
             if not asked.stream:
                 await visit.whole(asked, route, chunks)

@@ -6,10 +6,19 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from homeport.domain.errors import BadRequest, HomeportError, NotAuthenticated, TooSlow, Unavailable, WrongMethod
+from homeport.domain.errors import (
+    BadRequest,
+    HomeportError,
+    NotAuthenticated,
+    Superseded,
+    TooSlow,
+    Unavailable,
+    WrongMethod,
+)
 from homeport.kit.journal import accepted_id, new_id, open_event
 from homeport.kit.server import BODY_BROKEN, BODY_LATE, CLIENT_LEFT
 from homeport.protocols import Answer, Ask, Asked, Reply
+from homeport.protocols._supersede import SUPERSEDED
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping, Sequence
@@ -196,6 +205,9 @@ class Visit:
             await self.fail(
                 TooSlow("The body took too long to arrive.", "Send it at once; HOMEPORT_BODY_S is the limit.")
             )
+            return
+        if SUPERSEDED in error.args:
+            await self.fail(Superseded("A newer completion was asked for in the same file.", "Use that one."))
             return
         if stopping and CLIENT_LEFT not in error.args:
             await self.fail(Unavailable("Homeport is stopping.", "Try again in a moment.", retry_after_s=1))

@@ -93,11 +93,12 @@ def _spoken_of(text: bytes) -> str:
     return next((name for name, words in _SPELLINGS.items() if any(word in text for word in words)), "")
 
 
-async def without(ask: Callable[[], Chunks], model: Model) -> Chunks:
-    """The answer, asked for again without what was refused before it began."""
+async def without(ask: Callable[[Model], Chunks], model: Model) -> Chunks:
+    """The answer, asked for again without what was refused before it began, in the time that is left."""
+    started = time.monotonic()
     for lesson in range(LESSONS + 1):
         try:
-            async with aclosing(ask()) as answer:
+            async with aclosing(ask(model)) as answer:
                 async for chunk in answer:
                     yield chunk
         except Unwanted as refusal:
@@ -105,6 +106,8 @@ async def without(ask: Callable[[], Chunks], model: Model) -> Chunks:
             note(left_out=refusal.name)
             if lesson == LESSONS:
                 raise
+            now = time.monotonic()
+            model, started = model.after(now - started), now
         else:
             return
 

@@ -45,7 +45,7 @@ ENDED = "message_stop"
 
 def generate(upstream: Upstream, model: Model, prompt: Prompt) -> Chunks:
     """Ask the model for a message."""
-    return _unwanted.without(lambda: rendered(_asked(upstream, model, prompt), model, prompt), model)
+    return _unwanted.without(lambda within: rendered(_asked(upstream, within, prompt), model, prompt), model)
 
 
 async def _asked(upstream: Upstream, model: Model, prompt: Prompt) -> AsyncGenerator[Chunk | Call, None]:

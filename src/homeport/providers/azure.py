@@ -45,7 +45,7 @@ FILTER = b"content_filter"
 
 def generate(upstream: Upstream, model: Model, prompt: Prompt) -> Chunks:
     """Ask the deployment; an answer that a content filter ended says so."""
-    return _unwanted.without(partial(_asked, upstream, model, prompt), model)
+    return _unwanted.without(lambda within: _asked(upstream, within, prompt), model)
 
 
 async def _asked(upstream: Upstream, model: Model, prompt: Prompt) -> Chunks:

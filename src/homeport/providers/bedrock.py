@@ -74,7 +74,7 @@ _NOT_ACCEPTED = {
 
 def generate(upstream: Upstream, model: Model, prompt: Prompt) -> Chunks:
     """Ask the model by Converse or ConverseStream."""
-    return _unwanted.without(lambda: rendered(_asked(upstream, model, prompt), model, prompt), model)
+    return _unwanted.without(lambda within: rendered(_asked(upstream, within, prompt), model, prompt), model)
 
 
 async def _asked(upstream: Upstream, model: Model, prompt: Prompt) -> AsyncGenerator[Chunk | Call, None]:
