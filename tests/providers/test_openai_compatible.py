@@ -247,6 +247,12 @@ async def test_numbers_that_json_cannot_carry(ask: Ask, server: ModelServer) -> 
         (400, b"This model's maximum context length is 8192 tokens", UpstreamRejected, "do not fit its context window"),
         (400, b"prompt is too long", UpstreamRejected, "do not fit"),
         (400, b"the request exceeds max_model_len", UpstreamRejected, "do not fit"),
+        (
+            400,
+            b'"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set',
+            UpstreamRejected,
+            "it takes no tools (vLLM does when started with --enable-auto-tool-choice",
+        ),
         (400, b"no chat template defined", UpstreamRejected, "it has no chat template"),
         (422, b"secret words", UpstreamRejected, "rejected the request"),
         (413, b"", UpstreamRejected, "HTTP 413"),

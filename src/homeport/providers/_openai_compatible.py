@@ -66,6 +66,8 @@ def refused(model: Model, reply: Reply, body: bytes) -> UpstreamError:
 def _because(body: bytes) -> str:
     if _wire.too_long(body):
         return _wire.TOO_LONG
+    if b"enable-auto-tool-choice" in body:
+        return "it takes no tools (vLLM does when started with --enable-auto-tool-choice and --tool-call-parser)"
     return "it has no chat template" if b"chat template" in body or b"chat_template" in body else ""
 
 
