@@ -304,7 +304,7 @@ def holes(texts: Sequence[str], language: Language, number: int, dice: random.Ra
 
 def kept(hole: Hole, attempt: Attempt) -> str:
     """What cleaning leaves of an answer that arrives piece by piece."""
-    cleaner = Cleaner(hole.before, hole.after, language=hole.language, names=NAMES)
+    cleaner = Cleaner(hole.before, hole.after, language=hole.language, names=NAMES, asked=True)
     pieces = [attempt.answer[at : at + PIECE] for at in range(0, len(attempt.answer), PIECE)]
     return "".join(map(cleaner.feed, pieces)) + cleaner.end(attempt.finish)
 

@@ -4,6 +4,7 @@
     finish: length              optional: why the model stopped
     stop: \n\n                  optional: a stop of the caller
     kind: generation            optional: a generation instead of a completion
+    asked: yes                  optional: the model was asked in words
     names: a.py, lib/b.py       optional: of the file, and of those beside it in the prompt
     -----
     what stands before the cursor
@@ -45,7 +46,8 @@ class Case:
         stop = self.head.get("stop", "").encode().decode("unicode_escape")
         language = language_of("", self.head.get("language", ""))
         names = tuple(filter(None, self.head.get("names", "").split(", ")))
-        return kind(self.before, self.after, stops=(stop,) if stop else (), language=language, names=names)
+        stops, asked = (stop,) if stop else (), self.head.get("asked") == "yes"
+        return kind(self.before, self.after, stops=stops, language=language, names=names, asked=asked)
 
 
 def read(file: Path) -> Case:

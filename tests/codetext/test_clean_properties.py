@@ -32,10 +32,25 @@ PIECES = [
         "`x`",
         "# a remark\n",
     ),
+    *("This is the code of it. ", "It is the one that you want:\n", "The ", "Text to insert at the cursor:"),
     *("# lib/a.py\n", "File: a.py\n", "call(call(call(call(call(call(call(", "{\n", ") {\n    work();\n", "x)"),
 ]
 CODE = [piece for piece in PIECES if "`" not in piece]
-WRAPPERS = ("<think>", "</think>", "<code>", "[MIDDLE]", "middle", "`x`", "<|cursor|>", "a.py", "\r")
+WRAPPERS = (
+    "This is",
+    "It is",
+    "The ",
+    "Text to",
+    "<think>",
+    "</think>",
+    "<code>",
+    "[MIDDLE]",
+    "middle",
+    "`x`",
+    "<|cursor|>",
+    "a.py",
+    "\r",
+)
 ONCE = [piece for piece in PIECES if not any(wrapper in piece for wrapper in WRAPPERS)]
 STOPS: list[tuple[str, ...]] = [(), ("\n\n",), ("<|fim_middle|>", "<|file_sep|>"), ("x\n", "}\n}")]
 LANGUAGES = [language_of("", identifier) for identifier in ("", "python", "js", "ruby", "html", "markdown", "rust")]
@@ -51,9 +66,17 @@ class Place:
     stops: tuple[str, ...]
     language: Language | None
     names: tuple[str, ...] = ()
+    asked: bool = False
 
     def cleaner(self, kind: type[Cleaner | GenerationCleaner]) -> Cleaner | GenerationCleaner:
-        return kind(self.before, self.after, stops=self.stops, language=self.language, names=self.names)
+        return kind(
+            self.before,
+            self.after,
+            stops=self.stops,
+            language=self.language,
+            names=self.names,
+            asked=self.asked,
+        )
 
     def clean(self, kind: type[Cleaner | GenerationCleaner], answer: str, finish: str = "stop") -> str:
         cleaner = self.cleaner(kind)
@@ -67,7 +90,7 @@ def text(pieces: list[str], size: int, *, unique: bool = False) -> st.SearchStra
 def places(pieces: list[str], languages: Sequence[Language | None]) -> st.SearchStrategy[Place]:
     code = text(pieces, 6)
     names = st.sampled_from([(), ("a.py", "lib/a.py")])
-    return st.builds(Place, code, code, st.sampled_from(STOPS), st.sampled_from(languages), names)
+    return st.builds(Place, code, code, st.sampled_from(STOPS), st.sampled_from(languages), names, st.booleans())
 
 
 def bare(answer: str) -> str:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homeport.codetext import cursor, echo, fences, headings, lines, overlap, preface, remarks, sentinels, stuck
+from homeport.codetext import cursor, echo, fences, headings, lines, overlap, preface, prose, remarks, sentinels, stuck
 from homeport.codetext.clean import Cleaner
 from homeport.codetext.cursor import Cursor
 from homeport.codetext.ends import Plain
@@ -146,7 +146,7 @@ def test_a_preface_holds_white_space_and_a_mark(text: str) -> None:
             break
         visible = seen.lstrip()
         assert size <= preface.BLANK or visible
-        if visible and visible[0] not in "<[":
+        if visible and visible[0] not in "<[" and not preface.LABEL.startswith(visible):
             pytest.fail(f"{seen!r} was held")
 
 
@@ -226,11 +226,28 @@ def test_a_stuck_line_is_held_from_its_fourth_copy_on(text: str) -> None:
     for seen, size in held(stage, text):
         if stage.cut:
             break
-        assert size <= stuck.MOST + stuck.GRID
+        assert size <= max(stuck.MOST, stuck.LONGEST) + stuck.GRID
         if size:
             column = (len(seen) - size) // stuck.GRID * stuck.GRID
-            recent = seen[column - stuck.TAIL : column]
-            assert any(recent[period:] == recent[:-period] for period in range(1, stuck.PERIOD + 1))
+            recent = seen[max(column - stuck.TAIL, 0) : column]
+            short = any(recent[period:] == recent[:-period] for period in range(1, stuck.PERIOD + 1))
+            assert short or any(
+                seen[column - stuck.COPIES * period : column - period]
+                == seen[column - (stuck.COPIES - 1) * period : column]
+                for period in range(stuck.PERIOD + 1, column // stuck.COPIES + 1)
+            )
+
+
+@settings(max_examples=80, deadline=None)
+@given(TEXT)
+def test_prose_holds_a_line_that_reads_like_a_sentence(text: str) -> None:
+    stage = prose.Prose(a_cursor(), asked=True)
+    for seen, size in held(stage, text):
+        if not stage.open:
+            break
+        line = seen.lstrip().rpartition("\n")[2].lstrip()
+        assert size <= len(seen) - len(seen.lstrip()) + prose.LOOK or line != seen.lstrip()
+        assert not line or line[0].isupper()
 
 
 @settings(max_examples=80, deadline=None)

@@ -8,6 +8,7 @@ import pytest
 
 from homeport.codetext.clean import Cleaner, Unchanged
 from homeport.domain.models import Model
+from homeport.domain.prompts import Prompt
 from homeport.domain.requests import CodeRequest
 from homeport.domain.wording import Wording
 from homeport.families.claude_3 import FAMILY as CLAUDE
@@ -18,7 +19,7 @@ MODEL = Model(name="m", platform="test")
 
 
 def kept_by(model: Model, wanted: CodeRequest) -> type:
-    return type(cleaner(model, wanted, Cleaner, stops=(), language=None))
+    return type(cleaner(model, wanted, Cleaner, Prompt(kind="chat"), None))
 
 
 def test_answers_are_cleaned_unless_the_administrator_says_otherwise() -> None:

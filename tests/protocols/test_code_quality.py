@@ -9,6 +9,7 @@ import pytest
 from house import FIM, PREFIX, TOKEN, WORDS, asking
 from script import DONE, document, event, piece, stream
 
+from homeport.codetext.sentinels import LABEL
 from homeport.domain.requests import ChatRequest, CodeRequest, Message, Sampling
 from homeport.features import chat, code_completions
 
@@ -65,6 +66,46 @@ async def test_what_is_kept_of_an_answer(house: House, model: str, answer: str, 
     house.models.words = [answer[at : at + 5] for at in range(0, len(answer), 5)]
     before = BEFORE if kept else "x = 1\n"
     assert await completion(house, body(before=before)) == kept
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after", "answer"),
+    [
+        (
+            "a.py",
+            "import os\n\ndef read_lines(path):\n    with open(path) as f:\n        return ",
+            "\n\nprint(read_lines('x'))\n",
+            " \n\nprint(read_lines('x'))\n\n\n\nText to insert at the cursor:\n\nx\n\n",
+        ),
+        (
+            "a.rb",
+            "class User\n  def full_name\n    ",
+            "\n  end\nend\n",
+            "This is a Ruby code that creates a new object and gives it the name that was asked for.",
+        ),
+        (
+            "a.go",
+            "func sum(numbers []int) int {\n\tfor _, n := range numbers {\n\t\t",
+            "\n\t}\n}\n",
+            "It is written in the language of the specified language. " * 11,
+        ),
+        ("a.py", "x = max(", "\n", "The code is already completed. You can simply copy and paste it."),
+    ],
+)
+async def test_words_about_the_code_are_no_choice(
+    house: House, name: str, before: str, after: str, answer: str
+) -> None:
+    house.assign("code_completions", "model", WORDS)
+    house.models.words = [answer[at : at + 5] for at in range(0, len(answer), 5)]
+    assert (await house.post(PATH, body(before, after, name))).json["choices"] == []
+    assert (await house.post(PATH, body(before, after, name, stream=True))).body == b""
+
+
+async def test_a_small_model_may_repeat_the_end_of_our_wording(house: House) -> None:
+    assert code_completions.WORDING.user.endswith(LABEL)
+    house.assign("code_completions", "model", WORDS)
+    house.models.words = ["Text to insert", " at the cursor:\n", "return a + b\nText to insert at the cursor:\nx"]
+    assert await completion(house, body()) == "return a + b\n"
 
 
 async def test_nothing_left_is_no_choice(house: House) -> None:
@@ -133,6 +174,13 @@ async def test_a_generation_is_cleaned_too(house: House) -> None:
     assert (await house.post("/v2/code/generations", asked)).json["choices"][0][
         "text"
     ] == "def add(a, b):\n    return a + b"
+
+
+async def test_a_generation_that_goes_round_in_circles_is_stopped(house: House) -> None:
+    block = "def add(a, b):\n    return a + b\n\n\n"
+    house.models.words = [block] * 500
+    answer = await house.post("/v2/code/generations", body("# add\n", "", stream=True, user_instruction="add"))
+    assert answer.body.decode() == block * 2
 
 
 # What a model is shown (sections 4.9 and 4.10).

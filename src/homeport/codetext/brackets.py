@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 REACH = 3000
 """Characters on each side of the cursor that are looked at."""
+FAR = 200_000
+"""Characters ahead of the cursor that are looked at for a string or a comment that is still open."""
 CLOSERS = ")]}"
 _TAGS = re.compile(r"<(/?)([A-Za-z][\w:.-]*)[^<>]*?(/?)>")
 _VOID = frozenset(
@@ -56,6 +58,22 @@ def fits_better(cursor: Cursor, shorter: str, longer: str) -> bool | None:
         if short != long:
             return short
     return None
+
+
+def in_code(cursor: Cursor) -> bool:
+    """Whether the cursor stands neither in a string nor in a comment; False as well where that cannot be told."""
+    language, text = cursor.language, cursor.before[-FAR:]
+    if language is None:
+        return False
+    opening, closing = language.block_comment
+    if opening and text.rfind(opening) > text.rfind(closing):
+        return False
+    ahead = ""
+    for token in _tokens(language).finditer(text):
+        if token.lastgroup == "bad":
+            return False
+        ahead = token[0] if token.end() == len(text) else ""
+    return not (language.line_comment and ahead.startswith(language.line_comment))
 
 
 def _pairs_up(cursor: Cursor, answer: str) -> bool:

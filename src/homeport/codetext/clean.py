@@ -8,6 +8,7 @@ plain      carriage returns ahead of line feeds        one carriage return
 preface    thoughts, marks of a prompt's layout        white space and what may be a mark, at the start
 sentinels  a stop or a sentinel and all behind it      what may be one: the longest has 25 characters
 fences     fences, a sentence ahead, all behind        400 characters that read like a sentence
+prose      sentences ahead of code; an answer of them  a first line that reads like a sentence
 heading    a first line that only names the file       that line, while it may be one
 echo       the code that ends at the cursor, repeated  the beginning, while it agrees with that code
 lines      all from the code below, from a heading or  each line after the first visible one until it
@@ -31,7 +32,9 @@ from homeport.codetext.headings import Heading
 from homeport.codetext.lines import Lines
 from homeport.codetext.overlap import Overlap
 from homeport.codetext.preface import Preface
+from homeport.codetext.prose import Prose
 from homeport.codetext.remarks import Remarks
+from homeport.codetext.rounds import Rounds
 from homeport.codetext.sentinels import Stops
 
 if TYPE_CHECKING:
@@ -70,14 +73,15 @@ class _Front:
 class Cleaner:
     """Cleans a completion as it streams: `feed` each piece, `end` once.
 
-    `names` are that of the file and those of related files in the prompt. `done` says that the
+    `names` are that of the file and those of related files in the prompt; `asked` says that the model was
+    asked in words, and may answer in words. `done` says that the
     answer was cut, so the model may be stopped; `finish` is then "stop", else what the model gave as
     its reason.
     """
 
     __slots__ = (
-        *("_begun", "_cursor", "_echo", "_front", "_heading", "_lines", "_over", "_overlap", "_remarks", "_unfence"),
-        *("done", "finish"),
+        *("_begun", "_cursor", "_echo", "_front", "_heading", "_lines", "_over", "_overlap", "_prose", "_remarks"),
+        *("_unfence", "done", "finish"),
     )
 
     def __init__(
@@ -88,10 +92,12 @@ class Cleaner:
         stops: tuple[str, ...] = (),
         language: Language | None = None,
         names: tuple[str, ...] = (),
+        asked: bool = False,
     ) -> None:
         cursor = self._cursor = Cursor(before, after, language, names)
         self._front = _Front(cursor, stops)
         self._unfence = Unfence(cursor)
+        self._prose = Prose(cursor, asked=asked)
         self._heading = Heading(cursor)
         self._echo = Echo(cursor)
         self._lines = Lines(cursor)
@@ -108,7 +114,7 @@ class Cleaner:
         if self._over or not text:
             return ""
         given = self._pass_on(self._front.feed(text))
-        if self._front.stops.cut or self._unfence.cut:
+        if self._front.stops.cut or self._unfence.cut or self._prose.cut:
             given += self._flush("stop")
         return _with_ends(self._cursor, given) if self._cursor.windows else given
 
@@ -126,8 +132,9 @@ class Cleaner:
         if self._begun:
             given = self._overlap.feed(self._lines.feed(text))
             return given + self._close("stop") if self._lines.cut else given
-        given = self._keep(self._echo.feed(self._heading.feed(self._unfence.feed(text))))
-        self._begun = not (self._unfence.busy or self._heading.open or self._echo.open or self._remarks.open)
+        given = self._keep(self._echo.feed(self._heading.feed(self._prose.feed(self._unfence.feed(text)))))
+        busy = self._unfence.busy or self._prose.open or self._prose.cut or self._heading.open
+        self._begun = not (busy or self._echo.open or self._remarks.open)
         return given
 
     def _keep(self, text: str) -> str:
@@ -139,16 +146,16 @@ class Cleaner:
 
     def _flush(self, finish: str) -> str:
         """What every stage still holds."""
-        text = self._heading.feed(self._unfence.end()) + self._heading.end()
+        text = self._heading.feed(self._prose.feed(self._unfence.end()) + self._prose.end()) + self._heading.end()
         given = self._keep(self._echo.feed(text)) + self._keep(self._echo.end())
         if self._over:
             return given
-        finish = "stop" if self._unfence.cut else finish
+        finish = "stop" if self._unfence.cut or self._prose.cut else finish
         return given + self._remarks.feed(self._overlap.feed(self._lines.end(finish))) + self._close(finish)
 
     def _close(self, finish: str) -> str:
         self._over = True
-        self.done = self._front.stops.cut or self._unfence.cut or self._lines.cut
+        self.done = self._front.stops.cut or self._unfence.cut or self._prose.cut or self._lines.cut
         self.finish = "stop" if self.done else finish
         return self._remarks.feed(self._overlap.end(arrived=self._lines.arrived)) + self._remarks.end()
 
@@ -174,13 +181,13 @@ class Unchanged:
 class GenerationCleaner:
     """Cleans a generation as it streams: the code of its first fence, or all of it where there is none.
 
-    Begins with a newline when the cursor's line says something and the answer does not begin with
-    one itself. Same interface as `Cleaner`.
+    What is said over and over is cut. Begins with a newline when the cursor's line says something and the
+    answer does not begin with one itself. Same interface as `Cleaner`.
     """
 
     __slots__ = (
-        *("_cursor", "_echo", "_front", "_heading", "_newline", "_over", "_space", "_unfence"),
-        *("done", "finish"),
+        *("_cursor", "_echo", "_front", "_heading", "_newline", "_over", "_prose", "_rounds", "_space"),
+        *("_unfence", "done", "finish"),
     )
 
     def __init__(
@@ -191,12 +198,15 @@ class GenerationCleaner:
         stops: tuple[str, ...] = (),
         language: Language | None = None,
         names: tuple[str, ...] = (),
+        asked: bool = False,
     ) -> None:
         cursor = self._cursor = Cursor(before, after, language, names)
         self._front = _Front(cursor, stops)
         self._unfence = Unfence(cursor, lead=GENERATION_LEAD)
+        self._prose = Prose(cursor, asked=asked)
         self._heading = Heading(cursor)
         self._echo = Echo(cursor)
+        self._rounds = Rounds()
         self._newline = not cursor.at_line_start
         self._space: str | None = ""
         """White space that the answer begins with; None once something visible was given."""
@@ -209,7 +219,7 @@ class GenerationCleaner:
         if self._over or not text:
             return ""
         given = self._pass_on(self._front.feed(text))
-        if self._front.stops.cut or self._unfence.cut:
+        if self._is_cut():
             given += self._close("stop")
         return _with_ends(self._cursor, given)
 
@@ -220,7 +230,13 @@ class GenerationCleaner:
         return _with_ends(self._cursor, self._pass_on(self._front.end()) + self._close(finish))
 
     def _pass_on(self, text: str) -> str:
-        return self._place(self._echo.feed(self._heading.feed(self._unfence.feed(text))))
+        return self._keep(self._echo.feed(self._heading.feed(self._prose.feed(self._unfence.feed(text)))))
+
+    def _is_cut(self) -> bool:
+        return self._front.stops.cut or self._unfence.cut or self._prose.cut or self._rounds.cut
+
+    def _keep(self, text: str) -> str:
+        return self._place(self._rounds.feed(text))
 
     def _place(self, text: str) -> str:
         """Put the beginning of the code on a line of its own."""
@@ -234,10 +250,11 @@ class GenerationCleaner:
         return "\n" + text if self._newline and not begins else text
 
     def _close(self, finish: str) -> str:
-        text = self._heading.feed(self._unfence.end()) + self._heading.end()
-        given = self._place(self._echo.feed(text)) + self._place(self._echo.end())
+        text = self._heading.feed(self._prose.feed(self._unfence.end()) + self._prose.end()) + self._heading.end()
+        given = self._keep(self._echo.feed(text)) + self._keep(self._echo.end())
+        given += self._place(self._rounds.end("stop" if self._unfence.cut else finish))
         self._over = True
-        self.done = self._front.stops.cut or self._unfence.cut
+        self.done = self._is_cut()
         self.finish = "stop" if self.done else finish
         return given
 

@@ -71,8 +71,8 @@ class Cursor:
 
     @cached_property
     def headings(self) -> frozenset[str]:
-        """What lines come down to that only name one of the files."""
-        return headings(self.names)
+        """What lines come down to that only name one of the files, or the language."""
+        return headings(self.names, self.language.name if self.language else "")
 
     @property
     def nearby(self) -> tuple[str, str]:

@@ -15,10 +15,11 @@ _LESS = str.maketrans({" ": None, "_": None, "\t": None, "`": None, '"': None, "
 
 
 @lru_cache(maxsize=256)
-def headings(names: tuple[str, ...]) -> frozenset[str]:
-    """What lines that only name one of these files come down to."""
+def headings(names: tuple[str, ...], language: str = "") -> frozenset[str]:
+    """What lines that only name one of these files, or the language under a label, come down to."""
     forms = {form for name in names if name for form in (name, name.rpartition("/")[2])}
-    return frozenset(label + essence(form) for form in forms for label in _LABELS)
+    of_language = (f"language:{essence(language)}",) if language else ()
+    return frozenset((*(label + essence(form) for form in forms for label in _LABELS), *of_language))
 
 
 def essence(line: str) -> str:

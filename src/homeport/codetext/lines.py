@@ -33,9 +33,9 @@ FENCE = "```"
 
 _NO_STREAKS = (0,) * (BLOCK + 1)
 _LEAVES = re.compile(r"(?:return|break|continue|raise|throw|goto|pass)\b")
-_MAY_NAME = re.compile(r"[/#+;%*<!>=-]|(?i:file|path)")
-"""How a line begins that may only name a file."""
-_MAY_NAME_FIRST = frozenset("/#+;%*<!>=-fFpP")
+_MAY_NAME = re.compile(r"[/#+;%*<!>=-]|(?i:file|path|lang)")
+"""How a line begins that may only name a file or the language."""
+_MAY_NAME_FIRST = frozenset("/#+;%*<!>=-fFpPlL")
 """The first characters of such lines."""
 _FRAME = re.compile(r"[*/#;%-]{1,3}$")
 """A line of a comment that says nothing."""

@@ -12,6 +12,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from homeport.codetext.sentinels import LABEL
 from homeport.codetext.thinking import TAGS
 
 if TYPE_CHECKING:
@@ -25,7 +26,13 @@ LEADING: tuple[str, ...] = (
 TURNS: tuple[str, ...] = (
     *("<|im_start|>assistant", "<|start_header_id|>assistant<|end_header_id|>", "<start_of_turn>model"),
     *("<|start_of_role|>assistant<|end_of_role|>", "<|assistant|>", "<｜Assistant｜>"),
-    *("<before_cursor>", "<|start|>assistant<|channel|>final<|message|>", "<|channel|>final<|message|>", "<|message|>"),
+    *(
+        "<before_cursor>",
+        LABEL,
+        "<|start|>assistant<|channel|>final<|message|>",
+        "<|channel|>final<|message|>",
+        "<|message|>",
+    ),
 )
 """Marks of a turn in a conversation; line ends may follow."""
 WRAPPERS: tuple[str, ...] = ("<code>", "<completion>", "<answer>", "<new_code>", "<insert>", "<output>")

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from homeport.codetext.cursor import Cursor
 
+LABEL = "Text to insert at the cursor:"
+"""The last line of our own wording, which small models repeat."""
 SENTINELS: tuple[str, ...] = (
     *("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<|fim_pad|>", "<|file_separator|>"),
     *("<|fim_begin|>", "<|fim_hole|>", "<|fim_end|>", "<|code_prefix|>", "<|code_suffix|>", "<|code_middle|>"),
@@ -30,7 +32,7 @@ SENTINELS: tuple[str, ...] = (
     *("<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>", "<｜end▁of▁sentence｜>", "<｜begin▁of▁sentence｜>"),
     *("<｜User｜>", "<｜Assistant｜>", "<end_of_turn>", "<start_of_turn>", "<eos>", "<bos>"),
     *("</think>", "[/THINK]", "[TOOL_CALLS]", "[AVAILABLE_TOOLS]"),
-    *("<after_cursor>", "</after_cursor>"),
+    *("<after_cursor>", "</after_cursor>", LABEL),
     *("[PREFIX]", "[SUFFIX]", "[MIDDLE]", "[INST]", "[/INST]"),
 )
 REMOVED: tuple[str, ...] = (

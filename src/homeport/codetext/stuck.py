@@ -1,4 +1,4 @@
-"""A line that goes round in circles and never ends: `self.call(self.call(self.call(`."""
+"""A line that goes round in circles: `self.call(self.call(self.call(`, or one sentence again and again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,14 @@ SPEAKING = 2
 """… which holds so many letters and digits, one letter at least: rulers and rows of digits are meant."""
 MOST = 144
 """Characters that a circle may go on for before the answer is cut where it was recognised."""
+LONGEST = 160
+"""A sentence of so many characters, or fewer, may be said over and over as well: …"""
+COPIES = 3
+"""… so often in a row …"""
+SENTENCE = 16
+"""… with so many letters and digits."""
 _ANCHOR = 6
+_LONG_ANCHOR = 12
 _LETTER = re.compile(r"[^\W\d_]")
 
 
@@ -62,7 +69,7 @@ class Stuck:
             size = GRID - self._column % GRID
             piece, part = part[:size], part[size:]
             self._column += len(piece)
-            self._recent = (self._recent + piece)[-TAIL:]
+            self._recent = (self._recent + piece)[-COPIES * LONGEST :]
             if self._holding:
                 self._held += piece
             else:
@@ -72,18 +79,19 @@ class Stuck:
 
     def _look(self) -> str:
         """Begin to hold, go on, or give what was held."""
-        if self._circles():
+        if period := self._circles() or self._sentences():
             self._holding = True
-            self.cut = len(self._held) >= MOST
+            self.cut = len(self._held) >= max(MOST, period)
             return ""
         self._holding = False
         return self.end("stop")
 
-    def _circles(self) -> bool:
-        recent = self._recent
+    def _circles(self) -> int:
+        """How long the part is that comes over and over; 0 for none."""
+        recent = self._recent[-TAIL:]
         at = recent.rfind(recent[-_ANCHOR:], 0, TAIL - 1) if len(recent) == TAIL else -1
         period = TAIL - _ANCHOR - at
-        return (
+        comes_again = (
             at >= 0
             and period <= PERIOD
             and recent[period:] == recent[:-period]
@@ -91,3 +99,19 @@ class Stuck:
             and _LETTER.search(recent[-period:]) is not None
             and not self._cursor.mentions(recent[-3 * period :])
         )
+        return period if comes_again else 0
+
+    def _sentences(self) -> int:
+        """How long the sentence is that comes over and over; 0 for none."""
+        recent = self._recent
+        at = recent.rfind(recent[-_LONG_ANCHOR:], 0, len(recent) - 1)
+        period = len(recent) - _LONG_ANCHOR - at
+        comes_again = (
+            at >= 0
+            and PERIOD < period <= LONGEST
+            and len(recent) >= COPIES * period
+            and recent[-COPIES * period : -period] == recent[(1 - COPIES) * period :]
+            and weight(recent[-period:]) >= SENTENCE
+            and not self._cursor.mentions(recent[-2 * period :])
+        )
+        return period if comes_again else 0

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from homeport.codetext.clean import Cleaner, GenerationCleaner
     from homeport.codetext.language import Language
     from homeport.domain.models import Model
+    from homeport.domain.prompts import Prompt
     from homeport.domain.requests import CodeRequest, RelatedFile
     from homeport.domain.streams import Chunks
     from homeport.domain.wording import Wording
@@ -62,7 +63,7 @@ def _silent(text: str) -> str:
 
 
 def cleaner(
-    model: Model, wanted: CodeRequest, kind: Callable[..., T], *, stops: tuple[str, ...], language: Language | None
+    model: Model, wanted: CodeRequest, kind: Callable[..., T], prompt: Prompt, language: Language | None
 ) -> T | Unchanged:
     """What keeps of an answer what belongs at the cursor, unless the administrator wants it as it comes.
 
@@ -72,7 +73,9 @@ def cleaner(
     probe = (wanted.file_name.rpartition("/")[2], wanted.before.strip(), wanted.after.strip()) == _PROBE
     if probe or not model.clean:
         return Unchanged()
-    return kind(wanted.before, wanted.after, stops=stops, language=language, names=names(wanted))
+    asked = prompt.kind == "chat"
+    stops = prompt.sampling.stop
+    return kind(wanted.before, wanted.after, stops=stops, language=language, names=names(wanted), asked=asked)
 
 
 async def cleaned(answer: Chunks, cleaner: Cleaner | GenerationCleaner | Unchanged) -> Chunks:

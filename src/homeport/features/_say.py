@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from homeport.codetext.thinking import Thoughts, answer_of
+from homeport.codetext.said import Said
 from homeport.domain import versions
 from homeport.domain.errors import UpstreamMalformed
 from homeport.domain.prompts import Prompt
@@ -38,10 +39,10 @@ async def say(bench: Workbench, wanted: PromptRequest) -> Chunks:
     template = template_of(bench, wanted.feature)
     model = choose(bench, wanted.feature, wanted.model)
     prompt = build(bench, model, wanted)
-    grammar, begun = template.grammar, _begun(prompt)
+    grammar, begun, tags = template.grammar, _begun(prompt), tags_of(template)
     whole = not wanted.stream or (grammar is not None and grammar.held)
     async with aclosing(ask(bench, model, prompt, partial(build, bench, model, wanted))) as answer:
-        chunks = collected(model, answer, grammar, begun) if whole else passed_on(model, answer, grammar, begun)
+        chunks = (collected if whole else passed_on)(model, answer, grammar, begun, tags)
         async with aclosing(chunks):
             async for chunk in chunks:
                 yield chunk
@@ -59,6 +60,12 @@ def template_of(bench: Workbench, feature: str) -> Template:
 def build(bench: Workbench, model: Model, wanted: PromptRequest) -> Prompt:
     """The prompt, in the first wording that somebody gave, within the model's window."""
     template = template_of(bench, wanted.feature)
+def tags_of(template: Template) -> tuple[str, ...]:
+    """The tags that its wordings wrap what they are given in."""
+    found = (_WRAPS.findall(wording.user) for wording in template.versions.values())
+    return tuple(dict.fromkeys(name for names in found for name in names))
+
+
     version, satisfied = versions.choose(wanted.version, template.versions)
     family = bench.family(model)
     said = spoken(bench.overrides, template, version, wanted.feature, (bench.family_key(model), family))
@@ -99,7 +106,9 @@ def _begun(prompt: Prompt) -> str:
     return last.content if last is not None and last.role == "assistant" else ""
 
 
-async def collected(model: Model, answer: Chunks, grammar: Grammar | None, begun: str = "") -> Chunks:
+async def collected(
+    model: Model, answer: Chunks, grammar: Grammar | None, begun: str = "", tags: tuple[str, ...] = ()
+) -> Chunks:
     """The whole answer as one chunk, mended where a program reads it."""
     parts: list[str] = []
     finish: str | None = None
@@ -107,28 +116,34 @@ async def collected(model: Model, answer: Chunks, grammar: Grammar | None, begun
     async for chunk in answer:
         parts.append(chunk.text)
         finish, usage = chunk.finish or finish, chunk.usage or usage
-    text = answer_of("".join(parts))
+    keep = Said(tags)
+    text = keep.feed(answer_of("".join(parts))) + keep.end(finish or "stop")
     if not text.strip():
         raise _empty(model, finish)
-    yield Chunk(grammar.mend(begun + text) if grammar else text, finish or "stop", usage)
+    yield Chunk(grammar.mend(begun + text) if grammar else text, "stop" if keep.done else finish or "stop", usage)
 
 
-async def passed_on(model: Model, answer: Chunks, grammar: Grammar | None, begun: str = "") -> Chunks:
+async def passed_on(
+    model: Model, answer: Chunks, grammar: Grammar | None, begun: str = "", tags: tuple[str, ...] = ()
+) -> Chunks:
     """The answer as it comes, from its first visible character on; only what is missing at its end is added."""
-    thoughts = Thoughts()
+    thoughts, keep = Thoughts(), Said(tags)
     lead, said = "", ""
     finish: str | None = None
     usage: Usage | None = None
     async for chunk in answer:
         finish, usage = chunk.finish or finish, chunk.usage or usage
-        text = thoughts.feed(chunk.text)
+        text = keep.feed(thoughts.feed(chunk.text))
         if not said:
             lead += text
             text = (begun if grammar else "") + lead if lead.strip() else ""
         if text:
             said = said + text if grammar else text
             yield Chunk(text)
-    rest = thoughts.end()
+        if keep.done:
+            finish = "stop"
+            break
+    rest = keep.feed(thoughts.end()) + keep.end(finish or "stop")
     if not said and not rest.strip():
         raise _empty(model, finish)
     yield Chunk(rest + (grammar.end(said + rest) if grammar else ""), finish or "stop", usage)

@@ -55,7 +55,7 @@ async def run(bench: Workbench, wanted: CodeRequest) -> Chunks:
     model = choose(bench, "code_generations", wanted.model)
     language = language_of(wanted.file_name, wanted.language, wanted.before)
     prompt = build(bench, model, wanted, language)
-    keep = cleaner(model, wanted, GenerationCleaner, stops=prompt.sampling.stop, language=language)
+    keep = cleaner(model, wanted, GenerationCleaner, prompt, language)
     note(lang=language.id if language else "", prompt_length=prompt.size)
     async with aclosing(ask(bench, model, prompt, lambda: build(bench, model, wanted, language))) as answer:
         async for chunk in cleaned(answer, keep):
