@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from homeport.domain.agents import ToolCall
 from homeport.features._calls import argument, offered
-from homeport.features._react import MARK_LENGTH, PATIENCE, Plain, Reader
+from homeport.features._react import IMPATIENCE, MARK_LENGTH, PATIENCE, Plain, Reader
 
 ROOT = Path(__file__).parent / "answers"
 FILES = sorted(ROOT.rglob("*.txt"))
@@ -53,9 +53,9 @@ PIECES = (
 )
 
 
-def read(text: str, *cuts: int, tools: tuple[str, ...] = TOOLS) -> tuple[str, ToolCall | None]:
+def read(text: str, *cuts: int, tools: tuple[str, ...] = TOOLS, native: bool = False) -> tuple[str, ToolCall | None]:
     """What is shown of a text that comes in pieces, and the call in it."""
-    reader = Reader(tools)
+    reader = Reader(tools, native=native)
     ends = sorted({*cuts, len(text)})
     shown = "".join(reader.feed(text[start:end]) for start, end in zip([0, *ends], ends, strict=False))
     rest = reader.end()
@@ -114,6 +114,29 @@ def test_plain_words_are_an_answer_and_come_without_delay(text: str) -> None:
     shown = "".join(reader.feed(char) for char in text)
     if len(text.strip()) > PATIENCE + MARK_LENGTH:
         assert len(text.strip()) - len(shown) <= MARK_LENGTH
+
+
+@given(texts, st.lists(st.integers(0, 400), max_size=8))
+def test_any_chunking_gives_the_same_of_a_model_with_tools(text: str, cuts: list[int]) -> None:
+    whole = read(text, native=True)
+    assert read(text, *(cut for cut in cuts if cut < len(text)), native=True) == whole
+    assert read(text, *range(len(text)), native=True) == whole
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("A mutex is a lock.\nIt", "A mutex is a lock.\nIt"),
+        ("A mutex is a lock.\n\nIt has", "A mutex is a lock.\n\nIt has"),
+        ("Yes:\n- one", "Yes:\n- one"),
+        ("I will look.\n\nAct", ""),
+        ("I will look.\n<tool", ""),
+        ("x" * IMPATIENCE, ""),
+        ("x" * (IMPATIENCE + 1), "x" * (IMPATIENCE + 1)),
+    ],
+)
+def test_a_model_with_tools_of_its_own_is_not_waited_for(text: str, shown: str) -> None:
+    assert Reader(TOOLS, native=True).feed(text) == shown
 
 
 def test_an_answer_that_says_so_comes_at_once() -> None:

@@ -397,6 +397,22 @@ async def test_a_native_answer_is_an_answer(house: House) -> None:
     assert "temperature" not in house.models.heard[0].json
 
 
+async def test_a_native_answer_flows_from_its_second_line_on(house: House) -> None:
+    serve(house, "gpt")
+
+    async def play(peer: Peer) -> None:
+        await peer.head()
+        await peer.chunk(piece(peer.kind, "A mutex is a lock.\n\nOnly one thread"))
+        await peer.hang()
+
+    house.models.play = play
+    async with house.line() as wire:
+        await wire.send(asking("POST", PATH, asks(), {"X-Gitlab-Version": "18.2.0"}))
+        assert (await wire.head())[0] == 200
+        said = json.loads(await wire.chunk())["data"]["text"]
+        assert said == "A mutex is a lock.\n\nOnly one thread"
+
+
 async def test_never_both_an_answer_and_an_action(house: House) -> None:
     serve(house, "mistral")
     house.models.play = calls({"content": "A long answer. " * 40}, call("issue_reader", '{"query": "#12"}'))

@@ -73,13 +73,16 @@ class Rounds:
         unit = "".join(self._parts).strip()
         self._parts.clear()
         self._count(unit)
-        copy = [each for each in self._units[-self._distance :] if each] if self._streak else []
+        self._holding = 0 < self._distance <= self._streak and self._repeats()
+        return "" if self._holding else self.end() if self._held else ""
+
+    def _repeats(self) -> bool:
+        """Whether the last copy says enough to be watched; cuts the answer when there are enough of them."""
+        copy = [each for each in self._units[-self._distance :] if each]
         copies, least = (COPIES, SPEAKING) if len(copy) > 1 else (ALONE, TELLING)
-        self._holding = 0 < self._distance <= self._streak and weight("".join(copy)) >= least
-        self.cut = self._holding and self._streak >= self._distance * (copies - 1)
-        if self._holding:
-            return ""
-        return self.end()
+        speaks = weight("".join(copy)) >= least
+        self.cut = speaks and self._streak >= self._distance * (copies - 1)
+        return speaks
 
     def _count(self, unit: str) -> None:
         """Compare it with the ones ahead of it."""

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 PATIENCE = 320
 """Characters within which a text of no known form must come to a call; beyond them it is an answer."""
+IMPATIENCE = 160
+"""The same for a model that is offered tools to call, and no longer than its first line: it hardly ever writes a
+call down, but often says in a sentence that it will make one."""
 MARK_LENGTH = 48
 """No mark is longer, ornaments included."""
 TAIL = 3
@@ -57,6 +60,8 @@ _JSON_INPUT = re.compile(r'"(?:arguments|parameters|action_input|tool_input)"\s*
 _IDENTIFIER = re.compile(r"\W*(?=\w*(?:_|[a-z][A-Z]|\())\w+(?:\(.*\)|\[.*\])?\W*")
 _FENCE = re.compile(r"\A\s*(?:```|~~~)[\w-]{0,20}[ \t]*\n")
 _FENCE_LINE = re.compile(r"^[ \t]*(?:```|~~~)[\w-]*", re.MULTILINE)
+_SECOND_LINE = re.compile(r"\s*\S[^\n]*\n(?:[ \t]*\n)*(?=[ \t]*\S)")
+"""Up to where the second line that says something begins."""
 _ORNAMENT = re.compile(r"\A[ \t>#•-]*(?:\d{1,2}[.)]?[ \t]*)?[*_` \t]*")
 _WORDS = (
     *("thought", "thinking", "observation", "answer"),
@@ -114,10 +119,13 @@ class Plain:
 class Reader:
     """Takes an answer piece by piece; gives what may be shown, and at the end the rest or the call."""
 
-    def __init__(self, tools: Collection[str] = (), *, patience: int = PATIENCE) -> None:
-        """`tools` are those that may be called; without any, everything is an answer."""
+    def __init__(self, tools: Collection[str] = (), *, native: bool = False) -> None:
+        """`tools` are those that may be called; without any, everything is an answer.
+
+        `native` says that the model was offered them, so that a call need not be written down.
+        """
         self._tools = tuple(tools)
-        self._patience = patience if tools else 0
+        self._native = native
         self._thoughts = Thoughts()
         self._text = ""
         """All of it, until it turns out to be an answer."""
@@ -151,13 +159,20 @@ class Reader:
     def _judge(self, *, ended: bool) -> None:
         """Find out what it is; of a call only when it is over: where the model invents what comes of it."""
         while self._call is None and self._answer is None:
-            found = _decide(self._text, self._seen, self._tools, self._patience, ended=ended)
+            found = _decide(self._text, self._seen, self._tools, self._patience(), ended=ended)
             if found is None:
                 break
             self._settle(found)
         since = max(_line_start(self._text, self._seen), self._seen - MARK_LENGTH, self._call.at if self._call else 0)
         self._over = self._call is not None and any(mark["seen"] for mark in _MARK.finditer(self._text, since))
         self._seen = len(self._text) - TAIL
+
+    def _patience(self) -> int:
+        """Characters of the text within which it must come to a call."""
+        if not self._tools:
+            return 0
+        second = _SECOND_LINE.match(self._text) if self._native else None
+        return min(IMPATIENCE, second.end()) if second else IMPATIENCE if self._native else PATIENCE
 
     def _settle(self, found: _Decision) -> None:
         text = self._text
@@ -251,8 +266,8 @@ def _decide(text: str, seen: int, tools: Collection[str], patience: int, *, ende
         since = max(_line_start(text, seen), seen - 2 * MARK_LENGTH, lead)
         return _formed_decision(text, since, tools, ended=ended)
     if tools and _JSON.match(text[lead:]):
-        window = text[lead : lead + patience + MARK_LENGTH]
-        if len(window) < patience + MARK_LENGTH and not ended:
+        window = text[lead : lead + PATIENCE + MARK_LENGTH]
+        if len(window) < PATIENCE + MARK_LENGTH and not ended:
             return None
         if _calls_in_json(window, tools):
             return _Decision("call", lead, lead)
@@ -299,7 +314,17 @@ def _free_decision(text: str, lead: int, tools: Collection[str], patience: int, 
     found = _early_sign(text, lead, limit, tools, ended=ended)
     if found is not _NO_SIGN:
         return found
-    return _Decision("answer", 0) if ended or not tools or len(text) >= limit + MARK_LENGTH else None
+    return _Decision("answer", 0) if ended or not tools or _is_past(text, limit) else None
+
+
+def _is_past(text: str, limit: int) -> bool:
+    """Whether no mark can begin by `limit` any more, whatever follows."""
+    if len(text) >= limit + MARK_LENGTH:
+        return True
+    start = _line_start(text, limit + 1)
+    tag = re.search(r"[<\[][^>\]\n]{0,20}\Z", text)
+    line = text[start:].partition("\n")[0]
+    return len(text) > limit and not tag and (start > limit or not _may_be_mark(line))
 
 
 def _early_sign(text: str, lead: int, limit: int, tools: Collection[str], *, ended: bool) -> _Decision | None:

@@ -104,7 +104,7 @@ async def _read(bench: Workbench, model: Model, wanted: AgentRequest, *, native:
     again = partial(build, bench, model, wanted, native=native)
     prompt = again()
     note(prompt_length=prompt.size)
-    reader = Reader([tool.name for tool in wanted.tools]) if wanted.tools or wanted.steps else Plain()
+    reader = Reader([tool.name for tool in wanted.tools], native=native) if wanted.tools or wanted.steps else Plain()
     reader.feed(begun(bench, model, wanted))
     shown, held, finish = False, "", ""
     own: ToolCall | None = None
