@@ -1,5 +1,6 @@
 #!/bin/sh
 # Installs requirements/LOCK.txt and this checkout into .venv: sh tools/install.sh run|dev
+# Or, for an example, the lock in its folder into a .venv there: sh tools/install.sh examples/NAME
 #
 # Needs Python 3.11 or newer: no compiler, no uv, no activated environment. As root on Debian
 # and Ubuntu it adds python3-pip and libgomp1 where they are missing; elsewhere it asks for them.
@@ -9,7 +10,10 @@
 set -eu
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 
-lock=requirements/$1.txt
+case $1 in
+*/*) lock=$1/requirements.txt venv=$1/.venv ;;
+*) lock=requirements/$1.txt venv=.venv ;;
+esac
 good_python='import sys; sys.exit(sys.version_info < (3, 11))'
 
 is_a_person() {
@@ -117,13 +121,16 @@ install_packages() {
     # The one-week cool-down belongs to making a lock. Installing one must not ask for
     # upload dates, which many mirrors do not keep.
     export UV_EXCLUDE_NEWER=false UV_PYTHON_DOWNLOADS=never
-    if ! .venv/bin/python -c "$good_python" >/dev/null 2>&1; then
-        .uv/bin/uv venv -q --clear --python "$python" .venv
+    if ! "$venv/bin/python" -c "$good_python" >/dev/null 2>&1; then
+        .uv/bin/uv venv -q --clear --python "$python" "$venv"
     fi
     say "Installing the packages of $lock"
     # Bytecode is made now, also where PYTHONDONTWRITEBYTECODE is set: every start would make it anew there.
     .uv/bin/uv pip sync $(is_a_person || echo -q) ${only_here:-} --compile-bytecode \
-        --require-hashes --only-binary :all: --python .venv "$lock"
+        --require-hashes --only-binary :all: --python "$venv" "$lock"
+}
+
+install_this_checkout() {
     .uv/bin/uv pip install -q --offline --no-deps --no-build-isolation --python .venv --editable .
     .venv/bin/python -m compileall -q src
 }
@@ -144,4 +151,7 @@ find_python
 install_uv
 use_the_mirror_of_pip
 install_packages
-find_openmp
+if [ "$venv" = .venv ]; then
+    install_this_checkout
+    find_openmp
+fi
