@@ -310,11 +310,35 @@ async def test_testing_one_that_is_not_there(instance: Instance) -> None:
 async def test_detecting_what_a_server_serves(instance: Instance) -> None:
     base = instance.models.url.removesuffix("/v1")
     ran = await instance.run("models", "detect", base, "--api-key-env", "MY_KEY", "--json", MY_KEY=KEY)
-    assert ran.json == {
-        "endpoint": f"{base}/v1",
-        "models": [{"identifier": SERVED, "family": "general"}],
-    }
+    assert ran.json["endpoint"] == f"{base}/v1"
+    (found,) = ran.json["models"]
+    assert (found["identifier"], found["family"]) == (SERVED, "general")
+    assert (found["seen"]["chat"], found["seen"]["streams"]) == (True, True)
+    assert "It answers at" in ran.err
     assert f"--endpoint {base}/v1 --identifier {SERVED}" in ran.err
+
+
+async def test_listing_alone_asks_no_model(instance: Instance) -> None:
+    url = instance.models.url
+    ran = await instance.run("models", "detect", url, "--no-prove", "--api-key-env", "MY_KEY", "--json", MY_KEY=KEY)
+    assert ran.json["models"] == [{"identifier": SERVED, "family": "general"}]
+    assert {peer.method for peer in instance.models.heard} == {"GET"}
+
+
+async def test_an_identifier_that_is_not_served(instance: Instance) -> None:
+    url = instance.models.url
+    ran = await instance.run("models", "detect", url, "--identifier", "other", "--api-key-env", "MY_KEY", MY_KEY=KEY)
+    assert ran.code == 1
+    assert f"Nothing is served as 'other' at {url}. Served: {SERVED}." in ran.err
+
+
+async def test_what_a_registered_model_can_do_is_kept(instance: Instance) -> None:
+    assert "models detect coder" in (await instance.run("models", "show", "coder")).err
+    ran = await instance.run("models", "detect", "coder", "--json")
+    assert ran.json["seen"]["streams"] is True
+    shown = (await instance.run("models", "show", "coder", "--json")).json["seen"]
+    assert shown["holes"] == ran.json["seen"]["holes"]
+    assert shown["at"]
 
 
 async def test_detecting_suggests_a_command_for_each_that_names_the_key(instance: Instance) -> None:

@@ -1,58 +1,126 @@
-"""What a model server serves, and the commands that register it."""
+"""What a model server serves and what its models can do, and the commands that register them."""
 
 from __future__ import annotations
 
 import asyncio
 import shlex
-from typing import TYPE_CHECKING
-
-import click
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from homeport.cli import _models
-from homeport.cli._output import note, result, table
+from homeport.cli._output import note, result, sheet, table, warn
+from homeport.cli._session import in_store, opened, whoami
+from homeport.cli._steps import Steps
+from homeport.diagnostics._prove import Trial, doubts
 from homeport.domain.errors import HomeportError, UpstreamError, UpstreamRefused
 from homeport.domain.models import Limits, Model, Secret
+from homeport.families import Family
 from homeport.kit.addresses import parse_networks
+from homeport.kit.discover import discover
 from homeport.kit.upstream_http import HttpUpstream
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from homeport.domain.capabilities import Capabilities
     from homeport.kit.settings import Settings
 
 KEY_REFUSED = {401, 403}
 NO_SUCH_PATH = {404, 405, 501}
 _PATIENCE = Limits(first_token_s=10.0, total_s=20.0)
+SHADES = " ▏▎▍▌▋▊▉█"
 
 
-def detect(settings: Settings, url: str, variable: str | None, file: Path | None, *, as_json: bool) -> None:
-    """Print what is served at `url`; raises UpstreamError."""
-    if not url.startswith(("http://", "https://")):
-        message = f"{url!r} is no address. Write it like http://host:8000/v1"
-        raise click.UsageError(message)
-    key = _models.key_from(variable, file) or Secret()
-    try:
-        endpoint, names = asyncio.run(_found(settings, url.rstrip("/"), key))
-    except UpstreamError as error:
-        raise _of_the_server(url.rstrip("/"), error) from error
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What was typed."""
+
+    url: str
+    key_env: str | None = None
+    key_file: Path | None = None
+    identifier: str | None = None
+    prove: bool = True
+
+
+def detect(settings: Settings, wanted: Wanted, *, as_json: bool) -> None:
+    """Print what is served at an address, and what a model can do there; raises UpstreamError."""
+    if not wanted.url.startswith(("http://", "https://")):
+        _registered(settings, wanted.url, as_json=as_json)
+        return
+    key = _models.key_from(wanted.key_env, wanted.key_file) or Secret()
+    endpoint, names, seen = asyncio.run(_looked(settings, wanted, key))
     guessed = [(name, _models.family_of(None, name)[0]) for name in names]
-    found = [{"identifier": name, "family": family} for name, family in guessed]
+    found: list[dict[str, Any]] = [{"identifier": name, "family": family} for name, family in guessed]
+    for entry in found:
+        if entry["identifier"] in seen:
+            entry["seen"] = seen[entry["identifier"]].as_json()
     result(
         {"endpoint": endpoint, "models": found},
         as_json=as_json,
-        people=lambda: table(("IDENTIFIER", "FAMILY"), guessed),
+        people=lambda: "\n\n".join((table(("IDENTIFIER", "FAMILY"), guessed), *map(_told, seen.values()))),
     )
-    for name, _family in guessed:
-        typed = f"--endpoint {shlex.quote(endpoint)} --identifier {shlex.quote(name)}{_with_key(variable, file)}"
+    _advise(endpoint, guessed, seen, wanted)
+
+
+def _advise(
+    endpoint: str, guessed: Sequence[tuple[str, str]], seen: Mapping[str, Capabilities], wanted: Wanted
+) -> None:
+    """How to register what was found; with the family that was proven, where one was."""
+    families = discover(_families(), Family)
+    for name, family in guessed:
+        found = seen.get(name)
+        proven = found.best_layout if found else ""
+        chosen = f" --family {proven}" if proven in families and proven != family else ""
+        typed = f"--endpoint {shlex.quote(endpoint)} --identifier {shlex.quote(name)}{chosen}{_with_key(wanted)}"
         note(f"Register it:  homeport models add NAME {typed}")
+        if found:
+            model = Model(name="NAME", platform=_models.DEFAULT_PLATFORM, family=proven if chosen else family)
+            for doubt in doubts(model, families, found):
+                warn(f"{name}: {doubt}")
+    if len(guessed) > 1 and not seen and wanted.prove:
+        note("See what one of them can do:  add --identifier ID")
 
 
-def _with_key(variable: str | None, file: Path | None) -> str:
+def _registered(settings: Settings, name: str, *, as_json: bool) -> None:
+    """Measure a registered model and keep what was seen."""
+    model, seen = asyncio.run(_measured(settings, name))
+    in_store(lambda store: store.measured(name, seen, by=whoami()))
+    found = doubts(model, discover(_families(), Family), seen)
+    result({"name": name, "seen": seen.as_json(), "warnings": found}, as_json=as_json, people=lambda: _told(seen))
+    for doubt in found:
+        warn(doubt)
+
+
+async def _measured(settings: Settings, name: str) -> tuple[Model, Capabilities]:
+    async with opened(settings) as store, _reached(settings) as upstream:
+        model = await store.model(name)
+        return model, await _tried(upstream, model)
+
+
+async def _tried(upstream: HttpUpstream, model: Model) -> Capabilities:
+    provider = _models.platform_known(model.platform)
+    if not model.endpoint and provider.needs_endpoint:
+        saw = f"The model {model.name!r} has no address."
+        raise HomeportError(saw, "One that runs inside the server is measured with `homeport doctor`.")
+    families = discover(_families(), Family)
+    with Steps() as steps:
+        trial = Trial(provider=provider, upstream=upstream, model=model, families=families, told=steps)
+        return await trial.run()
+
+
+def _families() -> Any:  # noqa: ANN401 (a module)
+    from homeport import families  # noqa: PLC0415 (loads every family)
+
+    return families
+
+
+def _with_key(wanted: Wanted) -> str:
     """The option that names the key again."""
-    if variable is not None:
-        return f" --api-key-env {shlex.quote(variable)}"
-    return "" if file is None else f" --api-key-file {shlex.quote(str(file))}"
+    if wanted.key_env is not None:
+        return f" --api-key-env {shlex.quote(wanted.key_env)}"
+    return "" if wanted.key_file is None else f" --api-key-file {shlex.quote(str(wanted.key_file))}"
 
 
 def _of_the_server(url: str, error: UpstreamError) -> HomeportError:
@@ -63,9 +131,48 @@ def _of_the_server(url: str, error: UpstreamError) -> HomeportError:
     return HomeportError(error.saw.replace(f"The model {url!r}", f"The server at {url}"), fix)
 
 
-async def _found(settings: Settings, url: str, key: Secret) -> tuple[str, Sequence[str]]:
+@asynccontextmanager
+async def _reached(settings: Settings) -> AsyncIterator[HttpUpstream]:
+    upstream = HttpUpstream(
+        denied_networks=parse_networks(settings.denied_networks),
+        ca_file=settings.ca_file,
+        proxy=settings.proxy,
+        no_proxy=settings.no_proxy,
+    )
+    try:
+        yield upstream
+    finally:
+        await upstream.close()
+
+
+async def _looked(
+    settings: Settings, wanted: Wanted, key: Secret
+) -> tuple[str, Sequence[str], dict[str, Capabilities]]:
+    """The endpoint, the names that it serves, and what the one that was meant can do."""
+    url = wanted.url.rstrip("/")
+    async with _reached(settings) as upstream:
+        try:
+            endpoint, names = await _served(upstream, url, key)
+        except UpstreamError as error:
+            raise _of_the_server(url, error) from error
+        chosen = wanted.identifier or (names[0] if len(names) == 1 else "")
+        if chosen and chosen not in names:
+            raise HomeportError(f"Nothing is served as {chosen!r} at {endpoint}.", f"Served: {', '.join(names)}.")
+        if not chosen or not wanted.prove:
+            return endpoint, names, {}
+        model = Model(
+            name=chosen,
+            platform=_models.DEFAULT_PLATFORM,
+            family=_models.family_of(None, chosen)[0],
+            endpoint=endpoint,
+            identifier=chosen,
+            key=key,
+        )
+        return endpoint, names, {chosen: await _tried(upstream, model)}
+
+
+async def _served(upstream: HttpUpstream, url: str, key: Secret) -> tuple[str, Sequence[str]]:
     """The endpoint, with /v1 where the server answers only there, and the names that it serves."""
-    upstream = HttpUpstream(denied_networks=parse_networks(settings.denied_networks), ca_file=settings.ca_file)
     served = _models.shelf_of_platforms()[_models.DEFAULT_PLATFORM].served
     model = Model(name=url, platform=_models.DEFAULT_PLATFORM, endpoint=url, key=key, limits=_PATIENCE)
     try:
@@ -74,6 +181,31 @@ async def _found(settings: Settings, url: str, key: Secret) -> tuple[str, Sequen
         if error.upstream_status not in NO_SUCH_PATH or url.endswith("/v1"):
             raise
         below = f"{url}/v1"
+        warn(f"It answers at {below}, not at {url}.")
         return below, await served(upstream, Model(name=url, platform=model.platform, endpoint=below, key=key))
-    finally:
-        await upstream.close()
+
+
+def _told(seen: Capabilities) -> str:
+    """What was seen, for people: facts first, then how well each layout filled the holes."""
+    parts = [sheet(_facts(seen))]
+    if seen.holes:
+        ranked = sorted(seen.holes.items(), key=lambda each: -each[1])
+        rows = [(layout, _bar(score), f"{score:.0%}") for layout, score in ranked]
+        parts.append(table(("HOLES LAID OUT AS", "FILLED", ""), rows))
+    return "\n\n".join(parts)
+
+
+def _facts(seen: Capabilities) -> Iterator[tuple[str, str]]:
+    yield "context window", f"{seen.context_tokens} tokens" if seen.context_tokens else "not told by the server"
+    for what in ("chat", "text", "streams", "tools", "thinks"):
+        value = getattr(seen, what)
+        yield what, "not known" if value is None else "yes" if value else "no"
+    if seen.first_token_s is not None:
+        yield "first token", f"after {seen.first_token_s * 1000:.0f} ms"
+    for what, said in seen.problems.items():
+        yield f"tried {what}", said
+
+
+def _bar(share: float, width: int = 12) -> str:
+    eighths = round(share * width * 8)
+    return "█" * (eighths // 8) + SHADES[eighths % 8].strip()

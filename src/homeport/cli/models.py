@@ -15,11 +15,12 @@ from homeport.cli._session import in_store, load, whoami
 from homeport.domain.errors import InUse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from typing_extensions import Unpack
 
     from homeport.domain.models import Model
+    from homeport.store.database import Store
 
 
 class Given(TypedDict, total=False):
@@ -41,6 +42,8 @@ class Given(TypedDict, total=False):
     prompt_tokens: int | None
     concurrency: int | None
     queue: int | None
+    queue_s: float | None
+    connect_s: float | None
     first_token_s: float | None
     idle_s: float | None
     total_s: float | None
@@ -67,7 +70,7 @@ _registration = options(
         "--option",
         metavar="NAME=VALUE",
         multiple=True,
-        help="What else the platform wants to know (region=…); several times for several, NAME= forgets one.",
+        help="What else there is to know (region=…, proxy=…); several times for several, NAME= forgets one.",
     ),
     click.option(
         "--clean/--no-clean",
@@ -79,6 +82,8 @@ _registration = options(
     _number("--max-prompt", "prompt_tokens", "The most tokens of a completion prompt.", "what the window allows"),
     _number("--concurrency", "concurrency", "Requests that run at the model at once.", "64"),
     _number("--queue", "queue", "Requests that may wait for their turn.", "256"),
+    _number("--queue-s", "queue_s", "Seconds that one may wait for its turn.", "10"),
+    _number("--connect-s", "connect_s", "Seconds that connecting may take, TLS and proxy included.", "3"),
     _number("--first-token-s", "first_token_s", "Seconds until the answer must begin.", "60"),
     _number("--idle-s", "idle_s", "Seconds that a stream may stay silent.", "60"),
     _number("--total-s", "total_s", "Seconds that one answer may take in all.", "900"),
@@ -174,12 +179,29 @@ def show(*, name: str, as_json: bool) -> None:
     """Show a model with its limits; its key is never shown."""
     from homeport.cli._models import facts  # noqa: PLC0415 (loads every family and platform)
 
-    model = in_store(lambda store: store.model(name))
-    shown = facts(model)
+    model, seen = in_store(lambda store: _with_seen(store, name))
+    shown = facts(model) | {"seen": seen}
+    if seen is None:
+        note(f"See what it can do:  homeport models detect {shlex.quote(name)}")
     limits, options = shown.pop("limits"), shown.pop("options")
     plain = {name: "yes" if value is True else "no" if value is False else value for name, value in shown.items()}
-    plain |= {"key": "set" if model.key else "none", **options, **limits}
+    plain |= {"key": "set" if model.key else "none", **options, **limits, "seen": _seen(seen)}
     result({**shown, "options": options, "limits": limits}, as_json=as_json, people=lambda: sheet(plain.items()))
+
+
+async def _with_seen(store: Store, name: str) -> tuple[Model, dict[str, Any] | None]:
+    """A model, and what it was seen to do, if that was ever looked at."""
+    model = await store.model(name)
+    found = (await store.capabilities()).get(name)
+    return model, found and {"at": found[0].isoformat(), **found[1].as_json()}
+
+
+def _seen(seen: Mapping[str, Any] | None) -> str:
+    if seen is None:
+        return "nothing yet"
+    able = [what for what in ("chat", "text", "streams", "tools") if seen[what]]
+    holes = ", ".join(f"{layout} {score:.0%}" for layout, score in seen["holes"].items() if score > 0)
+    return f"{', '.join(able) or 'nothing'}; holes: {holes or 'none filled'} ({seen['at'][:10]})"
 
 
 @command.command(
@@ -195,18 +217,41 @@ def test(*, name: str, as_json: bool) -> None:
     _doctor.test_model(load(), name, as_json=as_json)
 
 
-@command.command("detect", examples=("homeport models detect http://gpu1:8000/v1",))
-@click.argument("url")
+@command.command(
+    "detect",
+    examples=(
+        "homeport models detect http://gpu1:8000/v1",
+        "homeport models detect http://gpu1:8000/v1 --identifier qwen-coder",
+        "homeport models detect coder",
+    ),
+)
+@click.argument("url", metavar="URL|NAME")
+@click.option("--identifier", metavar="ID", help="Of several models, the one whose abilities are found out.")
+@click.option("--prove/--no-prove", default=True, help="Ask the model for real, or only list names.  [default: prove]")
 @click.option("--api-key-env", metavar="VAR", help="The environment variable that holds the server's key.")
 @click.option(
     "--api-key-file", metavar="FILE", type=click.Path(path_type=Path), help="The file that holds the server's key."
 )
 @json_option
-def detect(*, url: str, api_key_env: str | None, api_key_file: Path | None, as_json: bool) -> None:
-    """Ask the server at a URL what it serves, and say how to register it."""
+def detect(
+    *,
+    url: str,
+    identifier: str | None,
+    prove: bool,
+    api_key_env: str | None,
+    api_key_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Find out what a server serves and what its model can do, and how to register it.
+
+    The model is asked to chat, to stream, to call a tool, and to fill three holes in code in every layout that
+    Homeport knows: the layout that fills them is the one it was trained with. Of a registered model (NAME), what
+    was seen is kept and shown by `models show`.
+    """
     from homeport.cli import _detect  # noqa: PLC0415 (loads every family and platform)
 
-    _detect.detect(load(), url, api_key_env, api_key_file, as_json=as_json)
+    wanted = _detect.Wanted(url=url, key_env=api_key_env, key_file=api_key_file, identifier=identifier, prove=prove)
+    _detect.detect(load(), wanted, as_json=as_json)
 
 
 @command.command(

@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import select, update
 
+from homeport.domain.errors import Outdated
 from homeport.domain.models import Snapshot
-from homeport.store import checks, features, models, people, tokens
+from homeport.store import applying, capabilities, checks, features, models, people, settings, tokens
 from homeport.store.engine import BUSY_S, Turn, close, connect, parse, reading, writing
 from homeport.store.records import AuditEvent
 from homeport.store.tables import audit_events, revision
-from homeport.store.tables import settings as setting_table
 from homeport.store.version import require, require_file, version_of
 from homeport.store.writing import Writing
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+    from homeport.domain.capabilities import Capabilities
     from homeport.domain.models import FeatureSetting, Model, Token
     from homeport.kit.vault import Vault
+    from homeport.store.plan import Plan
     from homeport.store.records import Edited, User
-
-_SETTING_CHARS = 20_000
 
 
 class Store:
@@ -80,7 +80,7 @@ class Store:
             model_rows = await models.rows(connection)
             token_rows = await tokens.valid(connection, datetime.now(UTC))
             assigned = await features.load(connection)
-            values = await _settings(connection)
+            values = await settings.load(connection)
         registered, lost_keys = models.build(model_rows, self._vault)
         valid, lost_tokens = tokens.build(token_rows, self._vault.key_ids[0])
         return Snapshot(
@@ -128,6 +128,16 @@ class Store:
         """Forget a model and its key; raises Unknown, or InUse while features use it unless `force`."""
         async with self._change(by) as change:
             await models.remove(change, name, force=force)
+
+    async def measured(self, name: str, seen: Capabilities, *, by: str) -> None:
+        """Keep what a model was seen to do; raises Unknown."""
+        async with self._change(by) as change:
+            await capabilities.put(change, name, seen)
+
+    async def capabilities(self) -> dict[str, tuple[datetime, Capabilities]]:
+        """What was seen of each model that was measured, and when, by name."""
+        async with reading(self._engine) as connection:
+            return await capabilities.load(connection)
 
     async def reseal_keys(self, *, by: str) -> int:
         """Encrypt all keys with the newest root key, after `Vault.rotate`; returns how many were not yet."""
@@ -178,12 +188,24 @@ class Store:
     async def settings(self) -> dict[str, str]:
         """What administrators set, by name."""
         async with reading(self._engine) as connection:
-            return await _settings(connection)
+            return await settings.load(connection)
 
     async def set_setting(self, name: str, value: str | None, *, by: str) -> None:
         """Set a value, or forget it with None; raises BadRequest."""
         async with self._change(by) as change:
-            await _put_setting(change, name, value)
+            await settings.put(change, name, value)
+
+    async def carry_out(self, plan: Plan, *, by: str) -> int:
+        """Make all changes of a plan or none; gives the new revision.
+
+        Raises Outdated when anything changed since the plan was made, BadRequest for what cannot be stored.
+        """
+        async with self._change(by) as change:
+            number = await _revision(change.connection)
+            if number != plan.revision + 1:
+                raise outdated(number - 1, plan.revision)
+            await applying.carry_out(change, plan.changes)
+        return number
 
     async def audit(self, limit: int = 100) -> Sequence[AuditEvent]:
         """The latest changes, newest first."""
@@ -206,23 +228,11 @@ class Store:
             await listener()
 
 
+def outdated(found: int, expected: int) -> Outdated:
+    """The error for a change that was meant for another state."""
+    saw = f"The database is at revision {found}, not {expected}: it was changed in between."
+    return Outdated(saw, "Nothing was changed. Look at the plan again: homeport config plan FILE")
+
+
 async def _revision(connection: AsyncConnection) -> int:
     return int(await connection.scalar(select(revision.c.number)) or 0)
-
-
-async def _settings(connection: AsyncConnection) -> dict[str, str]:
-    found = await connection.execute(select(setting_table).order_by(setting_table.c.name))
-    return {row.name: row.value for row in found}
-
-
-async def _put_setting(change: Writing, name: str, value: str | None) -> None:
-    """Values may have several lines, but neither NUL (PostgreSQL refuses it) nor broken characters."""
-    checks.name(name, of="setting")
-    if value is not None:
-        checks.text(value.replace("\n", " ").replace("\t", " "), name, most=_SETTING_CHARS)
-    before = (await _settings(change.connection)).get(name)
-    await change.connection.execute(delete(setting_table).where(setting_table.c.name == name))
-    if value is not None:
-        await change.connection.execute(insert(setting_table).values(name=name, value=value))
-    shown = None if before is None else {"value": before}
-    await change.record("setting.set", name, before=shown, after={"value": value})

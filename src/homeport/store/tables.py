@@ -29,7 +29,7 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest migration: what a database must be at to be opened. Four digits, so that newer sorts later."""
 
 NAMING = {
@@ -84,6 +84,14 @@ model_keys = Table(
     Column("origin", Text, nullable=False),
     Column("key_id", String(16), nullable=False),
     Column("ciphertext", Text, nullable=False),
+)
+
+model_capabilities = Table(
+    "model_capabilities",
+    metadata,
+    Column("model_id", ForeignKey("models.id", ondelete="CASCADE"), primary_key=True),
+    Column("measured", Moment, nullable=False),
+    Column("seen", JSON, nullable=False),
 )
 
 feature_settings = Table(

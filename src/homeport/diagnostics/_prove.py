@@ -1,0 +1,227 @@
+"""What a model can do, found out by asking it: small questions whose right answers are known."""
+
+from __future__ import annotations
+
+import time
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from homeport.domain.capabilities import Capabilities
+from homeport.domain.errors import HomeportError
+from homeport.domain.prompts import Prompt
+from homeport.domain.requests import Message, Sampling
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from homeport.domain.models import Model
+    from homeport.domain.streams import Chunk
+    from homeport.families import Family, Fim
+    from homeport.kit.upstream import Upstream
+    from homeport.providers import Provider
+
+
+class Hole(NamedTuple):
+    """Code with a hole, and what belongs there."""
+
+    before: str
+    after: str
+    wanted: str
+
+
+HOLES = (
+    Hole("def area(width, height):\n    return ", "\n\n\nprint(area(3, 4))  # 12\n", "width * height"),
+    Hole("def greet(", '):\n    print("Hello, " + person)\n\n\ngreet("Ada")\n', "person"),
+    Hole("total = 0\nfor ", " in range(10):\n    total = total + index\nprint(total)\n", "index"),
+)
+"""The second and the third can only be filled by who has seen what follows."""
+SUFFIX, PREFIX = "suffix", "prefix"
+FEW = 16
+WITHIN_S = 60.0
+SHORT_TEXT = "a b"
+TEMPLATE_TOKENS = 8
+"""Tokens of `SHORT_TEXT` that only a template around it explains."""
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "The weather in a city.",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
+_DULL = Sampling(max_tokens=FEW, temperature=0.0)
+
+
+def filled(said: str, hole: Hole, stops: tuple[str, ...]) -> float:
+    """How well a hole was filled: 1 exactly, half when more follows on the same line, else 0."""
+    ends = [at for stop in (*stops, "\n", hole.after[:3]) if stop and (at := said.find(stop)) > 0]
+    answer = said[: min(ends, default=len(said))].strip()
+    if answer == hole.wanted:
+        return 1.0
+    return 0.5 if answer.startswith(hole.wanted) else 0.0
+
+
+def layouts(families: Mapping[str, Family], own: str = "") -> dict[str, Fim]:
+    """Every layout once, by the family `own` or the first that has it."""
+    found: dict[str, Fim] = {}
+    seen: set[str] = set()
+    for key in sorted(families, key=lambda key: (key != own, key)):
+        family = families[key]
+        if family.fim is not None and family.fim.layout not in seen:
+            seen.add(family.fim.layout)
+            found[key] = family.fim
+    return found
+
+
+@dataclass(slots=True, kw_only=True)
+class Trial:
+    """One model on trial; what it cannot do is written down with what came back."""
+
+    provider: Provider
+    upstream: Upstream
+    model: Model
+    families: Mapping[str, Family]
+    told: Callable[[str], None] = lambda _step: None
+    """Is told each step before it is taken."""
+    problems: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def steps(self) -> int:
+        """How many steps there are."""
+        return 4 + (3 + len(layouts(self.families)) if self.provider.text else 0)
+
+    async def run(self) -> Capabilities:
+        """Ask everything, one after the other: a model that is measured should not be busy with measuring."""
+        self.model = replace(self.model, limits=replace(self.model.limits, first_token_s=WITHIN_S, total_s=WITHIN_S))
+        window = await self._window()
+        chat = await self._chat()
+        streamed = await self._stream(text=chat.get("chat") is False)
+        tools = await self._tools() if chat.get("chat") else None
+        code = await self._code() if self.provider.text else {}
+        found: dict[str, Any] = {**chat, **streamed, **code}
+        return Capabilities(context_tokens=window, tools=tools, problems=self.problems, **found)
+
+    async def _window(self) -> int:
+        self.told("the context window")
+        if self.provider.window is None:
+            return 0
+        try:
+            return await self.provider.window(self.upstream, self.model)
+        except HomeportError as error:
+            self.problems["context window"] = str(error)
+            return 0
+
+    async def _chat(self) -> dict[str, Any]:
+        self.told("a chat")
+        question = Message(role="user", content="What is 2 + 3? Answer with the number alone.")
+        said = await self._said("chat", Prompt(kind="chat", messages=(question,), sampling=Sampling(max_tokens=64)))
+        return {"chat": said is not None, "thinks": None if said is None else "<think" in said[0].text}
+
+    async def _stream(self, *, text: bool) -> dict[str, Any]:
+        self.told("a stream")
+        sampling = Sampling(max_tokens=24, temperature=None)
+        count = Message(role="user", content="Count from one to ten in words.")
+        asked = Prompt(kind="chat", messages=(count,), sampling=sampling, stream=True)
+        if text:
+            asked = Prompt(kind="text", text="one two three", sampling=sampling, stream=True)
+        began = time.perf_counter()
+        first, pieces = 0.0, 0
+        try:
+            async with aclosing(self.provider.generate(self.upstream, self.model, asked)) as chunks:
+                async for chunk in chunks:
+                    first = first or time.perf_counter() - began
+                    pieces += bool(chunk.text)
+        except HomeportError as error:
+            self.problems["streaming"] = str(error)
+            return {"streams": False}
+        return {"streams": pieces > 1, "first_token_s": round(first, 4)}
+
+    async def _tools(self) -> bool | None:
+        self.told("a tool")
+        question = Message(role="user", content="What is the weather in Paris? Use the tool.")
+        asked = Prompt(kind="chat", messages=(question,), sampling=Sampling(max_tokens=128), extra={"tools": [TOOL]})
+        said = await self._said("tools", asked)
+        return None if said is None else any(chunk.call is not None for chunk in said)
+
+    async def _code(self) -> dict[str, Any]:
+        self.told("plain text")
+        short = await self._said("text", Prompt(kind="text", text=SHORT_TEXT, sampling=Sampling(max_tokens=1)))
+        if short is None:
+            return {"text": False}
+        usage = next((chunk.usage for chunk in short if chunk.usage), None)
+        holes = {PREFIX: await self._score(PREFIX, [Prompt(kind="text", text=hole.before) for hole in HOLES])}
+        for key, fim in layouts(self.families, self.model.family).items():
+            laid_out = [Prompt(kind="text", text=fim.render(hole.before, hole.after)) for hole in HOLES]
+            holes[key] = await self._score(key, laid_out, fim.stops)
+        native = [Prompt(kind="text", text=hole.before, extra={"suffix": hole.after}) for hole in HOLES]
+        holes[SUFFIX] = await self._score(SUFFIX, native)
+        wrapped = None if usage is None else usage.prompt_tokens > TEMPLATE_TOKENS
+        return {"text": True, "wrapped": wrapped, "holes": {key: score for key, score in holes.items() if score >= 0}}
+
+    async def _score(self, layout: str, prompts: list[Prompt], stops: tuple[str, ...] = ()) -> float:
+        """The part of the holes that was filled; -1 where the server does not take the question."""
+        self.told(f"a hole, laid out as {layout}" if layout not in {SUFFIX, PREFIX} else f"a hole, by {layout}")
+        score = 0.0
+        for hole, prompt in zip(HOLES, prompts, strict=True):
+            said = await self._said(layout, prompt._replace(sampling=_DULL))
+            if said is None:
+                return -1.0
+            score += filled("".join(chunk.text for chunk in said), hole, stops)
+        return round(score / len(HOLES), 2)
+
+    async def _said(self, what: str, prompt: Prompt) -> list[Chunk] | None:
+        """The answer; None, and what came back instead is written down, when there is none."""
+        try:
+            async with aclosing(self.provider.generate(self.upstream, self.model, prompt)) as chunks:
+                return [chunk async for chunk in chunks]
+        except HomeportError as error:
+            self.problems[what] = str(error)
+            return None
+
+
+def doubts(model: Model, families: Mapping[str, Family], seen: Capabilities) -> list[str]:
+    """Where a registration contradicts what was seen: a sentence each, with what to do."""
+    family = families.get(model.family)
+    if family is None:
+        return []
+    said = [_about_the_layout(model, families, family, seen), *_about_the_server(model, family, seen)]
+    return [sentence for sentence in said if sentence]
+
+
+def _about_the_layout(model: Model, families: Mapping[str, Family], family: Family, seen: Capabilities) -> str:
+    best, own = seen.best_layout, _own_layout(families, family, seen.holes)
+    edit = f"homeport models edit {model.name} --family"
+    if family.completion == "fim" and best and best != own and seen.holes[best] > seen.holes.get(own, 0.0):
+        return f"It fills holes better laid out as {best}: {edit} {best}" if best != SUFFIX else ""
+    if family.completion == "fim" and own in seen.holes and seen.holes[own] <= seen.holes.get(PREFIX, 0.0):
+        return "The layout of its family does not help it to fill holes: is it a model of that family, trained for it?"
+    if family.completion != "fim" and best and best != SUFFIX:
+        return f"It can fill holes, laid out as {best}, but its family is not asked so: {edit} {best}"
+    return ""
+
+
+def _own_layout(families: Mapping[str, Family], family: Family, seen: Mapping[str, float]) -> str:
+    """The key under which the family's layout was tried."""
+    found = (key for key in seen if key in families and _same_layout(families[key], family))
+    return next(found, "")
+
+
+def _same_layout(one: Family, other: Family) -> bool:
+    return bool(one.fim and other.fim and one.fim.layout == other.fim.layout)
+
+
+def _about_the_server(model: Model, family: Family, seen: Capabilities) -> Iterator[str]:
+    if seen.wrapped and family.completion in {"fim", "prefix"}:
+        yield "Its server puts a chat template around plain text, in which sentinels mean nothing: serve it without."
+    if seen.chat is False and family.chat:
+        yield "It does not chat: its server has no chat template, or it is a base model. Let it serve completions only."
+    if seen.text is False and family.completion in {"fim", "prefix"}:
+        yield "It does not continue plain text, which its family is asked for: is /completions switched off?"
+    if seen.tools is False and family.tools:
+        yield "It called no tool, which its family does where the server lets it: switch tool calling on there."
+    if seen.streams is False:
+        yield "It does not stream: answers come as a whole, and late."
+    if seen.context_tokens and model.limits.context_tokens > seen.context_tokens:
+        edit = f"homeport models edit {model.name} --context-tokens {seen.context_tokens}"
+        yield f"Its server allows {seen.context_tokens} tokens, fewer than registered: {edit}"

@@ -1,0 +1,152 @@
+"""What a model can do is found out by asking it, and a registration that says otherwise is doubted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from script import ModelServer
+
+from homeport import families
+from homeport.diagnostics._prove import HOLES, PREFIX, SUFFIX, Hole, Trial, doubts, filled, layouts
+from homeport.domain.capabilities import Capabilities, from_json
+from homeport.domain.models import Limits, Model
+from homeport.families import Family
+from homeport.kit.discover import discover
+from homeport.kit.upstream_http import HttpUpstream
+from homeport.providers.openai import PROVIDER
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from script import Peer
+
+FAMILIES = discover(families, Family)
+QWEN = Model(name="m", platform="openai", family="qwen_coder")
+HOLE = HOLES[0]
+
+
+@pytest.mark.parametrize(
+    ("said", "score"),
+    [
+        ("width * height", 1.0),
+        (" width * height\n\nprint(1)", 1.0),
+        ("width * height<|endoftext|>", 1.0),
+        ("width * height  # the area", 0.5),
+        ("height * width", 0.0),
+        ("", 0.0),
+        ("The answer is width * height", 0.0),
+    ],
+)
+def test_how_well_a_hole_is_filled(said: str, score: float) -> None:
+    assert filled(said, HOLE, ("<|endoftext|>",)) == score
+
+
+def test_each_layout_is_tried_once_under_the_familys_own_name() -> None:
+    for own in FAMILIES:
+        found = layouts(FAMILIES, own)
+        assert len({fim.layout for fim in found.values()}) == len(found)
+        assert own in found or FAMILIES[own].fim is None
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ModelServer]:
+    async with ModelServer().listening() as model_server:
+        yield model_server
+
+
+def hole_of(prompt: str) -> Hole | None:
+    return next((hole for hole in HOLES if hole.before in prompt), None)
+
+
+async def tried(server: ModelServer, family: str = "qwen_coder", **limits: Any) -> Capabilities:
+    upstream = HttpUpstream()
+    model = Model(
+        name="m", platform="openai", family=family, endpoint=server.url, identifier="served", limits=Limits(**limits)
+    )
+    steps: list[str] = []
+    try:
+        trial = Trial(provider=PROVIDER, upstream=upstream, model=model, families=FAMILIES, told=steps.append)
+        seen = await trial.run()
+        assert len(steps) <= trial.steps
+    finally:
+        await upstream.close()
+    return seen
+
+
+async def able(peer: Peer, server: ModelServer) -> None:
+    """A model that knows Qwen's layout, chats, streams and calls tools."""
+    if peer.method == "GET":
+        await peer.document({"data": [{"id": "served", "max_model_len": 12_345}]})
+        return
+    asked = peer.json
+    if "tools" in asked:
+        call = {"function": {"name": "get_weather", "arguments": '{"city": "Paris"}'}, "id": "1", "type": "function"}
+        message = {"role": "assistant", "content": None, "tool_calls": [call]}
+        await peer.document({"choices": [{"message": message, "finish_reason": "tool_calls"}]})
+    elif "prompt" in asked and not asked["stream"]:
+        if "suffix" in asked:
+            await peer.document({"error": {"message": "suffix is not supported"}}, 400)
+            return
+        hole = hole_of(asked["prompt"]) if "<|fim_middle|>" in asked["prompt"] else None
+        usage = {"prompt_tokens": 2, "completion_tokens": 1}
+        text = hole.wanted if hole else "something else"
+        await peer.document({"choices": [{"text": text, "finish_reason": "stop"}], "usage": usage})
+    else:
+        await server.behave(peer)
+
+
+async def test_an_able_model(server: ModelServer) -> None:
+    server.play = lambda peer: able(peer, server)
+    seen = await tried(server)
+    assert seen.context_tokens == 12_345
+    assert (seen.chat, seen.text, seen.streams, seen.tools, seen.wrapped) == (True, True, True, True, False)
+    assert (seen.best_layout, seen.holes["qwen_coder"], seen.holes[PREFIX]) == ("qwen_coder", 1.0, 0.0)
+    assert SUFFIX not in seen.holes
+    assert "rejected the request (HTTP 400)" in seen.problems[SUFFIX]
+    assert seen.first_token_s is not None
+    assert doubts(QWEN, FAMILIES, seen) == []
+    assert from_json(seen.as_json()) == seen
+
+
+async def test_a_model_that_can_do_nothing(server: ModelServer) -> None:
+    async def refuse(peer: Peer) -> None:
+        await peer.document({"error": {"message": "no"}}, 500)
+
+    server.play = refuse
+    seen = await tried(server)
+    assert (seen.chat, seen.text, seen.streams, seen.holes) == (False, False, False, {})
+    assert set(seen.problems) >= {"chat", "text", "streaming"}
+    told = " ".join(doubts(QWEN, FAMILIES, seen))
+    assert "does not chat" in told
+    assert "does not continue plain text" in told
+    assert "does not stream" in told
+
+
+GOOD = Capabilities(
+    chat=True, text=True, wrapped=False, streams=True, tools=True, holes={"qwen_coder": 1.0, PREFIX: 0.2}
+)
+
+
+@pytest.mark.parametrize(
+    ("model", "seen", "expected"),
+    [
+        (QWEN, GOOD, ""),
+        (replace(QWEN, family="codellama"), replace(GOOD, holes={"codellama": 0.0, "qwen_coder": 1.0}), "qwen_coder"),
+        (QWEN, replace(GOOD, holes={"qwen_coder": 0.0, PREFIX: 0.3}), "does not help"),
+        (replace(QWEN, family="llama3"), GOOD, "--family qwen_coder"),
+        (QWEN, replace(GOOD, wrapped=True), "chat template around plain text"),
+        (QWEN, replace(GOOD, chat=False), "does not chat"),
+        (replace(QWEN, family="gpt"), replace(GOOD, holes={}, tools=False), "called no tool"),
+        (replace(QWEN, limits=Limits(context_tokens=9999)), replace(GOOD, context_tokens=4096), "4096"),
+        (replace(QWEN, family="nobody knows"), GOOD, ""),
+    ],
+)
+def test_what_contradicts_a_registration_is_said(model: Model, seen: Capabilities, expected: str) -> None:
+    said = doubts(model, FAMILIES, seen)
+    assert (expected in " ".join(said)) if expected else said == []
+
+
+def test_what_a_newer_program_stored_is_passed_over() -> None:
+    assert from_json({"chat": True, "flies": True}) == Capabilities(chat=True)
