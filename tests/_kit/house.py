@@ -182,10 +182,10 @@ async def opened(
         house.app = app.build(chosen, parts, house.transport, house.metrics, logs)
         house.furnish()
         model_server.catalogue = model_server.behave
-        tells = app._tells_windows(house.transport)  # noqa: SLF001 (what serve() does itself)
-        app._background(stack, house.app.door.bench.measures.windows.follow(tells))  # noqa: SLF001 (see above)
         try:
-            async with _serving(house, chosen):
+            async with contextlib.AsyncExitStack() as asking_servers, _serving(house, chosen):
+                follow = house.app.door.bench.measures.windows.follow(app._tells_windows(house.transport))  # noqa: SLF001 (as serve() does it)
+                app._background(asking_servers, follow)  # noqa: SLF001 (see above)
                 yield house
         finally:
             await house.transport.close()

@@ -96,6 +96,10 @@ class ModelServer:
 
     def __init__(self) -> None:
         self.heard: list[Peer] = []
+        self.listed: list[Peer] = []
+        """Questions of what is served here, and with what settings, where they are kept apart."""
+        self.catalogue: Callable[[Peer], Awaitable[None]] | None = None
+        """Answers those apart from what is heard: a house may put them at any time. None: as `play` does."""
         self.words: list[str] = ["one", " + ", "two"]
         self.play: Callable[[Peer], Awaitable[None]] = self.behave
         self.arrival = asyncio.Event()
@@ -124,6 +128,8 @@ class ModelServer:
     def forget(self) -> None:
         """Behave again, with nothing heard."""
         self.heard.clear()
+        self.listed.clear()
+        self.catalogue = self.catalogue and self.behave
         self.words = ["one", " + ", "two"]
         self.play = self.behave
         self.arrival.clear()
@@ -140,6 +146,8 @@ class ModelServer:
         """Answer as an honest OpenAI-compatible server does."""
         if peer.target.endswith("/models"):
             await peer.document({"object": "list", "data": [{"id": "served"}]})
+        elif peer.target.endswith("/props"):
+            await peer.document({"error": {"message": "not found"}}, 404)
         elif peer.json["stream"]:
             await peer.head()
             await peer.events(stream(peer.kind, self.words))
@@ -168,9 +176,10 @@ class ModelServer:
                 self._tasks.discard(task)
 
     def _answer(self, peer: Peer) -> None:
-        self.heard.append(peer)
+        apart = peer.target.endswith(("/models", "/props")) and self.catalogue
+        (self.listed if apart else self.heard).append(peer)
         self.arrival.set()
-        answer = asyncio.create_task(_played(self.play, peer))
+        answer = asyncio.create_task(_played(apart or self.play, peer))
         self._tasks.add(answer)
         answer.add_done_callback(self._tasks.discard)
 

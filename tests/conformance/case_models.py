@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from house import eventually
+from script import Peer
 
 from conformance import OWN_KEY, Site, case, components, detail, file
 from homeport import families
 from homeport.families import Family
 from homeport.kit.discover import discover
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 V2 = "/v2/code/completions"
 GENERATIONS = "/v2/code/generations"
@@ -257,6 +263,94 @@ async def long_endpoint(site: Site) -> None:
 async def correlated(site: Site) -> None:
     await site.post(V2, v2(site), X_Request_ID="from-gitlab-1")
     assert site.theirs.heard[0].headers["x-request-id"] == "from-gitlab-1"
+
+
+LONG = "+ x = 1  # a line of a long diff\n" * 4_000
+COMMIT = "/v1/prompts/generate_commit_message"
+
+
+def long_diff(site: Site, identifier: str) -> dict[str, Any]:
+    metadata = {**site.metadata, "name": "general", "identifier": f"custom_openai/{identifier}"}
+    return {"inputs": {"diff": LONG}, "model_metadata": metadata}
+
+
+def says(entry: dict[str, Any], props: dict[str, Any] | None = None) -> Callable[[Peer], Awaitable[None]]:
+    async def play(peer: Peer) -> None:
+        if peer.target == "/v1/models":
+            await peer.document({"object": "list", "data": [{"id": "another"}, entry]})
+        else:
+            await peer.document(props or {}, 200 if props else 404)
+
+    return play
+
+
+WINDOW = 100_000
+for server, entry, props in (
+    ("vLLM", {"max_model_len": WINDOW}, None),
+    ("OpenRouter", {"context_length": WINDOW}, None),
+    ("Groq", {"context_window": WINDOW}, None),
+    ("llama.cpp", {"meta": {"n_ctx": WINDOW, "n_ctx_train": WINDOW * 2}}, None),
+    (
+        "llama.cpp that is older",
+        {"meta": {"n_ctx_train": WINDOW * 2}},
+        {"default_generation_settings": {"n_ctx": WINDOW}},
+    ),
+):
+
+    @case("16", f"the model's real window is used, as its server tells it | {server}", server, entry, props)
+    async def window(site: Site, server: str, entry: dict[str, Any], props: dict[str, Any] | None) -> None:
+        identifier = f"windowed-{server}"
+        site.theirs.catalogue = says({"id": identifier, **entry}, props)
+        body = long_diff(site, identifier)
+        assert (await site.post(COMMIT, body)).status == 200
+        assert len(site.prompt) < 30_000
+        # what was left away is said in the log: the marks for it have a length, too
+        assert abs((await site.house.record())["prompt_cut"] - (len(LONG) - len(site.prompt))) < 2_000
+        await eventually(lambda: [line for line in site.house.logs.lines if line.get("tokens") == WINDOW])
+        assert (await site.post(COMMIT, body)).status == 200
+        assert LONG in site.prompt
+        assert "prompt_cut" not in await site.house.record(2)
+        # once for all requests, with the key of the model and no other, and nothing of GitLab's
+        assert [peer.target for peer in site.theirs.listed] == ["/v1/models", *(["/props"] if props else [])]
+        for peer in site.theirs.listed:
+            assert (peer.method, peer.body) == ("GET", b"")
+            assert peer.headers["authorization"] == f"Bearer {OWN_KEY}"
+            assert not [name for name in peer.headers if "gitlab" in name]
+
+
+async def no_list(peer: Peer) -> None:
+    await peer.document({"error": "canary-of-the-model-server"}, 500)
+
+
+async def reset(peer: Peer) -> None:
+    peer.reset()
+
+
+async def not_a_list(peer: Peer) -> None:
+    await peer.document(b"<html>canary-of-the-model-server</html>", 200, "text/html")
+
+
+async def strange_list(peer: Peer) -> None:
+    await peer.document({"data": [{"id": "x", "max_model_len": "many", "meta": 5}, 7]})
+
+
+for name, play in (
+    ("an error", no_list),
+    ("no JSON", not_a_list),
+    ("a list of another form", strange_list),
+    ("nothing", Peer.hang),
+    ("a reset", reset),
+):
+
+    @case("16", f"a server that does not tell its window delays nobody and is asked once | {name}", name, play)
+    async def untold(site: Site, name: str, play: Callable[[Peer], Awaitable[None]]) -> None:
+        site.theirs.catalogue = play
+        for _ in range(3):
+            assert (await site.post(COMMIT, long_diff(site, f"untold-{name}"))).status == 200
+            assert len(site.prompt) < 30_000
+        await eventually(lambda: site.theirs.listed)
+        assert len(site.theirs.listed) == 1
+        assert "canary-of" not in str(site.house.logs.lines)
 
 
 @case("16", "nothing of GitLab's headers reaches the model server")

@@ -32,6 +32,7 @@ async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sit
         Issuer().listening() as gitlab,
         opened(gitlab_url=gitlab.url, trust_body_endpoints=True, model_timeout=1, docs_index=docs / "docs.db") as house,
     ):
+        theirs.catalogue = theirs.behave
         federation = house.app.door.federation
         assert federation is not None
         await eventually(lambda: len(federation.issuers.current) == 1)

@@ -11,8 +11,8 @@ from script import ModelServer, Peer
 from ways import WAYS, error_text, named
 
 from homeport.access import SCOPES
-from homeport.domain.models import Caller
-from homeport.features._carried import pattern
+from homeport.domain.models import Caller, Carried, Snapshot
+from homeport.features._carried import Carrier, pattern
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
@@ -56,6 +56,7 @@ async def house(trusting: House) -> AsyncIterator[House]:
 async def theirs() -> AsyncIterator[ModelServer]:
     """A model server that only GitLab's administrator knows."""
     async with ModelServer().listening() as found:
+        found.catalogue = found.behave
         yield found
 
 
@@ -212,12 +213,25 @@ async def test_a_platform_that_is_not_served_is_421(house: House) -> None:
     assert "vertex_ai" in answer.json["detail"]
 
 
+@pytest.mark.parametrize(
+    ("timeout_s", "first_byte_s"), [(2, 2), (50, 50), (55, 50), (60, 50), (61, 51), (120, 110), (600, 590)]
+)
+def test_the_first_byte_follows_the_time_out(timeout_s: float, first_byte_s: float) -> None:
+    carrier = Carrier(snapshot=Snapshot, platforms={"custom_openai": "openai"}, timeout_s=timeout_s)
+    sent = Carried("openai", "mistral", "http://127.0.0.1:9/v1", "custom_openai/coder")
+    caller = Caller(subject="gitlab", kind="instance")
+    assert carrier(sent, caller).limits.first_token_s == first_byte_s
+    assert carrier(sent, caller).limits.total_s == timeout_s
+    # Workhorse reads no longer than 55 s, whatever GitLab's own setting says (section 3.5)
+    assert carrier(sent, caller, code=True).limits.first_token_s == min(first_byte_s, 50)
+
+
 async def test_a_hang_ends_at_the_time_out_and_says_so(house: House, theirs: ModelServer) -> None:
     theirs.play = Peer.hang
     way = GITLAB_WAYS[0]
     answer = await house.post(way.path, carrying(way, endpoint=theirs.url, identifier="x", name="mistral"), GITLAB)
     assert answer.status == 421
-    assert "took too long" in answer.json["detail"]
+    assert "took too long (first byte, 2 s)" in answer.json["detail"]
 
 
 async def test_only_allowed_origins_are_called(theirs: ModelServer) -> None:
@@ -235,6 +249,7 @@ async def test_only_allowed_origins_are_called(theirs: ModelServer) -> None:
             assert answer.status == status, (allowed, answer.body)
     assert "HOMEPORT_ALLOWED_MODEL_ORIGINS" in answer.json["detail"]
     assert len(theirs.heard) == 2
+    assert len(theirs.listed) <= 2
 
 
 async def test_custom_models_can_be_switched_off(theirs: ModelServer) -> None:

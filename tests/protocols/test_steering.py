@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 async def trap() -> AsyncIterator[ModelServer]:
     """A server that nobody registered."""
     async with ModelServer().listening() as found:
+        found.catalogue = found.behave
         yield found
 
 

@@ -16,6 +16,7 @@ from homeport.domain.requests import Message, Sampling
 from homeport.domain.wording import Wording, fill
 from homeport.features import Input, Template
 from homeport.features._ask import answer_room, budget, window
+from homeport.features._measure import note_cut
 from homeport.features._values import LEAST, cut, level
 from homeport.features._wording import ONLY, worded_by
 
@@ -185,6 +186,7 @@ def _fitted(wanted: AgentRequest, wording: Wording, characters: int, *, native: 
     left -= sum(_weight(step) for step in wanted.steps) if native else 0
     most = level([len(each) for each in contents], left)
     kept = [cut(each, most, "middle") for each in contents]
+    note_cut(sum(map(len, (turn.content, *contents))), sum(map(len, (text, *kept))))
     steps = tuple(step._replace(observation=each) for step, each in zip(wanted.steps, kept, strict=False))
     user = cut(question.told(kept[len(steps) :] if native else kept), room, "middle")
     used = len(user) + (sum(_weight(step) + len(step.observation) for step in steps) if native else 0)

@@ -6,6 +6,9 @@ import time
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, TypeVar
 
+from homeport.features._windows import Windows
+from homeport.kit.journal import note
+
 if TYPE_CHECKING:
     from homeport.domain.models import Model
     from homeport.domain.prompts import Prompt
@@ -34,7 +37,9 @@ V = TypeVar("V")
 class Measures:
     """A few numbers per model, of `REMEMBERED` models at most; lost at a restart and learned again in seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, windows: Windows | None = None) -> None:
+        self.windows = windows or Windows()
+        """What model servers tell of themselves."""
         self._ratios: OrderedDict[Server, deque[float]] = OrderedDict()
         self._windows: OrderedDict[Server, tuple[int, float]] = OrderedDict()
         self._toolless: OrderedDict[Server, float] = OrderedDict()
@@ -86,6 +91,12 @@ def _remember(known: OrderedDict[K, V], key: K, value: V) -> None:
     known.move_to_end(key)
     if len(known) > REMEMBERED:
         known.popitem(last=False)
+
+
+def note_cut(given: int, shown: int) -> None:
+    """Say in the log how many characters of what was asked about had no room in the prompt."""
+    if given > shown:
+        note(prompt_cut=given - shown)
 
 
 def comparable(prompt: Prompt) -> int:

@@ -9,6 +9,7 @@ from homeport.domain.prompts import Prompt
 from homeport.domain.requests import ChatRequest, Message
 from homeport.features import Feature
 from homeport.features._ask import answer_room, ask, budget, choose
+from homeport.features._measure import note_cut
 
 if TYPE_CHECKING:
     from homeport.domain.models import Model
@@ -40,7 +41,9 @@ def build(bench: Workbench, model: Model, wanted: ChatRequest) -> Prompt:
             temperature=sampling.temperature if family.any_temperature else None,
             stop=(*sampling.stop, *family.stops)[:STOPS],
         )
-        messages = shape(fit(messages, budget(bench, model, answer_tokens)), family)
+        kept = fit(messages, budget(bench, model, answer_tokens))
+        note_cut(_length(messages), _length(kept))
+        messages = shape(kept, family)
     elif sampling.max_tokens is not None:
         # vLLM refuses an answer longer than its window, which clients ask for by their own settings
         sampling = sampling._replace(max_tokens=answer_room(bench, model, sampling.max_tokens))
@@ -60,10 +63,10 @@ def build(bench: Workbench, model: Model, wanted: ChatRequest) -> Prompt:
 
 def fit(messages: tuple[Message, ...], characters: int) -> tuple[Message, ...]:
     """The system message and the newest turns that fit; the last turn always stays, cut at its start."""
-    if sum(len(message.content) for message in messages) <= characters:
+    if _length(messages) <= characters:
         return messages
     system = messages[:1] if messages and messages[0].role == "system" else ()
-    left = characters - sum(len(message.content) for message in system)
+    left = characters - _length(system)
     kept: list[Message] = []
     for message in reversed(messages[len(system) :]):
         if kept and len(message.content) > left:
@@ -71,6 +74,10 @@ def fit(messages: tuple[Message, ...], characters: int) -> tuple[Message, ...]:
         kept.append(message if len(message.content) <= left else _cut(message, max(left, characters // 2)))
         left -= len(kept[-1].content)
     return (*system, *reversed(kept))
+
+
+def _length(messages: tuple[Message, ...]) -> int:
+    return sum(len(message.content) for message in messages)
 
 
 def _cut(message: Message, characters: int) -> Message:

@@ -16,6 +16,7 @@ from homeport.families import SLOTS
 from homeport.features import Feature, Input, Template
 from homeport.features._ask import answer_room, ask, budget, choose
 from homeport.features._code import cleaned, cleaner, first_of, related, silent_on_language
+from homeport.features._measure import note_cut
 from homeport.features._wording import worded_by
 from homeport.kit.journal import note
 
@@ -74,6 +75,7 @@ def build(bench: Workbench, model: Model, wanted: CodeRequest, language: Languag
     examples = first_of(wanted.examples, int(characters * EXAMPLES_SHARE))
     room = max(characters - len(ahead) - len(libraries) - len(examples), characters // 4)
     code = window(wanted.before, wanted.after, budget=room, suffix_share=bench.completion_suffix_share)
+    note_cut(len(wanted.before) + len(wanted.after), len(code.before) + len(code.after))
     sampling = Sampling(
         max_tokens=answer_tokens,
         temperature=_first(wanted.sampling.temperature, said.temperature, family.generation_temperature),

@@ -11,7 +11,7 @@ import orjson
 from homeport.domain.errors import UpstreamError
 from homeport.domain.streams import Chunk, Usage
 from homeport.kit.upstream import TransportError
-from homeport.providers import _wire
+from homeport.providers import _window, _wire
 from homeport.providers._tool_calls import Heard, first, pieces_of
 from homeport.providers._wire import EVENT_LIMIT, drain, explain, is_field, lines, no_stream, opened, truncated
 
@@ -93,12 +93,25 @@ def generate(upstream: Upstream, model: Model, prompt: Prompt, dialect: Dialect 
 
 async def served(upstream: Upstream, model: Model, dialect: Dialect = PLAIN) -> Sequence[str]:
     """Names that the server lists at `/models`."""
-    wanted = _wire.call(model, dialect.url(model, "/models"), dialect.headers(model), method="GET")
-    body = await _wire.document(upstream, model, wanted, dialect.refuse, expected=EXPECTED)
+    body = await _look(upstream, model, dialect.url(model, "/models"), dialect)
     try:
         return [str(entry["id"]) for entry in body["data"]]
     except (KeyError, TypeError) as error:
         raise _malformed(model, 'no list of models under "data"') from error
+
+
+async def window(upstream: Upstream, model: Model) -> int:
+    """Tokens that a prompt and its answer may have together, as the server tells; 0 where it does not."""
+    told = _window.told(await _look(upstream, model, below(model, "/models")), model.identifier or model.name)
+    if told.tokens or not told.trained:
+        return told.tokens
+    root = model.endpoint.rstrip("/").removesuffix("/v1")
+    return _window.running(await _look(upstream, model, f"{root}/props"))
+
+
+def _look(upstream: Upstream, model: Model, url: str, dialect: Dialect = PLAIN) -> Awaitable[dict[str, Any]]:
+    wanted = _wire.call(model, url, dialect.headers(model), method="GET")
+    return _wire.document(upstream, model, wanted, dialect.refuse, expected=EXPECTED)
 
 
 def _open(upstream: Upstream, model: Model, prompt: Prompt, dialect: Dialect) -> Awaitable[Reply]:
