@@ -52,6 +52,8 @@ class Provider:
     generate: Callable[[Upstream, Model, Prompt], Chunks]
     served: Callable[[Upstream, Model], Awaitable[Sequence[str]]]
     """Names of the models it serves; raises Unlisted where it cannot tell."""
+    window: Callable[[Upstream, Model], Awaitable[int]] | None = None
+    """Tokens that a prompt and its answer may have together, as its server tells; 0 where it does not."""
     prefixes: tuple[str, ...] = ()
     """Identifier prefixes that name it, without the slash ("custom_openai")."""
     needs_endpoint: bool = True
