@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING
 
-from homeport.codetext.thinking import Thoughts, answer_of
 from homeport.codetext.said import Said
+from homeport.codetext.thinking import Thoughts, answer_of
 from homeport.domain import versions
 from homeport.domain.errors import UpstreamMalformed
 from homeport.domain.prompts import Prompt
@@ -15,6 +16,7 @@ from homeport.domain.requests import Sampling
 from homeport.domain.streams import Chunk
 from homeport.domain.wording import fill
 from homeport.features._ask import answer_room, ask, budget, choose, window
+from homeport.features._measure import note_cut
 from homeport.features._values import fit, guarded, texts
 from homeport.features._wording import spoken
 from homeport.kit.journal import note
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 ANSWER = "\n\nAnswer:\n"
 """Where a model that only continues text is to go on."""
 STOPS = 16
+_WRAPS = re.compile(r"<(\w+)>(?=(?:(?!</\1>).)*\{\w+\}.*?</\1>)", re.DOTALL)
 
 
 async def say(bench: Workbench, wanted: PromptRequest) -> Chunks:
@@ -57,23 +60,24 @@ def template_of(bench: Workbench, feature: str) -> Template:
     return template
 
 
-def build(bench: Workbench, model: Model, wanted: PromptRequest) -> Prompt:
-    """The prompt, in the first wording that somebody gave, within the model's window."""
-    template = template_of(bench, wanted.feature)
 def tags_of(template: Template) -> tuple[str, ...]:
     """The tags that its wordings wrap what they are given in."""
     found = (_WRAPS.findall(wording.user) for wording in template.versions.values())
     return tuple(dict.fromkeys(name for names in found for name in names))
 
 
+def build(bench: Workbench, model: Model, wanted: PromptRequest) -> Prompt:
+    """The prompt, in the first wording that somebody gave, within the model's window."""
+    template = template_of(bench, wanted.feature)
     version, satisfied = versions.choose(wanted.version, template.versions)
     family = bench.family(model)
     said = spoken(bench.overrides, template, version, wanted.feature, (bench.family_key(model), family))
     wanted_tokens = (said.max_tokens or template.max_tokens) + family.thinking_tokens
     # of a small window the prompt gets as much as the answer: what it is about counts more than its length
     answer_tokens = min(answer_room(bench, model, wanted_tokens), window(bench, model) // 2)
-    values = guarded(texts(template, wanted.inputs), said.wording)
-    values = fit(values, template.inputs, said.wording, budget(bench, model, answer_tokens))
+    given = guarded(texts(template, wanted.inputs), said.wording)
+    values = fit(given, template.inputs, said.wording, budget(bench, model, answer_tokens))
+    note_cut(sum(map(len, given.values())), sum(map(len, values.values())))
     usual = template.temperature if family.any_temperature else None
     sampling = Sampling(
         max_tokens=answer_tokens,
