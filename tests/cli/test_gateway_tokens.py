@@ -76,6 +76,7 @@ async def started(folder: Path, **environment: str) -> AsyncIterator[Gateway]:
 
 async def test_with_the_variables_of_the_original(tmp_path: Path) -> None:
     async with Issuer("/gitlab").listening() as server, ModelServer().listening() as models:
+        models.catalogue = models.behave
         variables = {
             "AIGW_GITLAB_URL": f"{server.url}/",
             "AIGW_GITLAB_API_URL": "http://127.0.0.1:1/api/v4/",
@@ -213,6 +214,7 @@ async def test_the_default_model_is_reached_as_its_identifier_says(
     tmp_path: Path, identifier: str, target: str, name: str
 ) -> None:
     async with ModelServer().listening() as models:
+        models.catalogue = models.behave
         variables = {
             "AIGW_AUTH__BYPASS_EXTERNAL": "true",
             "HOMEPORT_DEFAULT_ENDPOINT": models.url,
