@@ -279,7 +279,12 @@ async def serve(
 ) -> None:
     """Serve until SIGINT or SIGTERM."""
     async with contextlib.AsyncExitStack() as stack:
-        upstream = HttpUpstream(denied_networks=parse_networks(settings.denied_networks), ca_file=settings.ca_file)
+        upstream = HttpUpstream(
+            denied_networks=parse_networks(settings.denied_networks),
+            ca_file=settings.ca_file,
+            proxy=settings.proxy,
+            no_proxy=settings.no_proxy,
+        )
         stack.push_async_callback(upstream.close)
         app = build(settings, parts, upstream, metrics, logs)
         bench = app.door.bench

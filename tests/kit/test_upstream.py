@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime as dt
-import ipaddress
-import ssl
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from blackhole import black_hole
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from house import eventually
+from papers import certificate, secured, shown, written
 from script import ModelServer
 
 from homeport.kit import upstream_http
@@ -28,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
+    from papers import Paper
     from script import Peer
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -416,41 +411,6 @@ async def test_not_http(server: ModelServer, upstream: HttpUpstream) -> None:
 # TLS
 
 
-Paper = tuple[ec.EllipticCurvePrivateKey, x509.Certificate]
-
-
-def certificate(name: str, *, issuer: Paper | None = None, days: int = 1) -> Paper:
-    """A key and a certificate for `name`, signed by `issuer` or by itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = dt.datetime.now(dt.UTC)
-    alternative: list[x509.GeneralName] = [x509.DNSName(name)]
-    with contextlib.suppress(ValueError):
-        alternative = [x509.IPAddress(ipaddress.ip_address(name))]
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer[1].subject if issuer else subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=9))
-        .not_valid_after(now + dt.timedelta(days=days))
-        .add_extension(x509.SubjectAlternativeName(alternative), critical=False)
-        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
-        .sign(issuer[0] if issuer else key, hashes.SHA256())
-    )
-    return key, made
-
-
-def written(paper: Paper, folder: Path, name: str) -> Path:
-    file = folder / name
-    key = paper[0].private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    file.write_bytes(key + paper[1].public_bytes(serialization.Encoding.PEM))
-    return file
-
-
 @pytest.fixture
 def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Paper]:
     """A certificate authority that this process trusts."""
@@ -459,28 +419,8 @@ def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Paper
     return paper
 
 
-@contextlib.asynccontextmanager
-async def secured(paper: Paper, folder: Path) -> AsyncIterator[int]:
-    """A TLS server that answers every request with ok."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(written(paper, folder, "server.pem"))
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
-            await reader.readuntil(b"\r\n\r\n")
-            writer.write(HEAD + b"Content-Length: 2\r\n\r\nok")
-            await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-
-
 async def test_tls(authority: Paper, tmp_path: Path, upstream: HttpUpstream) -> None:
-    async with secured(certificate("127.0.0.1", issuer=authority), tmp_path) as port:
+    async with secured(shown(certificate("127.0.0.1", issuer=authority), tmp_path)) as port:
         assert await fetch(upstream, Call(url=f"https://127.0.0.1:{port}/")) == b"ok"
 
 
@@ -492,7 +432,7 @@ async def test_tls_that_is_not_trusted(authority: Paper, tmp_path: Path, upstrea
         "unknown authority": lambda: certificate("127.0.0.1", issuer=certificate("stranger")),
         "self-signed": lambda: certificate("127.0.0.1"),
     }
-    async with secured(papers[fault](), tmp_path) as port:
+    async with secured(shown(papers[fault](), tmp_path)) as port:
         with pytest.raises(Unreachable) as refusal:
             await upstream.open(Call(url=f"https://127.0.0.1:{port}/"))
     assert refusal.value.why == "tls"
@@ -504,7 +444,7 @@ async def test_tls_by_an_authority_of_the_site(tmp_path: Path, monkeypatch: pyte
     authority = certificate("authority")
     monkeypatch.setenv(variable, str(written(authority, tmp_path, "ca.pem")))
     upstream = HttpUpstream(ca_file=load().ca_file)
-    async with secured(certificate("127.0.0.1", issuer=authority), tmp_path) as port:
+    async with secured(shown(certificate("127.0.0.1", issuer=authority), tmp_path)) as port:
         assert await fetch(upstream, Call(url=f"https://127.0.0.1:{port}/")) == b"ok"
     await upstream.close()
 
@@ -518,7 +458,7 @@ async def test_authorities_that_cannot_be_read(tmp_path: Path, content: bytes | 
     for _ in range(2):
         with pytest.raises(Unreachable, match=r"ca\.pem cannot be read") as refusal:
             await upstream.open(Call(url="https://127.0.0.1:9/"))
-        assert refusal.value.why == "tls"
+        assert refusal.value.why == "certificate"
     await upstream.close()
 
 

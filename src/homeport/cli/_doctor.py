@@ -86,7 +86,9 @@ async def scene_of(
 ) -> AsyncIterator[Scene]:
     """The scene of these settings: one connection pool for models, one for ourselves."""
     denied = () if wrong_settings else parse_networks(settings.denied_networks)
-    models = HttpUpstream(denied_networks=denied, ca_file=settings.ca_file)
+    models = HttpUpstream(
+        denied_networks=denied, ca_file=settings.ca_file, proxy=settings.proxy, no_proxy=settings.no_proxy
+    )
     ourselves = HttpUpstream(ca_file=settings.ca_file)
     try:
         yield Scene(

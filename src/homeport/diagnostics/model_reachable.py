@@ -6,6 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from homeport.diagnostics import Check, Finding
+from homeport.kit import network
 from homeport.kit.upstream import Call, TransportError, Unreachable, UpstreamTooLate
 
 if TYPE_CHECKING:
@@ -25,6 +26,12 @@ _WHY = {
 }
 _OF_THE_ADDRESS = {"dns", "denied", "url"}
 """Failures that starting the server does not change."""
+_OF_THE_WAY = {
+    "proxy": "proxy=URL (or HOMEPORT_PROXY, for all)",
+    "certificate": "client_cert_file=PATH (client_key_file, ca_file)",
+    "tls": "ca_file=PATH (or HOMEPORT_CA_FILE, for all)",
+}
+"""Failures of what is between us and the server, and the options that say how to get there."""
 
 
 async def look(scene: Scene) -> Finding:
@@ -38,22 +45,39 @@ async def ask(scene: Scene, model: Model) -> Finding:
     edit = f"homeport models edit {shlex.quote(model.name)} --endpoint URL"
     if not url:
         return Finding(status="skip", saw=f"{model.name} has no endpoint of its own.")
-    call = Call(method="GET", url=f"{url}/models", connect_s=model.limits.connect_s, first_byte_s=FIRST_BYTE_S)
+    call = Call(
+        method="GET",
+        url=f"{url}/models",
+        connect_s=model.limits.connect_s,
+        first_byte_s=FIRST_BYTE_S,
+        network=network.of(model.options),
+    )
     try:
         (await scene.upstream.open(call)).close()
     except Unreachable as error:
-        detail = f" ({error.detail})" if error.detail and error.why in {"tls", "network"} else ""
-        begin = "" if error.why in _OF_THE_ADDRESS else "Start the model server, or "
-        fix = f"{begin}{'mend' if begin else 'Mend'} the address: {edit}"
-        return Finding(status="fail", saw=f"{model.name} at {url}: {_WHY[error.why]}{detail}.", fix=fix)
+        return Finding(status="fail", saw=f"{model.name} at {url}: {_told(error)}.", fix=_fix(model, error, edit))
     except UpstreamTooLate as error:
-        if error.phase == "connect":
+        if error.phase.startswith("connect"):
             fix = f"See that no firewall is in between, or mend the address: {edit}"
-            return Finding(status="fail", saw=f"{model.name} at {url}: connecting takes too long.", fix=fix)
+            saw = f"{model.name} at {url}: connecting takes too long{error.phase.removeprefix('connect')}."
+            return Finding(status="fail", saw=saw, fix=fix)
     except TransportError:
         fix = f"Mend the address: {edit}"
         return Finding(status="fail", saw=f"{model.name} at {url}: what answers does not speak HTTP.", fix=fix)
     return Finding(status="ok", saw=f"{model.name} at {model.origin}.")
+
+
+def _told(error: Unreachable) -> str:
+    detail = f" ({error.detail})" if error.detail and error.why in {"tls", "network"} else ""
+    return f"{_WHY.get(error.why, error.detail)}{detail}"
+
+
+def _fix(model: Model, error: Unreachable, edit: str) -> str:
+    if error.why in _OF_THE_WAY:
+        option = f"homeport models edit {shlex.quote(model.name)} --option {_OF_THE_WAY[error.why]}"
+        return f"Mend it where it is, or what is said of it: {option}"
+    begin = "" if error.why in _OF_THE_ADDRESS else "Start the model server, or "
+    return f"{begin}{'mend' if begin else 'Mend'} the address: {edit}"
 
 
 CHECK = Check(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -44,6 +45,16 @@ METADATA: frozenset[Address] = frozenset(
     )
 )
 """Where a cloud hands out the credentials of the machine or the container that asks."""
+NAMES: frozenset[str] = frozenset(
+    (
+        "metadata.google.internal",
+        "metadata.goog",
+        "instance-data",
+        "instance-data.ec2.internal",
+        "metadata.tencentyun.com",
+    )
+)
+"""What clouds call their metadata services; asked for only where somebody else resolves."""
 _ENDS_IN_IPV4 = tuple(
     ipaddress.IPv6Network(network)
     for network in (
@@ -70,6 +81,25 @@ def inner(address: Address) -> Address:
 def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
     """CIDR texts as networks; raises ValueError that names the wrong one."""
     return tuple(ipaddress.ip_network(text.strip()) for text in texts if text.strip())
+
+
+def literal(host: str) -> Address | None:
+    """The address that a host is, in whatever spelling a resolver takes (`0x7f.1`, `2130706433`); None for a name."""
+    text = host.rstrip(".").partition("%")[0]
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        pass
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(text))
+    except (OSError, UnicodeEncodeError):
+        return None
+
+
+def denied_by_name(host: str, more: Iterable[Network] = ()) -> bool:
+    """Whether `host`, which another one resolves, is an address that may not be dialled, or names such a one."""
+    address = literal(host)
+    return host.rstrip(".").lower() in NAMES if address is None else denied(str(address), more)
 
 
 def denied(host: str, more: Iterable[Network] = (), *, metadata: bool = False) -> bool:

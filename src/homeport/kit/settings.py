@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -23,6 +23,8 @@ from pydantic_settings import (
 from typing_extensions import override
 
 from homeport.kit.addresses import parse_networks
+from homeport.kit.network import check_no_proxy
+from homeport.kit.proxy import proxy_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -198,6 +200,12 @@ class Settings(BaseSettings):
     )
     """Certificate authorities to trust besides the system's; also `REQUESTS_CA_BUNDLE`, `SSL_CERT_FILE`."""
 
+    proxy: str = ""
+    """Proxy to models and to their credentials: `http://host:3128`, `https://user:env:VAR@host:3128`; unset: none."""
+
+    no_proxy: str = ""
+    """Who is reached without it, comma-separated: `.corp,10.0.0.0/8`; this machine always is."""
+
     log_level: str = Field("INFO", validation_alias=_both("LOG_LEVEL", "LOGGING__LEVEL"))
     """DEBUG, INFO, WARNING or ERROR; also `AIGW_LOGGING__LEVEL`."""
 
@@ -272,6 +280,14 @@ class Settings(BaseSettings):
     def _listed(cls, value: object) -> object:
         """A variable holds a list with commas."""
         return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+    @field_validator("proxy", "no_proxy")
+    @classmethod
+    def _proxied(cls, value: str, info: ValidationInfo) -> str:
+        """A proxy is understood before anything is started."""
+        if value:
+            (proxy_of if info.field_name == "proxy" else check_no_proxy)(value)
+        return value
 
     @field_validator("denied_networks")
     @classmethod

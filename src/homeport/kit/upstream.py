@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Reach = Literal["refused", "dns", "tls", "denied", "reset", "closed", "url", "header", "network"]
+    from homeport.kit.network import Network
+
+Reach = Literal[
+    "refused", "dns", "tls", "denied", "reset", "closed", "url", "header", "network", "proxy", "certificate"
+]
 Phase = Literal["connect", "first byte", "idle", "total"]
 
 
@@ -17,10 +21,13 @@ class TransportError(Exception):
 
 
 class Unreachable(TransportError):
-    """No answer at all: `why` is the class of failure, `detail` is for the operator."""
+    """No answer at all: `why` is the class of failure, `detail` is for the operator.
+
+    Of a proxy or one of our certificates the detail says all, as the end of a sentence about the server.
+    """
 
     def __init__(self, why: Reach, detail: str = "") -> None:
-        super().__init__(f"{why} {detail}".strip())
+        super().__init__(detail if why in {"proxy", "certificate"} else f"{why} {detail}".strip())
         self.why = why
         self.detail = detail
 
@@ -66,6 +73,8 @@ class Call(NamedTuple):
     """Seconds for everything."""
     metadata: bool = False
     """A cloud's metadata service may answer: only where an operator chose it as a source of credentials."""
+    network: Network | None = None
+    """The way there; None for the usual one."""
 
 
 class Reply(Protocol):

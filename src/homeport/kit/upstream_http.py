@@ -1,4 +1,4 @@
-"""The upstream port over a small HTTP/1.1 client: pooled, bounded, no redirects, cookies, proxies or decompression.
+"""The upstream port over a small HTTP/1.1 client: pooled, bounded, no redirects, cookies or decompression.
 
 The parser is httptools (llhttp in C). Every limit in time is kept by one clock for all calls, because a
 timer for each would cost more than relaying a chunk (docs/decisions/0002).
@@ -12,13 +12,16 @@ import socket
 import ssl
 from collections import deque
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import httptools
 from typing_extensions import override
 
-from homeport.kit.addresses import denied
+from homeport.kit import certificates
+from homeport.kit.addresses import denied, denied_by_name
+from homeport.kit.network import Network, usual
+from homeport.kit.proxy import Proxy, Tunnel, of_the_proxy
 from homeport.kit.upstream import (
     Call,
     Malformed,
@@ -32,10 +35,10 @@ from homeport.kit.upstream import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from homeport.kit.addresses import Network
+    from homeport.kit import addresses
     from homeport.kit.upstream import Reach
 
 KEEP_ALIVE_S = 4.0
@@ -45,6 +48,7 @@ READ_AHEAD = 64 * 1024
 HEAD_LIMIT = 64 * 1024
 TICK_S = 0.1
 CONTINUE = 200
+BAD_GATEWAY = {502, 504}
 """Statuses below this announce an answer and are not one."""
 _TEXT = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
@@ -57,12 +61,27 @@ class Place(NamedTuple):
     port: int
     metadata: bool
     """Whether a metadata service may be there; its connections serve no other call."""
+    network: Network | None
+    via: Proxy | None
     target: bytes
+
+    @property
+    def key(self) -> Key:
+        """What connections are kept by."""
+        return self[:5]
+
+    @property
+    def limit(self) -> str:
+        """What took too long where connecting did."""
+        return "connect" if self.via is None else f"connect, by its proxy {self.via.at}"
+
+
+Key = tuple[bool, str, int, bool, Network | None]
 
 
 @lru_cache(maxsize=1024)
-def place_of(url: str, metadata: bool = False) -> Place:  # noqa: FBT001, FBT002 (a part of the cache's key)
-    """The parts of an http(s) URL; raises Unreachable for anything else."""
+def place_of(url: str, metadata: bool = False, network: Network | None = None) -> Place:  # noqa: FBT001, FBT002 (a part of the cache's key)
+    """The parts of an http(s) URL, and the way there; raises Unreachable for anything else."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -75,8 +94,19 @@ def place_of(url: str, metadata: bool = False) -> Place:  # noqa: FBT001, FBT002
     sent = path + parts.netloc
     if not (sent.isascii() and sent.isprintable() and " " not in sent):
         raise Unreachable("url")
-    target = f"{path} HTTP/1.1\r\nHost: {parts.netloc}\r\n".encode()
-    return Place(secure, parts.hostname, port or (443 if secure else 80), metadata, target)
+    number = port or (443 if secure else 80)
+    via = None if metadata else _via(network, parts.hostname, number)
+    form = f"http://{parts.netloc}{path}" if via is not None and not secure else path
+    target = f"{form} HTTP/1.1\r\nHost: {parts.netloc}\r\n".encode()
+    return Place(secure, parts.hostname, number, metadata, network, via, target)
+
+
+def _via(network: Network | None, host: str, port: int) -> Proxy | None:
+    """The proxy on the way; raises Unreachable where what is configured is none."""
+    try:
+        return None if network is None else network.via(host, port)
+    except ValueError as error:
+        raise Unreachable("proxy", f"its proxy is none: {error}") from error
 
 
 def request_bytes(call: Call, place: Place) -> bytes:
@@ -86,6 +116,8 @@ def request_bytes(call: Call, place: Place) -> bytes:
         if not _TEXT.fullmatch(value):
             raise Unreachable("header", name)
         lines.append(f"{name}: {value}\r\n".encode("latin-1"))
+    if place.via is not None and not place.secure:
+        lines.append(place.via.authorization().encode())
     lines.append(b"Content-Length: %d\r\n\r\n" % len(call.body) if call.body else b"\r\n")
     lines.append(call.body)
     return b"".join(lines)
@@ -176,7 +208,8 @@ class _Wire(asyncio.Protocol):
             self.complete = True
             self._wake()
         else:
-            self._fail(Truncated("" if exc is None else type(exc).__name__))
+            said = None if self.heard else certificates.refused(exc)
+            self._fail(said or Truncated("" if exc is None else type(exc).__name__))
 
     def _count_head(self, size: int) -> None:
         """Bound head and trailers, whose lines the parser only shows when they are complete."""
@@ -360,23 +393,47 @@ class HttpReply(Reply):
             self._wire.fail(UpstreamTooLate(phase))
 
 
+P = TypeVar("P", bound=asyncio.Protocol)
+
+
+class _Found(NamedTuple):
+    """Where a connection leads, and what is asked of it."""
+
+    host: str
+    port: int
+    context: ssl.SSLContext | None
+    denied: tuple[addresses.Network, ...]
+    metadata: bool
+
+
 class HttpUpstream(Upstream):
     """The production transport; one per process, made inside the running loop."""
 
-    def __init__(self, *, denied_networks: Iterable[Network] = (), ca_file: Path | None = None) -> None:
-        """`ca_file` holds authorities to trust besides the system's; a folder of them will do."""
+    def __init__(
+        self,
+        *,
+        denied_networks: Iterable[addresses.Network] = (),
+        ca_file: Path | None = None,
+        proxy: str = "",
+        no_proxy: str = "",
+    ) -> None:
+        """`ca_file` holds authorities to trust besides the system's; a folder of them will do.
+
+        `proxy` and `no_proxy` are for calls that say nothing of one.
+        """
         self._denied = tuple(denied_networks)
-        self._ca_file = ca_file
+        self._contexts = certificates.Contexts(ca_file)
+        self._usual = usual(proxy, no_proxy)
         self._loop = asyncio.get_running_loop()
         self._clock = _Clock()
-        self._idle: dict[tuple[bool, str, int, bool], list[_Wire]] = {}
+        self._idle: dict[Key, list[_Wire]] = {}
         self._busy: set[_Wire] = set()
-        self._trust: ssl.SSLContext | None = None
         self._sweep: asyncio.TimerHandle | None = None
 
     @override
     async def open(self, call: Call) -> HttpReply:
-        place = place_of(call.url, call.metadata)
+        network = self._usual if call.network is None else call.network.over(self._usual)
+        place = place_of(call.url, call.metadata, network)
         request = request_bytes(call, place)
         wire = self._take(place)
         if wire is not None:
@@ -402,10 +459,26 @@ class HttpUpstream(Upstream):
         except BaseException:
             reply.close()
             raise
+        return reply if wire.place.via is None else self._heard_by_proxy(reply, wire)
+
+    def _heard_by_proxy(self, reply: HttpReply, wire: _Wire) -> HttpReply:
+        """The reply, unless it is the proxy's own; raises Unreachable that says so. Within a tunnel none is."""
+        place = wire.place
+        if place.via is None or place.secure:
+            return reply
+        at = f"{place.host}:{place.port}"
+        if of_the_proxy(reply.status, wire.headers):
+            reply.close()
+            raise place.via.refusal(reply.status, at)
+        if reply.status in BAD_GATEWAY:
+            reply.close()
+            raise Unreachable(
+                "proxy", f"its proxy {place.via.at}, or what is behind it, cannot reach {at} (HTTP {reply.status})"
+            )
         return reply
 
     def _take(self, place: Place) -> _Wire | None:
-        idle = self._idle.get(place[:4])
+        idle = self._idle.get(place[:5])
         while idle:
             wire = idle.pop()
             if not wire.lost and self._clock.time() - wire.idle_since < KEEP_ALIVE_S:
@@ -419,7 +492,7 @@ class HttpUpstream(Upstream):
         self._busy.discard(wire)
         if wire.reusable and not wire.parts:
             wire.idle_since = self._clock.time()
-            self._idle.setdefault(wire.place[:4], []).append(wire)
+            self._idle.setdefault(wire.place[:5], []).append(wire)
             if self._sweep is None:
                 self._sweep = self._loop.call_later(KEEP_ALIVE_S, self._tidy)
         else:
@@ -440,41 +513,70 @@ class HttpUpstream(Upstream):
             async with asyncio.timeout(seconds):
                 return await self._dial(place)
         except TimeoutError as error:
-            raise UpstreamTooLate("connect") from error
+            raise UpstreamTooLate(place.limit) from error
         except UnicodeError as error:
             raise Unreachable("dns", "no name has an empty part, or one of more than 63 characters") from error
         except OSError as error:
             raise unreachable(error) from error
 
     async def _dial(self, place: Place) -> _Wire:
+        """A connection to the place, by its proxy if it has one."""
+        if place.via is not None:
+            return await self._through(place, place.via)
+        context = await self._contexts.of(place.network) if place.secure else None
+        found = _Found(place.host, place.port, context, self._denied, place.metadata)
+        return await self._reach(found, lambda: _Wire(place))
+
+    async def _through(self, place: Place, proxy: Proxy) -> _Wire:
+        """A connection to a proxy for a plain place, one within its tunnel for a secure one; raises Unreachable."""
+        if denied_by_name(place.host, self._denied):
+            raise Unreachable("denied")
+        if not place.secure:
+            return await self._to_proxy(place, proxy, lambda: _Wire(place))
+        context = await self._contexts.of(place.network)
+        tunnel, wire = await self._to_proxy(place, proxy, Tunnel), _Wire(place)
+        try:
+            inner = await tunnel.opened(proxy, place.host, place.port)
+            secured = await self._loop.start_tls(inner, wire, context, server_hostname=place.host)
+        except BaseException:
+            tunnel.transport.abort()
+            raise
+        if secured is None:
+            raise Unreachable("closed")
+        wire.connection_made(secured)
+        return wire
+
+    async def _to_proxy(self, place: Place, proxy: Proxy, make: Callable[[], P]) -> P:
+        """A connection to a proxy; the operator's own may be in a network where no model may."""
+        ours = self._usual is not None and self._usual.proxy == (place.network or self._usual).proxy
+        more = () if ours else self._denied
+        try:
+            context = await self._contexts.of(place.network, show=False) if proxy.secure else None
+            return await self._reach(_Found(proxy.host, proxy.port, context, more, metadata=False), make)
+        except UnicodeError as error:
+            raise proxy.trouble(Unreachable("dns")) from error
+        except OSError as error:
+            raise proxy.trouble(unreachable(error)) from error
+        except Unreachable as error:
+            raise (proxy.trouble(error) if error.why == "denied" else error) from error
+
+    async def _reach(self, at: _Found, make: Callable[[], P]) -> P:
         """Resolve, check every address, connect to the first that answers."""
-        found = await self._loop.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
-        addresses = list(dict.fromkeys(str(info[4][0]) for info in found))
-        if any(denied(address, self._denied, metadata=place.metadata) for address in addresses):
+        found = await self._loop.getaddrinfo(at.host, at.port, type=socket.SOCK_STREAM)
+        every = list(dict.fromkeys(str(info[4][0]) for info in found))
+        if any(denied(address, at.denied, metadata=at.metadata) for address in every):
             raise Unreachable("denied")
         failure: OSError | None = None
-        for address in addresses:
+        for address in every:
             try:
                 _, wire = await self._loop.create_connection(
-                    lambda: _Wire(place),
-                    address,
-                    place.port,
-                    ssl=self._context() if place.secure else None,
-                    server_hostname=place.host if place.secure else None,
+                    make, address, at.port, ssl=at.context, server_hostname=at.host if at.context else None
                 )
             except OSError as error:
                 failure = failure or error
             else:
                 return wire
         raise failure or OSError("no address")
-
-    def _context(self) -> ssl.SSLContext:
-        if self._trust is None:
-            trust = ssl.create_default_context()
-            if self._ca_file is not None:
-                _trust_also(trust, self._ca_file)
-            self._trust = trust
-        return self._trust
 
     @override
     async def close(self) -> None:
@@ -484,14 +586,6 @@ class HttpUpstream(Upstream):
         for wire in [*self._busy, *(wire for idle in self._idle.values() for wire in idle)]:
             wire.transport.abort()
         self._idle.clear()
-
-
-def _trust_also(trust: ssl.SSLContext, authorities: Path) -> None:
-    folder = authorities.is_dir()
-    try:
-        trust.load_verify_locations(None if folder else authorities, authorities if folder else None)
-    except OSError as error:
-        raise Unreachable("tls", f"the authorities in {authorities} cannot be read") from error
 
 
 _CAUSES: Mapping[type[OSError], Reach] = {
@@ -504,6 +598,8 @@ _CAUSES: Mapping[type[OSError], Reach] = {
 
 def unreachable(error: OSError) -> Unreachable:
     """Why nobody could be reached, as a short class of failure."""
+    if said := certificates.refused(error):
+        return said
     for kind, why in _CAUSES.items():
         if isinstance(error, kind):
             return Unreachable(why, getattr(error, "verify_message", "") or error.strerror or "")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from homeport.domain.errors import BadConfiguration, BadRequest, UpstreamError
+from homeport.kit import extra_headers, network
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -34,14 +35,51 @@ class Option:
     needed: bool = False
     """Nothing works without it; it may be in the server's environment, which whoever registers does not see."""
 
+    parse: Callable[[str], object] | None = None
+    """Raises ValueError that says what is wrong with a value, which is not shown then: it may hold a secret."""
+
     def allows(self, value: str) -> bool:
         """Whether it may have this value."""
         return value in self.values if self.values else re.fullmatch(self.form, value) is not None
+
+    def check(self, name: str, value: str) -> None:
+        """Raise BadRequest for a value that it may not have."""
+        if not self.allows(value):
+            saw = f"The option {name} cannot be {value!r}."
+            raise BadRequest(saw, f"Give {self.expected}.", param=f"options.{name}")
+        try:
+            if self.parse is not None:
+                self.parse(value)
+        except ValueError as error:
+            raise BadRequest(f"The option {name} cannot be used: {error}.", param=f"options.{name}") from error
 
     @property
     def expected(self) -> str:
         """What it may be, in words."""
         return f"one of {', '.join(self.values)}" if self.values else f"something of the form {self.form}"
+
+
+_FILE = r"/.+"
+COMMON: Mapping[str, Option] = {
+    "ca_file": Option(text="Certificate authorities (PEM, on the server) to trust besides the others.", form=_FILE),
+    "client_cert_file": Option(text="The certificate that we show (PEM, on the server), and its chain.", form=_FILE),
+    "client_key_file": Option(text="Its key, without a passphrase, where that is a file of its own.", form=_FILE),
+    "proxy": Option(
+        text="`http://host:port`, `http://user:env:VAR@host:port`, both also with `https`; `none` for none.",
+        variables=("HOMEPORT_PROXY",),
+        parse=network.check_proxy,
+    ),
+    "no_proxy": Option(
+        text="Hosts, with all below them, addresses and networks that are reached without it, comma-separated.",
+        variables=("HOMEPORT_NO_PROXY",),
+        parse=network.check_no_proxy,
+    ),
+    "headers": Option(
+        text='More headers of each request, as JSON: `{"X-Team": "blue", "X-Pass": "env:VAR"}`, or `file:/path`.',
+        parse=extra_headers.parse,
+    ),
+}
+"""Options of every platform: how its servers are reached."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +99,7 @@ class Provider:
     text: bool = True
     """Whether it can continue plain text; without it everything is asked as chat."""
     options: Mapping[str, Option] = field(default_factory=dict)
-    """What may be said of a model in `Model.options`, by name."""
+    """What may be said of a model in `Model.options` besides what every platform has, by name."""
 
 
 class Unlisted(UpstreamError):
@@ -73,13 +111,12 @@ def check(shelf: Mapping[str, Provider], platform: str, options: Mapping[str, st
     if platform not in shelf:
         raise BadRequest(f"There is no platform {platform!r}.", f"Known: {', '.join(shelf)}.", param="platform")
     offer = shelf[platform]
+    known = {**offer.options, **COMMON}
     for name, value in options.items():
-        if name not in offer.options:
-            known = ", ".join(offer.options) or "none"
-            raise BadRequest(f"{offer.label} has no option {name!r}.", f"Known: {known}.", param=f"options.{name}")
-        if not offer.options[name].allows(value):
-            saw = f"The option {name} cannot be {value!r}."
-            raise BadRequest(saw, f"Give {offer.options[name].expected}.", param=f"options.{name}")
+        if name not in known:
+            names = ", ".join(known)
+            raise BadRequest(f"{offer.label} has no option {name!r}.", f"Known: {names}.", param=f"options.{name}")
+        known[name].check(name, value)
 
 
 def option(known: Mapping[str, Option], name: str, model: Model) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import structlog
 
 from homeport.domain.errors import HomeportError, UpstreamRefused, UpstreamUnreachable
+from homeport.kit import network
 from homeport.kit.upstream import TransportError
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ async def fetched(upstream: Upstream, model: Model, what: str, call: Call, *, be
     """The answer of who gives credentials; raises UpstreamUnreachable or UpstreamRefused, with a code that is known."""
     name = model.name
     try:
-        reply = await upstream.open(call)
+        reply = await upstream.open(call._replace(network=network.of(model.options)))
         try:
             body = await reply.read(_ANSWER)
         finally:

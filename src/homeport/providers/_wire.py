@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import orjson
 
 from homeport.domain.errors import (
+    BadConfiguration,
     BadRequest,
     PromptTooLong,
     UpstreamError,
@@ -58,7 +59,10 @@ def call(model: Model, url: str, headers: Mapping[str, str], body: bytes = b"", 
     own = {"X-Request-ID": correlation_id(), VIA: via(), "Accept-Encoding": "identity"}
     if body:
         own["Content-Type"] = "application/json"
-    limits = model.limits
+    limits, way = model.limits, None
+    if model.options:
+        way = network.of(model.options)
+        own |= _more(model)
     return Call(
         method=method,
         url=url,
@@ -68,7 +72,18 @@ def call(model: Model, url: str, headers: Mapping[str, str], body: bytes = b"", 
         first_byte_s=limits.first_token_s,
         idle_s=limits.idle_s,
         total_s=limits.total_s,
+        network=way,
     )
+
+
+def _more(model: Model) -> Mapping[str, str]:
+    """Headers that an operator adds; raises BadConfiguration for one whose value is not to be had."""
+    text = model.options.get("headers")
+    try:
+        return extra_headers.resolved(text) if text else {}
+    except ValueError as error:
+        saw = f"A header for the model {model.name!r} cannot be sent: {error}."
+        raise BadConfiguration(saw, "Mend it on the server, or the model's option headers.") from error
 
 
 async def opened(upstream: Upstream, model: Model, wanted: Call, refuse: Refuse) -> Reply:
@@ -78,9 +93,20 @@ async def opened(upstream: Upstream, model: Model, wanted: Call, refuse: Refuse)
         return reply
     note(upstream_status=reply.status)
     try:
-        raise refuse(model, reply, await _reason(reply))
+        body = await _reason(reply)
+        raise _uncertified(model, reply, body) or refuse(model, reply, body)
     finally:
         reply.close()
+
+
+def _uncertified(model: Model, reply: Reply, body: bytes) -> UpstreamError | None:
+    """What nginx means by HTTP 400 where it wants to see a certificate."""
+    if reply.status != 400 or b"SSL certificate" not in body:  # noqa: PLR2004 (HTTP's own number)
+        return None
+    why = "does not accept our client certificate" if model.options.get("client_cert_file") else "wants one of us"
+    saw = f"The server in front of the model {model.name!r} checks client certificates, and {why} (HTTP 400)."
+    fix = "Set the model's options client_cert_file and client_key_file; the server's log says more."
+    return UpstreamRefused(saw, fix, upstream_status=reply.status)
 
 
 async def _reason(reply: Reply) -> bytes:
@@ -175,6 +201,7 @@ _REACH = {
     "header": "its API key holds a character that no header can carry, perhaps a line end",
     "network": "the network failed",
 }
+"""What is said of the others is in their detail."""
 
 
 def explain(model: Model, error: TransportError) -> UpstreamError:

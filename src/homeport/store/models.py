@@ -10,6 +10,7 @@ from sqlalchemy import delete, insert, select, update
 
 from homeport.domain.errors import BadRequest, InUse, Unknown
 from homeport.domain.models import Limits, Model, Secret, origin_of
+from homeport.kit.network import OPTIONS
 from homeport.kit.vault import VaultError
 from homeport.store import checks
 from homeport.store.records import Edited
@@ -136,14 +137,19 @@ def _changed(model: Model, changes: Mapping[str, Any]) -> Model:
     if "limits" in values and not isinstance(values["limits"], Limits):
         values["limits"] = checks.limits(values["limits"], model.limits)
     if "options" in values:
-        # what was said to one platform means nothing to another
-        kept = model.options if values.get("platform", model.platform) == model.platform else {}
-        values["options"] = checks.options(values["options"], kept)
+        values["options"] = checks.options(values["options"], _kept(model, values))
     elif values.get("platform", model.platform) != model.platform:
-        values["options"] = {}
+        values["options"] = _kept(model, values)
     if "key" in values and not isinstance(values["key"], Secret):
         values["key"] = Secret(values["key"] or "")
     return replace(model, **values)
+
+
+def _kept(model: Model, changes: Mapping[str, Any]) -> Mapping[str, str]:
+    """What was said to one platform means nothing to another, but for the way there."""
+    if changes.get("platform", model.platform) == model.platform:
+        return model.options
+    return {name: value for name, value in model.options.items() if name in OPTIONS}
 
 
 async def _as_stored(writing: Writing, model: Model) -> Model:
