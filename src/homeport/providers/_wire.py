@@ -22,6 +22,7 @@ from homeport.domain.errors import (
     UpstreamTruncated,
     UpstreamUnreachable,
 )
+from homeport.kit import extra_headers, network
 from homeport.kit.journal import VIA, correlation_id, note, via
 from homeport.kit.upstream import Call, Malformed, Reply, TooMuch, TransportError, Truncated, Unreachable
 from homeport.kit.upstream import UpstreamTooLate as TooLate
@@ -209,8 +210,9 @@ def explain(model: Model, error: TransportError) -> UpstreamError:
     name = model.name
     check = f"Check the endpoint {where(model)}."
     if isinstance(error, Unreachable):
-        note(upstream_problem=f"{error.why} {error.detail}".strip())
-        return UpstreamUnreachable(f"The model {name!r} cannot be reached: {_REACH[error.why]}.", check)
+        note(upstream_problem=str(error))
+        why = _REACH.get(error.why, error.detail)
+        return UpstreamUnreachable(f"The model {name!r} cannot be reached: {why}.", check)
     if isinstance(error, TooLate):
         note(upstream_problem=f"too late: {error.phase}")
         return UpstreamTimeout(
