@@ -16,7 +16,7 @@ import pytest
 from commands import homeport
 from house import asking, eventually
 from issuer import Issuer
-from script import ModelServer
+from script import ModelServer, Peer
 from wire import line
 
 if TYPE_CHECKING:
@@ -230,12 +230,29 @@ async def test_the_default_model_is_reached_as_its_identifier_says(
         assert "key-of-the-default" in asked.headers.get("authorization", asked.headers.get("api-key", ""))
 
 
+async def test_a_default_model_that_hangs_is_told_of_with_its_own_setting(tmp_path: Path) -> None:
+    async with ModelServer().listening() as models:
+        models.play = Peer.hang
+        variables = {
+            "AIGW_AUTH__BYPASS_EXTERNAL": "true",
+            "HOMEPORT_DEFAULT_ENDPOINT": models.url,
+            "HOMEPORT_DEFAULT_IDENTIFIER": "coder",
+            "HOMEPORT_MODEL_TIMEOUT": "0.3",
+        }
+        async with started(tmp_path, **variables) as gateway:
+            answer = await gateway.ask("POST", "/v2/code/completions", "", BODY)
+    assert "(first byte, 0.3 s)" in answer.body.decode()
+    assert "HOMEPORT_MODEL_TIMEOUT is the limit" in answer.body.decode()
+
+
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
         ({"IDENTIFIER": "vertex_ai/gemini", "ENDPOINT": "http://127.0.0.1:9/v1"}, "the platform 'vertex_ai'"),
         ({"IDENTIFIER": "embedded/smollm2"}, "the platform 'embedded'"),
         ({"IDENTIFIER": "custom_openai/coder"}, "HOMEPORT_DEFAULT_ENDPOINT is not"),
+        ({"ENDPOINT": "http://127.0.0.1:9/v1"}, "HOMEPORT_DEFAULT_IDENTIFIER is not"),
+        ({"IDENTIFIER": "coder", "ENDPOINT": "localhost:1"}, "HOMEPORT_DEFAULT_ENDPOINT is not an http"),
         ({"IDENTIFIER": "azure/coder", "ENDPOINT": "x.openai.azure.com"}, "HOMEPORT_DEFAULT_ENDPOINT is not an http"),
     ],
 )

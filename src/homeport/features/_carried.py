@@ -51,11 +51,11 @@ class Carrier:
         self._accepted = accepted
         self._trusted = trusted
         self._origins = tuple(pattern(each) for each in origins)
-        self._limits = Limits(total_s=timeout_s, first_token_s=min(timeout_s, FIRST_BYTE_S), idle_s=timeout_s)
-        self._ready: dict[Carried, Model] = {}
+        self._limits = limits_of(timeout_s)
+        self._ready: dict[tuple[Carried, bool], Model] = {}
 
-    def __call__(self, carried: Carried, caller: Caller) -> Model:
-        """The model; raises NotAllowed, ModelNotAccepted or BadRequest."""
+    def __call__(self, carried: Carried, caller: Caller, *, code: bool = False) -> Model:
+        """The model, for a code suggestion or for anything else; raises NotAllowed, ModelNotAccepted or BadRequest."""
         if not self._accepted:
             raise ModelNotAccepted(
                 "The request names a model, and this gateway takes none from requests.",
@@ -68,12 +68,13 @@ class Carrier:
                 "The request names a model's endpoint, which only a GitLab instance may.",
                 "Leave the model fields out; the gateway's own models serve.",
             )
-        found = self._ready.get(carried)
+        found = self._ready.get((carried, code))
         if found is None:
             found = self._made(carried)
+            found = found.within(FIRST_CODE_S) if code else found
             if len(self._ready) >= REMEMBERED:
                 self._ready.clear()
-            self._ready[carried] = found
+            self._ready[carried, code] = found
         return found
 
     def _made(self, carried: Carried) -> Model:
@@ -126,8 +127,16 @@ class Carrier:
         raise ModelNotAccepted(saw, f"Registered models: {known}.")
 
 
-FIRST_BYTE_S = 50.0
-"""GitLab's Workhorse stops reading after 55 s without a byte; the reason should arrive before that."""
+FIRST_CODE_S = 50.0
+"""GitLab's Workhorse gives up a code suggestion after 55 s without a byte; the reason should arrive before that."""
+AHEAD_S = 10.0
+"""So long before the end of all time the first byte must come, for the same reason: GitLab's limit may be that one."""
+
+
+def limits_of(timeout_s: float) -> Limits:
+    """The limits of a model that is registered nowhere (AI Gateway protocol, section 3.5)."""
+    first_byte_s = max(min(timeout_s, FIRST_CODE_S), timeout_s - AHEAD_S)
+    return Limits(total_s=timeout_s, first_token_s=first_byte_s, idle_s=timeout_s)
 
 
 def pattern(text: str) -> str:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from homeport.domain.errors import BadConfiguration
-from homeport.domain.models import Limits, Model, Secret
-from homeport.features._carried import split, usable
+from homeport.domain.models import Model, Secret
+from homeport.features._carried import limits_of, split, usable
+from homeport.kit.settings import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from homeport.kit.settings import Settings
 
-NAME = "default"
 IDENTIFIER, ENDPOINT = "HOMEPORT_DEFAULT_IDENTIFIER", "HOMEPORT_DEFAULT_ENDPOINT"
 
 
@@ -28,6 +28,11 @@ def default_model(
     identifier, endpoint = settings.default_identifier.strip(), settings.default_endpoint.strip().removesuffix("/")
     if not identifier and not endpoint:
         return None
+    if not identifier:
+        saw = f"{ENDPOINT} is set and {IDENTIFIER} is not."
+        raise BadConfiguration(
+            saw, "Give the name that the server knows the model by, as `curl ENDPOINT/models` lists it."
+        )
     platform, served = split(identifier, platforms)
     if platform not in platforms.values():
         known = ", ".join(f"{prefix}/" for prefix in platforms)
@@ -37,11 +42,12 @@ def default_model(
         saw = f"{ENDPOINT} is not an http(s) URL." if endpoint else f"{IDENTIFIER} is set and {ENDPOINT} is not."
         raise BadConfiguration(saw, "Give the address of the model server, such as http://vllm.internal:8000/v1.")
     return Model(
-        name=NAME,
+        name=DEFAULT_MODEL,
         platform=platform,
         family=settings.default_family,
         endpoint=endpoint,
         identifier=served,
         key=Secret(settings.default_api_key.get_secret_value()),
-        limits=Limits(total_s=settings.model_timeout),
+        limits=limits_of(settings.model_timeout),
+        registered=False,
     )

@@ -34,6 +34,8 @@ _ON, _OFF = {"true", "1", "yes", "on", "t", "y"}, {"false", "0", "no", "off", "f
 
 GATEWAY_PORT = 5052
 """The port of GitLab's AI Gateway image."""
+DEFAULT_MODEL = "default"
+"""What the model of the HOMEPORT_DEFAULT_… variables is called."""
 
 
 def default_data_dir() -> Path:

@@ -154,7 +154,7 @@ class Endpoint:
         if type(request) is CodeRequest:
             visit.code = request.file_name, request.language
         if asked.carried is not None and asked.carried.named:
-            request = request._replace(model=door.carrier(asked.carried, arrival.caller))
+            request = request._replace(model=door.carrier(asked.carried, arrival.caller, code=bool(visit.code)))
         if type(request) is PromptRequest and (spent := visit.admitted - visit.started) > NOTICEABLE_S:
             request = request._replace(spent_s=spent)
         if door.latest is not None and asked.feature == COMPLETIONS:

@@ -24,6 +24,7 @@ from homeport.domain.errors import (
 )
 from homeport.kit import extra_headers, network
 from homeport.kit.journal import VIA, correlation_id, note, via
+from homeport.kit.settings import DEFAULT_MODEL
 from homeport.kit.upstream import Call, Malformed, Reply, TooMuch, TransportError, Truncated, Unreachable
 from homeport.kit.upstream import UpstreamTooLate as TooLate
 
@@ -45,6 +46,7 @@ WRONG_REQUEST = {400, TOO_LARGE, 422}
 KEY_REFUSED = {401, 403}
 TOO_LONG = "the prompt is too long, so that it and the answer do not fit its context window"
 """A reason for a refusal; GitLab looks for its first five words."""
+BY_DEFAULT = "HOMEPORT_DEFAULT_ENDPOINT and HOMEPORT_DEFAULT_IDENTIFIER"
 REGISTERED_ELSEWHERE = "GitLab's Admin area, under GitLab Duo, Self-hosted models"
 _REFUSAL_LIMIT = 64 * 1024
 _SECONDS = re.compile(r"[0-9]{1,9}")
@@ -215,12 +217,7 @@ def explain(model: Model, error: TransportError) -> UpstreamError:
         return UpstreamUnreachable(f"The model {name!r} cannot be reached: {why}.", check)
     if isinstance(error, TooLate):
         note(upstream_problem=f"too late: {error.phase}")
-        return UpstreamTimeout(
-            f"The model {name!r} took too long ({error.phase}).",
-            "It may be overloaded or loading; its limits can be raised where it is registered."
-            if model.registered
-            else "It may be overloaded or loading; HOMEPORT_MODEL_TIMEOUT is the limit.",
-        )
+        return _too_late(model, error.phase)
     if isinstance(error, Truncated):
         return truncated(model)
     if isinstance(error, TooMuch):
@@ -228,6 +225,19 @@ def explain(model: Model, error: TransportError) -> UpstreamError:
     if isinstance(error, Malformed):
         return malformed(model, "bytes that are not HTTP")
     return UpstreamError(f"The model {name!r} failed.", check)
+
+
+def _too_late(model: Model, phase: str) -> UpstreamTimeout:
+    limits = model.limits
+    each = {"first byte": limits.first_token_s, "idle": limits.idle_s, "total": limits.total_s}
+    waited = f", {each[phase]:.3g} s" if phase in each else ""
+    return UpstreamTimeout(
+        f"The model {model.name!r} took too long ({phase}{waited}).",
+        "It may be overloaded or loading; its limits can be raised where it is registered."
+        if model.registered
+        else "It may be overloaded or loading; HOMEPORT_MODEL_TIMEOUT is the limit, less 10 s for the first byte, and "
+        "50 s for that of a code suggestion, for which GitLab waits no longer.",
+    )
 
 
 def refusal(model: Model, reply: Reply, *, why: str = "", fix: str = "", key_fix: str = "") -> UpstreamRefused:
@@ -264,7 +274,7 @@ def overloaded(model: Model, status: int, retry_after_s: int | None = None) -> U
 def _advice(model: Model, status: int) -> str:
     if status in KEY_REFUSED:
         if not model.registered:
-            return f"Its API key is missing or wrong: see {REGISTERED_ELSEWHERE}."
+            return f"Its API key is missing or wrong: see {_elsewhere(model, 'HOMEPORT_DEFAULT_API_KEY')}."
         return f"Its API key is missing or wrong: `homeport models edit {model.name} --api-key-env VAR`."
     if 300 <= status < 400:  # noqa: PLR2004 (HTTP's own numbers)
         return "Redirects are never followed; register the final address."
@@ -273,7 +283,12 @@ def _advice(model: Model, status: int) -> str:
 
 def where(model: Model) -> str:
     """How an operator looks at a model: ours with our command, a carried one where it comes from."""
-    return f"with `homeport models test {model.name}`" if model.registered else f"in {REGISTERED_ELSEWHERE}"
+    return f"with `homeport models test {model.name}`" if model.registered else f"in {_elsewhere(model, BY_DEFAULT)}"
+
+
+def _elsewhere(model: Model, variables: str) -> str:
+    """Where a model stands that is not registered here: GitLab names it, or these variables of the gateway do."""
+    return variables if model.name == DEFAULT_MODEL else REGISTERED_ELSEWHERE
 
 
 def retry_after(reply: Reply) -> int | None:
