@@ -124,7 +124,7 @@ def test_most_functions_are_very_short() -> None:
     assert lengths[int(len(lengths) * 0.9)] <= 31
 
 
-@pytest.mark.parametrize("folder", ["src", "tests", "tools", "bench"])
+@pytest.mark.parametrize("folder", ["src", "tests", "tools", "bench", "examples"])
 def test_a_silenced_rule_says_why(folder: str) -> None:
     silent = re.compile(r"# noqa(?!: [A-Z]+[0-9]+(, ?[A-Z]+[0-9]+)* \(.{3,}\))")
     found = [
@@ -331,7 +331,7 @@ def pins(name: str) -> dict[str, int]:
     return found
 
 
-@pytest.mark.parametrize("name", ["run", "dev", "uv"])
+@pytest.mark.parametrize("name", ["run", "dev", "uv", "../examples/vllm-cpu/requirements"])
 def test_every_pin_has_hashes(name: str) -> None:
     assert [pin for pin, hashes in pins(name).items() if not hashes] == []
 
@@ -342,7 +342,8 @@ def test_developers_run_what_is_shipped() -> None:
 
 
 def test_locks_hold_no_addresses() -> None:
-    assert [path.name for path in (ROOT / "requirements").iterdir() if "://" in path.read_text()] == []
+    locks = [*(ROOT / "requirements").iterdir(), *(ROOT / "examples").glob("*/requirements.txt")]
+    assert [path.name for path in locks if "://" in path.read_text()] == []
     assert not list(ROOT.glob("uv.lock"))
 
 
