@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 
 from homeport.domain.errors import Outdated
 from homeport.domain.models import Snapshot
-from homeport.store import applying, capabilities, checks, features, models, people, settings, tokens
+from homeport.store import applying, capabilities, checks, features, models, people, sessions, settings, tokens
 from homeport.store.engine import BUSY_S, Turn, close, connect, parse, reading, writing
 from homeport.store.records import AuditEvent
 from homeport.store.tables import audit_events, revision
@@ -19,6 +19,7 @@ from homeport.store.writing import Writing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from datetime import timedelta
 
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from homeport.domain.models import FeatureSetting, Model, Token
     from homeport.kit.vault import Vault
     from homeport.store.plan import Plan
-    from homeport.store.records import Edited, User
+    from homeport.store.records import Edited, Session, User
 
 
 class Store:
@@ -174,6 +175,46 @@ class Store:
         if used:
             async with writing(self._engine) as connection:
                 await tokens.touch(connection, used)
+
+    async def password(self, name: str) -> str | None:
+        """The hash of a person's password; None for nobody, for one without, for one who may not sign in."""
+        async with reading(self._engine) as connection:
+            return await people.password(connection, name)
+
+    async def set_password(self, name: str, hashed: str, *, by: str) -> None:
+        """Give a person another password and end their sessions; raises Unknown."""
+        async with self._change(by) as change:
+            await people.set_password(change, name, hashed)
+
+    async def session(self, digest: bytes, idle: timedelta) -> Session | None:
+        """Who signed in with this digest, if the session lasts."""
+        async with reading(self._engine) as connection:
+            return await sessions.find(connection, digest, datetime.now(UTC), idle)
+
+    async def begin_session(self, digest: bytes, user: str, lasts: timedelta) -> None:
+        """Somebody signed in."""
+        async with self._change(user) as change:
+            await sessions.begin(change, digest, user, lasts)
+
+    async def touch_session(self, digest: bytes) -> None:
+        """Note that a session was used: no change in the sense of `revision` or the audit."""
+        async with writing(self._engine) as connection:
+            await sessions.touch(connection, digest, datetime.now(UTC))
+
+    async def end_sessions(self, user: str, digest: bytes | None = None, *, by: str) -> None:
+        """End one session of a person, or all of them."""
+        async with self._change(by) as change:
+            await sessions.end(change, user, digest)
+
+    async def add_sign_in_code(self, digest: bytes, user: str, lasts: timedelta, *, by: str) -> None:
+        """A code that signs `user` in once; raises Unknown."""
+        async with self._change(by) as change:
+            await sessions.add_code(change, digest, user, lasts)
+
+    async def take_sign_in_code(self, digest: bytes) -> str | None:
+        """Whom a code signs in; it works once."""
+        async with self._change("sign-in") as change:
+            return await sessions.take_code(change, digest)
 
     async def users(self) -> list[User]:
         """Everyone who may sign in, by name."""

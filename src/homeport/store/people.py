@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
-from homeport.domain.errors import BadRequest
+from homeport.domain.errors import BadRequest, Unknown
 from homeport.store import checks
 from homeport.store.records import Role, User
-from homeport.store.tables import users
+from homeport.store.tables import sessions, users
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,7 +21,23 @@ if TYPE_CHECKING:
 async def load(connection: AsyncConnection) -> list[User]:
     """Everyone, by name."""
     found = await connection.execute(select(users).order_by(users.c.name))
-    return [User(name=row.name, role=row.role, created=row.created) for row in found]
+    return [User(name=row.name, role=row.role, created=row.created, disabled=row.disabled) for row in found]
+
+
+async def password(connection: AsyncConnection, name: str) -> str | None:
+    """The hash of a person's password; None for nobody, for one who has none and for one who may not sign in."""
+    wanted = select(users.c.password).where(users.c.name == name, users.c.disabled.is_(False))
+    found = (await connection.execute(wanted)).first()
+    return None if found is None else found.password
+
+
+async def set_password(writing: Writing, name: str, hashed: str) -> None:
+    """Give a person another password; their sessions end. Raises Unknown."""
+    changed = await writing.connection.execute(update(users).where(users.c.name == name).values(password=hashed))
+    if not changed.rowcount:
+        raise Unknown(f"There is no user named {name!r}.", "List them with: homeport users list", param="user")
+    await writing.connection.execute(delete(sessions).where(sessions.c.user == name))
+    await writing.record("user.password", name)
 
 
 async def put(writing: Writing, user: User) -> User:
@@ -34,11 +50,13 @@ async def put(writing: Writing, user: User) -> User:
     before = (await writing.connection.execute(named)).first()
     stored = replace(user, created=before.created if before else writing.at)
     if before is None:
-        row = {"name": user.name, "role": user.role, "created": writing.at}
+        row = {"name": user.name, "role": user.role, "created": writing.at, "disabled": user.disabled}
         await writing.connection.execute(insert(users).values(row))
     else:
-        changed = update(users).where(users.c.name == user.name).values(role=user.role)
+        changed = update(users).where(users.c.name == user.name).values(role=user.role, disabled=user.disabled)
         await writing.connection.execute(changed)
-    shown: dict[str, Any] | None = {"role": before.role} if before else None
-    await writing.record("user.set", user.name, before=shown, after={"role": user.role})
+    shown: dict[str, Any] | None = {"role": before.role, "disabled": before.disabled} if before else None
+    await writing.record("user.set", user.name, before=shown, after={"role": user.role, "disabled": user.disabled})
+    if user.disabled:
+        await writing.connection.execute(delete(sessions).where(sessions.c.user == user.name))
     return stored

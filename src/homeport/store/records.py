@@ -30,6 +30,17 @@ class User:
     name: str
     role: Role = "user"
     created: datetime | None = None
+    disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """Somebody who signed in."""
+
+    user: User
+    created: datetime
+    seen: datetime
+    expires: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

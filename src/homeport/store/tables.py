@@ -29,7 +29,7 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest migration: what a database must be at to be opened. Four digits, so that newer sorts later."""
 
 NAMING = {
@@ -127,7 +127,26 @@ users = Table(
     Column("name", String(100), primary_key=True),
     Column("role", String(20), nullable=False),
     Column("created", Moment, nullable=False),
+    Column("password", Text),
+    Column("disabled", Boolean, nullable=False, server_default=false()),
 )
+
+
+def _carried(name: str) -> Table:
+    """Something that a person carries and that ends: a session's cookie, or a code."""
+    return Table(
+        name,
+        metadata,
+        Column("digest", LargeBinary(32), primary_key=True),
+        Column("user", ForeignKey("users.name", ondelete="CASCADE"), nullable=False, index=True),
+        Column("created", Moment, nullable=False),
+        Column("seen", Moment, nullable=False),
+        Column("expires", Moment, nullable=False),
+    )
+
+
+sessions = _carried("sessions")
+sign_in_codes = _carried("sign_in_codes")
 
 tokens = Table(
     "tokens",
