@@ -67,7 +67,7 @@ def test_what_does_not_fit_the_platform_is_told_with_its_place(file: Path) -> No
             raise BadRequest("The option region cannot be 'mars'.", "Give a region.", param="options.region")
 
     with pytest.raises(
-        BadConfiguration, match=r"line 4, \[\[models\]\] is not usable: options\.region: The option region"
+        BadConfiguration, match=r"line 6, \[\[models\]\] is not usable: options\.region: The option region"
     ):
         load(file, SEAL, fits)
 
@@ -94,15 +94,27 @@ def test_secrets_may_be_in_files_beside_it(file: Path) -> None:
     assert snapshot.tokens.keys() == {tokens.digest(PEPPER, TOKEN)}
 
 
+def test_secrets_may_be_named_in_one_word(file: Path) -> None:
+    (file.parent / "key").write_text("from-file\n")
+    file.write_text(
+        '[[models]]\nname = "a"\nkey = "env:VLLM_KEY"\n[[models]]\nname = "b"\nkey = "file:key"\n[settings]\nx = "1"\n'
+    )
+    snapshot = load(file, SEAL)
+    assert [model.key.reveal() for model in snapshot.models.values()] == ["canary-key", "from-file"]
+    assert snapshot.settings == {"x": "1"}
+
+
 def test_a_feature_may_be_off_inherit_or_have_spares(file: Path) -> None:
     file.write_text(
         '[[models]]\nname = "a"\n[[models]]\nname = "b"\n'
         '[features]\nchat = ["a", "b"]\nchat_fix_code = "inherit"\ncode_review = "disabled"\n'
+        'code_generations = "unassigned"\n'
     )
     assert load(file, SEAL).features == {
         "chat": FeatureSetting(feature="chat", assignment="model", model="a", fallbacks=("b",)),
         "chat_fix_code": FeatureSetting(feature="chat_fix_code", assignment="inherit"),
         "code_review": FeatureSetting(feature="code_review", assignment="disabled"),
+        "code_generations": FeatureSetting(feature="code_generations"),
     }
 
 
@@ -126,22 +138,25 @@ WRONG = {
     "not utf-8": ("\udcff", "not TOML"),
     "unknown table": ("[modles]\nx = 1\n", r"line 1, \[\[modles\]\].*no such field"),
     "no name": (A + '[[models]]\nplatform = "x"\n', r"line 3, \[\[models\]\].*name: field required"),
-    "unknown field": (A + 'platfrom = "x"\n', r"line 1, \[\[models\]\].*platfrom: there is no such field"),
-    "unknown field later": (A + "\n\n" + '[[models]]\nname = "b"\nx = 1\n', r"line 5, \[\[models\]\]"),
+    "unknown field": (A + 'platfrom = "x"\n', r"line 3, \[\[models\]\].*platfrom: there is no such field"),
+    "unknown field later": (A + "\n\n" + '[[models]]\nname = "b"\nx = 1\n', r"line 7, \[\[models\]\]"),
     "wrong type": (A + "enabled = 1\n", "enabled: .*boolean"),
     "bad name": ('[[models]]\nname = ""\n', "name: .*cannot be the name"),
     "bad platform": (A + 'platform = "Open AI"\n', "platform: .*no platform"),
     "bad endpoint": (A + 'endpoint = "vllm:8000"\n', "endpoint: .*http://host:8000/v1"),
     "bad limit": (A + "[models.limits]\nconcurrency = 0\n", r"limits\.concurrency: .*cannot be 0"),
     "unknown limit": (A + "[models.limits]\nx = 1\n", "no limit 'x'.*Known: context_tokens"),
-    "name twice": (A + A, r"line 3, \[\[models\]\].*'a' is there twice"),
+    "name twice": (A + A, r"line 4, \[\[models\]\].*'a' is there twice"),
     "key in the file": (A + 'key = "canary-key"\n', "does not belong in this file.*key_env.*key_file"),
+    "key of a database": (A + 'key = "stored"\n', "line 3.*this gateway has none: name the key's variable in key_env"),
+    "key in no place": (A + 'key = "file:"\n', "line 3.*does not belong in this file"),
+    "empty key file": (A + 'key = "file:empty"\n', "line 3.*key: empty is empty"),
     "no such variable": (A + 'key_env = "NO_SUCH"\n', "key_env: the variable NO_SUCH is not set"),
     "empty variable": (A + 'key_env = "EMPTY"\n', "key_env: the variable EMPTY is not set"),
     "no such file": (A + 'key_file = "/no/such"\n', "key_file: /no/such cannot be read: No such file"),
     "two keys": (A + 'key_env = "A"\nkey_file = "b"\n', "both given"),
-    "key with line end": (A + 'key_env = "TWO_LINES"\n', "key: .*one line"),
-    "unknown model": (A + '[features]\nchat = "b"\n', r"line 3, \[features\].*no model 'b'.*there are: a"),
+    "key with line end": (A + 'key_env = "TWO_LINES"\n', r"line 3.*key_env: .*one line"),
+    "unknown model": (A + '[features]\nchat = "b"\n', r"line 4, \[features\].*no model 'b'.*there are: a"),
     "unknown spare": (A + '[features]\nchat = ["a", "b"]\n', "no model 'b'"),
     "feature without model": (A + "[features]\nchat = []\n", r"\[features\].*chat"),
     "token without scopes": (
@@ -160,6 +175,7 @@ WRONG = {
 
 @pytest.mark.parametrize("case", WRONG)
 def test_a_mistake_is_named_with_its_place(file: Path, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+    (file.parent / "empty").touch()
     monkeypatch.setenv("EMPTY", "")
     monkeypatch.setenv("TWO_LINES", "canary\nline")
     text, told = WRONG[case]

@@ -35,21 +35,24 @@ def vault_of(settings: Settings) -> Vault:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, *, make: bool = False) -> AsyncIterator[Store]:
+async def opened(settings: Settings, *, make: bool = False, patience_s: float | None = None) -> AsyncIterator[Store]:
     """The store; an older one is left for `db upgrade`.
 
     With `make`, a database that has no tables yet gets them; otherwise nothing is made that is not there.
+    `patience_s`: seconds that a change may take, if it is a large one.
     Raises HomeportError or StoreUnavailable.
     """
     from homeport.store import root_keys, schema  # noqa: PLC0415 (loads SQLAlchemy)
     from homeport.store.database import Store  # noqa: PLC0415 (loads SQLAlchemy)
+    from homeport.store.engine import BUSY_S  # noqa: PLC0415 (loads SQLAlchemy)
 
     url = settings.sqlalchemy_url()
     if (await schema.status(url)).state in {"missing", "empty"}:
         if not make:
             raise _nothing(settings)
         await schema.upgrade(url, on_wait=note)
-    store = await Store.open(url, await root_keys.vault_of(url, settings.data_dir))
+    vault = await root_keys.vault_of(url, settings.data_dir)
+    store = await Store.open(url, vault, patience_s=patience_s or BUSY_S)
     try:
         yield store
     finally:
@@ -71,11 +74,11 @@ def whoami() -> str:
         return "cli:unknown"
 
 
-def in_store(work: Callable[[Store], Awaitable[T]], *, make: bool = False) -> T:
+def in_store(work: Callable[[Store], Awaitable[T]], *, make: bool = False, patience_s: float | None = None) -> T:
     """What `work` gives when it is done with the store of the settings, which `make` sets up if there is none."""
 
     async def main() -> T:
-        async with opened(load(), make=make) as store:
+        async with opened(load(), make=make, patience_s=patience_s) as store:
             return await work(store)
 
     return asyncio.run(main())

@@ -3,25 +3,58 @@
 from __future__ import annotations
 
 import os
+import shlex
+import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
 
 from homeport.cli._command import LOOK_AFTER, Group, json_option
-from homeport.cli._output import result, table
-from homeport.cli._session import load
+from homeport.cli._output import note, result, table, warn
+from homeport.cli._session import in_store, load
 
 if TYPE_CHECKING:
+    from homeport.domain.models import Snapshot
     from homeport.kit.settings import Settings
+    from homeport.store.database import Store
 
 SECRETS = {"token", "default_api_key", "jwt_signing_key", "jwt_validation_key"}
 """Settings that are never shown."""
 
 
-@click.group("config", cls=Group, section=LOOK_AFTER, examples=("homeport config show",))
+PATIENCE_S = 60.0
+"""How long applying a file may take: all of it is one transaction."""
+CHANGES = 3
+"""Exit status of `plan --exit-code` where there is something to change."""
+
+_file = click.argument("file", type=click.Path(path_type=Path))
+_prune = click.option(
+    "--prune",
+    is_flag=True,
+    help="Also remove models and settings that the file does not name, and unassign features; only of those "
+    "tables that the file has.",
+)
+
+
+@click.group(
+    "config",
+    cls=Group,
+    section=LOOK_AFTER,
+    examples=(
+        "homeport config show",
+        "homeport config export --file configuration.toml",
+        "homeport config plan configuration.toml",
+        "homeport config apply configuration.toml",
+    ),
+)
 def command() -> None:
-    """Look at the settings that the operator decides before start."""
+    """Look at the settings of before the start; keep models and features as a file.
+
+    `show` is about what the operator decides before start. `export`, `plan` and `apply` are about what the
+    database holds: models, what serves each feature, settings.
+    """
 
 
 @command.command("show", examples=("homeport config show", "homeport config show --json"))
@@ -46,6 +79,109 @@ def show(*, changed: bool, as_json: bool) -> None:
         as_json=as_json,
         people=lambda: _listed(rows),
     )
+
+
+@command.command(
+    "export",
+    examples=(
+        "homeport config export",
+        "homeport config export --file configuration.toml",
+        "homeport config export --file configuration.toml --force && git diff",
+    ),
+)
+@click.option("--file", type=click.Path(path_type=Path), help="Write it there instead of to standard output.")
+@click.option("--force", is_flag=True, help="Replace the file if there is one.")
+@json_option
+def export(*, file: Path | None, force: bool, as_json: bool) -> None:
+    """Write models, features and settings as a TOML file.
+
+    The same content gives the same bytes. Keys are not in it: a model that has one says key = "stored".
+    """
+    from homeport.cli import _as_code  # noqa: PLC0415 (loads every family and platform)
+    from homeport.store import config_file  # noqa: PLC0415 (loads SQLAlchemy)
+
+    found = in_store(_snapshot)
+    text = config_file.write(found)
+    for problem in found.problems:
+        warn(problem)
+    shown: dict[str, Any] = {"revision": found.revision, **tomllib.loads(text)}
+    if file is None:
+        result(shown, as_json=as_json, people=text.rstrip)
+        return
+    _as_code.write(file, text, force=force)
+    shown = {"revision": found.revision, "file": str(file.absolute())}
+    result(shown, as_json=as_json, people=lambda: f"Wrote {file} (revision {found.revision}).")
+
+
+async def _snapshot(store: Store) -> Snapshot:
+    return await store.snapshot()
+
+
+@command.command(
+    "plan",
+    examples=(
+        "homeport config plan configuration.toml",
+        "homeport config plan configuration.toml --prune --exit-code",
+        "homeport config plan configuration.toml --json | jq .changes",
+    ),
+)
+@_file
+@_prune
+@click.option("--exit-code", is_flag=True, help="End with 3 if there is something to change, as `diff` would.")
+@json_option
+def plan(*, file: Path, prune: bool, exit_code: bool, as_json: bool) -> int:
+    """Show what `apply` would change; changes nothing.
+
+    Keys are never shown, and need not be there yet: `apply` needs them.
+    """
+    from homeport.cli import _as_code  # noqa: PLC0415 (loads every family and platform)
+
+    desired = _as_code.read(file, resolve_keys=False)
+    found = in_store(lambda store: _as_code.look(store, desired, prune=prune))
+    said = (
+        f"{_as_code.summary(found, done=False) or 'Nothing to change'}; the database is at revision {found.revision}."
+    )
+    whole = "\n".join(filter(None, (_as_code.diff(found.changes), said)))
+    result(_as_code.document(found), as_json=as_json, people=lambda: whole)
+    _as_code.concerns(found, prune=prune)
+    if found.changes:
+        more = " --prune" if prune else ""
+        note(f"Do it:  homeport config apply {shlex.quote(str(file))}{more} --expect {found.revision}")
+    return CHANGES if exit_code and found.changes else 0
+
+
+@command.command(
+    "apply",
+    examples=(
+        "homeport config apply configuration.toml",
+        "CODER_KEY=… homeport config apply configuration.toml --expect 12",
+        "homeport config apply configuration.toml --prune --yes",
+    ),
+)
+@_file
+@_prune
+@click.option("--expect", type=int, metavar="REVISION", help="Change nothing unless the database is still at it.")
+@click.option("--yes", is_flag=True, help="Do not ask whether something may be removed.")
+@json_option
+def apply(*, file: Path, prune: bool, expect: int | None, yes: bool, as_json: bool) -> None:
+    """Make the database hold what the file says, as a whole or not at all.
+
+    Each change is in the audit like one that was typed. Applying the same file again changes nothing. A
+    running server sees the change within two seconds.
+    """
+    from homeport.cli import _as_code  # noqa: PLC0415 (loads every family and platform)
+
+    desired = _as_code.read(file, resolve_keys=True)
+    found, revision = in_store(
+        lambda store: _as_code.carry_out(store, desired, prune=prune, expect=expect, yes=yes),
+        make=True,
+        patience_s=PATIENCE_S,
+    )
+    said = f"{_as_code.summary(found, done=True) or 'Nothing to change'}; the database is at revision {revision}."
+    whole = "\n".join(filter(None, (_as_code.diff(found.changes), said)))
+    shown = {**_as_code.document(found), "revision": revision, "applied": bool(found.changes)}
+    result(shown, as_json=as_json, people=lambda: whole)
+    _as_code.concerns(found, prune=prune)
 
 
 def _listed(rows: list[dict[str, Any]]) -> str:

@@ -4,7 +4,7 @@ HomeportError                     knows its status, its stable code and what to 
 ├── CallerError                   the request cannot be served as it was made
 │   ├── BadRequest 400            ├── NotAuthenticated 401    ├── NotAllowed 403
 │   ├── Unknown 404               ├── WrongMethod 405         ├── TooSlow 408
-│   ├── InUse 409                 ├── Superseded 409
+│   ├── InUse 409                 ├── Superseded 409        ├── Outdated 409
 │   ├── TooLarge 413              ├── WrongMediaType 415      └── TooMany 429
 ├── SetupError 409                the administrator has something left to decide
 │   ├── FeatureUnassigned         ├── FeatureDisabled
@@ -104,6 +104,13 @@ class Superseded(CallerError):
 
     status = 409
     code = "superseded"
+
+
+class Outdated(CallerError):
+    """The change was meant for a state that is no more: something else changed in between."""
+
+    status = 409
+    code = "outdated"
 
 
 class TooSlow(CallerError):

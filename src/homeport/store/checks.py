@@ -95,10 +95,11 @@ def options(changes: Mapping[str, str], base: Mapping[str, str]) -> dict[str, st
     for option, value in merged.items():
         keyword(option, "options")
         text(value, f"options.{option}")
-    if len(merged) > _OPTIONS:
-        saw = f"A model cannot have {len(merged)} options."
+    kept = {option: value for option, value in merged.items() if value}
+    if len(kept) > _OPTIONS:
+        saw = f"A model cannot have {len(kept)} options."
         raise BadRequest(saw, f"Give up to {_OPTIONS}.", param="options")
-    return {option: value for option, value in merged.items() if value}
+    return kept
 
 
 def limits(changes: Mapping[str, Any], base: Limits) -> Limits:
