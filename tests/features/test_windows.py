@@ -12,7 +12,7 @@ from house import eventually
 from homeport.domain.errors import UpstreamError
 from homeport.domain.models import Model
 from homeport.features import _windows
-from homeport.features._windows import REMEMBERED, Windows
+from homeport.features._windows import AT_ONCE, REMEMBERED, Windows
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -84,6 +84,18 @@ async def test_it_is_asked_anew_after_a_while_and_the_old_answer_serves_meanwhil
         assert windows.of(model()) == 32_768
         server.tells = 8192
         await eventually(lambda: windows.of(model()) == 8192)
+
+
+async def test_one_that_fails_as_nobody_expects_leaves_the_others_alone() -> None:
+    windows, server = Windows(), Server()
+    server.tells = ValueError("Nobody thought of this.")
+    async with followed(windows, server):
+        for number in range(AT_ONCE + 1):
+            windows.of(model(f"m{number}"))
+        await eventually(lambda: len(server.asked) == AT_ONCE + 1)
+        server.tells = 8192
+        windows.of(model("another"))
+        await eventually(lambda: windows.of(model("another")) == 8192)
 
 
 async def test_a_hanging_server_holds_nobody_up_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:

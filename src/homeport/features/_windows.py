@@ -9,6 +9,7 @@ import structlog
 
 from homeport.domain.errors import HomeportError
 from homeport.domain.models import origin_of
+from homeport.kit.journal import trace
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -73,6 +74,8 @@ class Windows:
                     tokens = await ask[model.platform](model)
             except (HomeportError, TimeoutError) as error:
                 log.debug("context window not told", model=model.name, reason=str(error))
+            except Exception as error:  # noqa: BLE001 (the outermost edge: the next question is answered all the same)
+                log.error("context window not told", model=model.name, exception_backtrace=trace(error))
             else:
                 self._learn(model, tokens)
 
