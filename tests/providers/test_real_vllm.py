@@ -110,7 +110,7 @@ async def answers(process: subprocess.Popen[bytes], url: str) -> None:
 
 @pytest.fixture(scope="module")
 def vllm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vllm]:
-    assert WANTED, "set HOMEPORT_TEST_VLLM=1, after make -C examples/vllm-cpu install"
+    assert WANTED, "set HOMEPORT_TEST_VLLM=1, after cd examples/vllm-cpu && make install"
     if WANTED != "1":
         yield Vllm(WANTED, os.environ["HOMEPORT_TEST_VLLM_KEY"], Path(os.environ["HOMEPORT_TEST_VLLM_LOG"]))
         return
