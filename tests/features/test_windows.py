@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 
-def model(name: str = "m", **fields: str) -> Model:
-    return Model(**({"name": name, "platform": "openai", "endpoint": "http://h/v1", "identifier": name} | fields))
+def model(name: str = "m", *, platform: str = "openai", endpoint: str = "http://h/v1") -> Model:
+    return Model(name=name, platform=platform, endpoint=endpoint, identifier=name)
 
 
 class Server:

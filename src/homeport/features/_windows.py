@@ -75,7 +75,7 @@ class Windows:
             except (HomeportError, TimeoutError) as error:
                 log.debug("context window not told", model=model.name, reason=str(error))
             except Exception as error:  # noqa: BLE001 (the outermost edge: the next question is answered all the same)
-                log.error("context window not told", model=model.name, exception_backtrace=trace(error))
+                _unexpected(model, error)
             else:
                 self._learn(model, tokens)
 
@@ -84,3 +84,8 @@ class Windows:
         if tokens and tokens not in {self._known.get(server), self._before.get(server)}:
             log.info("context window told", model=model.name, origin=origin_of(model.endpoint), tokens=tokens)
         self._known[server] = tokens
+
+
+def _unexpected(model: Model, error: Exception) -> None:
+    """The line for us to look into; an error's own words may be the server's."""
+    log.error("context window not told", model=model.name, exception_backtrace=trace(error))
