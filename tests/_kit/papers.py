@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import datetime as dt
 import ipaddress
+import socket
 import ssl
+import threading
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -15,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
 Paper = tuple[ec.EllipticCurvePrivateKey, x509.Certificate]
@@ -91,3 +93,47 @@ async def secured(context: ssl.SSLContext, answer: bytes = b"ok") -> AsyncIterat
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
+
+
+@contextlib.contextmanager
+def strict(context: ssl.SSLContext) -> Iterator[int]:
+    """The same, one connection after the other, by a server that tells its clients why it refuses them.
+
+    asyncio's cuts the connection before it has sent the alert.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        worker = threading.Thread(target=_accept, args=(listener, context))
+        worker.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            worker.join()
+
+
+def _accept(listener: socket.socket, context: ssl.SSLContext) -> None:
+    while True:
+        try:
+            plain, _ = listener.accept()
+        except OSError:
+            return
+        plain.settimeout(5)
+        # whoever is refused may go in any way
+        with contextlib.suppress(OSError), _waiting(plain, context) as secure:
+            _serve(secure)
+
+
+def _waiting(plain: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
+    return context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
+
+
+def _serve(secure: ssl.SSLSocket) -> None:
+    try:
+        secure.do_handshake()
+        while secure.recv(65536):
+            secure.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok")
+    except ssl.SSLError:
+        # what is left unread would make the close a reset, which overtakes the alert
+        secure.shutdown(socket.SHUT_WR)
+        while secure.recv(65536):
+            pass
