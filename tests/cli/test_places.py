@@ -25,6 +25,8 @@ READING = (
     ("tokens", "revoke", "x"),
     ("doctor",),
     ("config", "show"),
+    ("config", "export"),
+    ("config", "plan", "/dev/null"),
     ("db", "status"),
     ("chat", "hi"),
 )
@@ -36,7 +38,9 @@ def test_what_reads_makes_nothing(words: tuple[str, ...], data_dir: Path) -> Non
     assert not data_dir.exists()
 
 
-@pytest.mark.parametrize("words", [("models", "list"), ("features", "list"), ("tokens", "list")], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [("models", "list"), ("features", "list"), ("tokens", "list"), ("config", "export")], ids=" ".join
+)
 def test_what_reads_says_where_it_looked(words: tuple[str, ...], data_dir: Path) -> None:
     ran = homeport(*words)
     assert ran.code == 1
