@@ -29,7 +29,7 @@ from homeport.kit.metrics import Metrics
 from homeport.kit.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pydantic.fields import FieldInfo
 
@@ -157,16 +157,19 @@ def shelf_of_providers() -> str:
 
 def options_of_providers() -> str:
     """What may be said of a model with `--option`, platform by platform."""
-    parts = []
+    parts = [f"### Every platform\n\n{_options(providers.COMMON)}"]
     for key, offer in discover(providers, providers.Provider).items():
-        rows = (
-            (f"`{name}`", _allowed(each), "<br>".join(map(code, each.variables)), code(each.default), each.text)
-            for name, each in offer.options.items()
-        )
         if offer.options:
-            heads = ("Option", "May be", "Else from the environment", "Else", "What it decides")
-            parts.append(f"### {offer.label} (`{key}`)\n\n{table(heads, rows)}")
+            parts.append(f"### {offer.label} (`{key}`)\n\n{_options(offer.options)}")
     return "\n\n".join(parts)
+
+
+def _options(known: Mapping[str, providers.Option]) -> str:
+    rows = (
+        (f"`{name}`", _allowed(each), "<br>".join(map(code, each.variables)), code(each.default), each.text)
+        for name, each in known.items()
+    )
+    return table(("Option", "May be", "Else from the environment", "Else", "What it decides"), rows)
 
 
 def _allowed(option: providers.Option) -> str:

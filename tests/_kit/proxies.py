@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from base64 import b64encode
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ class ForwardProxy:
     """What it answers instead, a head."""
     hosts: Mapping[str, int] = field(default_factory=dict)
     """Names that it alone can resolve, with the port on loopback."""
+    connections: int = 0
     port: int = 0
     secure: bool = False
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -50,6 +52,7 @@ class ForwardProxy:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         task = asyncio.current_task()
         if task is not None:
             self._tasks.add(task)
@@ -74,8 +77,7 @@ class ForwardProxy:
             host, _, port = target.rpartition(":")
             await self._tunnel(reader, writer, await self._to(host, int(port)))
             return False
-        await self._forward(head, target, reader, writer)
-        return False
+        return await self._forward(head, target, reader, writer)
 
     def _refusal(self, head: bytes) -> bytes:
         if self.refuse:
@@ -99,12 +101,38 @@ class ForwardProxy:
 
     async def _forward(
         self, head: bytes, target: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    ) -> bool:
+        """Pass one request on and its answer back; whether another may follow."""
         parts = urlsplit(target)
         there, out = await self._to(parts.hostname or "", parts.port or 80)
         path = (parts.path + (f"?{parts.query}" if parts.query else "")).encode()
-        out.write(head.replace(target.encode(), path, 1))
-        await asyncio.gather(_pump(reader, out), _pump(there, writer))
+        try:
+            out.write(head.replace(target.encode(), path, 1) + await reader.readexactly(_length(head) or 0))
+            return await _answered(there, writer)
+        finally:
+            out.close()
+
+
+def _length(head: bytes) -> int | None:
+    found = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
+    return int(found[1]) if found else None
+
+
+async def _answered(there: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    head = await there.readuntil(b"\r\n\r\n")
+    writer.write(head)
+    length = _length(head)
+    if length is None and b"chunked" not in head:
+        await _pump(there, writer)
+        return False
+    while length is None:
+        size = await there.readuntil(b"\r\n")
+        writer.write(size + await there.readexactly(int(size, 16) + 2))
+        await writer.drain()
+        length = None if int(size, 16) else 0
+    writer.write(await there.readexactly(length))
+    await writer.drain()
+    return True
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -85,10 +85,13 @@ async def test_a_plain_request_names_the_whole_address(
     server: ModelServer, proxy: ForwardProxy, upstream: HttpUpstream
 ) -> None:
     way = Network(proxy=proxy.url())
-    assert b"served" in await fetch(upstream, f"{server.url}/models", way)
-    assert proxy.asked == [f"GET {server.url}/models"]
-    (peer,) = server.heard
-    assert (peer.target, peer.headers["host"]) == ("/v1/models", f"127.0.0.1:{server.port}")
+    for _ in range(3):
+        assert b"served" in await fetch(upstream, f"{server.url}/models", way)
+    assert proxy.asked == [f"GET {server.url}/models"] * 3
+    assert {(peer.target, peer.headers["host"]) for peer in server.heard} == {
+        ("/v1/models", f"127.0.0.1:{server.port}")
+    }
+    assert proxy.connections == 1
 
 
 async def test_a_secure_one_goes_through_a_tunnel(

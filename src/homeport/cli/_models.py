@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from dataclasses import asdict, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -15,12 +16,12 @@ from homeport.cli._session import whoami
 from homeport.domain.models import Limits, Model, Secret
 from homeport.families import Family, guess, resolve
 from homeport.features import Feature
+from homeport.kit import extra_headers
 from homeport.kit.discover import discover
 from homeport.providers import Provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from homeport.cli.models import Given
     from homeport.store.database import Store
@@ -197,10 +198,23 @@ def doubts(model: Model) -> Iterator[str]:
     for name, wanted in platform_known(model.platform).options.items():
         if wanted.needed and name not in model.options and not any(map(os.environ.get, wanted.variables)):
             yield f"The server needs {wanted.variables[0]} in its environment, or set it here: {edit} --option {name}=…"
+    yield from _doubts_of_the_way(model)
     if model.key and parts.scheme == "http" and parts.hostname not in _LOCAL:
         yield "The key travels unencrypted: use https if the network is not yours alone."
     if model.limits.context_tokens and model.limits.output_tokens >= model.limits.context_tokens:
         yield "The most output tokens are not less than the context window: no room is left for a prompt."
+
+
+def _doubts_of_the_way(model: Model) -> Iterator[str]:
+    """What looks odd about how its server is reached; the server may run elsewhere, with other files."""
+    said = model.options
+    for name in ("ca_file", "client_cert_file", "client_key_file"):
+        if name in said and not Path(said[name]).exists():
+            yield f"The option {name} names {said[name]}, which is not on this machine; the server must find it."
+    if "client_key_file" in said and "client_cert_file" not in said:
+        yield "A client key without its certificate shows nobody who we are: set the option client_cert_file."
+    for header in extra_headers.in_clear(said["headers"]) if "headers" in said else ():
+        yield f"The value of the header {header} is stored in clear: write env:VARIABLE or file:/path instead."
 
 
 def facts(model: Model) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from sqlalchemy import delete, insert, select, update
 
 from homeport.domain.errors import BadRequest, InUse, Unknown
 from homeport.domain.models import Limits, Model, Secret, origin_of
+from homeport.kit.extra_headers import holds_references
 from homeport.kit.network import OPTIONS
 from homeport.kit.vault import VaultError
 from homeport.store import checks
@@ -123,6 +124,8 @@ async def edit(writing: Writing, name: str, changes: Mapping[str, Any]) -> Edite
         await _store_key(writing, row.id, after)
     elif row.ciphertext and after.origin != row.origin:
         after, notes = await _drop_key(writing, row, after)
+    if before.origin != after.origin and "headers" not in changes.get("options", {}):
+        after, notes = _without_headers(after, notes)
     await writing.connection.execute(update(models).where(models.c.id == row.id).values(_columns(after)))
     await _record_edit(writing, before, after, rekeyed="key" in changes)
     return Edited(model=await _as_stored(writing, after), notes=notes)
@@ -167,6 +170,16 @@ async def _drop_key(writing: Writing, row: Row[Any], model: Model) -> tuple[Mode
         f"and goes nowhere else. If {model.origin or 'the new platform'} needs a key, set it."
     )
     return replace(model, key=Secret()), (note,)
+
+
+def _without_headers(model: Model, notes: tuple[str, ...]) -> tuple[Model, tuple[str, ...]]:
+    """Headers that hold secrets were meant for one server, as its key was."""
+    if not holds_references(model.options.get("headers", "")):
+        return model, notes
+    kept = {name: value for name, value in model.options.items() if name != "headers"}
+    whom = model.origin or "the new platform"
+    note = f"The option headers was removed: its secrets were not for {whom}. If they are, set it again."
+    return replace(model, options=kept), (*notes, note)
 
 
 async def _store_key(writing: Writing, model_id: str, model: Model) -> None:

@@ -88,7 +88,7 @@ class ModelChange(_Change):
         if self.before is None or self.after is None:
             return {}
         changed = _differing(self.before, self.after)
-        if changed.keys() & {"options", "platform"}:  # the store forgets what was said to another platform
+        if changed.keys() & {"options", "platform", "endpoint"}:  # the store forgets what was said to another one
             changed["options"] = {**dict.fromkeys(self.before.options, ""), **self.after.options}
         return changed | ({"key": self.after.key} if self.rekeyed else {})
 
