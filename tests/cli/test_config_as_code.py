@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import getpass
+import itertools
+import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -381,3 +384,36 @@ async def test_a_running_server_sees_it(instance: Instance, tmp_path: Path) -> N
     asked = await instance.run("complete", f"{code}:2:12", "--model", "better")
     assert (asked.out, asked.code) == ("a + b\n", 0)
     assert [each["name"] for each in (await instance.run("models", "list", "--json")).json] == ["better"]
+
+
+# the guide
+
+GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "configuration-as-code.md"
+_BLOCK = re.compile(
+    r'^```(?:toml title="(?P<file>\S+)"\n(?P<text>.*?)|text\n(?P<typed>\$ .*?))^```', re.DOTALL | re.MULTILINE
+)
+
+
+def typed(line: str) -> str:
+    """What somebody saw who typed the line; to a question the answer is no."""
+    words = shlex.split(line.removeprefix("$ "))
+    environment = dict(word.split("=", 1) for word in itertools.takewhile(lambda word: word != "homeport", words))
+    ran = CliRunner().invoke(main, words[len(environment) + 1 :], env=environment, input="n\n", prog_name="homeport")
+    return f"{line}\n{ran.output}"
+
+
+def seen(guide: str, folder: Path) -> str:
+    """The guide with what its commands print when one follows it."""
+
+    def again(block: re.Match[str]) -> str:
+        if block["file"]:
+            (folder / block["file"]).write_text(block["text"])
+            return block[0]
+        lines = [line for line in block["typed"].splitlines() if line.startswith("$ ")]
+        return "```text\n" + "\n".join(map(typed, lines)) + "```"
+
+    return _BLOCK.sub(again, guide)
+
+
+def test_the_guide_shows_what_one_sees(data_dir: Path) -> None:
+    assert seen(GUIDE.read_text(), data_dir.parent) == GUIDE.read_text()

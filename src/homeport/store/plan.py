@@ -176,7 +176,7 @@ def plan(current: Snapshot, desired: Desired, *, prune: bool = False) -> Plan:
         revision=current.revision,
         changes=(*sorted(models, key=lambda each: each.action), *_others(current, desired, gone)),
         left=tuple(each for each in unnamed if each not in gone),
-        warnings=tuple(_warnings(desired, models)),
+        warnings=tuple(_warnings(current, desired, models)),
     )
 
 
@@ -284,10 +284,11 @@ def _refuse_used(current: Snapshot, desired: Desired, gone: set[tuple[Kind, str]
             raise desired.at(BadRequest(saw, fix), "model", name)
 
 
-def _warnings(desired: Desired, changes: Iterable[ModelChange]) -> Iterator[str]:
-    for wanted in desired.models.values():
+def _warnings(current: Snapshot, desired: Desired, changes: Iterable[ModelChange]) -> Iterator[str]:
+    for name, wanted in desired.models.items():
         if wanted.key.how == "unknown":
-            yield f"{wanted.key.why} `apply` needs it; until then nobody knows whether the key changes."
+            compared = " to see whether the key changes" if _key(current.models.get(name)) == A_KEY else ""
+            yield f"{wanted.key.why} `apply` needs it{compared}."
     for change in changes:
         if change.before and not change.rekeyed and change.key == (A_KEY, NO_KEY):
             where = change.before.origin or "no address"
