@@ -34,6 +34,7 @@ BROUGHT = {
     "AIGW_VERTEX_TEXT_MODEL__PROJECT": "canary-project",
     "AIGW_ABUSE_DETECTION__ENABLED": "false",
     "AIGW_MODEL_ENGINE_LIMITS": '{"anthropic": {}}',
+    "AIGW_DEFAULT_PROMPTS": '{"chat/react": "1.0.0"}',
     "AIGW_FUTURE__THING": "1",
     "WEB_CONCURRENCY": "3",
     "HF_HUB_OFFLINE": "true",
@@ -81,8 +82,8 @@ async def test_it_starts_with_a_containers_variables(gateway: tuple[str, int, Pa
     url, metrics, file, process = gateway
     (told,) = [line for line in lines(file) if "no effect" in line["message"]]
     assert sorted(told["variables"]) == [
+        "AIGW_DEFAULT_PROMPTS",
         "AIGW_FUTURE__THING",
-        "AIGW_MODEL_ENGINE_LIMITS",
         "AIGW_SNOWPLOW__ENABLED",
         "AIGW_VERTEX_TEXT_MODEL__PROJECT",
         "WEB_CONCURRENCY",

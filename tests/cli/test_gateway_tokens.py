@@ -266,3 +266,43 @@ def test_a_default_model_that_cannot_be_called(tmp_path: Path, variables: dict[s
     assert ran.returncode == 1
     assert words in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+async def test_a_file_of_variables(tmp_path: Path) -> None:
+    async with Issuer().listening() as server, ModelServer().listening() as models:
+        (tmp_path / ".env").write_text(
+            f"# as the container had it\nexport AIGW_GITLAB_URL='{server.url}'\nWEB_CONCURRENCY=4\n\n"
+            f'AIGW_SELF_SIGNED_JWT__SIGNING_KEY="{gitlab.pem(gitlab.rsa_key("own"))}"\n'
+            f"AIGW_CUSTOM_MODELS__ENABLED=false\nHOMEPORT_DEFAULT_ENDPOINT={models.url}\nMODEL=from-the-file\n"
+            "HOMEPORT_DEFAULT_IDENTIFIER=custom_openai/${MODEL}\nAIGW_LOGGING__LEVEL=\n"
+        )
+        # the environment wins, in whatever case; what it sets to nothing it does not set
+        variables = {"aigw_custom_models__enabled": "true", "HOMEPORT_DEFAULT_ENDPOINT": "", "PATH": "/canary"}
+        async with started(tmp_path, **variables) as gateway:
+            carried = {"model_provider": "litellm", "model_name": "codestral", "model_endpoint": models.url}
+            answer = await gateway.ask("POST", "/v2/code/completions", server.token(), BODY | carried)
+            assert answer.status == 200, answer.body
+            minted = await gateway.ask("POST", "/v1/code/user_access_token", server.token())
+            direct = await gateway.ask("POST", "/v2/code/completions", minted.json["token"], BODY)
+            assert direct.status == 200, direct.body
+            assert "from-the-file" in [peer.json["model"] for peer in models.heard if peer.method == "POST"]
+    told = next(line for line in gateway.said.splitlines() if "Variables from .env" in line)
+    assert "AIGW_GITLAB_URL" in told
+    assert "CUSTOM_MODELS" not in told
+    assert "users' tokens are signed with a key that dies" not in gateway.said
+    assert "WEB_CONCURRENCY" in gateway.said
+    assert "PRIVATE KEY" not in gateway.said
+
+
+def test_a_file_of_variables_that_is_no_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_bytes(b"AIGW_GITLAB_URL=\xff\xfe\x00")
+    monkeypatch.chdir(tmp_path)
+    ran = homeport("gateway", "--port", "0")
+    assert ran.code == 1
+    assert f"{tmp_path / '.env'} is not a text in UTF-8" in ran.err
+
+
+def test_other_commands_read_no_file_of_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("HOMEPORT_URL=http://evil.test\n")
+    monkeypatch.chdir(tmp_path)
+    assert "evil" not in homeport("config", "show", "--changed").out

@@ -22,6 +22,10 @@ HONOURED = {
     "AIGW_FASTAPI__METRICS_HOST": "metrics_host",
     "AIGW_FASTAPI__METRICS_PORT": "metrics_port",
     "AIGW_AUTH__BYPASS_EXTERNAL": "auth_bypass",
+    "AIGW_AUTH__BYPASS_EXTERNAL_WITH_HEADER": "auth_bypass_with_header",
+    "AIGW_AUTH__BYPASS_JWT_SIGNATURE": "auth_bypass_signature",
+    "AIGW_CUSTOM_MODELS__DISABLE_STREAMING": "disable_streaming",
+    "AIGW_MODEL_ENGINE_LIMITS": "model_engine_limits",
     "AIGW_CUSTOM_MODELS__ENABLED": "custom_models",
     "SSL_CERT_FILE": "ca_file",
     "REQUESTS_CA_BUNDLE": "ca_file",
@@ -42,7 +46,7 @@ def test_what_is_honoured() -> None:
 
 def test_every_variable_is_honoured_or_explained() -> None:
     known = honoured()
-    assert [each.name for each in FOREIGN if not each.why and each.name not in known] == []
+    assert [each.name for each in FOREIGN if bool(each.why) is (each.name in known)] == []
     names = [each.name for each in FOREIGN]
     assert len(set(names)) == len(names)
     assert [name for name in known if name.startswith("AIGW_") and name not in names] == []
@@ -98,6 +102,28 @@ def test_who_decides_about_content(setting: pytest.MonkeyPatch, ours: str, their
         assert load().content_logged(usual) == (found or usual)
 
 
+@pytest.mark.parametrize("said", ["", "{}", '{"anthropic": {}}'])
+def test_limits_of_nothing(setting: pytest.MonkeyPatch, said: str) -> None:
+    setting.setenv("AIGW_MODEL_ENGINE_LIMITS", said)
+    assert not any(load().model_engine_limits.values())
+
+
+def test_limits_of_models(setting: pytest.MonkeyPatch) -> None:
+    said = '{"litellm": {"mistral": {"concurrency": 2, "input_tokens": 8000, "new": 1}, "gpt": {"output_tokens": 9}}}'
+    setting.setenv("AIGW_MODEL_ENGINE_LIMITS", said)
+    found = load().model_engine_limits["litellm"]
+    assert found["mistral"].model_dump() == {"concurrency": 2, "input_tokens": 8000, "output_tokens": None}
+    assert found["gpt"].model_dump(exclude_none=True) == {"output_tokens": 9}
+    assert sources(load(), {"AIGW_MODEL_ENGINE_LIMITS": said})["model_engine_limits"] == "AIGW_MODEL_ENGINE_LIMITS"
+
+
+@pytest.mark.parametrize("said", ["nonsense", "7", '{"litellm": 7}', '{"a": {"b": {"concurrency": 0}}}', "[]", "{"])
+def test_wrong_limits_are_refused(setting: pytest.MonkeyPatch, said: str) -> None:
+    setting.setenv("AIGW_MODEL_ENGINE_LIMITS", said)
+    with pytest.raises(ValueError, match=r"AIGW_MODEL_ENGINE_LIMITS|model_engine_limits"):
+        load()
+
+
 def test_a_wrong_word_for_content_is_refused(setting: pytest.MonkeyPatch) -> None:
     setting.setenv("HOMEPORT_LOG_CONTENT", "sometimes")
     with pytest.raises(ValueError, match="'never', 'header' or 'always'"):
@@ -110,7 +136,7 @@ def test_what_is_named_at_the_start() -> None:
             "AIGW_SNOWPLOW__ENABLED": "true",
             "AIGW_SNOWPLOW__ENDPOINT": "",
             "AIGW_ABUSE_DETECTION__ENABLED": "false",
-            "AIGW_MODEL_ENGINE_LIMITS": "{}",
+            "AIGW_DEFAULT_PROMPTS": "{}",
             "aigw_vertex_text_model__endpoint": "https://x",
             "AIGW_FASTAPI__DOCS_URL": "/docs",
             "AIGW_FASTAPI__OPENAPI_URL": "/api.json",

@@ -194,6 +194,17 @@ def test_many_models_end_somewhere() -> None:
     assert len(values(metrics, "model_inferences_in_flight")) == MODELS
 
 
+def test_servers_of_one_model_are_one_series() -> None:
+    metrics = Metrics()
+    long = "m" * 150
+    metrics.loads = lambda: [Load("openai", long, 2, 64, 8192, 4096), Load("openai", long + "n", 1, 3, 32_768, 99)]
+    labels = ("openai", long[:100])
+    assert values(metrics, "model_inferences_in_flight") == {labels: 3}
+    assert values(metrics, "model_inferences_max_concurrent") == {labels: 67}
+    assert values(metrics, "model_max_input_tokens") == {labels: 32_768}
+    assert values(metrics, "model_max_output_tokens") == {labels: 4096}
+
+
 def test_every_path_of_the_port_answers(metrics: Metrics) -> None:
     metrics.watch("homeport_test", "A gauge", lambda: 7)
     stop = metrics.serve("127.0.0.1", port := free_port())

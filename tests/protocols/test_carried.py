@@ -6,7 +6,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from house import FIM, KEY, WORDS, eventually, opened
+from house import FIM, KEY, WORDS, asking, eventually, opened
+from prometheus_client import generate_latest
 from script import ModelServer, Peer
 from ways import WAYS, error_text, named
 
@@ -129,6 +130,74 @@ async def test_an_unknown_family_is_asked_like_the_general_one(house: House, the
         body = carrying(way, endpoint=theirs.url, identifier="custom_openai/x", name="never-heard-of")
         assert (await house.post(way.path, body, GITLAB)).status == 200
     assert {call.target for call in theirs.heard} == {"/v1/chat/completions"}
+
+
+def busy(house: House, name: str) -> dict[str, float]:
+    """What the metrics page shows of the load of a model by this name."""
+    page = generate_latest(house.metrics.registry).decode().splitlines()
+    labels = f'{{model_engine="openai",model_name="{name}"}} '
+    found = dict(line.split(labels) for line in page if labels in line)
+    return {series: float(value) for series, value in found.items() if series.startswith("model_")}
+
+
+async def test_metrics_show_how_busy_carried_models_are(house: House, theirs: ModelServer) -> None:
+    way = GITLAB_WAYS[0]
+    name = "only-here"
+
+    def body(endpoint: str, **more: Any) -> dict[str, Any]:
+        return carrying(way, endpoint=endpoint, identifier=f"custom_openai/{name}", name="codestral", **more)
+
+    async def catalogue(peer: Peer) -> None:
+        await peer.document({"data": [{"id": name, "max_model_len": 77_777}]})
+
+    theirs.catalogue = catalogue
+    assert busy(house, name) == {}
+    for key in ("one-key", "another-key"):
+        assert (await house.post(way.path, body(theirs.url, api_key=key), GITLAB)).status == 200
+    assert busy(house, name)["model_inferences_max_concurrent"] == 64
+    await eventually(lambda: busy(house, name)["model_max_input_tokens"] == 77_777)
+    theirs.forget()
+    theirs.play = lambda peer: peer.hang()
+    async with house.line() as wire:
+        await wire.send(asking("POST", way.path, body(theirs.url), token=GITLAB))
+        await theirs.next()
+        assert busy(house, name) == {
+            "model_inferences_in_flight": 1,
+            "model_inferences_max_concurrent": 64,
+            "model_max_input_tokens": 77_777,
+            "model_max_output_tokens": 4096,
+        }
+    await house.record(3)
+    assert busy(house, name)["model_inferences_in_flight"] == 0
+    async with ModelServer().listening() as second:
+        assert (await house.post(way.path, body(second.url), GITLAB)).status == 200
+    assert busy(house, name)["model_inferences_max_concurrent"] == 128
+
+
+LIMITS = {
+    "litellm": {"codestral": {"concurrency": 3, "input_tokens": 700, "output_tokens": 40}},
+    "openai": {"custom_openai/big": {"output_tokens": 50}},
+    "vertex-ai": {"mistral": {"output_tokens": 1}},
+}
+
+
+async def test_limits_by_the_names_of_the_original(theirs: ModelServer) -> None:
+    way = next(way for way in GITLAB_WAYS if way.path == "/v2/code/completions")
+    async with opened(verifiers=[KnowsGitLab()], trust_body_endpoints=True, model_engine_limits=LIMITS) as house:
+        asked = {}
+        for family, identifier in (("codestral", "small"), ("codestral", "custom_openai/big"), ("mistral", "other")):
+            body = carrying(way, endpoint=theirs.url, identifier=identifier, name=family)
+            body["current_file"] = {**body["current_file"], "content_above_cursor": "x = 1\n" * 5000}
+            assert (await house.post(way.path, body, GITLAB)).status == 200
+            said = theirs.heard[-1].json
+            asked[identifier] = said["max_tokens"], len(said.get("prompt") or said["messages"][-1]["content"])
+        assert asked["small"][0] == 40
+        assert asked["small"][1] < 700 * 4 < asked["custom_openai/big"][1]
+        assert asked["custom_openai/big"][0] == 50
+        assert asked["other"][0] > 50
+        assert busy(house, "small")["model_inferences_max_concurrent"] == 3
+        assert busy(house, "small")["model_max_input_tokens"] == 700
+        assert busy(house, "big")["model_max_output_tokens"] == 50
 
 
 @pytest.mark.parametrize("way", GITLAB_WAYS, ids=named)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from homeport.cli._command import RUN, Command, json_option
+from homeport.cli._output import note
 from homeport.cli._session import load
 
 
@@ -24,9 +27,15 @@ from homeport.cli._session import load
 def command(*, port: int | None, host: str | None, models_file: str | None, as_json: bool) -> None:
     """Serve the gateway alone: no database, configured by AIGW_* variables.
 
-    It takes the place of GitLab's AI Gateway: the same variables, the same port, the same metrics port
-    (8082). Models, features and tokens come from a file, which is read again when it changes.
+    It takes the place of GitLab's AI Gateway: the same variables, those of a file .env in the working
+    directory too, the same port, the same metrics port (8082). Models, features and tokens come from a
+    file, which is read again when it changes.
     """
-    from homeport.cli._gateway import serve_gateway  # noqa: PLC0415 (loads the server)
+    from homeport.cli._dotenv import NAME, adopt  # noqa: PLC0415 (loads a parser that nobody else needs)
 
+    adopted = adopt(os.environ)
+    from homeport.cli._gateway import serve_gateway  # noqa: PLC0415 (loads the server, and settings from there)
+
+    if adopted:
+        note(f"Variables from {NAME}: {', '.join(adopted)}.")
     serve_gateway(load(gateway_port=port, gateway_host=host, models_file=models_file), as_json=as_json)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from fnmatch import fnmatchcase
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from homeport.domain.errors import BadConfiguration, BadRequest, ModelNotAccepted, NotAllowed
 from homeport.domain.models import Carried, Limits, Model, Secret, origin_of
+from homeport.features._engine_limits import limited
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from homeport.domain.models import Caller, Snapshot
+    from homeport.kit.settings import EngineLimits
 
 REMEMBERED = 256
 """Carried models that are kept ready; every request carries one, and most carry the same few."""
@@ -38,14 +41,17 @@ class Carrier:
         accepted: bool = True,
         trusted: bool = True,
         origins: Collection[str] = (),
+        engine_limits: Mapping[str, Mapping[str, EngineLimits]] = MappingProxyType({}),
         timeout_s: float = 60.0,
     ) -> None:
         """`platforms` maps identifier prefixes; `without_endpoint` are those that know their own address.
 
         With `trusted`, a carried endpoint is called if it is among `origins` (patterns; none: all that the
-        deny-list leaves); without it, what is carried must be registered here.
+        deny-list leaves); without it, what is carried must be registered here. `engine_limits` are by the names
+        of GitLab's AI Gateway.
         """
         self._snapshot = snapshot
+        self._engine_limits = engine_limits
         self._platforms = platforms
         self._without_endpoint = without_endpoint
         self._accepted = accepted
@@ -77,6 +83,10 @@ class Carrier:
             self._ready[carried, code] = found
         return found
 
+    def models(self) -> list[Model]:
+        """Those that are kept ready; may be called by another thread."""
+        return list(self._ready.values())
+
     def _made(self, carried: Carried) -> Model:
         platform, served = split(carried.identifier, self._platforms)
         if platform not in self._platforms.values():
@@ -89,7 +99,7 @@ class Carrier:
             endpoint=endpoint,
             identifier=served or carried.family,
             key=carried.key or Secret(),
-            limits=self._limits,
+            limits=limited(self._limits, self._engine_limits, platform, (carried.identifier, served, carried.family)),
             registered=False,
         )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from homeport.domain.errors import BadConfiguration
 from homeport.domain.models import Model, Secret
 from homeport.features._carried import limits_of, split, usable
+from homeport.features._engine_limits import limited
 from homeport.kit.settings import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -48,6 +49,11 @@ def default_model(
         endpoint=endpoint,
         identifier=served,
         key=Secret(settings.default_api_key.get_secret_value()),
-        limits=limits_of(settings.model_timeout),
+        limits=limited(
+            limits_of(settings.model_timeout),
+            settings.model_engine_limits,
+            platform,
+            (identifier, served, settings.default_family),
+        ),
         registered=False,
     )

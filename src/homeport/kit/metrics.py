@@ -164,6 +164,15 @@ class Load(NamedTuple):
     prompt_tokens: int
     answer_tokens: int
 
+    def plus(self, other: Load) -> Load:
+        """Both as one, where they have one name: several servers of one model."""
+        return self._replace(
+            running=self.running + other.running,
+            concurrency=self.concurrency + other.concurrency,
+            prompt_tokens=max(self.prompt_tokens, other.prompt_tokens),
+            answer_tokens=max(self.answer_tokens, other.answer_tokens),
+        )
+
 
 class Metrics(Collector):
     """Every series that Homeport exposes."""
@@ -222,7 +231,7 @@ class Metrics(Collector):
         )
         yield from _of_answers(dict(self._answers))
         yield from self._of_suggestions()
-        yield from _of_loads(list(self.loads())[:MODELS])
+        yield from _of_loads(_by_name(self.loads()))
         yield _counts(
             "homeport_abandoned_requests", "Requests whose client left first", ("phase",), dict(self._abandoned)
         )
@@ -314,7 +323,19 @@ def _of_inferences(answers: Mapping[Kind, Answers]) -> Iterator[Metric]:
     yield _histograms(f"{name}_prompt_size_tokens", text, _COMPONENT, tokens)
 
 
-def _of_loads(loads: Iterable[Load]) -> Iterator[Metric]:
+def _by_name(loads: Iterable[Load]) -> dict[Labels, Load]:
+    """Loads by engine and name; no more than there may be names of models."""
+    found: dict[Labels, Load] = {}
+    for each in loads:
+        labels = each.engine, each.name[:LABEL]
+        if labels in found:
+            found[labels] = found[labels].plus(each)
+        elif len(found) < MODELS:
+            found[labels] = each
+    return found
+
+
+def _of_loads(loads: Mapping[Labels, Load]) -> Iterator[Metric]:
     """What each model takes, and is busy with, at this moment."""
     for name, text, field in (
         ("model_inferences_in_flight", "Requests that run at a model", "running"),
@@ -323,8 +344,8 @@ def _of_loads(loads: Iterable[Load]) -> Iterator[Metric]:
         ("model_max_output_tokens", "Tokens that an answer of a model may have", "answer_tokens"),
     ):
         family = GaugeMetricFamily(name, text, labels=_MODEL)
-        for each in loads:
-            family.add_metric((each.engine, each.name), getattr(each, field))
+        for labels, each in loads.items():
+            family.add_metric(labels, getattr(each, field))
         yield family
 
 

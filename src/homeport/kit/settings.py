@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -64,6 +64,16 @@ def _usual_data_dir() -> Path:
 def _both(ours: str, theirs: str) -> AliasChoices:
     """A field that GitLab's AI Gateway knows under its own name; theirs wins."""
     return AliasChoices(f"AIGW_{theirs}", f"HOMEPORT_{ours}", ours.lower())
+
+
+class EngineLimits(BaseModel):
+    """What one model may take; what is not said stays as it is."""
+
+    model_config = ConfigDict(frozen=True)
+
+    concurrency: int | None = Field(None, ge=1)
+    input_tokens: int | None = Field(None, ge=1)
+    output_tokens: int | None = Field(None, ge=1)
 
 
 class Settings(BaseSettings):
@@ -121,6 +131,11 @@ class Settings(BaseSettings):
 
     default_context_tokens: int = Field(0, ge=0)
     """Tokens that a model takes where neither its registration nor its server tells; 0: as its family's smallest."""
+
+    model_engine_limits: dict[str, dict[str, EngineLimits]] = Field(
+        default={}, validation_alias=_both("MODEL_ENGINE_LIMITS", "MODEL_ENGINE_LIMITS")
+    )
+    """Limits of models in bodies, as JSON: see the page on variables; also `AIGW_MODEL_ENGINE_LIMITS`."""
 
     model_timeout: float = Field(60.0, gt=0)
     """Seconds that one call of a model named in a body may take in all."""
