@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import difflib
 import gc
 import os
 import sys
@@ -18,11 +19,11 @@ from typing_extensions import override
 
 from homeport import console, families, features, protocols, providers
 from homeport.access import PUBLIC, tokens
-from homeport.access.gate import Gate
+from homeport.access.gate import MAKES, Gate
 from homeport.console import Page, _layout, _reference
-from homeport.domain.errors import StoreUnavailable, Unknown
+from homeport.domain.errors import BadConfiguration, BadRequest, StoreUnavailable, Unknown
 from homeport.domain.models import FeatureSetting, Model, Snapshot, origin_of
-from homeport.families import Family
+from homeport.families import Family, resolve
 from homeport.features import Feature, Workbench
 from homeport.features._capacity import Capacity
 from homeport.features._carried import Carrier
@@ -45,11 +46,12 @@ from homeport.protocols._openapi import describe
 from homeport.providers import Provider
 from homeport.providers._engine import PLATFORM, Engine
 from homeport.store import models_file
-from homeport.store.docs_index import Docs
+from homeport.store.docs_index import Docs, search
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+    from pathlib import Path
 
     from homeport.access.federation import Federation
     from homeport.access.gate import Bypass
@@ -68,6 +70,13 @@ RUN_FILE = "run.json"
 """In the data directory while an instance runs: its URL and process id."""
 HTML = b"text/html; charset=utf-8"
 FOREVER = (b"cache-control", b"public, max-age=31536000, immutable")
+
+
+MADE_ELSEWHERE = (
+    "a gateway takes those of the GitLab that AIGW_GITLAB_URL names, and those under [[tokens]] in its models file "
+    "(HOMEPORT_MODELS_FILE)"
+)
+"""Where a gateway's tokens come from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,12 +146,11 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
         completion_context_share=settings.completion_context_share,
         completion_suffix_share=settings.completion_suffix_share,
     )
-    carrier = _carrier(settings, parts, kinds)
-    metrics.loads = partial(loads, bench, carrier)
+    _look_at_docs(settings)
     door = Door(
         bench=bench,
         gate=parts.gate,
-        carrier=carrier,
+        carrier=_carrier(settings, parts, kinds),
         federation=parts.federation,
         book=Book(metrics, logs.request, bench.features),
         body_limit=settings.body_limit,
@@ -165,13 +173,13 @@ def _carrier(settings: Settings, parts: Parts, kinds: Mapping[str, Provider]) ->
         accepted=settings.custom_models,
         trusted=parts.trusts_bodies if settings.trust_body_endpoints is None else settings.trust_body_endpoints,
         origins=settings.allowed_model_origins,
-        engine_limits=settings.model_engine_limits,
         timeout_s=settings.model_timeout,
     )
 
 
 def _measure(metrics: Metrics, bench: Workbench, logs: Logs) -> None:
     """Show what only this process knows: who is busy, who is left alone, what was lost."""
+    metrics.loads = partial(loads, bench)
     metrics.watch("homeport_lost_log_lines", "Log lines lost to a full disk or a slow reader", lambda: logs.dropped)
     bench.health.on_change = _told_of_health
     metrics.watch(
@@ -208,15 +216,13 @@ def _without_endpoint(kinds: Mapping[str, Provider]) -> set[str]:
     return {key for key, kind in kinds.items() if not kind.needs_endpoint}
 
 
-def loads(bench: Workbench, carrier: Carrier) -> Iterable[Load]:
-    """How busy each model is, registered or named in requests; read by another thread whenever somebody scrapes."""
-    registered = [model for model in list(bench.snapshot().models.values()) if model.enabled]
-    # one that came with two keys is one model still
-    for model in {(each.name, each.endpoint): each for each in (*carrier.models(), *registered)}.values():
-        told = model.limits.context_tokens or bench.measures.windows.told(model)
-        window = told or bench.family(model).context_tokens
-        running, limits = bench.capacity.running(model), model.limits
-        yield Load(model.platform, model.name, running, limits.concurrency, window, limits.output_tokens)
+def loads(bench: Workbench) -> Iterable[Load]:
+    """How busy each registered model is; read by another thread whenever somebody scrapes."""
+    for model in list(bench.snapshot().models.values()):
+        if model.enabled:
+            window = model.limits.context_tokens or bench.family(model).context_tokens
+            running, limits = bench.capacity.running(model), model.limits
+            yield Load(model.platform, model.name, running, limits.concurrency, window, limits.output_tokens)
 
 
 class Lost(Endpoint):
@@ -400,8 +406,10 @@ async def run_gateway(settings: Settings, logs: Logs, *, ready: Callable[[str], 
     pepper = vault.derive(tokens.PEPPER)
     seal = partial(tokens.seal, pepper)
     registry = models_file.Watched(settings.models_file, seal, _fits) if settings.models_file else None
+    if registry and settings.models_file:
+        _known(registry.current, settings.models_file)
     snapshot = _default(settings)
-    current = (lambda: registry.current) if registry else (lambda: snapshot)
+    current: Callable[[], Snapshot] = (lambda: registry.current) if registry else (lambda: snapshot)
     async with contextlib.AsyncExitStack() as stack:
         listener, where = _listen(stack, settings.gateway_host, settings.gateway_port)
         metrics = _measured(stack, settings, "0.0.0.0")  # noqa: S104 (as the original; it shows no content)
@@ -412,8 +420,8 @@ async def run_gateway(settings: Settings, logs: Logs, *, ready: Callable[[str], 
             settings,
             Parts(
                 snapshot=current,
-                gate=_gate(settings, current, pepper, federation),
-                trouble=lambda: _missing_keys(federation),
+                gate=_gate(settings, current, pepper, federation, makes=MADE_ELSEWHERE),
+                trouble=lambda: _missing_keys(federation) or _missing_models(settings, current()),
                 federation=federation,
                 trusts_bodies=True,
                 log_content="header" if settings.gitlab_url else "never",
@@ -426,8 +434,38 @@ async def run_gateway(settings: Settings, logs: Logs, *, ready: Callable[[str], 
 
 
 def _fits(model: Model) -> None:
-    """Raise BadRequest for a platform that there is not or an option that it does not have."""
+    """Raise BadRequest for a platform that a gateway does not have or an option that the platform does not have."""
+    if model.platform == PLATFORM:
+        saw = "The embedded model runs inside `homeport up` and `homeport serve`, not in a gateway."
+        raise BadRequest(saw, "Reach it there, as an OpenAI-compatible endpoint.", param="platform")
     providers.check(discover(providers, Provider), model.platform, model.options)
+
+
+def _known(snapshot: Snapshot, file: Path) -> Snapshot:
+    """The same; raises BadConfiguration for settings of a feature that there is not."""
+    known = discover(features, Feature)
+    for name in snapshot.features:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            listed = ", ".join(each for each, feature in known.items() if feature.listed)
+            fix = f"Did you mean {near[0]}?" if near else f"There are: {listed}."
+            raise BadConfiguration(f"The models file {file} names a feature {name!r}, and there is none.", fix)
+    return snapshot
+
+
+def _look_at_docs(settings: Settings) -> None:
+    """Say that an index is missing that was named; raises BadConfiguration for another file."""
+    if settings.docs_index is None:
+        return
+    try:
+        search(settings.docs_index, "homeport", 1)
+    except FileNotFoundError:
+        log.warning(
+            "the documentation index is not there: chat answers without documents",
+            file=str(settings.docs_index),
+            by="HOMEPORT_DOCS_INDEX",
+            fix="homeport docs index DIR makes it",
+        )
 
 
 def _default(settings: Settings) -> Snapshot:
@@ -439,6 +477,9 @@ def _default(settings: Settings) -> Snapshot:
     model = default_model(settings, _prefixes(kinds), _without_endpoint(kinds))
     if model is None:
         return Snapshot()
+    asked_as, known = resolve(model.family, discover(families, Family))
+    if not known:
+        log.warning("unknown family of the default model", by="HOMEPORT_DEFAULT_FAMILY", asked_as=asked_as)
     serves = (name for name, feature in discover(features, Feature).items() if feature.listed and not feature.inherits)
     return Snapshot(
         models={model.name: model},
@@ -481,9 +522,10 @@ def _gate(
     pepper: bytes,
     federation: Federation | None,
     fresh: Callable[[], bool] = lambda: True,
+    makes: str = MAKES,
 ) -> Gate:
     verifiers = () if federation is None else (federation.verifier,)
-    return Gate(snapshot, pepper, bypass=_bypass(settings), verifiers=verifiers, fresh=fresh)
+    return Gate(snapshot, pepper, bypass=_bypass(settings), verifiers=verifiers, fresh=fresh, makes=makes)
 
 
 def _bypass(settings: Settings) -> Bypass:
@@ -497,13 +539,25 @@ def _missing_keys(federation: Federation | None) -> str:
 def _closed(settings: Settings, parts: Parts) -> str:
     """Why nobody can be let in: only issuers vouch for callers, and no key of any is known."""
     issuers = parts.federation.issuers if parts.federation else None
-    if issuers is None or not issuers.members or issuers.current:
+    if issuers is not None and issuers.members and issuers.current:
         return ""
     if settings.auth_bypass_signature or _bypass(settings) != "never":
         return ""
     if any(token.revoked is None for token in parts.snapshot().tokens.values()):
         return ""
-    return "No key of a token issuer is known yet: every token is refused."
+    if issuers is not None and issuers.members:
+        return "No key of a token issuer is known yet: every token is refused."
+    # an instance has its tokens from a command; a gateway has nobody to ask
+    return f"Nobody can be let in: {MADE_ELSEWHERE}, and there are none." if parts.trusts_bodies else ""
+
+
+def _missing_models(settings: Settings, snapshot: Snapshot) -> str:
+    """Why a gateway has nobody to ask: it knows no model, and nobody may bring one."""
+    gitlab = bool(settings.gitlab_url or settings.customer_portal_url)
+    brought = settings.custom_models and (gitlab or _bypass(settings) != "never")
+    if brought or any(model.enabled for model in snapshot.models.values()):
+        return ""
+    return "No model is known: a models file (HOMEPORT_MODELS_FILE) or HOMEPORT_DEFAULT_… variables name some."
 
 
 def _trouble(registry: Registry, engine: Engine) -> str:
@@ -543,7 +597,15 @@ def _measured(stack: contextlib.AsyncExitStack, settings: Settings, usual: str) 
     """Metrics, at their port until the stack closes, on the `usual` address; raises OSError when it is taken."""
     metrics = Metrics()
     if settings.metrics_port >= 0:
-        stack.callback(metrics.serve(settings.metrics_host or usual, settings.metrics_port))
+        host = settings.metrics_host or usual
+        try:
+            stack.callback(metrics.serve(host, settings.metrics_port))
+        except OSError as error:
+            if "HOMEPORT_" in str(error):
+                raise
+            saw = f"The metrics page cannot be shown at {host}: {str(error.strerror).rstrip('.')}."
+            fix = "Choose another address with HOMEPORT_METRICS_HOST (or AIGW_FASTAPI__METRICS_HOST)."
+            raise OSError(error.errno, f"{saw} {fix}") from error
     return metrics
 
 

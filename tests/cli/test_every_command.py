@@ -141,6 +141,30 @@ def test_a_network_that_is_none(data_dir: Path) -> None:
     assert "192.168.0.1/16 has host bits set" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("HOMEPORT_DENIED_NETWORKS", "foo", "write networks such as 10.0.0.0/8"),
+        ("HOMEPORT_CA_FILE", "/nope", "there is no such file"),
+        ("HOMEPORT_CONFIG", "/nope.toml", "there is no such file"),
+        ("AIGW_LOGGING__LEVEL", "chatty", "write one of DEBUG, INFO, WARNING, ERROR"),
+    ],
+)
+def test_settings_that_would_have_no_effect(data_dir: Path, variable: str, value: str, words: str) -> None:
+    del data_dir
+    ran = homeport("config", "show", **{variable: value})
+    assert ran.code == 2
+    assert f"{variable} (environment) cannot be {value!r}: " in ran.err
+    assert words in ran.err
+    assert "alue error" not in ran.err
+
+
+@pytest.mark.parametrize("level", ["info", "Warning", "DEBUG", "CRITICAL", "30"])
+def test_log_levels(data_dir: Path, level: str) -> None:
+    del data_dir
+    assert homeport("config", "show", AIGW_LOGGING__LEVEL=level).code == 0
+
+
 def test_a_wrong_setting_of_the_file(data_dir: Path) -> None:
     (data_dir.parent / "homeport.toml").write_text("drain_s = 'x'\n")
     ran = homeport("config", "show")

@@ -257,15 +257,105 @@ async def test_a_default_model_that_hangs_is_told_of_with_its_own_setting(tmp_pa
     ],
 )
 def test_a_default_model_that_cannot_be_called(tmp_path: Path, variables: dict[str, str], words: str) -> None:
-    given = {f"HOMEPORT_DEFAULT_{name}": value for name, value in variables.items()}
-    usual = {"HOMEPORT_METRICS_PORT": "-1", "HOMEPORT_DATA_DIR": str(tmp_path), "AIGW_AUTH__BYPASS_EXTERNAL": "true"}
-    command = [PROGRAM, "gateway", "--host", "127.0.0.1", "--port", "0"]
+    said = refused(tmp_path, **{f"HOMEPORT_DEFAULT_{name}": value for name, value in variables.items()})
+    assert words in said
+
+
+def refused(folder: Path, **variables: str) -> str:
+    """What a gateway says that does not start with these variables."""
+    usual = {"HOMEPORT_METRICS_PORT": "-1", "HOMEPORT_DATA_DIR": str(folder), "AIGW_AUTH__BYPASS_EXTERNAL": "true"}
+    usual |= {"AIGW_FASTAPI__API_HOST": "127.0.0.1", "AIGW_FASTAPI__API_PORT": "0"}
     ran = subprocess.run(  # noqa: S603 (our own program)
-        command, capture_output=True, text=True, check=False, env=usual | given, timeout=LIMIT_S, cwd=tmp_path
+        [PROGRAM, "gateway"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=usual | variables,
+        timeout=LIMIT_S,
+        cwd=folder,
     )
     assert ran.returncode == 1
-    assert words in ran.stderr
     assert "Traceback" not in ran.stderr
+    return ran.stderr
+
+
+MODELS_FILE = """
+[[models]]
+name = "coder"
+platform = "{platform}"
+endpoint = "http://127.0.0.1:9/v1"
+identifier = "coder"
+
+[features]
+{feature} = "coder"
+"""
+
+
+@pytest.mark.parametrize(
+    ("platform", "feature", "words"),
+    [
+        ("embedded", "code_completions", "The embedded model runs inside `homeport up` and `homeport serve`"),
+        (
+            "openai",
+            "code_completionz",
+            "a feature 'code_completionz', and there is none. Did you mean code_completions?",
+        ),
+        ("openai", "teleport", "There are: "),
+    ],
+)
+def test_a_models_file_that_could_not_serve(tmp_path: Path, platform: str, feature: str, words: str) -> None:
+    file = tmp_path / "models.toml"
+    file.write_text(MODELS_FILE.format(platform=platform, feature=feature))
+    assert words in refused(tmp_path, HOMEPORT_MODELS_FILE=str(file))
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"AIGW_FASTAPI__API_HOST": "nohost.invalid"}, "nobody knows that name. Write an address of this machine"),
+        (
+            {"AIGW_FASTAPI__METRICS_HOST": "nohost.invalid", "HOMEPORT_METRICS_PORT": "0"},
+            "Choose another address with HOMEPORT_METRICS_HOST (or AIGW_FASTAPI__METRICS_HOST)",
+        ),
+        ({"HOMEPORT_DOCS_INDEX": __file__}, "cannot be used as documentation index"),
+    ],
+)
+def test_places_that_cannot_be_used(tmp_path: Path, variables: dict[str, str], words: str) -> None:
+    assert words in refused(tmp_path, **variables)
+
+
+async def test_what_is_missing_but_not_needed_is_told(tmp_path: Path) -> None:
+    variables = {
+        "AIGW_AUTH__BYPASS_EXTERNAL": "true",
+        "HOMEPORT_DOCS_INDEX": str(tmp_path / "nope.db"),
+        "HOMEPORT_DEFAULT_ENDPOINT": "http://127.0.0.1:9/v1",
+        "HOMEPORT_DEFAULT_IDENTIFIER": "coder",
+        "HOMEPORT_DEFAULT_FAMILY": "zarquon",
+    }
+    async with started(tmp_path, **variables) as gateway:
+        assert (await gateway.ask("GET", "/monitoring/ready", "")).status == 200
+    assert "the documentation index is not there" in gateway.said
+    assert "unknown family of the default model" in gateway.said
+
+
+async def test_a_gateway_that_lets_nobody_in_is_not_ready(tmp_path: Path) -> None:
+    async with started(tmp_path) as gateway:
+        ready = await gateway.ask("GET", "/monitoring/ready", "")
+        assert ready.status == 503
+        assert "AIGW_GITLAB_URL" in ready.json["unavailable"]
+        for token in ("", "garbage"):
+            answer = await gateway.ask("POST", "/v2/code/completions", token, BODY)
+            assert answer.status == 401
+            assert "homeport tokens create" not in answer.body.decode()
+            assert "HOMEPORT_MODELS_FILE" in answer.body.decode()
+
+
+async def test_a_gateway_without_any_model_says_so(tmp_path: Path) -> None:
+    variables = {"AIGW_AUTH__BYPASS_EXTERNAL": "true", "AIGW_CUSTOM_MODELS__ENABLED": "false"}
+    async with started(tmp_path, **variables) as gateway:
+        ready = await gateway.ask("GET", "/monitoring/ready", "")
+        assert (ready.status, ready.json["status"]) == (200, "degraded")
+        assert "No model is known" in ready.json["degraded"]
 
 
 async def test_a_file_of_variables(tmp_path: Path) -> None:

@@ -114,6 +114,17 @@ def test_a_wrong_file_is_told(tmp_path: Path, name: str, content: str, says: str
     assert f"The wording {tmp_path / name.replace('__', '/')}.toml is not usable: {says}" in str(refusal.value)
 
 
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    write(tmp_path, chat__fix_code='sytem = "x"\ntemperature = 9', chat__fix_cod='user = "x"')
+    write(tmp_path, generate_description='user = "{one}"\nsystem = "{two}"')
+    with pytest.raises(BadConfiguration) as refusal:
+        load(tmp_path, FEATURES, FAMILIES)
+    said = str(refusal.value)
+    assert len(said.splitlines()) == 3
+    for words in ("sytem: there is", "temperature: input", "no prompt 'chat/fix_cod'", "slot 'one'", "slot 'two'"):
+        assert words in said
+
+
 def test_a_wrong_slot_is_told_with_those_that_there_are(tmp_path: Path) -> None:
     write(tmp_path, chat__summarize_comments='user = "{notes}"')
     with pytest.raises(BadConfiguration, match="no slot 'notes'; known slots: current_date, notes_content"):

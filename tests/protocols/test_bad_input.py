@@ -411,6 +411,7 @@ async def test_wrong_v2_bodies(house: House, path: str) -> None:
         answer = await house.post(path, body)
         refused(WAYS[3], answer)
         assert answer.json["detail"][0]["loc"]
+        assert "CurrentFile" not in answer.body.decode()
     at_limit = {"file_name": "x" * 255, "content_above_cursor": "x" * 100_000, "content_below_cursor": "x" * 100_000}
     assert (await house.post(path, {"current_file": at_limit})).status == 200
 

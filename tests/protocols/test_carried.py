@@ -12,6 +12,7 @@ from script import ModelServer, Peer
 from ways import WAYS, error_text, named
 
 from homeport.access import SCOPES
+from homeport.domain.errors import ModelNotAccepted
 from homeport.domain.models import Caller, Carried, Snapshot
 from homeport.features._carried import Carrier, pattern
 
@@ -319,6 +320,13 @@ async def test_only_allowed_origins_are_called(theirs: ModelServer) -> None:
     assert "HOMEPORT_ALLOWED_MODEL_ORIGINS" in answer.json["detail"]
     assert len(theirs.heard) == 2
     assert len(theirs.listed) <= 2
+
+
+async def test_an_address_of_version_6_is_told_in_brackets() -> None:
+    carrier = Carrier(snapshot=Snapshot, platforms={"custom_openai": "openai"}, origins=["http://127.0.0.1:1"])
+    sent = Carried("openai", "mistral", "http://[fd00::1]:8000/v1", "custom_openai/coder")
+    with pytest.raises(ModelNotAccepted, match=r"http://\[fd00::1\]:8000 is not among"):
+        carrier(sent, Caller(subject="gitlab", kind="instance"))
 
 
 async def test_custom_models_can_be_switched_off(theirs: ModelServer) -> None:

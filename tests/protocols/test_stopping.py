@@ -76,7 +76,7 @@ async def test_open_requests_finish_in_time(stopping: House) -> None:
     assert not [line for line in stopping.logs.lines if line["level"] in {"error", "critical"}]
 
 
-async def test_longer_ones_are_told(stopping: House) -> None:
+async def test_longer_ones_are_told(stopping: House, caplog: pytest.LogCaptureFixture) -> None:
     async def play(peer: Peer) -> None:
         if peer.json["stream"]:
             await peer.head()
@@ -98,6 +98,7 @@ async def test_longer_ones_are_told(stopping: House) -> None:
         await stopping.stopped
         assert asyncio.get_running_loop().time() - started < 0.4 + 2
     assert {record["error_code"] for record in stopping.records()} == {"unavailable"}
+    assert [record.levelname for record in caplog.records if record.name == "uvicorn.error"] == ["WARNING"]
     assert len(stopping.records()) == len(ASKED)
     await eventually(lambda: all(peer.closed.is_set() for peer in stopping.models.heard))
 

@@ -39,6 +39,7 @@ _WORDS: Mapping[str, str] = MappingProxyType(
         "dns": "has a name that cannot be resolved",
         "denied": "has an address that is never contacted",
         "url": "is not an address that can be asked",
+        "plain": "does not speak TLS at that port; a URL of plain HTTP begins with http://",
         "tls": "has a certificate that is not trusted; HOMEPORT_CA_FILE names one more authority to trust",
     }
 )

@@ -34,10 +34,12 @@ _BEARER = b"bearer "
 _KEY_HEADERS = frozenset({b"x-api-key", b"api-key"})
 _PASS = (b"bypass-auth", b"true")
 _SIGNED = frozenset({"instance", "direct"})
-_HOW_TO_SEND = "Send one as `Authorization: Bearer <token>`; `homeport tokens create` makes one."
+MAKES = "`homeport tokens create` makes one"
+"""Where a token comes from, if nobody says otherwise."""
+_HOW_TO_SEND = "Send one as `Authorization: Bearer <token>`; {}."
 _WHO_GRANTS = "GitLab puts into it what its licence and add-ons cover: look at the user's seats under GitLab Duo."
 _ASK_GITLAB = "Ask through GitLab; such tokens are for code completion only."
-_HOW_TO_RENEW = "It may be mistyped, expired or revoked; `homeport tokens create` makes a new one."
+_HOW_TO_RENEW = "It may be mistyped, expired or revoked; {}."
 
 
 class KeysNeeded(NotAuthenticated):
@@ -117,14 +119,17 @@ class Gate:
         bypass: Bypass = "never",
         verifiers: Sequence[Verifier] = (),
         fresh: Callable[[], bool] = lambda: True,
+        makes: str = MAKES,
     ) -> None:
         """Further kinds of credentials are known to `verifiers`.
 
         `fresh` tells whether the snapshot is up to date: an unknown token is then wrong, else not yet known.
+        `makes` says where a token comes from.
         """
         self._tokens = TokenVerifier(snapshot, pepper, fresh=fresh)
         self._verifiers = (*verifiers, self._tokens)
         self._bypass = bypass
+        self._makes = makes
         self._alarm = Alarm("a request was let in without authentication, which is switched off")
 
     def admit(self, headers: Collection[tuple[bytes, bytes]], need: Need) -> Caller:
@@ -137,7 +142,7 @@ class Gate:
         if self._bypass != "never" and (self._bypass == "always" or _PASS in headers):
             self._alarm.ring()
             return BYPASS
-        caller = self._identify(credential(headers), headers)
+        caller = self._identify(credential(headers, self._makes), headers)
         if caller.kind == "direct" and not need.direct:
             raise NotAllowed("The token of a user's editor does not open this endpoint.", _ASK_GITLAB)
         require(caller, need.scope)
@@ -161,7 +166,7 @@ class Gate:
             if caller is not None:
                 return caller
         saw = "The credential was not accepted."
-        raise NotAuthenticated(saw, _HOW_TO_RENEW)
+        raise NotAuthenticated(saw, _HOW_TO_RENEW.format(self._makes))
 
 
 def require(caller: Caller, scope: str) -> None:
@@ -170,7 +175,7 @@ def require(caller: Caller, scope: str) -> None:
         raise _lacks(caller, scope)
 
 
-def credential(headers: Collection[tuple[bytes, bytes]]) -> str:
+def credential(headers: Collection[tuple[bytes, bytes]], makes: str = MAKES) -> str:
     """The one credential of a request: from Authorization (Bearer), x-api-key or api-key.
 
     Raises NotAuthenticated when there is none and BadRequest when there are two that differ:
@@ -190,7 +195,7 @@ def credential(headers: Collection[tuple[bytes, bytes]]) -> str:
         found = sent or found
     if not found:
         saw = "The request carries no credential."
-        raise NotAuthenticated(saw, _HOW_TO_SEND)
+        raise NotAuthenticated(saw, _HOW_TO_SEND.format(makes))
     return found.decode("latin-1")
 
 

@@ -97,6 +97,8 @@ def _other_port(text: str) -> str:
         return "Ports below 1024 need more rights; choose another one with --port."
     if "assign requested address" in text:
         return "This machine does not have that address; choose another one with --host."
+    if "knows that name" in text:
+        return "Write an address of this machine, as --host or in the variable that names it."
     return "Stop what uses it, or choose another port with --port."
 
 
@@ -120,7 +122,7 @@ def _wrong_setting(problem: Mapping[str, Any]) -> str:
     name, variable = _names(given)
     value = str(problem.get("input", ""))
     shown = "its value" if name in _CONFIDENTIAL or "@" in value else repr(value)
-    message = re.sub(r", unable to parse .*", "", str(problem["msg"]))
+    message = re.sub(r", unable to parse .*|^Value error, ", "", str(problem["msg"]))
     return f"{variable} ({_place_of(name, variable)}) cannot be {shown}: {message[:1].lower()}{message[1:]}."
 
 

@@ -18,6 +18,7 @@ _WHY = {
     "refused": "nobody listens there",
     "dns": "this machine cannot resolve the host name",
     "tls": "its TLS certificate is not accepted",
+    "plain": "it does not speak TLS at that port; an endpoint of plain HTTP begins with http://",
     "denied": "that address is one that no model may have (link-local, a metadata service, or a denied network)",
     "reset": "the connection was reset",
     "closed": "the connection was closed before an answer came",

@@ -111,7 +111,7 @@ class Carrier:
         origin = origin_of(endpoint)
         if self._origins and not any(fnmatchcase(origin, each) for each in self._origins):
             raise ModelNotAccepted(
-                f"The model's endpoint {origin} is not among those this gateway may call.",
+                f"The model's endpoint {_shown(origin)} is not among those this gateway may call.",
                 "An operator adds it to HOMEPORT_ALLOWED_MODEL_ORIGINS.",
             )
         return endpoint
@@ -170,6 +170,13 @@ def split(identifier: str, platforms: Mapping[str, str]) -> tuple[str, str]:
     if prefix in platforms:
         return platforms[prefix], rest
     return (prefix, rest) if prefix in OTHER_PLATFORMS else (OPENAI, identifier)
+
+
+def _shown(origin: str) -> str:
+    """An origin as people write it: an address of version 6 in brackets."""
+    scheme, _, place = origin.partition("://")
+    host, _, port = place.rpartition(":")
+    return f"{scheme}://[{host}]:{port}" if ":" in host else origin
 
 
 def usable(endpoint: str) -> bool:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from pydantic_core import ErrorDetails
+
     from homeport.families import Family
     from homeport.features import Feature, Template
 
@@ -57,13 +59,19 @@ def load(
     if not folder.is_dir():
         raise BadConfiguration(f"The prompts folder {folder} is not there.", "HOMEPORT_PROMPTS_DIR names it.")
     found: dict[tuple[str, str], Override] = {}
+    wrong: list[BadConfiguration] = []
     for number, path in enumerate(files(folder), 1):
         if number > MOST_FILES:
             raise _wrong(folder, f"it holds more than {MOST_FILES} files")
-        key = _place(folder, path, templates, families)
-        if key in found:
-            raise _wrong(path, f"{found[key].file} rewords the same prompt for the same family")
-        found[key] = _read(folder, path, templates[key[0]])
+        try:
+            key = _place(folder, path, templates, families)
+            if key in found:
+                raise _wrong(path, f"{found[key].file} rewords the same prompt for the same family")
+            found[key] = _read(folder, path, templates[key[0]])
+        except BadConfiguration as error:
+            wrong.append(error)
+    if wrong:
+        raise BadConfiguration("\n".join(each.saw for each in wrong), wrong[0].fix) if wrong[1:] else wrong[0]
     return found
 
 
@@ -112,11 +120,13 @@ def _read(folder: Path, path: Path, template: Template) -> Override:
     content = _content(path)
     if not content.model_fields_set:
         raise _wrong(path, f"it says nothing; give at least one of {', '.join(_File.model_fields)}")
-    for part in TEXTS:
-        flaws = check(getattr(content, part) or "", template.slots)
-        if flaws:
-            line, column, what = flaws[0]
-            raise _wrong(path, f"{part}, line {line}, column {column} of the text: {what}")
+    flaws = [
+        f"{part}, line {line}, column {column} of the text: {what}"
+        for part in TEXTS
+        for line, column, what in check(getattr(content, part) or "", template.slots)
+    ]
+    if flaws:
+        raise _wrong(path, "; ".join(flaws))
     return Override(
         file=path.relative_to(folder).as_posix(),
         **content.model_dump(exclude={"stop"}),
@@ -134,11 +144,14 @@ def _content(path: Path) -> _File:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise _wrong(path, f"it is not TOML: {error}") from error
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        key = ".".join(map(str, first["loc"]))
-        if first["type"] == "extra_forbidden":
-            raise _wrong(path, f"{key}: there is no such key; known keys: {', '.join(_File.model_fields)}") from error
-        raise _wrong(path, f"{key}: {first['msg'][:1].lower()}{first['msg'][1:]}") from error
+        raise _wrong(path, "; ".join(map(_of_a_key, error.errors(include_url=False, include_input=False)))) from error
+
+
+def _of_a_key(error: ErrorDetails) -> str:
+    key = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        return f"{key}: there is no such key; known keys: {', '.join(_File.model_fields)}"
+    return f"{key}: {error['msg'][:1].lower()}{error['msg'][1:]}"
 
 
 def _wrong(path: Path, what: str) -> BadConfiguration:

@@ -70,6 +70,7 @@ _HOP = {
     "refused": "does not listen",
     "dns": "has a host name that cannot be resolved",
     "tls": "has a TLS certificate that was not accepted",
+    "plain": "does not speak TLS",
     "denied": "has an address that none may have (link-local or a metadata service, or a denied network)",
     "reset": "reset the connection",
     "closed": "closed the connection",

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import logging
 import re
 import signal
 import socket
@@ -515,6 +517,9 @@ def listen(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(2048)
+    except socket.gaierror as error:
+        listener.close()
+        raise OSError(errno.EADDRNOTAVAIL, f"Port {port} on {host} cannot be used: nobody knows that name.") from error
     except OSError as error:
         listener.close()
         raise OSError(error.errno, f"Port {port} on {host} cannot be used: {error.strerror}.") from error
@@ -534,8 +539,16 @@ class Times:
     connections: int = 5000
 
 
+def _calm(record: logging.LogRecord) -> bool:
+    """What uvicorn says of requests that outlive their time when it stops is no error: their clients are told."""
+    if record.msg.startswith("Cancel "):
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+    return True
+
+
 def configure(app: Any, times: Times) -> uvicorn.Config:  # noqa: ANN401 (an ASGI application)
     """A uvicorn configuration with our limits."""
+    logging.getLogger("uvicorn.error").addFilter(_calm)
     limits = {"head_s": times.head_s, "body_s": times.body_s, "stall_s": times.stall_s}
     return uvicorn.Config(
         app,

@@ -6,6 +6,7 @@ Order of growing precedence: homeport.toml, HOMEPORT_* variables, AIGW_* variabl
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from pydantic_settings import (
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 from typing_extensions import override
@@ -29,6 +31,7 @@ from homeport.kit.proxy import proxy_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LogContent = Literal["never", "header", "always"]
 _ON, _OFF = {"true", "1", "yes", "on", "t", "y"}, {"false", "0", "no", "off", "f", "n"}
 
@@ -310,7 +313,26 @@ class Settings(BaseSettings):
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         """Networks are understood before anything is started."""
-        parse_networks(value)
+        try:
+            parse_networks(value)
+        except ValueError as error:
+            raise ValueError(f"{error}; write networks such as 10.0.0.0/8, with commas between them") from error
+        return value
+
+    @field_validator("ca_file")
+    @classmethod
+    def _is_there(cls, value: Path | None) -> Path | None:
+        """Without it, every connection would fail later."""
+        if value is not None and not value.exists():
+            raise ValueError("there is no such file")
+        return value
+
+    @field_validator("log_level")
+    @classmethod
+    def _level(cls, value: str) -> str:
+        """A level by its name, in whatever case, or by its number."""
+        if not value.isdecimal() and value.upper() not in logging.getLevelNamesMapping():
+            raise ValueError(f"write one of {', '.join(LEVELS)}")
         return value
 
     @field_validator("gitlab_url", "customer_portal_url")
@@ -358,7 +380,10 @@ class Settings(BaseSettings):
 
 
 def load(**overrides: Any) -> Settings:  # noqa: ANN401 (whatever the fields take)
-    """Read the settings; raises ValueError with one line per wrong one."""
+    """Read the settings; raises ValueError with one line per wrong one, or for a HOMEPORT_CONFIG that is not there."""
+    file = os.environ.get("HOMEPORT_CONFIG", "")
+    if file and not Path(file).is_file():
+        raise SettingsError(f"HOMEPORT_CONFIG (environment) cannot be {file!r}: there is no such file")
     return Settings(**{name: value for name, value in overrides.items() if value is not None})
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from homeport.kit.network import Network
 
 Reach = Literal[
-    "refused", "dns", "tls", "denied", "reset", "closed", "url", "header", "network", "proxy", "certificate"
+    "refused", "dns", "tls", "denied", "reset", "closed", "url", "header", "network", "proxy", "certificate", "plain"
 ]
 Phase = Literal["connect", "first byte", "idle", "total"]
 

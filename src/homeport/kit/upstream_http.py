@@ -596,10 +596,16 @@ _CAUSES: Mapping[type[OSError], Reach] = {
 }
 
 
+_NO_TLS = frozenset(("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST"))
+"""What OpenSSL says of an answer to its hello that is no TLS, as a server of plain HTTP gives it."""
+
+
 def unreachable(error: OSError) -> Unreachable:
     """Why nobody could be reached, as a short class of failure."""
     if said := certificates.refused(error):
         return said
+    if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
+        return Unreachable("plain")
     for kind, why in _CAUSES.items():
         if isinstance(error, kind):
             return Unreachable(why, getattr(error, "verify_message", "") or error.strerror or "")

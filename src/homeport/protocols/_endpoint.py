@@ -256,6 +256,8 @@ def _without_input(error: ErrorDetails) -> str:
     """What pydantic says is wrong, without what it was given: that is content, which has no place in a log."""
     if error["type"] == "union_tag_invalid":
         return f"type must be one of {error['ctx']['expected_tags']}"
+    if error["type"] in {"model_type", "model_attributes_type", "dict_type"}:
+        return "Input should be an object"
     return error["msg"].removeprefix("Value error, ")
 
 

@@ -197,6 +197,7 @@ _REACH = {
     "refused": "nobody listens at its address",
     "dns": "its host name cannot be resolved",
     "tls": "its TLS certificate was not accepted",
+    "plain": "it does not speak TLS at this port; an endpoint of plain HTTP begins with http://",
     "denied": "its address is one that no model may have (link-local or a metadata service)",
     "reset": "the connection was reset",
     "closed": "the connection was closed before an answer came",
