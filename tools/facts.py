@@ -355,10 +355,11 @@ def compatibility() -> str:
     suite = importlib.import_module("conformance")
     found = suite.load_cases()
     parts = [f"{len(found)} cases."]
-    for key, title in suite.SECTIONS.items():
-        said = Counter(case.says for case in found if case.section == key)
-        lines = [f"- {text_of(rule)}{_times(count)}" for rule, count in said.items()] or [NOTHING]
-        parts.append(f"## {title}\n\n" + "\n".join(lines))
+    for number, title in suite.SECTIONS.items():
+        parts.append(f"{'###' if '.' in number else '##'} {number} {title}")
+        said = Counter(case.says for case in found if case.section == number)
+        if said:
+            parts.append("\n".join(f"- {text_of(rule)}{_times(count)}" for rule, count in said.items()))
     return "\n\n".join(parts)
 
 

@@ -1,6 +1,6 @@
 """What GitLab's AI Gateway protocol asks for, as cases: each names its section and says in a sentence what must hold.
 
-The same sentences make docs/reference/gitlab-compatibility.md.
+"4.1" means: AI Gateway protocol, section 4.1. The same sentences make docs/reference/gitlab-compatibility.md.
 """
 
 from __future__ import annotations
@@ -23,27 +23,60 @@ CASES_FOLDER = Path(__file__).resolve().parents[1] / "conformance"
 OWN_KEY = "key-in-the-body-77"
 
 SECTIONS = {
-    "1": "Paths, bodies and headers",
-    "2": "Errors",
-    "3": "Code completions, v2",
-    "4": "Code generations, v2",
-    "5": "Code completions and generations, v3",
-    "6": "Code suggestions, v4",
-    "7": "Direct connections",
-    "8": "Chat agent, v2",
-    "9": "Chat, v1",
-    "10": "Prompts",
-    "11": "Answers that GitLab parses",
-    "12": "Documentation search",
-    "13": "Model list",
-    "14": "Not part of a self-hosted setup",
-    "15": "Monitoring",
-    "16": "Models in requests",
-    "17": "Families",
-    "18": "Trouble at the model server",
-    "19": "Tokens and scopes",
-    "20": "Test connection and health check",
+    "3": "Rules for all endpoints",
+    "3.1": "Paths and bodies",
+    "3.2": "Error bodies",
+    "3.3": "How GitLab parses errors, and the trap",
+    "3.4": "GitLab's retries and circuit breaker",
+    "3.6": "Stream formats at a glance",
+    "3.7": "Response headers",
+    "4": "Code suggestions",
+    "4.1": "`POST /v2/code/completions` (alias `POST /v2/completions`)",
+    "4.3": "`POST /v2/code/generations`",
+    "4.4": "`POST /v3/code/completions`",
+    "4.5": "`POST /v4/code/suggestions`",
+    "4.6": "`POST /v1/code/user_access_token`",
+    "4.7": "`POST /v1/x-ray/libraries`",
+    "4.9": "Prompt building in the original",
+    "4.10": "Languages",
+    "4.11": "Post-processing",
+    "5": "Duo Chat",
+    "5.1": "`POST /v2/chat/agent`",
+    "5.2": "`POST /v1/chat/{chat_invokable}`",
+    "6": "Prompts",
+    "6.1": "`POST /v1/prompts/{prompt_id}`",
+    "6.2": "`POST /v2/prompts/{prompt_id}`",
+    "6.3": "Registry and version resolution",
+    "6.4": "Prompt ids, inputs and scopes",
+    "6.5": "Answer grammars that GitLab parses",
+    "7": "Documentation search: `POST /v1/search/gitlab-docs`",
+    "8": "Model list: `GET /v1/models/definitions`",
+    "9": "Vendor proxies: `POST /v1/proxy/*`",
+    "10": "Embeddings: `POST /v1/embeddings/code_embeddings`",
+    "11": "Amazon Q: `POST /v1/amazon_q/*`",
+    "12": "Monitoring and API pages",
+    "12.1": "`GET /monitoring/healthz`",
+    "12.2": "`GET /monitoring/ready`",
+    "12.4": "`GET /docs`, `/openapi.json`, `/redoc`",
+    "13": "Model selection",
+    "13.1": "The two carriers",
+    "13.2": "Families",
+    "13.3": "From model fields to the upstream call",
+    "13.4": "Completion templates",
+    "13.6": "Context limits",
+    "14": "Authentication",
+    "14.1": "Request headers GitLab sends",
+    "14.2": "Order of checks and 401 texts",
+    "14.3": "JWT validation and keys",
+    "14.5": "Direct-access tokens (self-signed)",
+    "14.6": "Scopes per endpoint",
+    "16": "Logging and metrics",
+    "16.1": "Correlation",
+    "17": "Health checks that reach the gateway",
+    "17.2": "Admin health check",
+    "17.3": "Test connection of a model",
 }
+"""Of the AI Gateway protocol: number and title, as its description has them."""
 
 
 class Site:
@@ -98,6 +131,7 @@ class Case(NamedTuple):
     """One thing that must hold."""
 
     section: str
+    """Of the AI Gateway protocol: the most specific one that asks for it."""
     says: str
     of: str
     """Which of several cases that say the same."""

@@ -42,7 +42,7 @@ for said in (
     "**Final Answer:** It sings.",
 ):
 
-    @case("8", f"an answer is a stream of deltas, one JSON object a line | {said[:20]!r}", said)
+    @case("5.1", f"an answer is a stream of deltas, one JSON object a line | {said[:20]!r}", said)
     async def answered(site: Site, said: str) -> None:
         site.answers(*(said[at : at + 5] for at in range(0, len(said), 5)))
         answer = await site.post(AGENT, asked(site))
@@ -56,7 +56,7 @@ for said in (
     "**Action:** issue\\_reader\n**Action Input:** #12\nObservation: x",
 ):
 
-    @case("8", f"a tool is one action at the end, by its snake_case name | {said[:24]!r}", said)
+    @case("5.1", f"a tool is one action at the end, by its snake_case name | {said[:24]!r}", said)
     async def action(site: Site, said: str) -> None:
         site.answers(said)
         (only,) = events(await site.post(AGENT, asked(site)))
@@ -66,7 +66,7 @@ for said in (
         assert only["data"]["tool_input"] == "#12"
 
 
-@case("8", "a later round has its steps in options")
+@case("5.1", "a later round has its steps in options")
 async def options(site: Site) -> None:
     site.answers("Final Answer: Done.")
     body = asked(site, options={"agent_scratchpad": {"agent_type": "react", "steps": [STEP]}})
@@ -74,7 +74,7 @@ async def options(site: Site) -> None:
     assert "canary-observation" in site.prompt
 
 
-@case("8", "a later round has its steps in the last message (17.10)")
+@case("5.1", "a later round has its steps in the last message (17.10)")
 async def scratchpad(site: Site) -> None:
     site.answers("Final Answer: Done.")
     action = {name: STEP[name] for name in ("thought", "tool", "tool_input")}
@@ -86,7 +86,7 @@ async def scratchpad(site: Site) -> None:
 
 for history in ("earlier words", ["earlier words"], [{"role": "user", "content": "earlier words"}], "", []):
 
-    @case("8", f"the form of 17.4 is taken | chat_history = {json.dumps(history)}", history)
+    @case("5.1", f"the form of 17.4 is taken | chat_history = {json.dumps(history)}", history)
     async def older(site: Site, history: Any) -> None:
         site.answers("Final Answer: Done.")
         options = {"chat_history": history, "agent_scratchpad": {"agent_type": "react", "steps": [STEP]}}
@@ -96,7 +96,7 @@ for history in ("earlier words", ["earlier words"], [{"role": "user", "content":
         assert ("earlier words" in site.prompt) is bool(history)
 
 
-@case("8", "the current file, contexts and additional contexts reach the model")
+@case("5.1", "the current file, contexts and additional contexts reach the model")
 async def contexts(site: Site) -> None:
     site.answers("Final Answer: Done.")
     message = {
@@ -109,7 +109,7 @@ async def contexts(site: Site) -> None:
     assert all(name in site.prompt for name in ("canary-issue", "canary-file", "canary-more"))
 
 
-@case("8", "an unknown category of additional context is ignored")
+@case("5.1", "an unknown category of additional context is ignored")
 async def category(site: Site) -> None:
     site.answers("Final Answer: Done.")
     message = {**QUESTION, "additional_context": [{"category": "hologram", "content": "x"}]}
@@ -118,7 +118,7 @@ async def category(site: Site) -> None:
 
 for name in ("file", "snippet", "merge_request", "issue", "dependency"):
 
-    @case("19", f"additional context needs include_…_context | {name}", name)
+    @case("14.6", f"additional context needs include_…_context | {name}", name)
     async def context_scope(site: Site, name: str) -> None:
         site.answers("Final Answer: Done.")
         body = asked(site, {**QUESTION, "additional_context": [{"category": name, "content": "x"}]})
@@ -139,7 +139,7 @@ for tool, scope, version in (
 ):
 
     @case(
-        "8", f"a tool is offered only with its scope and from its version of GitLab on | {tool}", tool, scope, version
+        "5.1", f"a tool is offered only with its scope and from its version of GitLab on | {tool}", tool, scope, version
     )
     async def offered(site: Site, tool: str, scope: str, version: str) -> None:
         site.answers("Final Answer: Done.")
@@ -154,7 +154,7 @@ for tool, scope, version in (
 
 for version in ("", "garbage", None):
 
-    @case("8", f"a GitLab that does not say its version has the tools of the first | {version!r}", version)
+    @case("5.1", f"a GitLab that does not say its version has the tools of the first | {version!r}", version)
     async def unversioned(site: Site, version: str | None) -> None:
         site.answers("Final Answer: Done.")
         headers = {name: value for name, value in issuer.headers().items() if name != "X-Gitlab-Version"}
@@ -165,7 +165,7 @@ for version in ("", "garbage", None):
         assert "issue_reader" in site.prompt
         assert "commit_reader" not in site.prompt
 
-    @case("19", f"it needs the scopes of additional context all the same | {version!r}", version)
+    @case("14.6", f"without a version of GitLab it needs them all the same | {version!r}", version)
     async def unversioned_scopes(site: Site, version: str | None) -> None:
         headers = {name: value for name, value in issuer.headers().items() if name != "X-Gitlab-Version"}
         headers |= {} if version is None else {"X-Gitlab-Version": version}
@@ -175,7 +175,7 @@ for version in ("", "garbage", None):
         assert "include_file_context" in detail(answer)
 
 
-@case("8", "trouble with the model is an error event, and the body ends properly")
+@case("5.1", "trouble with the model is an error event, and the body ends properly")
 async def trouble(site: Site) -> None:
     async def refuses(peer: Peer) -> None:
         await peer.document({"error": {"message": "canary-of-the-model-server"}}, 500)
@@ -188,7 +188,7 @@ async def trouble(site: Site) -> None:
     assert b"canary-of" not in answer.body
 
 
-@case("8", "a stream that breaks off ends with an error event")
+@case("5.1", "a stream that breaks off ends with an error event")
 async def broken(site: Site) -> None:
     async def breaks(peer: Peer) -> None:
         await peer.head()
@@ -199,14 +199,14 @@ async def broken(site: Site) -> None:
     assert events(await site.post(AGENT, asked(site)))[-1]["type"] == "error"
 
 
-@case("8", "an empty answer is an error event that may be tried again, never an empty body")
+@case("5.1", "an empty answer is an error event that may be tried again, never an empty body")
 async def empty(site: Site) -> None:
     site.answers("")
     (only,) = events(await site.post(AGENT, asked(site)))
     assert only["type"] == "error"
 
 
-@case("8", "it needs duo_chat")
+@case("14.6", "the chat agent needs duo_chat")
 async def scope(site: Site) -> None:
     answer = await site.post(AGENT, asked(site), scopes=("complete_code",))
     assert answer.status == 403
@@ -215,7 +215,7 @@ async def scope(site: Site) -> None:
 
 for body in ({}, {"messages": []}, {"messages": "x"}, {"messages": [{"role": "robot", "content": "x"}]}, {"prompt": 7}):
 
-    @case("8", f"a body without a question is 422 with a list | {json.dumps(body)}", body)
+    @case("5.1", f"a body without a question is 422 with a list | {json.dumps(body)}", body)
     async def nothing(site: Site, body: dict[str, Any]) -> None:
         answer = await site.post(AGENT, body)
         assert answer.status == 422
@@ -249,7 +249,7 @@ def component(site: Site, content: Any = "What does the canary do?", **fields: A
 
 for name, scope_of in INVOKABLES.items():
 
-    @case("9", f"each is answered with response and metadata | {name}", name)
+    @case("5.2", f"each is answered with response and metadata | {name}", name)
     async def invoked(site: Site, name: str) -> None:
         body = {"prompt_components": [component(site)], "stream": False}
         found = (await site.post(f"{CHAT}/{name}", body)).json
@@ -258,13 +258,13 @@ for name, scope_of in INVOKABLES.items():
         assert set(found["metadata"]) == {"provider", "model", "timestamp"}
         assert "What does the canary do?" in site.prompt
 
-    @case("9", f"a stream is raw text | {name}", name)
+    @case("5.2", f"a stream is raw text | {name}", name)
     async def invoked_stream(site: Site, name: str) -> None:
         body = {"prompt_components": [component(site)], "stream": True}
         answer = await site.post(f"{CHAT}/{name}", body)
         assert answer.body == b"one + two"
 
-    @case("19", f"{CHAT} needs the scope of what is invoked | {name}", name, scope_of)
+    @case("5.2", f"{CHAT} needs the scope of what is invoked | {name}", name, scope_of)
     async def invoked_scope(site: Site, name: str, scope_of: str) -> None:
         body = {"prompt_components": [component(site)]}
         assert (await site.post(f"{CHAT}/{name}", body, scopes=(scope_of,))).status == 200
@@ -273,7 +273,7 @@ for name, scope_of in INVOKABLES.items():
         assert scope_of in detail(answer)
 
 
-@case("9", "content may be a list of messages")
+@case("5.2", "content may be a list of messages")
 async def messages(site: Site) -> None:
     content = [{"role": "system", "content": "Be a canary."}, {"role": "user", "content": "Sing."}]
     body = {"prompt_components": [component(site, content)]}
@@ -282,14 +282,14 @@ async def messages(site: Site) -> None:
     assert "Sing." in site.prompt
 
 
-@case("9", "temperature and stop sequences are honoured")
+@case("5.2", "temperature and stop sequences are honoured")
 async def params(site: Site) -> None:
     await site.post(f"{CHAT}/agent", {"prompt_components": [component(site)]})
     assert site.said["temperature"] == 0.1
     assert "Observation:" in site.said["stop"]
 
 
-@case("9", "something unknown is 404 with a list")
+@case("5.2", "something unknown is 404 with a list")
 async def unknown(site: Site) -> None:
     answer = await site.post(f"{CHAT}/never_heard_of", {"prompt_components": [component(site)]})
     assert answer.status == 404
@@ -298,7 +298,7 @@ async def unknown(site: Site) -> None:
 
 for count in (0, 2):
 
-    @case("9", f"exactly one component, else 422 with a list | {count}", count)
+    @case("5.2", f"exactly one component, else 422 with a list | {count}", count)
     async def components(site: Site, count: int) -> None:
         answer = await site.post(f"{CHAT}/agent", {"prompt_components": [component(site)] * count})
         assert answer.status == 422

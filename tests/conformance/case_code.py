@@ -35,7 +35,7 @@ def context_without_content() -> dict[str, Any]:
     return body
 
 
-@case("3", "a suggestion has exactly the fields that GitLab reads")
+@case("4.1", "a suggestion has exactly the fields that GitLab reads")
 async def document(site: Site) -> None:
     body = (await site.post(V2, v2(site))).json
     assert body["created"] > 1_700_000_000
@@ -56,7 +56,7 @@ async def document(site: Site) -> None:
 
 for path in (V2, "/v2/completions"):
 
-    @case("3", f"both paths answer | {path}", path)
+    @case("4.1", f"both paths answer | {path}", path)
     async def both_paths(site: Site, path: str) -> None:
         assert (await site.post(path, v2(site))).json["choices"][0]["text"] == "one + two"
 
@@ -71,7 +71,7 @@ for version, prompt in (
 ):
 
     @case(
-        "3",
+        "4.1",
         f"prompt_version 1, 2 and 3 are served, with or without a prompt | {version}, {json.dumps(prompt)}",
         version,
         prompt,
@@ -81,7 +81,7 @@ for version, prompt in (
         assert (await site.post(V2, body)).status == 200
 
 
-@case("3", "a missing prompt_version means 1")
+@case("4.1", "a missing prompt_version means 1")
 async def no_version(site: Site) -> None:
     body = v2(site)
     del body["prompt_version"], body["prompt"]
@@ -90,14 +90,14 @@ async def no_version(site: Site) -> None:
 
 for words in (("",), ("  \n ",), ("\n\n\t\n",)):
 
-    @case("3", f"an empty or blank answer is no suggestion: choices is empty | {''.join(words)!r}", words)
+    @case("4.1", f"an empty or blank answer is no suggestion: choices is empty | {''.join(words)!r}", words)
     async def nothing(site: Site, words: tuple[str, ...]) -> None:
         site.answers(*words)
         body = (await site.post(V2, v2(site))).json
         assert body["choices"] == []
 
 
-@case("3", "a stream is raw text without framing and without a terminator")
+@case("4.1", "a stream is raw text without framing and without a terminator")
 async def raw_stream(site: Site) -> None:
     answer = await site.post(V2, v2(site, stream=True))
     assert answer.body == b"one + two"
@@ -107,7 +107,7 @@ async def raw_stream(site: Site) -> None:
     ).startswith(STREAM)
 
 
-@case("3", "a stream of nothing is an empty body that ends properly")
+@case("4.1", "a stream of nothing is an empty body that ends properly")
 async def empty_stream(site: Site) -> None:
     site.answers()
     answer = await site.post(V2, v2(site, stream=True))
@@ -116,7 +116,7 @@ async def empty_stream(site: Site) -> None:
 
 for name, value in (("stream", None), ("context", None), ("telemetry", None), ("user_instruction", None)):
 
-    @case("3", f"null counts as absent | {name}", name, value)
+    @case("4.1", f"null counts as absent | {name}", name, value)
     async def nulls(site: Site, name: str, value: Any) -> None:
         assert (await site.post(V2, v2(site, **{name: value}))).status == 200
 
@@ -133,7 +133,7 @@ for name, value in (
 ):
 
     @case(
-        "3",
+        "4.1",
         f"what editors add to the body is taken or ignored, never refused | {name} = {json.dumps(value)}",
         name,
         value,
@@ -170,7 +170,7 @@ for name, value in (
 ):
 
     @case(
-        "3",
+        "4.1",
         f"a wrong, missing or too long field is 422 with a list that names it | {name} = {shown(value)}",
         name,
         value,
@@ -182,13 +182,13 @@ for name, value in (
         assert not site.theirs.heard
 
 
-@case("3", "100,000 characters on either side of the cursor are taken")
+@case("4.1", "100,000 characters on either side of the cursor are taken")
 async def long_file(site: Site) -> None:
     code = "x = 1\n" * 16_666
     assert (await site.post(V2, v2(site, current_file=file(above=code, below=code)))).status == 200
 
 
-@case("3", "a body of 600,000 bytes is taken")
+@case("3.1", "a body of 600,000 bytes is taken")
 async def long_body(site: Site) -> None:
     context = [{"type": "file", "name": f"f{n}.py", "content": "y = 2\n" * 8_000} for n in range(12)]
     body = v2(site, context=context)
@@ -196,21 +196,21 @@ async def long_body(site: Site) -> None:
     assert (await site.post(V2, body)).status == 200
 
 
-@case("3", "context items reach the model")
+@case("4.9", "context items reach the model")
 async def context(site: Site) -> None:
     items = [{"type": "file", "name": "lib.py", "content": "def helper_of_ours(): ..."}]
     await site.post(V2, v2(site, context=items))
     assert "helper_of_ours" in site.prompt
 
 
-@case("3", "the code on both sides of the cursor reaches the model")
+@case("4.9", "the code on both sides of the cursor reaches the model")
 async def both_sides(site: Site) -> None:
     await site.post(V2, v2(site))
     assert "def add(a, b):" in site.prompt
     assert "print(add(1, 2))" in site.prompt
 
 
-@case("3", "an empty suffix is empty, not the word None")
+@case("13.4", "an empty suffix is empty, not the word None")
 async def no_suffix(site: Site) -> None:
     for family in ("codestral", "codegemma", "codellama", "deepseekcoder", "mistral"):
         await site.post(V2, v2(site, model_name=family, current_file=file(below="")))
@@ -234,13 +234,13 @@ for name, language in (
     ("x.cs", "csharp"),
 ):
 
-    @case("3", f"the language is told by the file's name | {name} is {language}", name, language)
+    @case("4.10", f"the language is told by the file's name | {name} is {language}", name, language)
     async def languages(site: Site, name: str, language: str) -> None:
         body = (await site.post(V2, v2(site, current_file=file(name=name)))).json
         assert body["model"]["lang"] == language
 
 
-@case("3", "language_identifier counts before the file's name")
+@case("4.10", "language_identifier counts before the file's name")
 async def identified(site: Site) -> None:
     current = {**file(name="x.txt"), "language_identifier": "ruby"}
     assert (await site.post(V2, v2(site, current_file=current))).json["model"]["lang"] == "ruby"
@@ -248,7 +248,7 @@ async def identified(site: Site) -> None:
 
 for name in ("x.unknown", "Makefile", "x", ".env", "a" * 255, "дом.py", "a/b/../c.py", "x.py "):
 
-    @case("3", f"a file of unknown language is served | {name[:20]!r}", name)
+    @case("4.9", f"a file of unknown language is served | {name[:20]!r}", name)
     async def odd_names(site: Site, name: str) -> None:
         assert (await site.post(V2, v2(site, current_file=file(name=name)))).status == 200
 
@@ -261,7 +261,7 @@ for sloppy, clean in (
     ("one + two <EOT>", "one + two"),
 ):
 
-    @case("3", f"answers are cleaned, for self-hosted models too | {sloppy!r}", sloppy, clean)
+    @case("4.11", f"answers are cleaned, for self-hosted models too | {sloppy!r}", sloppy, clean)
     async def cleaned(site: Site, sloppy: str, clean: str) -> None:
         for stream in (False, True):
             site.answers(*(sloppy[at : at + 3] for at in range(0, len(sloppy), 3)))
@@ -270,7 +270,7 @@ for sloppy, clean in (
             assert text.strip() == clean
 
 
-@case("4", "a generation has the form of a completion")
+@case("4.3", "a generation has the form of a completion")
 async def generation(site: Site) -> None:
     body = v2(site, prompt="Add the two numbers.", prompt_id="code_suggestions/generations")
     found = (await site.post(GENERATIONS, body)).json
@@ -278,7 +278,7 @@ async def generation(site: Site) -> None:
     assert found["choices"][0]["text"].strip() == "one + two"
 
 
-@case("4", "its answer names engine, model and language, and no tokens consumed")
+@case("4.3", "its answer names engine, model and language, and no tokens consumed")
 async def generation_model(site: Site) -> None:
     found = (await site.post(GENERATIONS, v2(site, prompt="Add the two numbers."))).json
     assert set(found["model"]) == {"engine", "name", "lang"}
@@ -286,34 +286,34 @@ async def generation_model(site: Site) -> None:
 
 for field in ("prompt", "user_instruction"):
 
-    @case("4", f"the instruction reaches the model | in {field}", field)
+    @case("4.3", f"the instruction reaches the model | in {field}", field)
     async def instruction(site: Site, field: str) -> None:
         await site.post(GENERATIONS, v2(site, **{"prompt": "", field: "Add the canary numbers."}))
         assert "Add the canary numbers." in site.prompt
 
 
-@case("4", "an empty prompt is served: the comment above the cursor is the instruction")
+@case("4.3", "an empty prompt is served: the comment above the cursor is the instruction")
 async def no_instruction(site: Site) -> None:
     answer = await site.post(GENERATIONS, v2(site, prompt="", current_file=file(above="# Add two numbers.\n")))
     assert answer.status == 200
     assert "# Add two numbers." in site.prompt
 
 
-@case("4", "prompt_version 3 takes a list of messages")
+@case("4.3", "prompt_version 3 takes a list of messages")
 async def generation_messages(site: Site) -> None:
     body = v2(site, prompt_version=3, prompt=[{"role": "user", "content": "Add the canary."}])
     assert (await site.post(GENERATIONS, body)).status == 200
     assert "Add the canary." in site.prompt
 
 
-@case("4", "a stream is raw text")
+@case("4.3", "a stream is raw text")
 async def generation_stream(site: Site) -> None:
     answer = await site.post(GENERATIONS, v2(site, prompt="", stream=True))
     assert answer.body.strip() == b"one + two"
     assert answer.header("content-type").startswith(STREAM)
 
 
-@case("4", "fences around the code are taken off")
+@case("4.11", "fences around the code are taken off")
 async def generation_fence(site: Site) -> None:
     site.answers("Here is the code:\n", "```python\n", "one + two\n", "```\n", "Enjoy!")
     body = v2(site, prompt="Add.", current_file=file(above=""))
@@ -322,7 +322,7 @@ async def generation_fence(site: Site) -> None:
 
 for kind in ("completion", "generation"):
 
-    @case("5", f"an answer has exactly the fields that GitLab reads | {kind}", kind)
+    @case("4.4", f"an answer has exactly the fields that GitLab reads | {kind}", kind)
     async def v3_document(site: Site, kind: str) -> None:
         answer = await site.post(V3, {**components(kind), "model_metadata": site.metadata})
         body = answer.json
@@ -333,20 +333,20 @@ for kind in ("completion", "generation"):
         assert set(body["metadata"]["model"]) == {"engine", "name", "lang"}
         assert isinstance(body["metadata"]["timestamp"], int)
 
-    @case("5", f"a stream is raw text | {kind}", kind)
+    @case("4.4", f"a stream is raw text | {kind}", kind)
     async def v3_stream(site: Site, kind: str) -> None:
         answer = await site.post(V3, {**components(kind, stream=True), "model_metadata": site.metadata})
         assert answer.body.strip() == b"one + two"
         assert answer.header("x-streaming-format") is None
 
-    @case("6", f"an answer that is not streamed has the form of v3 | {kind}", kind)
+    @case("4.5", f"an answer that is not streamed has the form of v3 | {kind}", kind)
     async def v4_document(site: Site, kind: str) -> None:
         body = {**components(kind), "model_metadata": site.metadata}
         ours, theirs = (await site.post(V4, body)).json, (await site.post(V3, body)).json
         ours["metadata"]["timestamp"] = theirs["metadata"]["timestamp"] = 0
         assert ours == theirs
 
-    @case("6", f"a stream is true server-sent events, in order | {kind}", kind)
+    @case("4.5", f"a stream is true server-sent events, in order | {kind}", kind)
     async def v4_stream(site: Site, kind: str) -> None:
         answer = await site.post(V4, {**components(kind, stream=True), "model_metadata": site.metadata})
         assert answer.header("content-type").startswith(STREAM)
@@ -366,7 +366,7 @@ for kind in ("completion", "generation"):
         assert (names[-1], datas[-1]) == ("stream_end", None)
 
     for path in (V3, V4):
-        section = "5" if path == V3 else "6"
+        section = "4.4" if path == V3 else "4.5"
 
         @case(section, f"no suggestion is an empty list of choices | {kind}", path, kind)
         async def v3_nothing(site: Site, path: str, kind: str) -> None:
@@ -383,7 +383,7 @@ for kind in ("completion", "generation"):
             assert "helper_of_ours" in site.prompt
 
 
-for path, section in ((V3, "5"), (V4, "6")):
+for path, section in ((V3, "4.4"), (V4, "4.5")):
 
     @case(section, "prompt_enhancer's instruction, files and snippets reach the model", path)
     async def enhancer(site: Site, path: str) -> None:
@@ -464,7 +464,7 @@ for path, section in ((V3, "5"), (V4, "6")):
     for kind, scope in (("completion", "complete_code"), ("generation", "generate_code")):
 
         @case(
-            "19",
+            "14.6",
             f"code needs complete_code or generate_code; the older code_suggestions stands for both | {path}, {kind}",
             path,
             kind,
@@ -482,7 +482,7 @@ for path, section in ((V3, "5"), (V4, "6")):
 for path, scope in ((V2, "complete_code"), ("/v2/completions", "complete_code"), (GENERATIONS, "generate_code")):
 
     @case(
-        "19",
+        "14.6",
         f"code needs complete_code or generate_code; the older code_suggestions stands for both | {path}",
         path,
         scope,

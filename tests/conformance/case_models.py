@@ -54,7 +54,7 @@ def v4(site: Site, **fields: Any) -> dict[str, Any]:
 for family, tokens in FIM.items():
 
     @case(
-        "17",
+        "13.4",
         f"families with fill-in-the-middle tokens complete by them, as text and not as chat | {family}",
         family,
         tokens,
@@ -66,7 +66,7 @@ for family, tokens in FIM.items():
         assert "def add(a, b):" in site.said["prompt"]
         assert "print(add(1, 2))" in site.said["prompt"]
 
-    @case("17", f"they generate from words | {family}", family)
+    @case("13.2", f"every family generates from words | {family}", family)
     async def generates(site: Site, family: str) -> None:
         await site.post(GENERATIONS, v2(site, model_name=family, prompt="Add the canary."))
         assert "def add(a, b):" in site.prompt
@@ -74,14 +74,14 @@ for family, tokens in FIM.items():
 
 for family in SPOKEN:
 
-    @case("17", f"other families complete when asked in words | {family}", family)
+    @case("13.4", f"other families complete when asked in words | {family}", family)
     async def in_words(site: Site, family: str) -> None:
         await site.post(V2, v2(site, model_name=family))
         assert site.theirs.heard[0].target == "/v1/chat/completions"
         assert "def add(a, b):" in site.prompt
         assert "print(add(1, 2))" in site.prompt
 
-    @case("17", f"they generate from words | {family}", family)
+    @case("13.2", f"every family generates from words | {family}", family)
     async def generates_in_words(site: Site, family: str) -> None:
         await site.post(GENERATIONS, v2(site, model_name=family, prompt="Add the canary."))
         assert site.theirs.heard[0].target == "/v1/chat/completions"
@@ -90,7 +90,7 @@ for family in SPOKEN:
 
 for older, family in OLDER.items():
 
-    @case("17", f"names that only some versions send mean their family | {older} is {family}", older, family)
+    @case("13.2", f"names that only some versions send mean their family | {older} is {family}", older, family)
     async def aliases(site: Site, older: str, family: str) -> None:
         await site.post(V2, v2(site, model_name=older))
         first = site.theirs.heard[0]
@@ -99,7 +99,7 @@ for older, family in OLDER.items():
         assert (first.target, first.json) == (second.target, second.json)
 
 
-@case("17", "mistral's chat never gets a system message: older templates refuse one")
+@case("13.4", "mistral's chat never gets a system message: older templates refuse one")
 async def no_system(site: Site) -> None:
     await site.post(V2, v2(site, model_name="mistral"))
     assert [message["role"] for message in site.said["messages"]] == ["user"]
@@ -107,7 +107,7 @@ async def no_system(site: Site) -> None:
 
 for name in ("never-heard-of", "", "vertex", "amazon_q", "Ünïcode", "../../etc", "x" * 200):
 
-    @case("17", f"an unknown family is asked in words, never refused | {name[:20]!r}", name)
+    @case("13.2", f"an unknown family is asked in words, never refused | {name[:20]!r}", name)
     async def unknown_family(site: Site, name: str) -> None:
         for path, body in ((V2, v2(site, model_name=name)), (V4, v4(site, name=name))):
             assert (await site.post(path, body)).status == 200
@@ -119,20 +119,20 @@ for name in ("never-heard-of", "", "vertex", "amazon_q", "Ünïcode", "../../etc
             assert line.get("asked_as") == ("general" if name else None)
 
 
-@case("17", "names that are known are no reason for a warning")
+@case("13.2", "names that are known are no reason for a warning")
 async def known_family(site: Site) -> None:
     await site.post(V2, v2(site, model_name="mixtral_8x22b_text"))
     assert not {"warning", "asked_as"} & set(await site.house.record())
 
 
-@case("17", "a name that looks like a family's is asked as that family, and logged")
+@case("13.2", "a name that looks like a family's is asked as that family, and logged")
 async def guessed_family(site: Site) -> None:
     await site.post(V2, v2(site, model_name="Qwen3-Coder-30B"))
     line = await site.house.record()
     assert (line["warning"], line["asked_as"]) == ("unknown_family", "qwen_coder")
 
 
-@case("17", "every family can complete, generate and stream")
+@case("13.2", "every family can complete, generate and stream")
 async def every_family(site: Site) -> None:
     for family in discover(families, Family):
         for path in (V2, GENERATIONS):
@@ -151,7 +151,7 @@ for identifier, served in (
 ):
 
     @case(
-        "16",
+        "13.3",
         f"an identifier is a provider and a served name, or the name alone | {identifier!r} is {served!r}",
         identifier,
         served,
@@ -162,7 +162,7 @@ for identifier, served in (
         assert [each.json["model"] for each in site.theirs.heard] == [served, served]
 
 
-@case("16", "17.4 sends no identifier at all")
+@case("13.3", "17.4 sends no identifier at all")
 async def no_identifier(site: Site) -> None:
     body = v2(site)
     del body["model_identifier"]
@@ -170,7 +170,7 @@ async def no_identifier(site: Site) -> None:
     assert site.said["model"] == "mistral"
 
 
-@case("16", "the key of the body goes to the endpoint of the body")
+@case("13.1", "the key of the body goes to the endpoint of the body")
 async def own_key(site: Site) -> None:
     await site.post(V2, v2(site))
     assert site.theirs.heard[0].headers["authorization"] == f"Bearer {OWN_KEY}"
@@ -178,13 +178,13 @@ async def own_key(site: Site) -> None:
 
 for key in ("", None):
 
-    @case("16", f"without an api_key none is sent, and certainly none of the gateway's | {key!r}", key)
+    @case("13.3", f"without an api_key none is sent, and certainly none of the gateway's | {key!r}", key)
     async def no_key(site: Site, key: str | None) -> None:
         await site.post(V2, v2(site, model_api_key=key))
         assert "authorization" not in site.theirs.heard[0].headers
 
 
-@case("16", "an endpoint may end in a slash")
+@case("13.3", "an endpoint may end in a slash")
 async def slash(site: Site) -> None:
     await site.post(V2, v2(site, model_endpoint=site.theirs.url + "/"))
     assert site.theirs.heard[0].target == "/v1/chat/completions"
@@ -192,13 +192,13 @@ async def slash(site: Site) -> None:
 
 for provider in ("openai", "litellm", "codestral", "fireworks_ai", "vertex-ai", "anthropic", "never-heard-of", None):
 
-    @case("16", f"whatever the provider is called, an endpoint is called | {provider!r}", provider)
+    @case("13.3", f"whatever the provider is called, an endpoint is called | {provider!r}", provider)
     async def providers(site: Site, provider: str | None) -> None:
         assert (await site.post(V2, v2(site, model_provider=provider))).status == 200
         assert len(site.theirs.heard) == 1
 
 
-@case("16", "a body that names no model is served by the gateway's own")
+@case("13.1", "a body that names no model is served by the gateway's own")
 async def unnamed(site: Site) -> None:
     assert (await site.post(V2, {"current_file": file(), "prompt_version": 1})).status == 200
     body = {**components("completion"), "model_metadata": {"provider": "gitlab", "feature_setting": "x"}}
@@ -220,7 +220,7 @@ for endpoint in (
     "http://x y/v1",
 ):
 
-    @case("16", f"an endpoint that is no plain http(s) URL is 422 | {endpoint}", endpoint)
+    @case("13.1", f"an endpoint that is no plain http(s) URL is 422 | {endpoint}", endpoint)
     async def no_url(site: Site, endpoint: str) -> None:
         for path, body in ((V2, v2(site, model_endpoint=endpoint)), (V4, v4(site, endpoint=endpoint))):
             answer = await site.post(path, body)
@@ -228,7 +228,7 @@ for endpoint in (
             assert "endpoint" in detail(answer)
 
 
-@case("16", "an identifier without an endpoint is refused with 422")
+@case("13.1", "an identifier without an endpoint is refused with 422")
 async def no_endpoint(site: Site) -> None:
     for nothing in ("", None):
         answer = await site.post(V2, v2(site, model_endpoint=nothing))
@@ -238,28 +238,28 @@ async def no_endpoint(site: Site) -> None:
 
 for endpoint in ("http://169.254.169.254/v1", "http://[fe80::1]/v1", "http://[::ffff:169.254.169.254]/v1"):
 
-    @case("16", f"link-local and metadata addresses are 421 | {endpoint}", endpoint)
+    @case("13.1", f"link-local and metadata addresses are 421 | {endpoint}", endpoint)
     async def denied(site: Site, endpoint: str) -> None:
         answer = await site.post(V2, v2(site, model_endpoint=endpoint))
         assert answer.status == 421
         assert "address" in detail(answer)
 
 
-@case("16", "vertex_ai models are refused with 421 and a sentence")
+@case("13.3", "vertex_ai models are refused with 421 and a sentence")
 async def vertex(site: Site) -> None:
     answer = await site.post(V2, v2(site, model_identifier="vertex_ai/gemini"))
     assert answer.status == 421
     assert "vertex_ai" in detail(answer)
 
 
-@case("16", "endpoints of 2,048 characters are taken")
+@case("13.1", "endpoints of 2,048 characters are taken")
 async def long_endpoint(site: Site) -> None:
     endpoint = site.theirs.url + "/" + "x" * (2048 - len(site.theirs.url) - 1)
     await site.post(V2, v2(site, model_endpoint=endpoint))
     assert len(site.theirs.heard) == 1
 
 
-@case("16", "the model server is told the correlation id")
+@case("16.1", "the model server is told the correlation id")
 async def correlated(site: Site) -> None:
     await site.post(V2, v2(site), X_Request_ID="from-gitlab-1")
     assert site.theirs.heard[0].headers["x-request-id"] == "from-gitlab-1"
@@ -297,7 +297,7 @@ for server, entry, props in (
     ),
 ):
 
-    @case("16", f"the model's real window is used, as its server tells it | {server}", server, entry, props)
+    @case("13.6", f"the model's real window is used, as its server tells it | {server}", server, entry, props)
     async def window(site: Site, server: str, entry: dict[str, Any], props: dict[str, Any] | None) -> None:
         identifier = f"windowed-{server}"
         site.theirs.catalogue = says({"id": identifier, **entry}, props)
@@ -342,7 +342,7 @@ for name, play in (
     ("a reset", reset),
 ):
 
-    @case("16", f"a server that does not tell its window delays nobody and is asked once | {name}", name, play)
+    @case("13.6", f"a server that does not tell its window delays nobody and is asked once | {name}", name, play)
     async def untold(site: Site, name: str, play: Callable[[Peer], Awaitable[None]]) -> None:
         site.theirs.catalogue = play
         for _ in range(3):
@@ -353,7 +353,7 @@ for name, play in (
         assert "canary-of" not in str(site.house.logs.lines)
 
 
-@case("16", "nothing of GitLab's headers reaches the model server")
+@case("14.1", "nothing of GitLab's headers reaches the model server")
 async def headers(site: Site) -> None:
     await site.post(V2, v2(site), Cookie="a=b", X_Gitlab_Host_Name="canary.test")
     assert not [name for name in site.theirs.heard[0].headers if "gitlab" in name or name == "cookie"]

@@ -49,7 +49,7 @@ def asked(site: Site, *names: str, **fields: Any) -> dict[str, Any]:
 
 for prompt, (names, scope) in INPUTS.items():
 
-    @case("10", f"every prompt id is answered with a JSON string, from all of its inputs | {prompt}", prompt, names)
+    @case("6.4", f"every prompt id is answered with a JSON string, from all of its inputs | {prompt}", prompt, names)
     async def answered(site: Site, prompt: str, names: tuple[str, ...]) -> None:
         answer = await site.post(f"/v1/prompts/{prompt}", asked(site, *names))
         assert answer.status == 200
@@ -58,7 +58,7 @@ for prompt, (names, scope) in INPUTS.items():
         assert answer.json.strip()
         assert all(f"canary of {name}" in site.prompt for name in names)
 
-    @case("19", f"a prompt needs its own scope | {prompt}: {scope}", prompt, names, scope)
+    @case("6.4", f"a prompt needs its own scope | {prompt}: {scope}", prompt, names, scope)
     async def scoped(site: Site, prompt: str, names: tuple[str, ...], scope: str) -> None:
         assert (await site.post(f"/v1/prompts/{prompt}", asked(site, *names), scopes=(scope,))).status == 200
         other = "ask_epic" if scope != "ask_epic" else "ask_issue"
@@ -67,7 +67,7 @@ for prompt, (names, scope) in INPUTS.items():
         assert scope in detail(answer)
         assert len(site.theirs.heard) == 1
 
-    @case("10", f"no input is required: what is missing is blank, not the word None | {prompt}", prompt)
+    @case("6.4", f"no input is required: what is missing is blank, not the word None | {prompt}", prompt)
     async def blank(site: Site, prompt: str) -> None:
         assert (await site.post(f"/v1/prompts/{prompt}", asked(site))).status == 200
         assert "None" not in site.prompt
@@ -76,19 +76,19 @@ for prompt, (names, scope) in INPUTS.items():
 
 for prompt in ("chat/explain_code", "generate_commit_message", "code_suggestions/completions"):
 
-    @case("10", f"a stream is raw text | {prompt}", prompt)
+    @case("6.1", f"a stream is raw text | {prompt}", prompt)
     async def streamed(site: Site, prompt: str) -> None:
         answer = await site.post(f"/v1/prompts/{prompt}", asked(site, *INPUTS[prompt][0], stream=True))
         assert answer.header("content-type").startswith("text/event-stream")
         assert answer.body.strip() == b"one + two"
 
-    @case("10", f"slashes in the id may be percent-encoded | {prompt}", prompt)
+    @case("3.1", f"slashes in the id may be percent-encoded | {prompt}", prompt)
     async def encoded(site: Site, prompt: str) -> None:
         path = f"/v1/prompts/{quote(prompt, safe='')}"
         assert (await site.post(path, asked(site, *INPUTS[prompt][0]))).status == 200
 
 
-@case("10", "v2 answers with content and usage by model")
+@case("6.2", "v2 answers with content and usage by model")
 async def v2(site: Site) -> None:
     found = (await site.post("/v2/prompts/chat/explain_code", asked(site, "input"))).json
     assert found["content"].strip() == "one + two"
@@ -96,7 +96,7 @@ async def v2(site: Site) -> None:
     assert usage == {"input_tokens": 11, "output_tokens": 3}
 
 
-@case("10", "v2 streams one JSON object a line")
+@case("6.2", "v2 streams one JSON object a line")
 async def v2_stream(site: Site) -> None:
     answer = await site.post("/v2/prompts/chat/explain_code", asked(site, "input", stream=True))
     assert answer.header("content-type").startswith("text/event-stream")
@@ -109,13 +109,13 @@ async def v2_stream(site: Site) -> None:
 VERSIONS = (None, "^1.0.0", "1.0.0", "1.0.1", "^2.0.1", "2.0.0", "3.0.2-dev", "~1.0", ">=1,<2", "1.*", "*", "9.9.9")
 for version in VERSIONS:
 
-    @case("10", f"every version that a caller pins is served | {version}", version)
+    @case("6.3", f"every version that a caller pins is served | {version}", version)
     async def versions(site: Site, version: str | None) -> None:
         body = asked(site, "input", prompt_version=version)
         assert (await site.post("/v1/prompts/chat/explain_code", body)).status == 200
 
 
-@case("10", "a missing prompt_version is the default")
+@case("6.3", "a missing prompt_version is the default")
 async def no_version(site: Site) -> None:
     body = asked(site, "input")
     assert (await site.post("/v1/prompts/chat/explain_code", body)).status == 200
@@ -123,7 +123,7 @@ async def no_version(site: Site) -> None:
 
 for version in ("nonsense", "^", "1.2.3.4.5", "^1.0.0 && rm"):
 
-    @case("10", f"what is no version constraint is 422 with a list | {version}", version)
+    @case("6.1", f"what is no version constraint is 422 with a list | {version}", version)
     async def bad_version(site: Site, version: str) -> None:
         answer = await site.post("/v1/prompts/chat/explain_code", asked(site, prompt_version=version))
         assert answer.status == 422
@@ -132,14 +132,14 @@ for version in ("nonsense", "^", "1.2.3.4.5", "^1.0.0 && rm"):
 
 for prompt in ("never/heard_of", "chat/new_in_19", "x", "a/b/c/d/e", "ünï"):
 
-    @case("10", f"a prompt that we do not know is asked in general words, never refused | {prompt}", prompt)
+    @case("6.3", f"a prompt that we do not know is asked in general words, never refused | {prompt}", prompt)
     async def unknown(site: Site, prompt: str) -> None:
         answer = await site.post(f"/v1/prompts/{quote(prompt)}", asked(site, "question"))
         assert answer.status == 200
         assert "canary of question" in site.prompt
 
 
-@case("10", "chat/react is answered with 422 and the endpoint to use")
+@case("6.1", "chat/react is answered with 422 and the endpoint to use")
 async def react(site: Site) -> None:
     answer = await site.post("/v1/prompts/chat/react", asked(site))
     assert answer.status == 422
@@ -148,7 +148,7 @@ async def react(site: Site) -> None:
 
 for value in (None, 7, True, 1.5, ["one", "two"], {"a": {"b": 1}}, [], "", [None, {"x": [1]}]):
 
-    @case("10", f"an input may be any JSON value | {json.dumps(value)}", value)
+    @case("6.1", f"an input may be any JSON value | {json.dumps(value)}", value)
     async def values(site: Site, value: Any) -> None:
         body = {"inputs": {"input": value, "selected_text": "x = 1"}, "model_metadata": site.metadata}
         assert (await site.post("/v1/prompts/chat/explain_code", body)).status == 200
@@ -156,14 +156,14 @@ for value in (None, 7, True, 1.5, ["one", "two"], {"a": {"b": 1}}, [], "", [None
 
 for name, value in (("inputs", []), ("inputs", "x"), ("stream", "perhaps"), ("prompt_version", 7)):
 
-    @case("10", f"a wrong field is 422 with a list that names it | {name} = {json.dumps(value)}", name, value)
+    @case("6.1", f"a wrong field is 422 with a list that names it | {name} = {json.dumps(value)}", name, value)
     async def wrong(site: Site, name: str, value: Any) -> None:
         answer = await site.post("/v1/prompts/chat/explain_code", asked(site, **{name: value}))
         assert answer.status == 422
         assert name in detail(answer)
 
 
-@case("10", "values are data: a slot inside a value stays as it is")
+@case("6.1", "values are data: a slot inside a value stays as it is")
 async def data(site: Site) -> None:
     body = {"inputs": {"input": "{selected_text}", "selected_text": "{input}{#x}"}, "model_metadata": site.metadata}
     await site.post("/v1/prompts/chat/explain_code", body)
@@ -171,7 +171,7 @@ async def data(site: Site) -> None:
     assert "{input}{#x}" in site.prompt
 
 
-@case("10", "inputs longer than the model's window are cut, not refused")
+@case("13.6", "inputs longer than the model's window are cut, not refused")
 async def long(site: Site) -> None:
     body = {"inputs": {"diff": "+ x = 1\n" * 60_000}, "model_metadata": site.metadata}
     assert (await site.post("/v1/prompts/generate_commit_message", body)).status == 200
@@ -184,7 +184,7 @@ async def refuses(peer: Peer, status: int) -> None:
 
 for status in (401, 403, 404, 429, 500, 503):
 
-    @case("10", f"a refusal of the model server is 421; its detail begins with the status | {status}", status)
+    @case("6.1", f"a refusal of the model server is 421; its detail begins with the status | {status}", status)
     async def refused(site: Site, status: int) -> None:
         site.theirs.play = lambda peer: refuses(peer, status)
         for stream in (False, True):
@@ -196,7 +196,7 @@ for status in (401, 403, 404, 429, 500, 503):
 
 for status in (429, 503):
 
-    @case("10", f"a busy model server's Retry-After is passed on; without one there is none | {status}", status)
+    @case("6.1", f"a busy model server's Retry-After is passed on; without one there is none | {status}", status)
     async def busy(site: Site, status: int) -> None:
         for given in ({"Retry_After": "7"}, {}):
 
@@ -209,7 +209,7 @@ for status in (429, 503):
             assert answer.header("retry-after") == given.get("Retry_After")
 
 
-@case("10", "libraries and examples of a generation reach the model")
+@case("6.4", "libraries and examples of a generation reach the model")
 async def generation_inputs(site: Site) -> None:
     inputs = {
         "prefix": "# x\n",
@@ -224,13 +224,13 @@ async def generation_inputs(site: Site) -> None:
 
 for name, value in (("libraries", "none"), ("libraries", [1, None]), ("examples_array", {"a": 1})):
 
-    @case("10", f"inputs of another form than GitLab's are no error | {name} = {json.dumps(value)}", name, value)
+    @case("6.1", f"inputs of another form than GitLab's are no error | {name} = {json.dumps(value)}", name, value)
     async def odd_inputs(site: Site, name: str, value: Any) -> None:
         body = {**asked(site), "inputs": {"prefix": "# x\n", name: value}}
         assert (await site.post("/v1/prompts/code_suggestions/generations", body)).status == 200
 
 
-@case("10", "an empty answer of the model is an error, never an empty 200")
+@case("3.3", "an empty answer of the model to a prompt is an error, never an empty 200")
 async def empty(site: Site) -> None:
     site.answers("")
     for stream in (False, True):
@@ -239,7 +239,7 @@ async def empty(site: Site) -> None:
         assert detail(answer)
 
 
-@case("10", "a broken stream never looks complete")
+@case("3.6", "a broken stream never looks complete")
 async def broken(site: Site) -> None:
     async def breaks(peer: Peer) -> None:
         await peer.head()
@@ -273,7 +273,7 @@ for name, said in (
     ("without its end", GOOD.removesuffix("</review>")),
 ):
 
-    @case("11", f"a code review can be read by GitLab's parser | {name}", said)
+    @case("6.5", f"a code review can be read by GitLab's parser | {name}", said)
     async def review(site: Site, said: str) -> None:
         site.answers(said)
         text = (await site.post("/v1/prompts/review_merge_request", asked(site, "diff_lines"))).json
@@ -288,7 +288,7 @@ for name, said in (
 
 for said in ("<review></review>", "<review>\n</review>", "Nothing to complain about. <review></review>"):
 
-    @case("11", f"a code review without findings is an empty review block | {said[:20]!r}", said)
+    @case("6.5", f"a code review without findings is an empty review block | {said[:20]!r}", said)
     async def no_review(site: Site, said: str) -> None:
         site.answers(said)
         text = (await site.post("/v1/prompts/review_merge_request", asked(site, "diff_lines"))).json
@@ -298,7 +298,7 @@ for said in ("<review></review>", "<review>\n</review>", "Nothing to complain ab
 
 for version in ("1.0.0", "1.0.1", "^1.0.0", None):
 
-    @case("11", f"resolve_vulnerability is served at the version that GitLab pins | {version}", version)
+    @case("6.5", f"resolve_vulnerability is served at the version that GitLab pins | {version}", version)
     async def pinned(site: Site, version: str | None) -> None:
         body = asked(site, "source_code", prompt_version=version)
         assert (await site.post("/v1/prompts/resolve_vulnerability", body)).status == 200
@@ -311,7 +311,7 @@ for name, said in (
     ("in a fence", f"```\n<fixed_code>\n{PAIR}\n</fixed_code>\n```"),
 ):
 
-    @case("11", f"every opening tag of a resolution is followed by a newline | {name}", said)
+    @case("6.5", f"every opening tag of a resolution is followed by a newline | {name}", said)
     async def resolution(site: Site, said: str) -> None:
         site.answers(said)
         text = (await site.post("/v1/prompts/resolve_vulnerability", asked(site, "source_code"))).json
@@ -322,7 +322,7 @@ for name, said in (
         assert re.search(r"<new_code>\na = 2\n?</new_code>", text)
 
 
-@case("20", "a model that answers passes the connection test")
+@case("17.3", "a model that answers passes the connection test")
 async def check(site: Site) -> None:
     answer = await site.post(CHECK, {"stream": False, "inputs": {}, "model_metadata": site.metadata})
     assert answer.status == 200
@@ -335,7 +335,7 @@ for name, endpoint in (
     ("a denied address", "http://169.254.169.254/v1"),
 ):
 
-    @case("20", f"a connection test that fails is 421 with the reason | {name}", endpoint)
+    @case("17.3", f"a connection test that fails is 421 with the reason | {name}", endpoint)
     async def check_fails(site: Site, endpoint: str) -> None:
         body = {"stream": False, "inputs": {}, "model_metadata": {**site.metadata, "endpoint": endpoint}}
         answer = await site.post(CHECK, body)
@@ -345,7 +345,7 @@ for name, endpoint in (
 
 for status in (401, 404, 429, 500, 503):
 
-    @case("20", f"a connection test that is refused is 421 with the status | {status}", status)
+    @case("17.3", f"a connection test that is refused is 421 with the status | {status}", status)
     async def check_refused(site: Site, status: int) -> None:
         site.theirs.play = lambda peer: refuses(peer, status)
         answer = await site.post(CHECK, {"stream": False, "inputs": {}, "model_metadata": site.metadata})
@@ -353,7 +353,7 @@ for status in (401, 404, 429, 500, 503):
         assert detail(answer).startswith(f"{status}: ")
 
 
-@case("20", "a connection test that hangs is answered before GitLab's three seconds are over")
+@case("17.3", "a connection test that hangs is answered before GitLab's three seconds are over")
 async def check_hangs(site: Site) -> None:
     site.theirs.play = Peer.hang
     began = time.monotonic()

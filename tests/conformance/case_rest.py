@@ -26,7 +26,7 @@ async def with_token(site: Site, token: str, **headers: str) -> Any:
     return await site.house.ask("POST", V2, v2(site), {**usual, **named}, token)
 
 
-@case("19", "no token is 401 with the key error")
+@case("14.2", "no token is 401 with the key error")
 async def no_token(site: Site) -> None:
     answer = await with_token(site, "")
     assert answer.status == 401
@@ -35,7 +35,7 @@ async def no_token(site: Site) -> None:
 
 for name, token in (("no JWT", "x"), ("three parts of nothing", "a.b.c"), ("empty parts", "..")):
 
-    @case("19", f"what is no token is 401 with the key error | {name}", token)
+    @case("14.2", f"what is no token is 401 with the key error | {name}", token)
     async def not_a_token(site: Site, token: str) -> None:
         answer = await with_token(site, token)
         assert answer.status == 401
@@ -53,7 +53,7 @@ for name, claims in (
     ("with scopes as one text", {"scopes": "complete_code"}),
 ):
 
-    @case("19", f"a token that is wrong is 401 with the key error | {name}", claims)
+    @case("14.3", f"a token that is wrong is 401 with the key error | {name}", claims)
     async def wrong_token(site: Site, claims: dict[str, Any]) -> None:
         answer = await with_token(site, site.token(**claims))
         assert answer.status == 401
@@ -63,21 +63,21 @@ for name, claims in (
 
 for audience in ("gitlab-ai-gateway", ["gitlab-ai-gateway"], ["other", "gitlab-ai-gateway"]):
 
-    @case("19", f"the audience may be a text or a list | {json.dumps(audience)}", audience)
+    @case("14.3", f"the audience may be a text or a list | {json.dumps(audience)}", audience)
     async def audiences(site: Site, audience: Any) -> None:
         assert (await with_token(site, site.token(aud=audience))).status == 200
 
 
 for header, value in (("X_Gitlab_Instance_Id", "another"), ("X_Gitlab_Realm", "saas")):
 
-    @case("19", f"a claim that differs from its header is 401 that names the header | {header}", header, value)
+    @case("14.2", f"a claim that differs from its header is 401 that names the header | {header}", header, value)
     async def mismatch(site: Site, header: str, value: str) -> None:
         answer = await with_token(site, site.token(gitlab_instance_id=INSTANCE), **{header: value})
         assert answer.status == 401
         assert header.replace("_", "-") in detail(answer)
 
 
-@case("19", "X-Gitlab-Authentication-Type must be oidc")
+@case("14.2", "X-Gitlab-Authentication-Type must be oidc")
 async def authentication_type(site: Site) -> None:
     for given in ("oauth", ""):
         headers = {"X-Gitlab-Authentication-Type": given}
@@ -86,7 +86,7 @@ async def authentication_type(site: Site) -> None:
         assert detail(answer)
 
 
-@case("19", "headers that newer versions add are not needed")
+@case("14.1", "headers that newer versions add are not needed")
 async def few_headers(site: Site) -> None:
     assert (await with_token(site, site.token())).status == 200
 
@@ -97,7 +97,7 @@ async def minted(site: Site) -> dict[str, Any]:
     return answer.json
 
 
-@case("7", "a user's token is a text with an end in an hour")
+@case("4.6", "a user's token is a text with an end in an hour")
 async def mint(site: Site) -> None:
     found = await minted(site)
     assert set(found) == {"token", "expires_at"}
@@ -107,7 +107,7 @@ async def mint(site: Site) -> None:
 
 for header in ("X-Gitlab-Global-User-Id", "X-Gitlab-Realm"):
 
-    @case("7", f"without the user or the realm it is 400 | {header}", header)
+    @case("4.6", f"without the user or the realm it is 400 | {header}", header)
     async def mint_without(site: Site, header: str) -> None:
         token = site.token(gitlab_realm=...)
         answer = await site.house.ask("POST", MINT, None, {**issuer.headers(), header: ""}, token)
@@ -115,7 +115,7 @@ for header in ("X-Gitlab-Global-User-Id", "X-Gitlab-Realm"):
         assert header in detail(answer)
 
 
-@case("7", "without the instance it is 401: the token's subject is the instance")
+@case("4.6", "without the instance it is 401: the token's subject is the instance")
 async def mint_without_instance(site: Site) -> None:
     headers = {**issuer.headers(), "X-Gitlab-Instance-Id": ""}
     answer = await site.house.ask("POST", MINT, None, headers, site.token())
@@ -135,7 +135,7 @@ def direct(token: str, **changes: str) -> dict[str, str]:
     return known | changes
 
 
-@case("7", "an editor completes with it, through the gateway's own model")
+@case("4.6", "an editor completes with it, through the gateway's own model")
 async def editor(site: Site) -> None:
     token = (await minted(site))["token"]
     body = {"current_file": file(), "prompt_version": 1, "project_path": "a/b", "project_id": -1, "telemetry": []}
@@ -145,7 +145,7 @@ async def editor(site: Site) -> None:
     assert not site.theirs.heard
 
 
-@case("7", "an editor may not name an endpoint")
+@case("13.1", "an editor's token may not come with an endpoint")
 async def editor_endpoint(site: Site) -> None:
     token = (await minted(site))["token"]
     answer = await site.house.ask("POST", V2, v2(site), direct(token), token)
@@ -153,7 +153,7 @@ async def editor_endpoint(site: Site) -> None:
     assert not site.theirs.heard
 
 
-@case("7", "another user's header is refused")
+@case("14.2", "an editor's token with another user's header is 401")
 async def other_user(site: Site) -> None:
     token = (await minted(site))["token"]
     headers = direct(token, **{"X-Gitlab-Global-User-Id": "somebody-else"})
@@ -168,7 +168,7 @@ for path, body in (
     (MINT, None),
 ):
 
-    @case("7", f"it opens neither generations, nor v3, nor makes more tokens | {path}", path, body)
+    @case("14.5", f"an editor's token opens neither generations, nor v3, nor makes more tokens | {path}", path, body)
     async def editor_only_completes(site: Site, path: str, body: Any) -> None:
         token = (await minted(site))["token"]
         answer = await site.house.ask("POST", path, body, direct(token), token)
@@ -181,7 +181,7 @@ def query(words: Any, **payload: Any) -> dict[str, Any]:
     return {"type": "search-docs", "metadata": metadata, "payload": {"query": words, **payload}}
 
 
-@case("12", "results have id, content and metadata")
+@case("7", "results have id, content and metadata")
 async def search(site: Site) -> None:
     found = (await site.post(SEARCH, query("How do I register a runner?", page_size=4))).json
     assert set(found) == {"response", "metadata"}
@@ -194,7 +194,7 @@ async def search(site: Site) -> None:
 
 for words in ("zebra quantum", "", "AND OR NOT", '"unbalanced', "a*b:c^d(e)", "NEAR(", "💥", "x" * 5000):
 
-    @case("12", f"any question is answered, if only with nothing | {words[:14]!r}", words)
+    @case("7", f"any question is answered, if only with nothing | {words[:14]!r}", words)
     async def any_question(site: Site, words: str) -> None:
         answer = await site.post(SEARCH, query(words))
         assert answer.status == 200
@@ -203,14 +203,14 @@ for words in ("zebra quantum", "", "AND OR NOT", '"unbalanced', "a*b:c^d(e)", "N
 
 for size in (0, 21, "many"):
 
-    @case("12", f"page_size is 1 to 20, else 422 with a list | {size}", size)
+    @case("7", f"page_size is 1 to 20, else 422 with a list | {size}", size)
     async def page_size(site: Site, size: Any) -> None:
         answer = await site.post(SEARCH, query("runner", page_size=size))
         assert answer.status == 422
         assert "page_size" in detail(answer)
 
 
-@case("12", "it needs documentation_search")
+@case("7", "it needs documentation_search")
 async def search_scope(site: Site) -> None:
     assert (await site.post(SEARCH, query("runner"), scopes=("documentation_search",))).status == 200
     answer = await site.post(SEARCH, query("runner"), scopes=("duo_chat",))
@@ -218,7 +218,7 @@ async def search_scope(site: Site) -> None:
     assert "documentation_search" in detail(answer)
 
 
-@case("13", "models and features, without a token, and without any address")
+@case("8", "models and features, without a token, and without any address")
 async def definitions(site: Site) -> None:
     answer = await site.house.get("/v1/models/definitions", token="")
     assert answer.status == 200
@@ -227,18 +227,18 @@ async def definitions(site: Site) -> None:
     assert "127.0.0.1" not in answer.body.decode()
 
 
-for path in (
-    "/v1/proxy/anthropic/v1/messages",
-    "/v1/proxy/vertex-ai/v1/projects/x",
-    "/v1/proxy/openai/v1/chat/completions",
-    "/v1/x-ray/libraries",
-    "/v1/amazon_q/oauth/application",
-    "/v1/amazon_q/events",
-    "/v1/embeddings/code_embeddings",
-    "/v1/embeddings/code_embeddings/index",
+for section, path in (
+    ("4.7", "/v1/x-ray/libraries"),
+    ("9", "/v1/proxy/anthropic/v1/messages"),
+    ("9", "/v1/proxy/vertex-ai/v1/projects/x"),
+    ("9", "/v1/proxy/openai/v1/chat/completions"),
+    ("10", "/v1/embeddings/code_embeddings"),
+    ("10", "/v1/embeddings/code_embeddings/index"),
+    ("11", "/v1/amazon_q/oauth/application"),
+    ("11", "/v1/amazon_q/events"),
 ):
 
-    @case("14", f"what only GitLab's cloud has is 404 with a sentence that says so | {path}", path)
+    @case(section, f"what only GitLab's cloud has is 404 with a sentence that says so | {path}", path)
     async def cloud_only(site: Site, path: str) -> None:
         answer = await site.post(path, {}, X_Gitlab_Unit_Primitive="duo_chat")
         assert answer.status == 404

@@ -79,7 +79,7 @@ for path in (V2, GENERATIONS, V3, V4):
     for name, play in EARLY.items():
 
         @case(
-            "18", f"what the model server gets wrong is 421 with a text, in a stream too | {path}, {name}", path, play
+            "3.4", f"what the model server gets wrong is 421 with a text, in a stream too | {path}, {name}", path, play
         )
         async def early(site: Site, path: str, play: Play) -> None:
             site.theirs.play = play
@@ -92,7 +92,7 @@ for path in (V2, GENERATIONS, V3, V4):
 
     for status in (429, 503):
 
-        @case("18", f"a busy model server is 429, and Retry-After is passed on | {path}, {status}", path, status)
+        @case("3.4", f"a busy model server is 429, and Retry-After is passed on | {path}, {status}", path, status)
         async def busy(site: Site, path: str, status: int) -> None:
             site.theirs.play = refusing(status, Retry_After="7")
             answer = await site.post(path, asking(site, path))
@@ -101,7 +101,7 @@ for path in (V2, GENERATIONS, V3, V4):
             assert detail(answer)
             assert len(site.theirs.heard) == 1
 
-        @case("18", f"a 429 always says when to come back | {path}, {status}", path, status)
+        @case("3.7", f"a 429 always says when to come back | {path}, {status}", path, status)
         async def busy_without_a_time(site: Site, path: str, status: int) -> None:
             site.theirs.play = refusing(status)
             answer = await site.post(path, asking(site, path))
@@ -109,7 +109,7 @@ for path in (V2, GENERATIONS, V3, V4):
 
     for name, play in (("breaks off", breaks_off), ("reports an error in the middle", error_event)):
 
-        @case("18", f"a broken stream never looks complete | {path}, {name}", path, play)
+        @case("3.6", f"a broken stream never looks complete | {path}, {name}", path, play)
         async def broken(site: Site, path: str, play: Play) -> None:
             site.theirs.play = play
             answer = await site.post(path, asking(site, path, stream=True))
@@ -122,7 +122,7 @@ for path in (V2, GENERATIONS, V3, V4):
 for path in (V2, GENERATIONS, V3, V4):
     for finish in ("stop", "length"):
 
-        @case("18", f"a stream that finished and ended properly needs no end mark | {path}, {finish}", path, finish)
+        @case("3.6", f"a stream that finished and ended properly needs no end mark | {path}, {finish}", path, finish)
         async def no_end_mark(site: Site, path: str, finish: str) -> None:
             async def play(peer: Peer) -> None:
                 await peer.head()
@@ -135,7 +135,7 @@ for path in (V2, GENERATIONS, V3, V4):
             assert b"two" in answer.body
             assert (await site.house.record())["outcome"] == "completed"
 
-    @case("18", f"one that ended properly without having finished is broken | {path}", path)
+    @case("3.6", f"one that ended properly without having finished is broken | {path}", path)
     async def unfinished(site: Site, path: str) -> None:
         async def play(peer: Peer) -> None:
             await peer.head()
@@ -146,7 +146,7 @@ for path in (V2, GENERATIONS, V3, V4):
         answer = await site.post(path, asking(site, path, stream=True))
         assert (answer.status, answer.whole) == (200, False)
 
-    @case("18", f"one that finished and was then cut off is broken | {path}", path)
+    @case("3.6", f"one that finished and was then cut off is broken | {path}", path)
     async def finished_and_cut(site: Site, path: str) -> None:
         async def play(peer: Peer) -> None:
             await peer.head()
@@ -158,7 +158,7 @@ for path in (V2, GENERATIONS, V3, V4):
         assert (answer.status, answer.whole) == (200, False)
 
 
-@case("18", "nobody at the endpoint: 421 that says so, and where to look")
+@case("3.4", "nobody at the endpoint: 421 that says so, and where to look")
 async def nobody(site: Site) -> None:
     body = {**asking(site, V2), "model_endpoint": "http://127.0.0.1:9/v1"}
     answer = await site.post(V2, body)
@@ -167,7 +167,7 @@ async def nobody(site: Site) -> None:
     assert "Self-hosted models" in detail(answer)
 
 
-@case("18", "a name that cannot be resolved: 421 that says so")
+@case("3.4", "a name that cannot be resolved: 421 that says so")
 async def no_name(site: Site) -> None:
     body = {**asking(site, V2), "model_endpoint": "http://no-such-host.invalid:8000/v1"}
     answer = await site.post(V2, body)
@@ -192,31 +192,31 @@ NOT_JSON = (
 for path in (V2, V4):
     for body in NOT_JSON:
 
-        @case("2", f"a body that is not a JSON object is 422 with a list | {path}, {body[:12]!r}", path, body)
+        @case("3.2", f"a body that is not a JSON object is 422 with a list | {path}, {body[:12]!r}", path, body)
         async def not_json(site: Site, path: str, body: bytes) -> None:
             answer = await site.post(path, body)
             assert answer.status == 422
             assert detail(answer)
 
-    @case("2", f"JSON that is 5,000 levels deep is 422 with a list | {path}", path)
+    @case("3.2", f"JSON that is 5,000 levels deep is 422 with a list | {path}", path)
     async def deep(site: Site, path: str) -> None:
         answer = await site.post(path, b'{"a":' * 5000 + b"1" + b"}" * 5000)
         assert answer.status == 422
         assert detail(answer)
 
-    @case("2", f"a body beyond the limit is 413 with a list | {path}", path)
+    @case("3.1", f"a body beyond the limit is 413 with a list | {path}", path)
     async def large(site: Site, path: str) -> None:
         answer = await site.post(path, json.dumps({"x": "y" * (4 * 1024 * 1024)}).encode())
         assert answer.status == 413
         assert "HOMEPORT_BODY_LIMIT" in detail(answer)
 
-    @case("2", f"a compressed body is 415 with a list | {path}", path)
+    @case("3.2", f"a compressed body is 415 with a list | {path}", path)
     async def compressed(site: Site, path: str) -> None:
         answer = await site.post(path, b"x", Content_Encoding="gzip")
         assert answer.status == 415
         assert detail(answer)
 
-    @case("2", f"GET is 405 with a list and Allow | {path}", path)
+    @case("3.2", f"GET is 405 with a list and Allow | {path}", path)
     async def method(site: Site, path: str) -> None:
         answer = await site.house.ask("GET", path, None, {}, site.token())
         assert answer.status == 405
@@ -224,14 +224,14 @@ for path in (V2, V4):
         assert detail(answer)
 
 
-@case("2", "an unknown path is 404 with a list that GitLab can read")
+@case("3.3", "an unknown path is 404 with a list that GitLab can read")
 async def unknown_path(site: Site) -> None:
     answer = await site.post("/v9/never", {})
     assert answer.status == 404
     assert answer.json["detail"][0]["msg"]
 
 
-@case("1", "every answer carries X-Request-ID and X-Process-Time, errors included")
+@case("3.7", "every answer carries X-Request-ID and X-Process-Time, errors included")
 async def answer_headers(site: Site) -> None:
     for body in (asking(site, V2), {}):
         answer = await site.post(V2, body, X_Request_ID="abc-1")
@@ -241,7 +241,7 @@ async def answer_headers(site: Site) -> None:
 
 for given in ("", "a b", "x" * 65, "http://evil", "../x", "ä", "a:b"):
 
-    @case("1", f"a correlation id that is not plain is replaced by one of ours | {given[:12]!r}", given)
+    @case("3.7", f"a correlation id that is not plain is replaced by one of ours | {given[:12]!r}", given)
     async def bad_id(site: Site, given: str) -> None:
         answer = await site.post(V2, asking(site, V2), X_Request_ID=given)
         assert answer.header("x-request-id") not in {None, given}
@@ -249,25 +249,25 @@ for given in ("", "a b", "x" * 65, "http://evil", "../x", "ä", "a:b"):
 
 for given in ("0a1b2c3d", "01HXYZ", "a.b-c_d", "4f1c6a9e-7d6b-4d0a-9f53-2f6f7a2c1d10"):
 
-    @case("1", f"a plain correlation id is kept and echoed | {given!r}", given)
+    @case("3.7", f"a plain correlation id is kept and echoed | {given!r}", given)
     async def good_id(site: Site, given: str) -> None:
         assert (await site.post(V2, asking(site, V2), X_Request_ID=given)).header("x-request-id") == given
 
 
-@case("1", "no CORS headers are sent")
+@case("3.7", "no CORS headers are sent")
 async def no_cors(site: Site) -> None:
     answer = await site.post(V2, asking(site, V2), Origin="https://evil.test")
     assert not [name for name, _ in answer.headers if name.startswith("access-control")]
 
 
-@case("15", "healthz answers 200 with JSON and without a token")
+@case("12.1", "healthz answers 200 with JSON and without a token")
 async def healthz(site: Site) -> None:
     answer = await site.house.get("/monitoring/healthz", token="")
     assert answer.status == 200
     assert answer.json["status"] == "ok"
 
 
-@case("15", "ready answers 200 without calling a model")
+@case("12.2", "ready answers 200 without calling a model")
 async def ready(site: Site) -> None:
     answer = await site.house.get("/monitoring/ready", token="")
     assert answer.status == 200
@@ -275,13 +275,13 @@ async def ready(site: Site) -> None:
     assert not site.house.models.heard
 
 
-@case("15", "the API's description and its pages are there")
+@case("12.4", "the API's description and its pages are there")
 async def documents(site: Site) -> None:
     assert (await site.house.get("/openapi.json", token="")).json["openapi"].startswith("3.1")
     assert (await site.house.get("/docs", token="")).status == 200
 
 
-@case("20", "the end-to-end probe gets a text, whatever the model says to so little code")
+@case("17.2", "the end-to-end probe gets a text, whatever the model says to so little code")
 async def probe(site: Site) -> None:
     current = {"file_name": "test.rb", "content_above_cursor": "def hello_world", "content_below_cursor": ""}
     for words in ("\n  puts 'Hello'\nend", "()\nend", " # comment", "\n", "end"):

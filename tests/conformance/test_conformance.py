@@ -56,7 +56,7 @@ async def site(gateway: Site) -> AsyncIterator[Site]:
 
 
 def _name(number: int, case: Case) -> str:
-    return f"{number:03d}-{SECTIONS[case.section]}-{case.says}-{case.of}"[:120].translate(PLAIN)
+    return f"{number:03d}-{case.section}-{case.says}-{case.of}"[:120].translate(PLAIN)
 
 
 @pytest.mark.parametrize("case", [pytest.param(each, id=_name(n, each)) for n, each in enumerate(CASES)])
@@ -67,3 +67,8 @@ async def test_case(site: Site, case: Case) -> None:
 def test_there_are_enough_cases() -> None:
     assert len(CASES) >= 250
     assert len({each[:3] for each in CASES}) == len(CASES)
+
+
+def test_every_section_has_cases() -> None:
+    named = {each.section for each in CASES}
+    assert {number for number in SECTIONS if not any(each.startswith(f"{number}.") for each in SECTIONS)} <= named
