@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +16,10 @@ from proxies import ForwardProxy
 from script import document
 from ways import MESSAGES
 
-from homeport.domain.models import Secret
+from homeport import app
+from homeport.domain.errors import BadConfiguration
+from homeport.domain.models import Limits, Secret
+from homeport.store import models_file
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -120,6 +123,34 @@ async def test_credentials_of_azure_by_the_proxy(
     register(house, "azure", options=said, endpoint="http://gpu.test", key=Secret("secret"))
     assert (await ask(house))[0] == 200
     assert [first.split("/")[2] for first in proxy.asked] == ["login.test", "gpu.test"]
+
+
+FILE = """
+[[models]]
+name = "coder"
+endpoint = "https://gpu.test/v1"
+identifier = "x"
+[models.options]
+ca_file = "/etc/ca.pem"
+proxy = "PROXY"
+no_proxy = ".corp"
+headers = '{"X-Gate": "env:GATE"}'
+[models.limits]
+LIMITS
+"""
+
+
+def test_a_models_file_says_all_of_it(tmp_path: Path) -> None:
+    limits = {each.name: number for number, each in enumerate(fields(Limits), 1)}
+    written = "\n".join(f"{name} = {value}" for name, value in limits.items())
+    file = tmp_path / "models.toml"
+    file.write_text(FILE.replace("PROXY", "http://proxy.internal:3128").replace("LIMITS", written))
+    model = models_file.load(file, str.encode, app._fits).models["coder"]  # noqa: SLF001 (as the gateway does it)
+    assert model.options.keys() == {"ca_file", "proxy", "no_proxy", "headers"}
+    assert asdict(model.limits) == limits
+    file.write_text(FILE.replace("PROXY", "http://a:b@proxy.internal:3128").replace("LIMITS", ""))
+    with pytest.raises(BadConfiguration, match=r"line 8, .*options\.proxy: .*stored in clear"):
+        models_file.load(file, str.encode, app._fits)  # noqa: SLF001 (the same)
 
 
 @pytest.mark.parametrize(

@@ -113,10 +113,13 @@ FOREIGN = (
     Foreign("GOOGLE_APPLICATION_CREDENTIALS", _VENDOR, missed=False),
     Foreign("SSL_CERT_FILE", ""),
     Foreign("REQUESTS_CA_BUNDLE", ""),
+    Foreign("HTTPS_PROXY", "HOMEPORT_PROXY is the proxy to models, or a model's own option", missed=False),
+    Foreign("HTTP_PROXY", "HOMEPORT_PROXY is the proxy to models, or a model's own option", missed=False),
+    Foreign("NO_PROXY", "HOMEPORT_NO_PROXY says who is reached without it", missed=False),
     Foreign("HF_HOME", "nothing is downloaded while it runs", missed=False),
     Foreign("HF_HUB_OFFLINE", "nothing is downloaded while it runs", missed=False),
 )
-"""In the order of the protocol's table; those that are honoured need no reason."""
+"""In the order of the protocol's table, with what every program's environment may hold; the honoured need no reason."""
 
 UNKNOWN = "no variable of this name is known; is it spelt right?"
 
