@@ -350,6 +350,65 @@ async def test_a_gateway_that_lets_nobody_in_is_not_ready(tmp_path: Path) -> Non
             assert "HOMEPORT_MODELS_FILE" in answer.body.decode()
 
 
+async def examined(gateway: Gateway, folder: Path, **environment: str) -> tuple[int, dict[str, dict[str, str]]]:
+    """What `homeport doctor` says on a host that has nothing but this gateway."""
+    usual = {"HOMEPORT_DATA_DIR": str(folder / "no"), "AIGW_FASTAPI__API_PORT": str(gateway.port)}
+    process = await asyncio.create_subprocess_exec(
+        PROGRAM, "doctor", "--json", stdout=asyncio.subprocess.PIPE, env=usual | environment, cwd=folder
+    )
+    out, _ = await process.communicate()
+    return process.returncode or 0, {check["id"]: check for check in json.loads(out)["checks"]}
+
+
+INSTANCE_ONLY = (
+    "data_dir",
+    "database",
+    "keys",
+    "registry",
+    "token_accepted",
+    "model_answers",
+    "feature_answers",
+    "stream",
+)
+
+
+async def test_the_doctor_of_a_gateway(tmp_path: Path) -> None:
+    async with Issuer("/gitlab").listening() as server:
+        variables = {"AIGW_GITLAB_URL": server.url}
+        async with started(tmp_path, **variables) as gateway:
+            url = f"http://127.0.0.1:{gateway.port}"
+            for environment in (variables, {"HOMEPORT_URL": url}, {"HOMEPORT_URL": url, **variables}):
+                code, found = await examined(gateway, tmp_path, **environment)
+                assert code == 0, found
+                assert {found[name]["status"] for name in INSTANCE_ONLY} == {"skip"}
+                assert found["data_dir"]["saw"] == "Not asked: a gateway has none."
+                assert found["server"]["saw"].endswith(f"answers at {url}.")
+                assert found["ready"]["saw"] == "It can serve."
+                assert "GitLab names one with each request" in found["gateway_models"]["saw"]
+                assert found["issuers"]["status"] == ("ok" if "AIGW_GITLAB_URL" in environment else "skip")
+        code, found = await examined(gateway, tmp_path, **variables)
+        assert (code, found["server"]["status"]) == (1, "fail")
+        assert "homeport gateway" in found["server"]["fix"]
+
+
+async def test_the_doctor_reads_a_gateways_models(tmp_path: Path) -> None:
+    file = tmp_path / "models.toml"
+    file.write_text(MODELS_FILE.format(platform="openai", feature="code_completions"))
+    variables = {"HOMEPORT_MODELS_FILE": str(file), "AIGW_AUTH__BYPASS_EXTERNAL": "true"}
+    async with started(tmp_path, **variables) as gateway:
+        code, found = await examined(gateway, tmp_path, **variables)
+        assert (code, found["gateway_models"]["saw"]) == (0, f"{file} names coder.")
+        file.write_text("[[models]]\n")
+        code, found = await examined(gateway, tmp_path, **variables)
+        assert (code, found["gateway_models"]["status"]) == (1, "fail")
+        assert "is not usable" in found["gateway_models"]["saw"]
+    nothing = {"AIGW_AUTH__BYPASS_EXTERNAL": "true", "AIGW_CUSTOM_MODELS__ENABLED": "false"}
+    async with started(tmp_path, **nothing) as gateway:
+        _, found = await examined(gateway, tmp_path, **nothing)
+        assert found["gateway_models"]["status"] == "fail"
+        assert found["ready"]["saw"].startswith("It is degraded: No model is known")
+
+
 async def test_a_gateway_without_any_model_says_so(tmp_path: Path) -> None:
     variables = {"AIGW_AUTH__BYPASS_EXTERNAL": "true", "AIGW_CUSTOM_MODELS__ENABLED": "false"}
     async with started(tmp_path, **variables) as gateway:

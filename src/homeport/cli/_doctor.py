@@ -11,7 +11,7 @@ import click
 
 from homeport import diagnostics
 from homeport.cli._output import document, note, seconds
-from homeport.cli._server import address_of, is_known, token_of
+from homeport.cli._server import address_of, gateway_address, is_gateway, is_known, token_of
 from homeport.cli._session import opened
 from homeport.cli._steps import screen
 from homeport.diagnostics import Check, Finding, model_reachable
@@ -86,6 +86,7 @@ async def scene_of(
 ) -> AsyncIterator[Scene]:
     """The scene of these settings: one connection pool for models, one for ourselves."""
     denied = () if wrong_settings else parse_networks(settings.denied_networks)
+    gateway = is_gateway(settings)
     models = HttpUpstream(
         denied_networks=denied, ca_file=settings.ca_file, proxy=settings.proxy, no_proxy=settings.no_proxy
     )
@@ -94,8 +95,9 @@ async def scene_of(
         yield Scene(
             settings=settings,
             upstream=models,
-            door=FrontDoor(ourselves, address_of(settings), token_of(settings)),
-            guessed=not is_known(settings),
+            door=FrontDoor(ourselves, (gateway_address if gateway else address_of)(settings), token_of(settings)),
+            gateway=gateway,
+            guessed=not gateway and not is_known(settings),
             wrong_settings=wrong_settings,
             only=only,
             remembered=remembered,
@@ -107,6 +109,8 @@ async def scene_of(
 
 async def _told(checks: Mapping[str, Check], scene: Scene, *, as_json: bool) -> dict[str, Finding]:
     """Run the checks; people see each when it is done, programs get all of them at the end."""
+    if not scene.gateway:
+        checks = {name: check for name, check in checks.items() if check.role != "gateway"}
     order = sorted(checks, key=lambda name: (checks[name].order, name))
     with Waiting({name: checks[name].question for name in order}) as waiting:
 

@@ -32,5 +32,7 @@ class Check:
     look: Callable[[Scene], Awaitable[Finding]]
     after: tuple[str, ...] = field(default=())
     """Checks (by file name) that must have found something to build on; otherwise this one is skipped."""
+    role: Literal["instance", "gateway", "both"] = "instance"
+    """Whose check it is: a gateway has no data directory, no database and no token of its own."""
     behind: tuple[str, ...] = field(default=())
     """Checks that must be done before this one, whatever they found: it takes their findings into account."""

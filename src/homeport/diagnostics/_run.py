@@ -42,6 +42,8 @@ async def _ask(
     name: str, checks: Mapping[str, Check], scene: Scene, tasks: Mapping[str, Asked]
 ) -> tuple[Finding, float]:
     check = checks[name]
+    if scene.gateway and check.role == "instance":
+        return Finding(status="skip", saw="Not asked: a gateway has none."), 0.0
     await asyncio.gather(*(tasks[before] for before in (*check.after, *check.behind) if before in tasks))
     lacking = [before for before in check.after if before in tasks and before not in scene.passed]
     if lacking:

@@ -36,6 +36,8 @@ class Scene:
     upstream: Upstream
     """For model servers; refuses the addresses that requests would be refused."""
     door: FrontDoor
+    gateway: bool = False
+    """Whether it is a gateway's host: no data directory, no database, no token."""
     guessed: bool = False
     """Whether the door is only where a Homeport usually is: none of this data directory says where it runs."""
     wrong_settings: tuple[str, ...] = ()

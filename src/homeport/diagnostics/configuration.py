@@ -76,4 +76,4 @@ def _perhaps(name: str, known: set[str]) -> str:
     return f"Did you mean {near[0]}?" if near else "`homeport config show` lists the settings."
 
 
-CHECK = Check(order=10, question="Can the settings be read, and do they agree?", look=look)
+CHECK = Check(order=10, question="Can the settings be read, and do they agree?", look=look, role="both")

@@ -24,13 +24,16 @@ REMEDY = (
 
 async def look(scene: Scene) -> Finding:
     """As the running server sees it, if it tells us; otherwise by asking each issuer ourselves."""
-    told = await _told(scene) if "token_accepted" in scene.passed else None
+    told = await _told(scene) if scene.passed & {"token_accepted", "server"} else None
     wanted = configured(scene.settings)
     if told is not None:
         known = {state["url"] for state in told}
         findings = [*map(_of_the_server, told), *(_untold(url) for url in wanted if url not in known)]
     else:
         findings = [await _asked(scene.settings, url) for url in wanted]
+    if not findings and scene.gateway:
+        saw = "No issuer is configured here; ask with the gateway's own variables to have its keys looked at."
+        return Finding(status="skip", saw=saw)
     if not findings:
         return Finding(status="ok", saw="No issuer is configured: only Homeport's own tokens are accepted.")
     return together(findings)
@@ -91,6 +94,7 @@ CHECK = Check(
     order=85,
     question="Are the keys of those whose signed tokens are accepted at hand?",
     look=look,
+    role="both",
     after=("configuration",),
-    behind=("token_accepted",),
+    behind=("token_accepted", "server"),
 )

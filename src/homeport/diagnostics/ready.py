@@ -15,13 +15,18 @@ async def look(scene: Scene) -> Finding:
     answer = await scene.door.ask("/monitoring/ready")
     said = answer.body if isinstance(answer.body, dict) else {}
     if answer.fine and said.get("status") == "ok":
-        return Finding(status="ok", saw="It has a registry and can serve.")
+        return Finding(status="ok", saw="It can serve." if scene.gateway else "It has a registry and can serve.")
     if said.get("status") == "unavailable":
-        fix = "The check of token issuers says what is wrong with each; it goes on by itself once one answers."
+        asks_issuers = not scene.gateway or scene.settings.gitlab_url or scene.settings.customer_portal_url
+        fix = _ISSUERS if asks_issuers else "Set what is missing and start it again."
         return Finding(status="fail", saw=f"It lets nobody in: {said.get('unavailable')}", fix=fix)
     saw = f"It is degraded: {said.get('degraded') or answer.problem}"
-    fix = "It serves what it remembers; mend the database, and it goes on by itself. Its log says more."
+    fix = _OF_A_GATEWAY if scene.gateway else _OF_AN_INSTANCE
     return Finding(status="fail", saw=saw, fix=fix)
 
 
-CHECK = Check(order=70, question="Is the running Homeport ready to serve?", look=look, after=("server",))
+_ISSUERS = "The check of token issuers says what is wrong with each; it goes on by itself once one answers."
+_OF_AN_INSTANCE = "It serves what it remembers; mend the database, and it goes on by itself. Its log says more."
+_OF_A_GATEWAY = "Its log says more."
+
+CHECK = Check(order=70, question="Is the running Homeport ready to serve?", look=look, role="both", after=("server",))

@@ -23,7 +23,8 @@ async def look(scene: Scene) -> Finding:
         broken = [name for name in _BEFORE if name in scene.failed]
         if broken and not scene.settings.url:
             return Finding(status="skip", saw=f"No server runs; it cannot before {broken[0]} is mended.")
-        return Finding(status="fail", saw=f"{_nobody(scene)}{error.saw}", fix=error.fix)
+        fix = "Start it with `homeport gateway`, or set HOMEPORT_URL to its address." if scene.gateway else error.fix
+        return Finding(status="fail", saw=f"{_nobody(scene)}{error.saw}", fix=fix)
     version = answer.body.get("version") if isinstance(answer.body, dict) else None
     if not answer.fine or not version:
         fix = "Set HOMEPORT_URL to the address of Homeport, or stop the other program and start `homeport up`."
@@ -42,4 +43,6 @@ def _nobody(scene: Scene) -> str:
     return f"No server runs from the data directory {scene.settings.data_dir}. " if scene.guessed else ""
 
 
-CHECK = Check(order=60, question="Does Homeport answer?", look=look, after=("configuration",), behind=_BEFORE)
+CHECK = Check(
+    order=60, question="Does Homeport answer?", look=look, role="both", after=("configuration",), behind=_BEFORE
+)
