@@ -49,11 +49,14 @@ class Secret:
 
 
 def origin_of(url: str) -> str:
-    """Scheme, host and port of `url`, lower-cased: what a stored key is bound to."""
-    parts = urlsplit(url)
+    """Scheme, host and port of `url`, lower-cased: what a stored key is bound to; empty where it is no server's."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        return ""
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         return ""
-    port = parts.port or (443 if parts.scheme == "https" else 80)
     return f"{parts.scheme}://{parts.hostname.lower()}:{port}"
 
 

@@ -16,7 +16,7 @@ from homeport.kit.upstream import Unreachable
 
 HEAD_LIMIT = 16 * 1024
 AUTHENTICATE = 407
-_FORM = "write it like http://proxy.internal:3128, or http://user:env:PROXY_PASSWORD@proxy.internal:3128"
+_FORM = "write it like http://proxy.internal:3128, with user:env:PROXY_PASSWORD@ before the host if it wants that"
 _STATUS = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2})\b")
 _NETLOC = re.compile(r"[A-Za-z0-9._~%!$&'()*+;=:@\[\]-]+")
 _OWN_WORDS = {b"x-squid-error", b"proxy-status"}

@@ -65,7 +65,7 @@ COMMON: Mapping[str, Option] = {
     "client_cert_file": Option(text="The certificate that we show (PEM, on the server), and its chain.", form=_FILE),
     "client_key_file": Option(text="Its key, without a passphrase, where that is a file of its own.", form=_FILE),
     "proxy": Option(
-        text="`http://host:port`, `http://user:env:VAR@host:port`, both also with `https`; `none` for none.",
+        text="`http://host:port` or with `https`, `user:env:VAR@` before the host if it wants that; `none` for none.",
         variables=("HOMEPORT_PROXY",),
         parse=network.check_proxy,
     ),

@@ -103,8 +103,9 @@ async def opened(upstream: Upstream, model: Model, wanted: Call, refuse: Refuse)
 
 
 def _uncertified(model: Model, reply: Reply, body: bytes) -> UpstreamError | None:
-    """What nginx means by HTTP 400 where it wants to see a certificate."""
-    if reply.status != 400 or b"SSL certificate" not in body:  # noqa: PLR2004 (HTTP's own number)
+    """What nginx means by a page with HTTP 400 where it wants to see a certificate."""
+    page = reply.status == 400 and reply.header("Content-Type").startswith("text/html")  # noqa: PLR2004 (HTTP's own number)
+    if not page or b"SSL certificate" not in body:
         return None
     why = "does not accept our client certificate" if model.options.get("client_cert_file") else "wants one of us"
     saw = f"The server in front of the model {model.name!r} checks client certificates, and {why} (HTTP 400)."
