@@ -147,10 +147,12 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
         completion_suffix_share=settings.completion_suffix_share,
     )
     _look_at_docs(settings)
+    carrier = _carrier(settings, parts, kinds)
+    metrics.loads = partial(loads, bench, carrier)
     door = Door(
         bench=bench,
         gate=parts.gate,
-        carrier=_carrier(settings, parts, kinds),
+        carrier=carrier,
         federation=parts.federation,
         book=Book(metrics, logs.request, bench.features),
         body_limit=settings.body_limit,
@@ -173,13 +175,13 @@ def _carrier(settings: Settings, parts: Parts, kinds: Mapping[str, Provider]) ->
         accepted=settings.custom_models,
         trusted=parts.trusts_bodies if settings.trust_body_endpoints is None else settings.trust_body_endpoints,
         origins=settings.allowed_model_origins,
+        engine_limits=settings.model_engine_limits,
         timeout_s=settings.model_timeout,
     )
 
 
 def _measure(metrics: Metrics, bench: Workbench, logs: Logs) -> None:
     """Show what only this process knows: who is busy, who is left alone, what was lost."""
-    metrics.loads = partial(loads, bench)
     metrics.watch("homeport_lost_log_lines", "Log lines lost to a full disk or a slow reader", lambda: logs.dropped)
     bench.health.on_change = _told_of_health
     metrics.watch(
@@ -216,13 +218,15 @@ def _without_endpoint(kinds: Mapping[str, Provider]) -> set[str]:
     return {key for key, kind in kinds.items() if not kind.needs_endpoint}
 
 
-def loads(bench: Workbench) -> Iterable[Load]:
-    """How busy each registered model is; read by another thread whenever somebody scrapes."""
-    for model in list(bench.snapshot().models.values()):
-        if model.enabled:
-            window = model.limits.context_tokens or bench.family(model).context_tokens
-            running, limits = bench.capacity.running(model), model.limits
-            yield Load(model.platform, model.name, running, limits.concurrency, window, limits.output_tokens)
+def loads(bench: Workbench, carrier: Carrier) -> Iterable[Load]:
+    """How busy each model is, registered or named in requests; read by another thread whenever somebody scrapes."""
+    registered = [model for model in list(bench.snapshot().models.values()) if model.enabled]
+    # one that came with two keys is one model still
+    for model in {(each.name, each.endpoint): each for each in (*carrier.models(), *registered)}.values():
+        told = model.limits.context_tokens or bench.measures.windows.told(model)
+        window = told or bench.family(model).context_tokens
+        running, limits = bench.capacity.running(model), model.limits
+        yield Load(model.platform, model.name, running, limits.concurrency, window, limits.output_tokens)
 
 
 class Lost(Endpoint):
