@@ -162,8 +162,7 @@ class Way:
 
     def clean(self, said: str) -> str:
         """What is kept of it."""
-        stops = self.prompt.sampling.stop
-        keep = cleaner(self.model, self.request, Cleaner, stops=stops, language=self.language)
+        keep = cleaner(self.model, self.request, Cleaner, self.prompt, self.language)
         return keep.feed(said) + keep.end("length")
 
     def visit(self) -> Visit:

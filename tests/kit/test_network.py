@@ -219,6 +219,35 @@ async def test_a_proxy_that_says_nothing(upstream: HttpUpstream) -> None:
     mute.close()
 
 
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 Connection established\r\n\r\n"])
+@pytest.mark.parametrize("end", ["too late", "left"])
+async def test_giving_up_within_a_tunnel_closes_it(upstream: HttpUpstream, answer: bytes, end: str) -> None:
+    """Before the proxy has answered, and while the server behind it says nothing of TLS."""
+    begun, closed = asyncio.Event(), asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        begun.set()
+        with contextlib.suppress(ConnectionError):
+            while await reader.read(1000):
+                pass
+        closed.set()
+        writer.close()
+
+    mute = await asyncio.start_server(silent, "127.0.0.1", 0)
+    way = Network(proxy=f"http://127.0.0.1:{mute.sockets[0].getsockname()[1]}")
+    connect_s = 0.3 if end == "too late" else 30
+    asked = asyncio.create_task(upstream.open(Call("https://gpu.test/", connect_s=connect_s, network=way)))
+    await begun.wait()
+    if end == "left":
+        asked.cancel()
+    with pytest.raises((UpstreamTooLate, asyncio.CancelledError)):
+        await asked
+    await asyncio.wait_for(closed.wait(), 5)
+    mute.close()
+
+
 @pytest.mark.parametrize(
     ("head", "said"),
     [

@@ -64,11 +64,8 @@ class Place(NamedTuple):
     network: Network | None
     via: Proxy | None
     target: bytes
-
-    @property
-    def key(self) -> Key:
-        """What connections are kept by."""
-        return self[:5]
+    key: Key
+    """What connections are kept by."""
 
     @property
     def limit(self) -> str:
@@ -98,7 +95,8 @@ def place_of(url: str, metadata: bool = False, network: Network | None = None) -
     via = None if metadata else _via(network, parts.hostname, number)
     form = f"http://{parts.netloc}{path}" if via is not None and not secure else path
     target = f"{form} HTTP/1.1\r\nHost: {parts.netloc}\r\n".encode()
-    return Place(secure, parts.hostname, number, metadata, network, via, target)
+    key = (secure, parts.hostname, number, metadata, network)
+    return Place(*key, via, target, key)
 
 
 def _via(network: Network | None, host: str, port: int) -> Proxy | None:
@@ -478,7 +476,7 @@ class HttpUpstream(Upstream):
         return reply
 
     def _take(self, place: Place) -> _Wire | None:
-        idle = self._idle.get(place[:5])
+        idle = self._idle.get(place.key)
         while idle:
             wire = idle.pop()
             if not wire.lost and self._clock.time() - wire.idle_since < KEEP_ALIVE_S:
@@ -492,7 +490,7 @@ class HttpUpstream(Upstream):
         self._busy.discard(wire)
         if wire.reusable and not wire.parts:
             wire.idle_since = self._clock.time()
-            self._idle.setdefault(wire.place[:5], []).append(wire)
+            self._idle.setdefault(wire.place.key, []).append(wire)
             if self._sweep is None:
                 self._sweep = self._loop.call_later(KEEP_ALIVE_S, self._tidy)
         else:
