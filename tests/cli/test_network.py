@@ -215,3 +215,18 @@ async def test_what_nginx_says_without_a_certificate(instance: Instance) -> None
     assert status == "fail"
     assert "checks client certificates, and wants one of us (HTTP 400)" in words
     assert "client_cert_file" in words
+
+
+def test_a_configuration_file_that_moves_a_model_keeps_the_headers_that_it_names(tmp_path: Path) -> None:
+    file = tmp_path / "homeport-config.toml"
+    for host in ("gpu1", "gpu2"):
+        file.write_text(
+            f'[[models]]\nname = "coder"\nendpoint = "http://{host}/v1"\nidentifier = "x"\nfamily = "general"\n'
+            '[models.options]\nheaders = \'{"X-Gate": "env:GATE"}\'\nproxy = "none"\n'
+        )
+        assert homeport("config", "apply", str(file)).code == 0
+        shown = homeport("models", "show", "coder", "--json").json
+        assert shown["endpoint"] == f"http://{host}/v1"
+        assert shown["options"] == {"headers": '{"X-Gate": "env:GATE"}', "proxy": "none"}
+    again = homeport("config", "plan", str(file), "--json").json
+    assert again["changes"] == []
