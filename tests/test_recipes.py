@@ -31,8 +31,12 @@ for path in pathlib.Path(__file__).parent.glob("src/homeport/*/*.py"):
     name = f"homeport.{path.parent.name}.{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    setattr(importlib.import_module(f"homeport.{path.parent.name}"), path.stem, module)
+    room = importlib.import_module(f"homeport.{path.parent.name}")
+    room.__path__.append(str(path.parent))
+    setattr(room, path.stem, module)
     spec.loader.exec_module(module)
+
+exec(compile((pathlib.Path("{office}")).read_text(), "{office}", "exec"))
 """
 
 
@@ -75,9 +79,12 @@ def test_a_recipe_offers_one_object(page: str, tmp_path: Path) -> None:
 
 def test_the_tests_of_the_recipes_pass(tmp_path: Path) -> None:
     write(tmp_path)
-    (tmp_path / "conftest.py").write_text(CONFTEST)
+    (tmp_path / "conftest.py").write_text(CONFTEST.replace("{office}", str(ROOT / "tests" / "console" / "conftest.py")))
     config = tmp_path / "pytest.ini"
-    config.write_text("[pytest]\nanyio_mode = auto\naddopts = --import-mode=importlib -p no:cacheprovider\n")
+    config.write_text(
+        "[pytest]\nanyio_mode = auto\naddopts = --import-mode=importlib -p no:cacheprovider\n"
+        f"pythonpath = {ROOT / 'tests' / '_kit'}\n"
+    )
     run(sys.executable, "-m", "pytest", "-q", "-p", "anyio", "-c", config, tmp_path / "tests")
 
 

@@ -283,7 +283,7 @@ def shelf_of_checks() -> str:
 def shelf_of_pages() -> str:
     """The console's pages."""
     pages = discover(console, console.Page).values()
-    return table(("Page", "Address", "Needs"), ((page.title, f"`{page.path}`", need(page.need)) for page in pages))
+    return table(("Page", "Address", "Needs"), ((page.title, f"`{page.path}`", page.see) for page in pages))
 
 
 def series() -> str:

@@ -18,9 +18,10 @@ import uvloop
 from typing_extensions import override
 
 from homeport import console, families, features, protocols, providers
-from homeport.access import PUBLIC, tokens
+from homeport.access import PUBLIC, sessions, tokens
 from homeport.access.gate import MAKES, Gate
-from homeport.console import Page, _layout, _reference
+from homeport.console import Page, _layout, _reference, _welcome
+from homeport.console._desk import Desk, Request
 from homeport.domain.errors import BadConfiguration, BadRequest, StoreUnavailable, Unknown
 from homeport.domain.models import FeatureSetting, Model, Snapshot, origin_of
 from homeport.families import Family, resolve
@@ -41,7 +42,7 @@ from homeport.kit.upstream_http import HttpUpstream
 from homeport.kit.vault import Vault
 from homeport.protocols import Look, Reply, WireProtocol, _openai
 from homeport.protocols._book import Book
-from homeport.protocols._endpoint import Door, Endpoint
+from homeport.protocols._endpoint import Door, Endpoint, read_body
 from homeport.protocols._openapi import describe
 from homeport.providers import Provider
 from homeport.providers._engine import PLATFORM, Engine
@@ -69,6 +70,7 @@ LAST_USED_S = 15.0
 RUN_FILE = "run.json"
 """In the data directory while an instance runs: its URL and process id."""
 HTML = b"text/html; charset=utf-8"
+FORM_LIMIT = 1024 * 1024
 FOREVER = (b"cache-control", b"public, max-age=31536000, immutable")
 
 
@@ -88,6 +90,8 @@ class Parts:
     trouble: Callable[[], str] = str
     federation: Federation | None = None
     """What is known about signed tokens; None where none is accepted."""
+    desk: Callable[[Workbench, Upstream], Desk] | None = None
+    """Makes what the console's pages work with; None where there is no console."""
     trusts_bodies: bool = False
     """Whether models that requests carry are called unless the operator says otherwise."""
     log_content: LogContent = "never"
@@ -127,8 +131,34 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
     """The application, from finished parts."""
     shelf = discover(protocols, WireProtocol)
     kinds = discover(providers, Provider)
+    bench = _workbench(settings, parts, upstream, kinds)
+    _look_at_docs(settings)
+    carrier = _carrier(settings, parts, kinds)
+    metrics.loads = partial(loads, bench, carrier)
+    door = Door(
+        bench=bench,
+        gate=parts.gate,
+        carrier=carrier,
+        federation=parts.federation,
+        book=Book(metrics, logs.request, bench.features),
+        body_limit=settings.body_limit,
+        log_content=settings.content_logged(parts.log_content),
+        supersede=settings.supersede,
+    )
+    _measure(metrics, bench, logs)
+    every = (*shelf.values(), _front(with_console=parts.desk is not None), _documents(shelf.values()))
+    routes = {
+        path: Endpoint(door, each, route, path) for each in every for route in each.routes for path in route.paths
+    }
+    if parts.desk is not None:
+        pages = Pages(door, parts.desk(bench, upstream))
+        routes |= {"/console": pages, "/console/{page}": pages}
+    return Homeport(routes, door, Lost(door, sorted(routes)))
+
+
+def _workbench(settings: Settings, parts: Parts, upstream: Upstream, kinds: Mapping[str, Provider]) -> Workbench:
     every_family, every_feature = discover(families, Family), discover(features, Feature)
-    bench = Workbench(
+    return Workbench(
         snapshot=parts.snapshot,
         families=every_family,
         generate={key: partial(kind.generate, upstream) for key, kind in kinds.items()},
@@ -146,25 +176,6 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
         completion_context_share=settings.completion_context_share,
         completion_suffix_share=settings.completion_suffix_share,
     )
-    _look_at_docs(settings)
-    carrier = _carrier(settings, parts, kinds)
-    metrics.loads = partial(loads, bench, carrier)
-    door = Door(
-        bench=bench,
-        gate=parts.gate,
-        carrier=carrier,
-        federation=parts.federation,
-        book=Book(metrics, logs.request, bench.features),
-        body_limit=settings.body_limit,
-        log_content=settings.content_logged(parts.log_content),
-        supersede=settings.supersede,
-    )
-    _measure(metrics, bench, logs)
-    every = (*shelf.values(), _pages(discover(console, Page).values()), _documents(shelf.values()))
-    routes = {
-        path: Endpoint(door, each, route, path) for each in every for route in each.routes for path in route.paths
-    }
-    return Homeport(routes, door, Lost(door, sorted(routes)))
 
 
 def _carrier(settings: Settings, parts: Parts, kinds: Mapping[str, Provider]) -> Carrier:
@@ -254,17 +265,49 @@ def _for_anyone(problem: HomeportError, correlation_id: str) -> tuple[int, bytes
     return status, orjson.dumps({"error": error, "detail": detail})
 
 
-def _pages(pages: Iterable[Page]) -> WireProtocol:
-    """The console's pages and their style sheet."""
-    address, style = _layout.style()
-    sheet = Reply(body=style, content_type=b"text/css; charset=utf-8", headers=(FOREVER,))
-    looks = [Look(paths=(each.path,), need=each.need, look=partial(_draw, each), summary=each.title) for each in pages]
-    looks.append(Look(paths=(address,), need=PUBLIC, look=lambda _bench: sheet, summary="Style sheet"))
+class Pages(Endpoint):
+    """Every page of the console: who may see it is said by the page."""
+
+    def __init__(self, door: Door, desk: Desk) -> None:
+        look = Look(paths=("",), need=PUBLIC, look=lambda _bench: Reply(body=b""))
+        protocol = WireProtocol(label="Console", routes=(look,), error=_openai.error)
+        super().__init__(door, protocol, look, "/console")
+        self._desk = desk
+
+    @override
+    async def _serve(self, visit: Visit, receive: Receive) -> None:
+        scope = visit.scope
+        body = await read_body(scope["headers"], receive, FORM_LIMIT) if scope["method"] == "POST" else b""
+        asked = Request(
+            method=scope["method"],
+            path=scope["path"],
+            query=scope["query_string"].decode("latin-1"),
+            headers=visit.headers,
+            body=body,
+            client=(scope.get("client") or ("",))[0],
+            secure=self._desk.settings.url.startswith("https://"),
+        )
+        answer = await self._desk.answer(asked)
+        visit.facts["asked_path"] = scope["path"][:200]
+        await visit.reply(Reply(answer.body, answer.status, answer.content_type, answer.headers))
+
+
+def _front(*, with_console: bool) -> WireProtocol:
+    """The first page, and the files that pages use."""
+
+    def first(bench: Workbench) -> Reply:
+        drawn = str(_welcome.draw(bench, console=with_console))
+        return Reply(body=drawn.encode(), content_type=HTML, headers=_layout.HEADERS)
+
+    looks = [Look(paths=("/",), need=PUBLIC, look=first, summary="Welcome")]
+    for address, (kind, data) in _layout.assets().items():
+        file = Reply(body=data, content_type=kind, headers=(FOREVER,))
+        looks.append(Look(paths=(address,), need=PUBLIC, look=partial(_same, file), summary="A file of the pages"))
     return WireProtocol(label="Console", routes=tuple(looks), error=_openai.error)
 
 
-def _draw(page: Page, bench: Workbench) -> Reply:
-    return Reply(body=str(page.draw(bench)).encode(), content_type=HTML, headers=_layout.HEADERS)
+def _same(file: Reply, _bench: Workbench) -> Reply:
+    return file
 
 
 def _documents(shelf: Iterable[WireProtocol]) -> WireProtocol:
@@ -391,9 +434,29 @@ async def run_instance(
             gate=gate,
             trouble=lambda: _trouble(registry, engine) or _missing_keys(federation),
             federation=federation,
+            desk=partial(_desk, settings, store, vault, engine),
         )
         told = partial(_announce, settings, stack, where, ready)
         await serve(settings, parts, logs, metrics=metrics, listener=listener, ready=told)
+
+
+def _desk(settings: Settings, store: Store, vault: Vault, engine: Engine, bench: Workbench, upstream: Upstream) -> Desk:
+    """What the console's pages work with."""
+    # here, so that the gateway role does not load what knows passwords
+    from homeport.access.passwords import Passwords  # noqa: PLC0415 (see above)
+
+    return Desk(
+        store=store,
+        bench=bench,
+        settings=settings,
+        pepper=vault.derive(sessions.PEPPER),
+        token_pepper=vault.derive(tokens.PEPPER),
+        passwords=Passwords(),
+        upstream=upstream,
+        providers=discover(providers, Provider),
+        locate=engine.locate,
+        pages={page.path: page for page in discover(console, Page).values()},
+    )
 
 
 def _announce(settings: Settings, stack: contextlib.AsyncExitStack, url: str, ready: Callable[[str], None]) -> None:

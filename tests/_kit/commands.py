@@ -18,7 +18,6 @@ from house import eventually
 from script import ModelServer, Peer
 
 from homeport import app
-from homeport.access import tokens
 from homeport.cli import _first_run, main
 from homeport.domain.models import FeatureSetting, Limits, Model, Secret
 from homeport.kit.logs import Logs
@@ -153,7 +152,7 @@ async def _begin(instance: Instance, store: Store) -> None:
 
 async def furnish(store: Store, settings: Settings, endpoint: str) -> None:
     """What `up` sets up, but for the model, which is the scripted one."""
-    await _first_run.provision(store, settings.data_dir, Vault.at(settings.data_dir).derive(tokens.PEPPER))
+    await _first_run.provision(store, settings.data_dir, Vault.at(settings.data_dir))
     model = Model(
         name="coder",
         platform="openai",

@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from homeport.access.federation import Federation
     from homeport.access.gate import Verifier
+    from homeport.store.registry import Registry
 
 PEPPER = b"p" * 32
 KEY = "sk-canary-of-the-model-9f2c"
@@ -169,9 +171,17 @@ async def eventually(true: Any, seconds: float = 30.0) -> None:
 
 @contextlib.asynccontextmanager
 async def opened(
-    *, file: Path | None = None, verifiers: Sequence[Verifier] = (), **settings: Any
+    *,
+    file: Path | None = None,
+    verifiers: Sequence[Verifier] = (),
+    registry: Registry | None = None,
+    desk: Any = None,
+    **settings: Any,
 ) -> AsyncIterator[House]:
-    """A house that is furnished and serves until the block ends."""
+    """A house that is furnished and serves until the block ends.
+
+    With a `registry`, that says what there is; with a `desk`, from the settings, it has a console.
+    """
     logs = Ledger(file)
     logs.install()
     async with ModelServer().listening() as model_server, contextlib.AsyncExitStack() as stack:
@@ -179,6 +189,10 @@ async def opened(
         chosen = load(metrics_port=-1, **settings)
         house.transport = HttpUpstream()
         parts = _parts(house, chosen, verifiers, app._federation(chosen, stack))  # noqa: SLF001 (as the roles do it)
+        if registry is not None:
+            known = partial(getattr, registry, "current")
+            gate = Gate(known, PEPPER, verifiers=verifiers)
+            parts = replace(parts, snapshot=known, gate=gate, desk=desk and partial(desk, chosen))
         house.app = app.build(chosen, parts, house.transport, house.metrics, logs)
         house.furnish()
         model_server.catalogue = model_server.behave

@@ -68,10 +68,10 @@ async def test_strict_policy(house: House, path: str) -> None:
     )
     assert policy["default-src"] == policy["base-uri"] == policy["frame-ancestors"] == "'none'"
     assert policy["style-src"] == policy["form-action"] == "'self'"
-    assert "script-src" not in policy
+    assert policy["script-src"] == "'self'"
     assert "unsafe" not in str(policy)
     assert answer.header("x-content-type-options") == "nosniff"
-    assert answer.header("referrer-policy") == "no-referrer"
+    assert answer.header("referrer-policy") == "same-origin"
     assert answer.header("cross-origin-opener-policy") == "same-origin"
     assert answer.header("cache-control") == "no-store"
     assert answer.header("set-cookie") is None
@@ -102,7 +102,7 @@ async def test_page_is_usable_without_eyes_or_mouse(house: House, path: str) -> 
 
 
 async def test_style_sheet(house: House) -> None:
-    address, text = _layout.style()
+    address, text = _layout.asset("homeport.css")
     answer = await house.get(address, token="")
     assert (answer.status, answer.body) == (200, text)
     assert answer.header("content-type") == "text/css; charset=utf-8"

@@ -156,7 +156,8 @@ async def test_leaving_the_queue(patient: House, end: str) -> None:
             ("client_closed", "waiting", 1)
         }
         assert len(patient.models.heard) == 2
-        assert patient.capacity.running("fim-model") == patient.capacity.running("words-model") == 1
+        assert patient.capacity.running(patient.snapshot.models[FIM]) == 1
+        assert patient.capacity.running(patient.snapshot.models[WORDS]) == 1
 
 
 @each_end

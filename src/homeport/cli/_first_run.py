@@ -7,7 +7,7 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from homeport.access import SCOPES, tokens
+from homeport.access import SCOPES, sessions, tokens
 from homeport.cli._data_dir import keep_token, kept_token
 from homeport.cli._session import whoami
 from homeport.domain.models import FeatureSetting, Token
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from homeport.domain.models import Model, Snapshot
+    from homeport.kit.vault import Vault
     from homeport.store.database import Store
 
 ADMINISTRATOR = "admin"
@@ -33,19 +34,22 @@ class FirstRun:
     """A token that was just made; empty when the kept one is still good."""
     model: str = ""
     """The embedded model, if it was registered just now."""
+    code: str = ""
+    """Signs the administrator in once; empty when there is a password."""
 
 
 async def provision(
-    store: Store, folder: Path, pepper: bytes, *, embedded: Callable[[], Model] | None = None
+    store: Store, folder: Path, vault: Vault, *, embedded: Callable[[], Model] | None = None
 ) -> FirstRun:
     """Set up whatever is missing and change nothing that is there; a second time it does nothing."""
     snapshot = await store.snapshot()
     await _administrator(store)
-    token = await _token(store, folder, pepper, snapshot)
+    token = await _token(store, folder, vault.derive(tokens.PEPPER), snapshot)
+    code = await _code(store, vault.derive(sessions.PEPPER))
     model = ""
     if embedded is not None and not snapshot.models:
         model = await _model(store, embedded(), snapshot)
-    return FirstRun(token=token, model=model)
+    return FirstRun(token=token, model=model, code=code)
 
 
 async def _administrator(store: Store) -> None:
@@ -53,6 +57,16 @@ async def _administrator(store: Store) -> None:
 
     if not await store.users():
         await store.set_user(User(name=ADMINISTRATOR, role="admin"), by=whoami())
+
+
+async def _code(store: Store, pepper: bytes) -> str:
+    """A code for the first sign-in, while the administrator has no password."""
+    names = {user.name for user in await store.users() if not user.disabled}
+    if ADMINISTRATOR not in names or await store.password(ADMINISTRATOR) is not None:
+        return ""
+    made = sessions.mint()
+    await store.add_sign_in_code(sessions.digest(pepper, made), ADMINISTRATOR, sessions.CODE_LASTS, by=whoami())
+    return made
 
 
 async def _token(store: Store, folder: Path, pepper: bytes, snapshot: Snapshot) -> str:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import click
 
 from homeport import app
-from homeport.access import tokens
 from homeport.cli import _first_run
 from homeport.cli._data_dir import TOKEN, claimed
 from homeport.cli._logged import logged, warn_of_bypass
@@ -43,8 +42,8 @@ class _Opening:
         """Set up what a newcomer lacks; a production server gets nothing it was not given."""
         if self.first_run:
             self.steps("Administrator, token, model")
-            pepper = vault_of(self.settings).derive(tokens.PEPPER)
-            self.made = await _first_run.provision(store, self.settings.data_dir, pepper, embedded=self.embedded)
+            vault = vault_of(self.settings)
+            self.made = await _first_run.provision(store, self.settings.data_dir, vault, embedded=self.embedded)
         self.models = any(model.enabled for model in await store.models())
 
     def ready(self, url: str) -> None:

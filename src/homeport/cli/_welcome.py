@@ -44,6 +44,9 @@ def greet(screen: Console, settings: Settings, url: str, made: FirstRun, *, mode
         facts.add_row(f"[bold]{name}[/]", value)
     screen.print()
     screen.print(Panel(facts, title="[bold green]Homeport is running[/]", expand=False, padding=(1, 2)))
+    if made.code:
+        screen.print("\n[bold]Sign in[/] with this link; it works once, within an hour")
+        screen.print(f"[cyan]{url}/console/sign-in?code={made.code}[/]", soft_wrap=True)
     for title, command in _to_try(settings, url) if models else _to_set_up(settings):
         screen.print(f"\n[bold]{title}[/]")
         screen.print(command, markup=False)
@@ -55,7 +58,7 @@ def greet(screen: Console, settings: Settings, url: str, made: FirstRun, *, mode
 
 
 def _facts(settings: Settings, url: str, made: FirstRun) -> Iterator[tuple[str, str]]:
-    yield "Console", f"[cyan]{url}/[/]"
+    yield "Console", f"[cyan]{url}/console[/]"
     yield "API", f"[cyan]{url}/v1[/]  as OpenAI speaks; described at /docs"
     kept = settings.data_dir / TOKEN
     if made.token:

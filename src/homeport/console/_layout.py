@@ -1,4 +1,4 @@
-"""The frame of every page: one style sheet, no script, nothing from elsewhere."""
+"""The frame of every page: our own style sheet and scripts, nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -8,60 +8,179 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from htpy import a, body, footer, head, header, html, link, main, meta, nav, title
+from htpy import (
+    Renderable,
+    a,
+    body,
+    button,
+    div,
+    footer,
+    form,
+    head,
+    header,
+    html,
+    input,  # noqa: A004 (the element)
+    link,
+    main,
+    meta,
+    nav,
+    p,
+    script,
+    span,
+    title,
+)
 from markupsafe import Markup
 
 from homeport import __version__
+from homeport.console import RANK
+from homeport.console._desk import FORM_KEY
 
 if TYPE_CHECKING:
-    from htpy import Node, Renderable
+    from collections.abc import Iterator
+
+    from htpy import Node
+
+    from homeport.console import Asked
 
 HEADERS = (
     (
         b"content-security-policy",
         (
-            b"default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
-            b"base-uri 'none'; frame-ancestors 'none'"
+            b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+            b"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
         ),
     ),
     (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
+    (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
 )
+TYPES = {"css": b"text/css; charset=utf-8", "js": b"text/javascript; charset=utf-8"}
+HTMX = '{"allowEval": false, "includeIndicatorStyles": false, "historyCacheSize": 0, "selfRequestsOnly": true}'
+PARTS = ("Models", "People", "Operate")
+"""The parts of the menu, in their order; pages without one of these come first."""
 
 
 @cache
-def style() -> tuple[str, bytes]:
-    """The style sheet's address, which changes with its content, and its text."""
-    text = files("homeport.console").joinpath("assets", "homeport.css").read_bytes()
-    digest = b64encode(hashlib.sha256(text).digest()[:9], altchars=b"-_").decode()
-    return f"/assets/{digest}/homeport.css", text
+def asset(name: str) -> tuple[str, bytes]:
+    """The address of a file of ours, which changes with its content, and its bytes."""
+    data = files("homeport.console").joinpath("assets", name).read_bytes()
+    digest = b64encode(hashlib.sha256(data).digest()[:9], altchars=b"-_").decode()
+    return f"/assets/{digest}/{name}", data
 
 
-def page(name: str, *content: Node, menu: tuple[tuple[str, str], ...] = ()) -> Renderable:
-    """A whole page called `name`; `menu` holds addresses and labels."""
+@cache
+def assets() -> dict[str, tuple[bytes, bytes]]:
+    """By address: the type and the bytes of every file that pages use."""
+    names = sorted(each.name for each in files("homeport.console").joinpath("assets").iterdir())
+    known = ((name, TYPES.get(name.rpartition(".")[2])) for name in names)
+    return {asset(name)[0]: (kind, asset(name)[1]) for name, kind in known if kind}
+
+
+def _head(name: str, *, scripts: tuple[str, ...] = ()) -> Renderable:
+    return head[
+        meta(charset="utf-8"),
+        meta(name="viewport", content="width=device-width, initial-scale=1"),
+        meta(name="color-scheme", content="light dark"),
+        meta(name="htmx-config", content=HTMX) if scripts else None,
+        title[f"{name} · Homeport"],
+        link(rel="stylesheet", href=asset("homeport.css")[0]),
+        link(rel="icon", href=ICON),
+        (script(src=asset(each)[0], defer=True) for each in scripts),
+    ]
+
+
+def plain(name: str, *content: Node, menu: tuple[tuple[str, str], ...] = ()) -> Renderable:
+    """A page for anybody, without script; `menu` holds addresses and labels."""
     return html(lang="en")[
-        head[
-            meta(charset="utf-8"),
-            meta(name="viewport", content="width=device-width, initial-scale=1"),
-            meta(name="color-scheme", content="light dark"),
-            title[f"{name} · Homeport"],
-            link(rel="stylesheet", href=style()[0]),
-            link(rel="icon", href=ICON),
-        ],
+        _head(name),
         body[
-            header[
-                a(".brand", href="/")[
-                    Markup(MARK),  # noqa: S704 (our own drawing)
-                    "Homeport",
-                ],
-                nav[(a(href=address)[label] for address, label in menu)],
-            ],
-            main[content],
-            footer[f"Homeport {__version__} · your code stays in your network"],
+            div(".plain")[
+                header[brand("/"), nav[(a(href=address)[label] for address, label in menu)]],
+                main[content],
+                footer[f"Homeport {__version__}"],
+            ]
         ],
     ]
 
+
+def door(name: str, *content: Node) -> Renderable:
+    """A page with one card: to sign in."""
+    return html(lang="en")[_head(name), body[main(".door")[div(".card")[brand("/"), content]]]]
+
+
+def page(asked: Asked, name: str, *content: Node, scripts: tuple[str, ...] = ()) -> Renderable:
+    """A whole page called `name`, with the menu; who is not signed in gets a door."""
+    if asked.person.role == "anyone":
+        return door(name, *content)
+    return html(lang="en")[
+        _head(name, scripts=("htmx.js", "homeport.js", *scripts)),
+        body(hx_boost="true")[
+            a(".skip", href="#content")["To the content"],
+            div(".frame")[
+                div(".side")[
+                    brand("/console"),
+                    nav(aria_label="Pages")[_menu(asked)],
+                    _who(asked),
+                ],
+                main("#content.content", tabindex="-1")[_said(asked), content],
+            ],
+        ],
+    ]
+
+
+def problem(asked: Asked) -> Node:
+    """What was wrong with the form, above it."""
+    return div(".note.bad", role="alert")[p[asked.problem]] if asked.problem else None
+
+
+def guard(asked: Asked, do: str) -> Node:
+    """The hidden fields of every form: what to do, and that it is from this session."""
+    return input(type="hidden", name="do", value=do), input(type="hidden", name=FORM_KEY, value=asked.person.form_key)
+
+
+def brand(address: str) -> Renderable:
+    """The mark, which leads home."""
+    return a(".brand", href=address)[Markup(MARK), "Homeport"]  # noqa: S704 (our own drawing)
+
+
+def _said(asked: Asked) -> Node:
+    """What came of the form that led here."""
+    said = SAID.get(asked.query.get("said", ""))
+    about = asked.query.get("about", "")[:100]
+    return div(".note.good", role="status")[p[said.format(about)]] if said else None
+
+
+def _menu(asked: Asked) -> Iterator[Renderable]:
+    listed = [page for page in asked.desk.pages.values() if page.order and RANK[asked.person.role] >= RANK[page.see]]
+    for part in ("", *PARTS):
+        of_it = sorted((page for page in listed if page.menu == part), key=lambda page: page.order)
+        if part and of_it:
+            yield div(".part")[part]
+        for each in of_it:
+            here = asked.path == each.path or (each.path != "/console" and asked.path.startswith(each.path + "/"))
+            yield a(href=each.path, aria_current="page" if here else None)[each.title]
+
+
+def _who(asked: Asked) -> Renderable:
+    return div(".who")[
+        div[asked.person.name, " ", span(".soft")[f"({asked.person.role})"]],
+        form(method="post", action="/console/sign-in", hx_boost="false")[
+            guard(asked, "leave"), button(".quiet", type="submit")["Sign out"]
+        ],
+    ]
+
+
+SAID = {
+    "added": "{} is registered. Assign it to a feature to use it.",
+    "saved": "{} is saved.",
+    "removed": "{} is gone.",
+    "assigned": "{} is set.",
+    "enabled": "{} may serve again.",
+    "disabled": "{} serves nobody until you enable it.",
+    "invited": "{} may sign in.",
+    "revoked": "{} works no longer.",
+}
+"""What a form's outcome is called in an address, and how it is said; nothing that came from elsewhere."""
 
 MARK = (
     '<svg viewBox="0 0 24 24" width="22" height="22" aria-hidden="true"><path fill="none" stroke="currentColor" '

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from htpy import Renderable, code, details, div, h1, h2, p, pre, section, span, summary, table, tbody, td, th, thead, tr
 
-from homeport.console._layout import page
+from homeport.console._layout import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def draw(description: Mapping[str, Any]) -> Renderable:
     """The page for an OpenAPI document."""
     schemas = description["components"]["schemas"]
-    return page(
+    return plain(
         "API",
         h1["API"],
         p(".lead")[

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 
 from htpy import Renderable, a, code, h1, h2, p, pre, span, table, tbody, td, th, thead, tr
 
-from homeport.access import PUBLIC
-from homeport.console import Page
-from homeport.console._layout import page
+from homeport.console._layout import plain
 from homeport.features._ask import setting_of
 
 if TYPE_CHECKING:
@@ -23,13 +21,14 @@ TRY = """curl -s http://127.0.0.1:5050/v1/completions \\
   -d '{"prompt": "def is_even(n):\\n    return", "suffix": "\\n\\nprint(is_even(4))\\n"}'"""
 
 
-def draw(bench: Workbench) -> Renderable:
-    """The page."""
+def draw(bench: Workbench, *, console: bool = False) -> Renderable:
+    """The page; `console` says whether there is one to go on to."""
+    menu = (*((("/console", "Console"),) if console else ()), ("/docs", "API"), ("/openapi.json", "OpenAPI"))
     snapshot = bench.snapshot()
     models = sum(model.enabled for model in snapshot.models.values())
     trouble = bench.trouble()
     state = span(".pill.warn")["degraded"] if trouble else span(".pill.good")["running"]
-    return page(
+    return plain(
         "Welcome",
         h1["Homeport is ", state],
         p(".lead")[
@@ -52,7 +51,7 @@ def draw(bench: Workbench) -> Renderable:
         pre[
             code["homeport models add NAME --family qwen_coder --endpoint http://HOST:8000/v1 --identifier SERVED-NAME"]
         ],
-        menu=(("/docs", "API"), ("/openapi.json", "OpenAPI")),
+        menu=menu,
     )
 
 
@@ -81,6 +80,3 @@ def _state(bench: Workbench, feature: str) -> str:
     if decides is None or decides.assignment != "model":
         return decides.assignment if decides else "unassigned"
     return "assigned" if decides is own else f"as {bench.features[decides.feature].title.lower()}"
-
-
-PAGE = Page(path="/", title="Welcome", need=PUBLIC, draw=draw)

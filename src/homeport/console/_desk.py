@@ -1,0 +1,218 @@
+"""Behind every page: who looks, may they, is the form theirs, and what comes of it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import parse_qsl, quote, unquote
+
+from htpy import h1, p
+
+from homeport.access import sessions
+from homeport.console import RANK, Asked, Page, Person, Sent, go
+from homeport.domain.errors import BadRequest, CallerError, HomeportError, NotAllowed, Unknown, WrongMethod
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from homeport.access.passwords import Passwords
+    from homeport.domain.models import Model
+    from homeport.features import Workbench
+    from homeport.kit.settings import Settings
+    from homeport.kit.upstream import Upstream
+    from homeport.providers import Provider
+    from homeport.store.database import Store
+
+COOKIE, SAFE_COOKIE = "homeport", "__Host-homeport"
+"""The name of the session's cookie: browsers keep the second for us alone, but only over TLS."""
+SIGN_IN = "/console/sign-in"
+FORM_KEY = "key"
+"""The field of every form that only our own pages know how to fill."""
+FIELDS = 500
+SEEN_EVERY_S = 60.0
+HTML = b"text/html; charset=utf-8"
+
+
+class Request(NamedTuple):
+    """What came, as far as pages care."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[bytes, bytes]
+    body: bytes = b""
+    client: str = ""
+    secure: bool = False
+
+
+class Answer(NamedTuple):
+    """What goes back."""
+
+    body: bytes
+    status: int = 200
+    content_type: bytes = HTML
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Desk:
+    """What pages work with; one per process."""
+
+    store: Store
+    bench: Workbench
+    settings: Settings
+    pepper: bytes
+    """Digests of sessions are made with it."""
+    token_pepper: bytes
+    passwords: Passwords
+    upstream: Upstream
+    providers: Mapping[str, Provider]
+    locate: Callable[[Model], Model] = lambda model: model
+    """A model with the address where it can be asked: an embedded one knows it only while it runs."""
+    doorkeeper: sessions.Doorkeeper = field(default_factory=sessions.Doorkeeper)
+    pages: Mapping[str, Page] = field(default_factory=dict)
+    """By address."""
+    _seen: dict[bytes, float] = field(default_factory=dict)
+
+    async def answer(self, asked: Request) -> Answer:
+        """One request for a page; errors are pages too."""
+        person = await self._person(asked)
+        try:
+            page, tail = self._page(asked.path)
+            sent = await self._sent(page, tail, asked, person)
+        except HomeportError as error:
+            sent = _trouble(self, person, asked, error)
+        return _finished(sent, asked)
+
+    def _page(self, path: str) -> tuple[Page, str]:
+        found = self.pages.get(path)
+        if found is not None:
+            return found, ""
+        for address, page in self.pages.items():
+            stem = address[: address.index("{")] if address.endswith("}") else ""
+            if stem and path.startswith(stem) and len(path) > len(stem):
+                return page, path[len(stem) :]
+        raise Unknown("There is no such page.", "Choose one from the menu.")
+
+    async def _sent(self, page: Page, tail: str, asked: Request, person: Person) -> Sent:
+        if RANK[person.role] < RANK[page.see]:
+            if person.role == "anyone":
+                return go(f"{SIGN_IN}?next={quote(asked.path)}")
+            raise NotAllowed("This page is for administrators.", "Ask one of them.")
+        query = dict(parse_qsl(asked.query, keep_blank_values=True, max_num_fields=FIELDS))
+        call = Asked(
+            desk=self,
+            person=person,
+            path=asked.path,
+            tail=unquote(tail),
+            query=query,
+            htmx=b"hx-request" in asked.headers and b"hx-boosted" not in asked.headers,
+            client=asked.client,
+            secure=asked.secure,
+        )
+        if asked.method in {"GET", "HEAD"}:
+            return _as_sent(await page.view(call))
+        if asked.method != "POST":
+            raise WrongMethod("Pages are read, and forms are sent.", "Use GET or POST.", param="GET, POST")
+        return await self._acted(page, call, asked)
+
+    async def _acted(self, page: Page, call: Asked, asked: Request) -> Sent:
+        """Carry a form out; what was wrong with it is said on the same page, with everything that was typed."""
+        refuse_foreign(asked)
+        form = _form(asked.body)
+        call = call._replace(form={name: values[-1] for name, values in form.items()}, lists=form)
+        if call.person.session and not sessions.same(call.form.get(FORM_KEY, ""), call.person.form_key):
+            raise NotAllowed("The form is not from your session.", "Reload the page and send it again.")
+        if RANK[call.person.role] < RANK[page.change]:
+            raise NotAllowed("You may look at this and not change it.", "Ask an administrator.")
+        act = page.acts.get(call.form.get("do", ""))
+        if act is None:
+            raise BadRequest("The form does not say what to do.", "Reload the page and send it again.")
+        try:
+            return await act(call)
+        except CallerError as error:
+            shown = _as_sent(await page.view(call._replace(problem=str(error))))
+            return shown._replace(status=error.status)
+
+    async def _person(self, asked: Request) -> Person:
+        """Who the cookie says; nobody when its session ended."""
+        cookie = _cookie(asked)
+        if not cookie:
+            return Person()
+        digest = sessions.digest(self.pepper, cookie)
+        session = await self.store.session(digest, sessions.IDLE)
+        if session is None:
+            return Person()
+        await self._note(digest)
+        return Person(session.user.name, session.user.role, digest, sessions.form_key(self.pepper, cookie))
+
+    async def _note(self, digest: bytes) -> None:
+        """Write down now and then that a session is used."""
+        now = time.monotonic()
+        if now - self._seen.get(digest, -SEEN_EVERY_S) >= SEEN_EVERY_S:
+            self._seen = {each: at for each, at in self._seen.items() if now - at < SEEN_EVERY_S}
+            self._seen[digest] = now
+            await self.store.touch_session(digest)
+
+
+def refuse_foreign(asked: Request) -> None:
+    """Raise NotAllowed for a form that another site sent (Fetch Metadata; else the Origin header)."""
+    headers = asked.headers
+    if headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != b"application/x-www-form-urlencoded":
+        raise NotAllowed("Forms are sent as forms.", "Send it from its page.")
+    site, origin = headers.get(b"sec-fetch-site"), headers.get(b"origin")
+    host = headers.get(b"host", b"")
+    ours = origin is not None and origin.partition(b"://")[2] == host
+    # a browser that is told to keep the referrer says "null"; a site of its own says who it is
+    if not (ours if site is None else site in {b"same-origin", b"none"} and (ours or origin in {None, b"null"})):
+        raise NotAllowed("The form came from another site.", "Send it from its page.")
+
+
+def cookie(value: str, *, secure: bool) -> tuple[bytes, bytes]:
+    """The header that sets the session's cookie, or ends it with an empty value."""
+    name = SAFE_COOKIE if secure else COOKIE
+    ends = "" if value else "; Max-Age=0"
+    flags = "; Path=/; HttpOnly; SameSite=Lax" + ("; Secure" if secure else "")
+    return b"set-cookie", f"{name}={value}{flags}{ends}".encode()
+
+
+def _cookie(asked: Request) -> str:
+    name = SAFE_COOKIE if asked.secure else COOKIE
+    for part in asked.headers.get(b"cookie", b"").decode("latin-1").split(";"):
+        key, _, value = part.strip().partition("=")
+        if key == name:
+            return value[:100]
+    return ""
+
+
+def _form(body: bytes) -> dict[str, tuple[str, ...]]:
+    try:
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=FIELDS)
+    except (UnicodeDecodeError, ValueError) as error:
+        raise BadRequest("The form cannot be read.", "Reload the page and send it again.") from error
+    found: dict[str, tuple[str, ...]] = {}
+    for name, value in pairs:
+        # browsers send line ends as two characters
+        found[name] = (*found.get(name, ()), value.replace("\r\n", "\n"))
+    return found
+
+
+def _as_sent(shown: Any) -> Sent:  # noqa: ANN401 (a Renderable or a Sent)
+    return shown if isinstance(shown, Sent) else Sent(shown)
+
+
+def _trouble(desk: Desk, person: Person, asked: Request, error: HomeportError) -> Sent:
+    from homeport.console._layout import page  # noqa: PLC0415 (it draws the menu, which is made of pages)
+
+    call = Asked(desk=desk, person=person, path=asked.path)
+    title = {403: "Not yours to see", 404: "Nothing here"}.get(error.status, "That did not work")
+    return Sent(page(call, title, h1[title], p(".lead")[str(error)]), error.status)
+
+
+def _finished(sent: Sent, asked: Request) -> Answer:
+    from homeport.console._layout import HEADERS  # noqa: PLC0415 (as above)
+
+    body = b"" if asked.method == "HEAD" else str(sent.content).encode("utf-8", "replace")
+    headers = (*HEADERS, *sent.headers)
+    return Answer(body, sent.status, HTML, headers)

@@ -1,0 +1,115 @@
+"""What an administrator wants to see first: is it healthy, what is left to set up, what changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from htpy import Renderable, a, div, h1, h2, li, p, span, strong, table, tbody, td, th, thead, time, tr, ul
+
+from homeport.console import Asked, Page
+from homeport.console._layout import page
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from homeport.domain.models import Snapshot
+    from homeport.store.records import AuditEvent
+
+LATEST = 8
+
+
+class Step(NamedTuple):
+    """Something to do until Homeport serves everybody."""
+
+    done: bool
+    said: str
+    address: str
+
+
+async def view(asked: Asked) -> Renderable:
+    """The page."""
+    desk, snapshot = asked.desk, asked.desk.bench.snapshot()
+    steps = steps_of(snapshot)
+    trouble = desk.bench.trouble()
+    latest = await desk.store.audit(LATEST) if asked.person.role != "user" else ()
+    return page(
+        asked,
+        "Overview",
+        h1["Overview"],
+        p(".lead")["Everything is well."] if not trouble else div(".note.warn", role="alert")[p[trouble]],
+        _figures(asked, snapshot),
+        _next(steps) if not all(step.done for step in steps) else None,
+        _changes(latest) if latest else None,
+    )
+
+
+def steps_of(snapshot: Snapshot) -> list[Step]:
+    """What is done of setting up, in the order in which it makes sense."""
+    served = {name for name, setting in snapshot.features.items() if setting.assignment == "model"}
+    own = any(model.platform != "embedded" and model.enabled for model in snapshot.models.values())
+    return [
+        Step(bool(snapshot.models), "Add a model", "/console/models/new"),
+        Step("code_completions" in served, "Let one serve code completion", "/console/features"),
+        Step("chat" in served, "Let one serve chat", "/console/features"),
+        Step(own, "Add a larger model of your own: the embedded one is for trying out", "/console/models/new"),
+        Step(len(snapshot.tokens) > 1, "Make a token for a colleague", "/console/tokens"),
+    ]
+
+
+def _figures(asked: Asked, snapshot: Snapshot) -> Renderable:
+    bench = asked.desk.bench
+    models = [model for model in snapshot.models.values() if model.enabled]
+    ill = sum(not bench.health.allows(model) for model in models)
+    served = sum(setting.assignment == "model" for setting in snapshot.features.values())
+    running = sum(map(bench.capacity.running, models))
+    return div(".cards")[
+        _figure(str(len(models)), "models", f"{ill} left alone: they failed" if ill else ""),
+        _figure(str(served), "features with a model of their own"),
+        _figure(str(running), "requests at models now"),
+        _figure(str(len(snapshot.tokens)), "tokens that work"),
+    ]
+
+
+def _figure(value: str, label: str, more: str = "") -> Renderable:
+    return div(".card.figure")[div(".value")[value], div(".label")[label], div(".small.warn")[more] if more else None]
+
+
+def _next(steps: Sequence[Step]) -> Renderable:
+    done = sum(step.done for step in steps)
+    return div(".card")[
+        h2[f"Set up: {done} of {len(steps)}"],
+        ul(".steps")[
+            (
+                li[
+                    span(class_="good" if step.done else "soft", aria_hidden="true")["✓" if step.done else "○"],
+                    span(".soft")[step.said] if step.done else a(href=step.address)[step.said],
+                    span(".soft.small")["done" if step.done else ""],
+                ]
+                for step in steps
+            )
+        ],
+    ]
+
+
+def _changes(latest: Sequence[AuditEvent]) -> Renderable:
+    return div[
+        h2["Latest changes"],
+        div(".scroll")[
+            table[
+                thead[tr[th["When"], th["Who"], th["What"]]],
+                tbody[
+                    (
+                        tr[
+                            td(".nowrap")[time(datetime=event.at.isoformat())[f"{event.at:%Y-%m-%d %H:%M}"]],
+                            td[event.who],
+                            td[event.what, " ", strong[event.subject]],
+                        ]
+                        for event in latest
+                    )
+                ],
+            ]
+        ],
+    ]
+
+
+PAGE = Page(path="/console", title="Overview", see="user", view=view, order=10)

@@ -1,0 +1,112 @@
+"""Sign in and out: with a password, or with a code that works once."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from htpy import Renderable, button, code, div, form, h1, p
+from htpy import input as field
+
+from homeport.access import sessions
+from homeport.console import Asked, Page, Sent, go
+from homeport.console._desk import cookie
+from homeport.console._layout import guard, page, problem
+from homeport.domain.errors import BadRequest, TooMany
+
+if TYPE_CHECKING:
+    from htpy import Node
+
+
+async def view(asked: Asked) -> Renderable | Sent:
+    """The door."""
+    if "code" in asked.query:
+        return page(asked, "Sign in", *_with_code(asked))
+    return page(
+        asked,
+        "Sign in",
+        h1["Sign in"],
+        problem(asked),
+        form(".stack", method="post")[
+            guard(asked, "password"),
+            field(type="hidden", name="next", value=asked.query.get("next") or asked.form.get("next") or ""),
+            _labelled("Name", field(name="name", autocomplete="username", required=True, autofocus=True)),
+            _labelled("Password", field(name="password", type="password", autocomplete="current-password")),
+            button(".first", type="submit")["Sign in"],
+        ],
+        p(".soft.small")[
+            "No password yet? ", code["homeport users code NAME"], " makes a link that signs you in once."
+        ],
+    )
+
+
+def _with_code(asked: Asked) -> tuple[Node, ...]:
+    """A form and not a link alone: what only looks at links, as mail scanners do, must not use the code up."""
+    return (
+        h1["Welcome"],
+        problem(asked),
+        p["This link signs you in once."],
+        form(".stack", method="post", action="/console/sign-in")[
+            guard(asked, "code"),
+            field(type="hidden", name="code", value=asked.query["code"][:100]),
+            button(".first", type="submit", autofocus=True)["Sign in"],
+        ],
+    )
+
+
+def _labelled(label: str, control: Renderable) -> Renderable:
+    from htpy import label as tag  # noqa: PLC0415 (the name is the parameter's here)
+
+    return div(".field")[tag[label, control]]
+
+
+async def with_password(asked: Asked) -> Sent:
+    """Begin a session for who knows the password; slower after each failure."""
+    desk, name = asked.desk, asked.form.get("name", "").strip()
+    keys = (f"name:{name[:100]}", f"from:{asked.client}")
+    wait = desk.doorkeeper.wait_s(keys, time.monotonic())
+    if wait > 0:
+        again = "Try again in a moment."
+        raise TooMany(f"There were too many attempts. Wait {wait:.0f} s.", again, retry_after_s=int(wait) + 1)
+    stored = await desk.store.password(name) if name and name.isprintable() else None
+    if not await desk.passwords.matches(stored, asked.form.get("password", "")):
+        desk.doorkeeper.failed(keys, time.monotonic())
+        raise BadRequest("The name or the password is wrong.", "Check both; capital letters count.")
+    desk.doorkeeper.forgive(keys)
+    return await _begun(asked, name)
+
+
+async def with_code(asked: Asked) -> Sent:
+    """Begin a session for who has a code that was not used yet."""
+    given = sessions.digest(asked.desk.pepper, asked.form.get("code", ""))
+    name = await asked.desk.store.take_sign_in_code(given)
+    if name is None:
+        raise BadRequest("This link was used already, or is older than an hour.", "Ask for another one.")
+    return await _begun(asked, name)
+
+
+async def _begun(asked: Asked, name: str) -> Sent:
+    """A new session, whatever was before."""
+    value = sessions.mint()
+    await asked.desk.store.begin_session(sessions.digest(asked.desk.pepper, value), name, sessions.LONGEST)
+    wanted = asked.form.get("next", "")
+    ours = wanted.startswith("/console") and wanted.isascii() and wanted.isprintable() and "\\" not in wanted
+    return go(wanted if ours else "/console", cookie(value, secure=asked.secure))
+
+
+async def leave(asked: Asked) -> Sent:
+    """End this session."""
+    if asked.person.session:
+        await asked.desk.store.end_sessions(asked.person.name, asked.person.session, by=asked.person.name)
+    return go("/console/sign-in", cookie("", secure=asked.secure))
+
+
+PAGE = Page(
+    path="/console/sign-in",
+    title="Sign in",
+    see="anyone",
+    view=view,
+    acts={"password": with_password, "code": with_code, "leave": leave},
+    change="anyone",
+    order=0,
+)

@@ -1,0 +1,134 @@
+"""The real console on a real port: with its database, and somebody who signed in."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import tempfile
+from functools import partial
+from html import unescape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlencode
+
+from house import House, opened
+from wire import request
+
+from homeport import app
+from homeport.access import sessions
+from homeport.kit.vault import Vault
+from homeport.store import schema
+from homeport.store.database import Store
+from homeport.store.records import User
+from homeport.store.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+class Shown(NamedTuple):
+    """A page as it came."""
+
+    status: int
+    body: str
+    location: str
+
+    @property
+    def text(self) -> str:
+        """What a reader sees of it."""
+        return unescape(re.sub(r"<[^>]+>", " ", self.body))
+
+
+class Nowhere:
+    """An engine that runs nothing."""
+
+    def locate(self, model: Any) -> Any:
+        """The model as it is."""
+        return model
+
+
+class Office:
+    """A console, and one browser in front of it."""
+
+    def __init__(self, house: House, store: Store, vault: Vault) -> None:
+        self.house = house
+        self.store = store
+        self.vault = vault
+        self.cookie = ""
+
+    async def sign_in(self, name: str = "ada", role: Any = "admin") -> None:
+        """Be somebody of this role, who is made if need be."""
+        await self.store.set_user(User(name=name, role=role), by="tests")
+        value = sessions.mint()
+        digest = sessions.digest(self.vault.derive(sessions.PEPPER), value)
+        await self.store.begin_session(digest, name, sessions.LONGEST)
+        self.cookie = value
+
+    @property
+    def key(self) -> str:
+        """What forms of this session carry."""
+        return sessions.form_key(self.vault.derive(sessions.PEPPER), self.cookie)
+
+    async def get(self, path: str, **headers: str) -> Shown:
+        """A page."""
+        return await self.ask("GET", path, **headers)
+
+    async def send(self, path: str, do: str, **fields: str) -> Shown:
+        """A form, as a browser sends it from its page."""
+        body = urlencode({"do": do, "key": self.key if self.cookie else "", **fields})
+        return await self.ask("POST", path, body.encode())
+
+    async def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Shown:
+        """One request; `headers` win over what a browser would send."""
+        usual = {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Origin": f"http://127.0.0.1:{self.house.port}",
+            "Host": f"127.0.0.1:{self.house.port}",
+            "Sec-Fetch-Site": "same-origin",
+        }
+        if method == "GET":
+            usual = {"Host": usual["Host"]}
+        if self.cookie:
+            usual["Cookie"] = f"homeport={self.cookie}"
+        sent = {**usual, **{name.replace("_", "-"): value for name, value in headers.items()}}
+        async with self.house.line() as wire:
+            await wire.send(request(method, path, body, {name: value for name, value in sent.items() if value}))
+            answer = await wire.answer()
+        for name, value in answer.headers:
+            if name == "set-cookie":
+                self.cookie = value.partition("=")[2].partition(";")[0]
+        return Shown(answer.status, answer.body.decode(), answer.header("location") or "")
+
+
+async def _empty() -> Path:
+    """A database with tables and nothing in them, made once for each process of tests."""
+    if not _made:
+        file = Path(tempfile.mkdtemp()) / "empty.db"
+        await schema.upgrade(f"sqlite+aiosqlite:///{file}")
+        _made.append(file)
+    return _made[0]
+
+
+_made: list[Path] = []
+
+
+@contextlib.asynccontextmanager
+async def office_at(folder: Path, **settings: Any) -> AsyncIterator[Office]:
+    """A console with a database of its own, whose models are those of the scripted server."""
+    shutil.copy(await _empty(), folder / "office.db")
+    url = f"sqlite+aiosqlite:///{folder / 'office.db'}"
+    vault = Vault()
+    store = await Store.open(url, vault)
+    registry = Registry(store, 60.0)
+    await registry.refresh()
+    made = partial(_desk, store, vault)
+    try:
+        async with opened(desk=made, registry=registry, **settings) as house:
+            yield Office(house, store, vault)
+    finally:
+        await store.close()
+
+
+def _desk(store: Store, vault: Vault, settings: Any, bench: Any, upstream: Any) -> Any:
+    return app._desk(settings, store, vault, Nowhere(), bench, upstream)  # type: ignore[arg-type]  # noqa: SLF001 (as the instance does it)
