@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from blackhole import black_hole, connecting_to
-from house import asking, eventually
+from house import FIM, WORDS, asking, eventually
 from script import piece
 from ways import ASKED, STREAMED, WAYS
 
