@@ -193,12 +193,20 @@ def _about_the_layout(model: Model, families: Mapping[str, Family], family: Fami
     best, own = seen.best_layout, _own_layout(families, family, seen.holes)
     edit = f"homeport models edit {model.name} --family"
     if family.completion == "fim" and best and best != own and seen.holes[best] > seen.holes.get(own, 0.0):
-        return f"It fills holes better laid out as {best}: {edit} {best}" if best != SUFFIX else ""
+        return f"It fills holes better laid out as {best}: {edit} {best}" if best != SUFFIX else _by_suffix(model)
     if family.completion == "fim" and own in seen.holes and seen.holes[own] <= seen.holes.get(PREFIX, 0.0):
         return "The layout of its family does not help it to fill holes: is it a model of that family, trained for it?"
-    if family.completion != "fim" and best and best != SUFFIX:
+    if family.completion != "fim" and best == SUFFIX:
+        return _by_suffix(model)
+    if family.completion != "fim" and best:
         return f"It can fill holes, laid out as {best}, but its family is not asked so: {edit} {best}"
     return ""
+
+
+def _by_suffix(model: Model) -> str:
+    if model.options.get("fim") == SUFFIX:
+        return ""
+    return f"Its server fills holes by its parameter `suffix`: homeport models edit {model.name} --option fim=suffix"
 
 
 def _own_layout(families: Mapping[str, Family], family: Family, seen: Mapping[str, float]) -> str:

@@ -74,7 +74,7 @@ def build(bench: Workbench, model: Model, wanted: CodeRequest, language: Languag
     files = related(bench, wanted, characters)
     text = model.platform in bench.text_platforms
     # asked in words, the family's sentinels would only be noise
-    fim = family.fim if text and family.completion == "fim" else None
+    fim = family.fim if text and family.completion == "fim" and model.options.get("fim") != "suffix" else None
     ahead = lead(files, fim.file if fim else "", fim.current if fim else "", language, wanted.file_name)
     room = max(characters - len(ahead), characters // 4)
     code = window(wanted.before, wanted.after, budget=room, suffix_share=bench.completion_suffix_share)
@@ -94,6 +94,10 @@ def build(bench: Workbench, model: Model, wanted: CodeRequest, language: Languag
         "language": language.name if language else "",
         "instruction": "",
     }
+    if text and model.options.get("fim") == "suffix":
+        # its server lays the hole out by itself
+        extra = {"suffix": code.after}
+        return Prompt(kind="text", text=ahead + code.before, extra=extra, sampling=sampling, stream=wanted.stream)
     wording = said.wording if language else silent_on_language(said.wording)
     return say(family, wording, values, sampling, stream=wanted.stream, text=text)
 

@@ -1,0 +1,58 @@
+"""What a registration says of an OpenAI-compatible server: how it fills holes, what each request carries besides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from house import FIM
+from ways import AFTER, ASKED, BEFORE, FILE, named
+
+if TYPE_CHECKING:
+    from house import House
+    from ways import Way
+
+CODE = "/v2/code/completions"
+
+
+def say(house: House, **options: str) -> None:
+    """Every model is registered with these options."""
+    house.snapshot = house.snapshot.with_models(
+        *(house.model(name, family=model.family, options=options) for name, model in house.snapshot.models.items())
+    )
+
+
+async def test_a_server_that_fills_holes_by_itself_gets_both_sides(house: House) -> None:
+    say(house, fim="suffix")
+    answer = await house.post(CODE, {"current_file": FILE})
+    assert answer.status == 200
+    (peer,) = house.models.heard
+    assert (peer.json["prompt"], peer.json["suffix"]) == (BEFORE, AFTER)
+    assert "<|fim_prefix|>" not in peer.json.get("stop", [])
+
+
+async def test_otherwise_the_familys_layout_is_used(house: House) -> None:
+    say(house, fim="layout")
+    await house.post(CODE, {"current_file": FILE})
+    (peer,) = house.models.heard
+    assert "<|fim_suffix|>" in peer.json["prompt"]
+    assert "suffix" not in peer.json
+
+
+@pytest.mark.parametrize(("way", "stream"), ASKED, ids=named)
+async def test_more_goes_into_every_request(house: House, way: Way, stream: bool) -> None:  # noqa: FBT001 (a case)
+    say(house, extra_body='{"priority": 1, "temperature": 2}')
+    assert (await house.post(way.path, way.body(stream))).status == 200
+    (peer,) = house.models.heard
+    assert peer.json["priority"] == 1
+    assert peer.json["stream"] == (stream or peer.json["stream"])
+
+
+@pytest.mark.parametrize("wrong", ['{"model": "other"}', "{x}", '{"stream": true}'])
+async def test_what_a_request_says_itself_is_not_for_it_to_say(house: House, wrong: str) -> None:
+    say(house, extra_body=wrong)
+    answer = await house.post("/v1/chat/completions", {"messages": [{"role": "user", "content": "x"}]})
+    assert answer.status == 409
+    assert "extra_body" in answer.json["error"]["message"]
+    assert not house.models.heard
+    assert FIM in house.snapshot.models
