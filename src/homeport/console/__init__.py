@@ -47,6 +47,8 @@ class Asked(NamedTuple):
     """The address that the request came from."""
     secure: bool = False
     """Whether it came over TLS."""
+    address: str = ""
+    """Where people reach this instance: as it was set, else as this browser did; nothing behind the port or path."""
     problem: str = ""
     """What was wrong with the form, when it is shown again."""
 
@@ -57,6 +59,7 @@ class Sent(NamedTuple):
     content: Renderable | str = ""
     status: int = 200
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    content_type: str = "text/html; charset=utf-8"
 
 
 def go(address: str, *headers: tuple[bytes, bytes]) -> Sent:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import parse_qsl, quote, unquote
+from urllib.parse import parse_qsl, quote
 
 from htpy import h1, p
 
@@ -30,6 +31,7 @@ SIGN_IN = "/console/sign-in"
 FORM_KEY = "key"
 """The field of every form that only our own pages know how to fill."""
 FIELDS = 500
+HOST = re.compile(r"(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?", re.ASCII)
 SEEN_EVERY_S = 60.0
 HTML = b"text/html; charset=utf-8"
 
@@ -105,11 +107,12 @@ class Desk:
             desk=self,
             person=person,
             path=asked.path,
-            tail=unquote(tail),
+            tail=tail,
             query=query,
             htmx=b"hx-request" in asked.headers and b"hx-boosted" not in asked.headers,
             client=asked.client,
             secure=asked.secure,
+            address=self.settings.url.rstrip("/") or _reached(asked),
         )
         if asked.method in {"GET", "HEAD"}:
             return _as_sent(await page.view(call))
@@ -177,6 +180,12 @@ def cookie(value: str, *, secure: bool) -> tuple[bytes, bytes]:
     return b"set-cookie", f"{name}={value}{flags}{ends}".encode()
 
 
+def _reached(asked: Request) -> str:
+    """The address that the browser used; none for one that is no host and port."""
+    host = asked.headers.get(b"host", b"").decode("latin-1")
+    return f"{'https' if asked.secure else 'http'}://{host}" if HOST.fullmatch(host) else ""
+
+
 def _cookie(asked: Request) -> str:
     name = SAFE_COOKIE if asked.secure else COOKIE
     for part in asked.headers.get(b"cookie", b"").decode("latin-1").split(";"):
@@ -215,4 +224,4 @@ def _finished(sent: Sent, asked: Request) -> Answer:
 
     body = b"" if asked.method == "HEAD" else str(sent.content).encode("utf-8", "replace")
     headers = (*HEADERS, *sent.headers)
-    return Answer(body, sent.status, HTML, headers)
+    return Answer(body, sent.status, sent.content_type.encode(), headers)

@@ -55,7 +55,11 @@ HEADERS = (
     (b"cross-origin-opener-policy", b"same-origin"),
 )
 TYPES = {"css": b"text/css; charset=utf-8", "js": b"text/javascript; charset=utf-8"}
-HTMX = '{"allowEval": false, "includeIndicatorStyles": false, "historyCacheSize": 0, "selfRequestsOnly": true}'
+HTMX = (
+    '{"allowEval": false, "includeIndicatorStyles": false, "historyCacheSize": 0, "selfRequestsOnly": true, '
+    '"responseHandling": [{"code": "204", "swap": false}, {"code": "...", "swap": true}]}'
+)
+"""Errors are pages too and are shown: a form comes back with what was wrong."""
 PARTS = ("Models", "People", "Operate")
 """The parts of the menu, in their order; pages without one of these come first."""
 
