@@ -71,6 +71,11 @@ RUN_FILE = "run.json"
 """In the data directory while an instance runs: its URL and process id."""
 HTML = b"text/html; charset=utf-8"
 FORM_LIMIT = 1024 * 1024
+ASSIGNED_BY = (
+    "Choose a model for it in GitLab's Admin area, name one in the models file of the gateway "
+    "(HOMEPORT_MODELS_FILE), or set HOMEPORT_DEFAULT_ENDPOINT and HOMEPORT_DEFAULT_IDENTIFIER."
+)
+"""How a feature gets a model at a gateway without a database."""
 FOREVER = (b"cache-control", b"public, max-age=31536000, immutable")
 
 
@@ -92,6 +97,8 @@ class Parts:
     """What is known about signed tokens; None where none is accepted."""
     desk: Callable[[Workbench, Upstream], Desk] | None = None
     """Makes what the console's pages work with; None where there is no console."""
+    assigned_by: str = features.ASSIGNED_BY
+    """How a feature gets a model, for people."""
     trusts_bodies: bool = False
     """Whether models that requests carry are called unless the operator says otherwise."""
     log_content: LogContent = "never"
@@ -171,6 +178,7 @@ def _workbench(settings: Settings, parts: Parts, upstream: Upstream, kinds: Mapp
         text_platforms=frozenset(key for key, kind in kinds.items() if kind.text),
         streaming=not settings.disable_streaming,
         trouble=parts.trouble,
+        assigned_by=parts.assigned_by,
         closed=partial(_closed, settings, parts),
         completion_prompt_tokens=settings.completion_prompt_tokens,
         completion_context_share=settings.completion_context_share,
@@ -490,6 +498,7 @@ async def run_gateway(settings: Settings, logs: Logs, *, ready: Callable[[str], 
                 gate=_gate(settings, current, pepper, federation, makes=MADE_ELSEWHERE),
                 trouble=lambda: _missing_keys(federation) or _missing_models(settings, current()),
                 federation=federation,
+                assigned_by=ASSIGNED_BY,
                 trusts_bodies=True,
                 log_content="header" if settings.gitlab_url else "never",
             ),

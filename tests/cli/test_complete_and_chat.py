@@ -29,7 +29,7 @@ async def test_a_completion_is_plain_text_in_a_pipe(instance: Instance, file: Pa
     assert ran.code == 0
     assert ran.out == "a + b\n"
     assert "correlation id" in ran.err
-    asked = instance.models.heard[-1].json
+    asked = [peer for peer in instance.models.heard if peer.method == "POST"][-1].json
     assert asked["stream"] is True
     assert "def add(a, b):\n    return <|fim_suffix|>" in asked["prompt"]
 

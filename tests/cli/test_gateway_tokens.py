@@ -415,6 +415,9 @@ async def test_a_gateway_without_any_model_says_so(tmp_path: Path) -> None:
         ready = await gateway.ask("GET", "/monitoring/ready", "")
         assert (ready.status, ready.json["status"]) == (200, "degraded")
         assert "No model is known" in ready.json["degraded"]
+        answer = await gateway.ask("POST", "/v2/code/completions", "", BODY)
+        assert "HOMEPORT_DEFAULT_ENDPOINT" in answer.json["detail"]
+        assert "homeport features" not in answer.json["detail"]
 
 
 async def test_a_file_of_variables(tmp_path: Path) -> None:

@@ -105,6 +105,7 @@ class Feature:
     """Asks the model of its setting or nobody: no other one answers for it."""
 
 
+ASSIGNED_BY = "An administrator assigns one: `homeport features set {} MODEL`."
 SPELLINGS = 256
 """Names of families that are remembered; what they mean takes a hundred times longer to find out."""
 
@@ -134,6 +135,8 @@ class Workbench:
     """Whether agents' answers are passed on as they come."""
     trouble: Callable[[], str] = str
     """What is wrong with the registry right now, or an empty text."""
+    assigned_by: str = ASSIGNED_BY
+    """How a feature gets a model here; `{}` is the feature."""
     closed: Callable[[], str] = str
     """Why nobody can be let in right now, or an empty text."""
     completion_prompt_tokens: int = 8192

@@ -72,7 +72,7 @@ def assigned(bench: Workbench, snapshot: Snapshot, feature: str) -> Model:
     if setting is None or setting.assignment in {"unassigned", "inherit"}:
         raise FeatureUnassigned(
             f"No model serves {feature!r} yet.",
-            f"An administrator assigns one: `homeport features set {settable(bench, feature)} MODEL`.",
+            bench.assigned_by.format(settable(bench, feature)),
         )
     if setting.assignment == "disabled":
         raise FeatureDisabled(f"An administrator switched {feature!r} off.")
@@ -80,7 +80,7 @@ def assigned(bench: Workbench, snapshot: Snapshot, feature: str) -> Model:
     if model is None or not model.enabled:
         raise FeatureUnassigned(
             f"The model {setting.model!r} that serves {feature!r} is disabled or gone.",
-            f"An administrator assigns another: `homeport features set {settable(bench, feature)} MODEL`.",
+            bench.assigned_by.format(settable(bench, feature)),
         )
     return model
 
