@@ -118,7 +118,7 @@ async def test_a_model_that_can_do_nothing(server: ModelServer) -> None:
     seen = await tried(server)
     assert (seen.chat, seen.text, seen.streams, seen.holes) == (False, False, False, {})
     assert set(seen.problems) >= {"chat", "text", "streaming"}
-    told = " ".join(doubts(QWEN, FAMILIES, seen))
+    told = " ".join(doubt.told("m") for doubt in doubts(QWEN, FAMILIES, seen))
     assert "does not chat" in told
     assert "does not continue plain text" in told
     assert "does not stream" in told
@@ -144,7 +144,7 @@ GOOD = Capabilities(
     ],
 )
 def test_what_contradicts_a_registration_is_said(model: Model, seen: Capabilities, expected: str) -> None:
-    said = doubts(model, FAMILIES, seen)
+    said = [doubt.told("m") for doubt in doubts(model, FAMILIES, seen)]
     assert (expected in " ".join(said)) if expected else said == []
 
 

@@ -13,8 +13,9 @@ from homeport.cli._output import note, result, sheet, table, warn
 from homeport.cli._session import in_store, opened, whoami
 from homeport.cli._steps import Steps
 from homeport.diagnostics._prove import Trial, doubts
-from homeport.domain.errors import HomeportError, UpstreamError, UpstreamRefused
-from homeport.domain.models import Limits, Model, Secret
+from homeport.diagnostics._served import Served, of_the_server, served, wants_a_key
+from homeport.domain.errors import HomeportError, UpstreamError
+from homeport.domain.models import Model, Secret
 from homeport.families import Family
 from homeport.kit.addresses import parse_networks
 from homeport.kit.discover import discover
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from homeport.domain.capabilities import Capabilities
     from homeport.kit.settings import Settings
 
-KEY_REFUSED = {401, 403}
-NO_SUCH_PATH = {404, 405, 501}
-_PATIENCE = Limits(first_token_s=10.0, total_s=20.0)
 SHADES = " ▏▎▍▌▋▊▉█"
 
 
@@ -78,7 +76,7 @@ def _advise(
         if found:
             model = Model(name="NAME", platform=_models.DEFAULT_PLATFORM, family=proven if chosen else family)
             for doubt in doubts(model, families, found):
-                warn(f"{name}: {doubt}")
+                warn(f"{name}: {doubt.told(model.name)}")
     if len(guessed) > 1 and not seen and wanted.prove:
         note("See what one of them can do:  add --identifier ID")
 
@@ -87,7 +85,7 @@ def _registered(settings: Settings, name: str, *, as_json: bool) -> None:
     """Measure a registered model and keep what was seen."""
     model, seen = asyncio.run(_measured(settings, name))
     in_store(lambda store: store.measured(name, seen, by=whoami()))
-    found = doubts(model, discover(_families(), Family), seen)
+    found = [doubt.told(name) for doubt in doubts(model, discover(_families(), Family), seen)]
     result({"name": name, "seen": seen.as_json(), "warnings": found}, as_json=as_json, people=lambda: _told(seen))
     for doubt in found:
         warn(doubt)
@@ -126,9 +124,10 @@ def _with_key(wanted: Wanted) -> str:
 def _of_the_server(url: str, error: UpstreamError) -> HomeportError:
     """The same words about a server that is no model yet."""
     fix = "Start it, or give its base URL, up to and including /v1 where it has one."
-    if isinstance(error, UpstreamRefused) and error.upstream_status in KEY_REFUSED:
+    if wants_a_key(error):
         fix = "It wants a key: name the variable that holds it with --api-key-env, or the file with --api-key-file."
-    return HomeportError(error.saw.replace(f"The model {url!r}", f"The server at {url}"), fix)
+    model = Model(name=url, platform=_models.DEFAULT_PLATFORM, endpoint=url)
+    return HomeportError(of_the_server(model, error), fix)
 
 
 @asynccontextmanager
@@ -171,18 +170,13 @@ async def _looked(
         return endpoint, names, {chosen: await _tried(upstream, model)}
 
 
-async def _served(upstream: HttpUpstream, url: str, key: Secret) -> tuple[str, Sequence[str]]:
+async def _served(upstream: HttpUpstream, url: str, key: Secret) -> Served:
     """The endpoint, with /v1 where the server answers only there, and the names that it serves."""
-    served = _models.shelf_of_platforms()[_models.DEFAULT_PLATFORM].served
-    model = Model(name=url, platform=_models.DEFAULT_PLATFORM, endpoint=url, key=key, limits=_PATIENCE)
-    try:
-        return url, await served(upstream, model)
-    except UpstreamRefused as error:
-        if error.upstream_status not in NO_SUCH_PATH or url.endswith("/v1"):
-            raise
-        below = f"{url}/v1"
-        warn(f"It answers at {below}, not at {url}.")
-        return below, await served(upstream, Model(name=url, platform=model.platform, endpoint=below, key=key))
+    model = Model(name=url, platform=_models.DEFAULT_PLATFORM, endpoint=url, key=key)
+    found = await served(upstream, _models.platform_known(model.platform), model, versioned=True)
+    if found.endpoint != url:
+        warn(f"It answers at {found.endpoint}, not at {url}.")
+    return found
 
 
 def _told(seen: Capabilities) -> str:

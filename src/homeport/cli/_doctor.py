@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Self
 
 import click
@@ -172,7 +171,7 @@ def _lines(name: str, finding: Finding, took_s: float) -> Iterator[str]:
 
 
 def _document(findings: Mapping[str, Finding]) -> dict[str, Any]:
-    checks = [{"id": name, **asdict(finding)} for name, finding in findings.items()]
+    checks = [{"id": name, "status": each.status, "saw": each.saw, "fix": each.fix} for name, each in findings.items()]
     return {"ok": _verdict(findings) != BROKEN, "checks": checks}
 
 

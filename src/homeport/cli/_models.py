@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import os
-import shlex
 from dataclasses import asdict, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import click
 
 from homeport import families, features, providers
 from homeport.cli._session import whoami
+from homeport.diagnostics import _registration
 from homeport.domain.models import Limits, Model, Secret
 from homeport.families import Family, guess, resolve
 from homeport.features import Feature
-from homeport.kit import extra_headers
 from homeport.kit.discover import discover
 from homeport.providers import Provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from homeport.cli.models import Given
     from homeport.store.database import Store
@@ -31,7 +29,6 @@ DEFAULT_PLATFORM = "openai"
 LIMITS = tuple(each.name for each in fields(Limits))
 _HUB_OWNERS = {"openai"}
 """Prefixes of a platform that model hubs use as an owner's name too: they are left in an identifier."""
-_LOCAL = {"localhost", "127.0.0.1", "::1"}
 
 
 def shelf_of_platforms() -> Mapping[str, Provider]:
@@ -186,35 +183,7 @@ def options_in(given: Given) -> dict[str, str]:
 
 def doubts(model: Model) -> Iterator[str]:
     """What looks odd about a registration, with the remedy; none of it forbids it."""
-    parts = urlsplit(model.endpoint)
-    path = parts.path.rstrip("/")
-    edit = f"homeport models edit {shlex.quote(model.name)}"
-    if model.platform == DEFAULT_PLATFORM and path.endswith("/completions"):
-        base = model.endpoint[: model.endpoint.index("/completions")].removesuffix("/chat")
-        yield f"The endpoint should end before /completions: {edit} --endpoint {shlex.quote(base)}"
-    elif model.platform == DEFAULT_PLATFORM and model.endpoint and not path.rpartition("/")[2].startswith("v"):
-        better = f"{model.endpoint.rstrip('/')}/v1"
-        yield f"The endpoint does not end in /v1, where most servers answer: {edit} --endpoint {shlex.quote(better)}"
-    for name, wanted in platform_known(model.platform).options.items():
-        if wanted.needed and name not in model.options and not any(map(os.environ.get, wanted.variables)):
-            yield f"The server needs {wanted.variables[0]} in its environment, or set it here: {edit} --option {name}=…"
-    yield from _doubts_of_the_way(model)
-    if model.key and parts.scheme == "http" and parts.hostname not in _LOCAL:
-        yield "The key travels unencrypted: use https if the network is not yours alone."
-    if model.limits.context_tokens and model.limits.output_tokens >= model.limits.context_tokens:
-        yield "The most output tokens are not less than the context window: no room is left for a prompt."
-
-
-def _doubts_of_the_way(model: Model) -> Iterator[str]:
-    """What looks odd about how its server is reached; the server may run elsewhere, with other files."""
-    said = model.options
-    for name in ("ca_file", "client_cert_file", "client_key_file"):
-        if name in said and not Path(said[name]).exists():
-            yield f"The option {name} names {said[name]}, which is not on this machine; the server must find it."
-    if "client_key_file" in said and "client_cert_file" not in said:
-        yield "A client key without its certificate shows nobody who we are: set the option client_cert_file."
-    for header in extra_headers.in_clear(said["headers"]) if "headers" in said else ():
-        yield f"The value of the header {header} is stored in clear: write env:VARIABLE or file:/path instead."
+    return (doubt.told(model.name) for doubt in _registration.doubts(model, platform_known(model.platform)))
 
 
 def facts(model: Model) -> dict[str, Any]:

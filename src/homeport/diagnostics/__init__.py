@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -11,6 +12,38 @@ if TYPE_CHECKING:
     from homeport.diagnostics._scene import Scene
 
 Status = Literal["ok", "warn", "fail", "skip"]
+_PLACEHOLDERS = {"endpoint": "URL", "identifier": "ID"}
+
+
+class Change(NamedTuple):
+    """A field of a registration that should be something else."""
+
+    field: str
+    """As in `Model`; `limits.…` and `options.…` for those."""
+    value: str = ""
+    """What it had better be; empty where only a person knows."""
+
+    def command(self, model: str) -> str:
+        """The command that makes the change."""
+        name = self.field.removeprefix("limits.")
+        value = shlex.quote(self.value) if self.value else _PLACEHOLDERS.get(name, "…")
+        edit = f"homeport models edit {shlex.quote(model)}"
+        if name == "key":
+            return f"{edit} --api-key-env VAR (or --api-key-file FILE)"
+        if name.startswith("options."):
+            return f"{edit} --option {name.removeprefix('options.')}={value}"
+        return f"{edit} --{name.replace('_', '-')} {value}"
+
+
+class Doubt(NamedTuple):
+    """What looks odd about a registration; it does not forbid it."""
+
+    said: str
+    change: Change | None = None
+
+    def told(self, model: str) -> str:
+        """With the command that mends it."""
+        return f"{self.said}: {self.change.command(model)}" if self.change else f"{self.said}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +53,8 @@ class Finding:
     status: Status
     saw: str
     fix: str = ""
+    change: Change | None = None
+    """The same as a change to the registration, where it is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

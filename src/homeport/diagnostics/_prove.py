@@ -7,6 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from homeport.diagnostics import Change, Doubt
 from homeport.domain.capabilities import Capabilities
 from homeport.domain.errors import HomeportError
 from homeport.domain.prompts import Prompt
@@ -180,33 +181,33 @@ class Trial:
             return None
 
 
-def doubts(model: Model, families: Mapping[str, Family], seen: Capabilities) -> list[str]:
-    """Where a registration contradicts what was seen: a sentence each, with what to do."""
+def doubts(model: Model, families: Mapping[str, Family], seen: Capabilities) -> list[Doubt]:
+    """Where a registration contradicts what was seen."""
     family = families.get(model.family)
     if family is None:
         return []
-    said = [_about_the_layout(model, families, family, seen), *_about_the_server(model, family, seen)]
-    return [sentence for sentence in said if sentence]
+    about = _about_the_layout(model, families, family, seen)
+    return [*([about] if about else []), *_about_the_server(model, family, seen)]
 
 
-def _about_the_layout(model: Model, families: Mapping[str, Family], family: Family, seen: Capabilities) -> str:
+def _about_the_layout(model: Model, families: Mapping[str, Family], family: Family, seen: Capabilities) -> Doubt | None:
     best, own = seen.best_layout, _own_layout(families, family, seen.holes)
-    edit = f"homeport models edit {model.name} --family"
     if family.completion == "fim" and best and best != own and seen.holes[best] > seen.holes.get(own, 0.0):
-        return f"It fills holes better laid out as {best}: {edit} {best}" if best != SUFFIX else _by_suffix(model)
+        better = Doubt(f"It fills holes better laid out as {best}", Change("family", best))
+        return better if best != SUFFIX else _by_suffix(model)
     if family.completion == "fim" and own in seen.holes and seen.holes[own] <= seen.holes.get(PREFIX, 0.0):
-        return "The layout of its family does not help it to fill holes: is it a model of that family, trained for it?"
+        return Doubt("The layout of its family does not help it to fill holes: see that it is of that family")
     if family.completion != "fim" and best == SUFFIX:
         return _by_suffix(model)
     if family.completion != "fim" and best:
-        return f"It can fill holes, laid out as {best}, but its family is not asked so: {edit} {best}"
-    return ""
+        return Doubt(f"It can fill holes, laid out as {best}, but its family is not asked so", Change("family", best))
+    return None
 
 
-def _by_suffix(model: Model) -> str:
+def _by_suffix(model: Model) -> Doubt | None:
     if model.options.get("fim") == SUFFIX:
-        return ""
-    return f"Its server fills holes by its parameter `suffix`: homeport models edit {model.name} --option fim=suffix"
+        return None
+    return Doubt("Its server fills holes by its parameter `suffix`", Change("options.fim", SUFFIX))
 
 
 def _own_layout(families: Mapping[str, Family], family: Family, seen: Mapping[str, float]) -> str:
@@ -219,17 +220,19 @@ def _same_layout(one: Family, other: Family) -> bool:
     return bool(one.fim and other.fim and one.fim.layout == other.fim.layout)
 
 
-def _about_the_server(model: Model, family: Family, seen: Capabilities) -> Iterator[str]:
+def _about_the_server(model: Model, family: Family, seen: Capabilities) -> Iterator[Doubt]:
     if seen.wrapped and family.completion in {"fim", "prefix"}:
-        yield "Its server puts a chat template around plain text, in which sentinels mean nothing: serve it without."
+        yield Doubt("Its server puts a chat template around plain text, where sentinels mean nothing: serve it without")
     if seen.chat is False and family.chat:
-        yield "It does not chat: its server has no chat template, or it is a base model. Let it serve completions only."
+        yield Doubt(
+            "It does not chat: its server has no chat template, or it is a base model. Let it serve completions only"
+        )
     if seen.text is False and family.completion in {"fim", "prefix"}:
-        yield "It does not continue plain text, which its family is asked for: is /completions switched off?"
+        yield Doubt("It does not continue plain text, which its family is asked for: switch /completions on there")
     if seen.tools is False and family.tools:
-        yield "It called no tool, which its family does where the server lets it: switch tool calling on there."
+        yield Doubt("It called no tool, which its family does where the server lets it: switch tool calling on there")
     if seen.streams is False:
-        yield "It does not stream: answers come as a whole, and late."
+        yield Doubt("It does not stream: answers come as a whole, and late")
     if seen.context_tokens and model.limits.context_tokens > seen.context_tokens:
-        edit = f"homeport models edit {model.name} --context-tokens {seen.context_tokens}"
-        yield f"Its server allows {seen.context_tokens} tokens, fewer than registered: {edit}"
+        said = f"Its server allows {seen.context_tokens} tokens, fewer than registered"
+        yield Doubt(said, Change("limits.context_tokens", str(seen.context_tokens)))

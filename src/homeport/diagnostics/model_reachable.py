@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from homeport.diagnostics import Check, Finding
+from homeport.diagnostics import Change, Check, Finding
 from homeport.kit import network
 from homeport.kit.upstream import Call, TransportError, Unreachable, UpstreamTooLate
 
@@ -43,7 +43,8 @@ async def look(scene: Scene) -> Finding:
 async def ask(scene: Scene, model: Model) -> Finding:
     """Any answer at all will do."""
     url = model.endpoint.rstrip("/")
-    edit = f"homeport models edit {shlex.quote(model.name)} --endpoint URL"
+    change = Change("endpoint")
+    edit = change.command(model.name)
     if not url:
         return Finding(status="skip", saw=f"{model.name} has no endpoint of its own.")
     call = Call(
@@ -56,15 +57,18 @@ async def ask(scene: Scene, model: Model) -> Finding:
     try:
         (await scene.upstream.open(call)).close()
     except Unreachable as error:
-        return Finding(status="fail", saw=f"{model.name} at {url}: {_told(error)}.", fix=_fix(model, error, edit))
+        way = _OF_THE_WAY.get(error.why)
+        saw = f"{model.name} at {url}: {_told(error)}."
+        return Finding(status="fail", saw=saw, fix=_fix(model, error, edit), change=None if way else change)
     except UpstreamTooLate as error:
         if error.phase.startswith("connect"):
             fix = f"See that no firewall is in between, or mend the address: {edit}"
             saw = f"{model.name} at {url}: connecting takes too long{error.phase.removeprefix('connect')}."
-            return Finding(status="fail", saw=saw, fix=fix)
+            return Finding(status="fail", saw=saw, fix=fix, change=change)
     except TransportError:
         fix = f"Mend the address: {edit}"
-        return Finding(status="fail", saw=f"{model.name} at {url}: what answers does not speak HTTP.", fix=fix)
+        saw = f"{model.name} at {url}: what answers does not speak HTTP."
+        return Finding(status="fail", saw=saw, fix=fix, change=change)
     return Finding(status="ok", saw=f"{model.name} at {model.origin}.")
 
 

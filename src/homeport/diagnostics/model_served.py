@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from homeport.diagnostics import Check, Finding
+from homeport.diagnostics import Change, Check, Finding
 from homeport.domain.errors import UpstreamError, UpstreamRefused
 from homeport.providers import Unlisted
 
@@ -41,8 +40,7 @@ async def ask(scene: Scene, model: Model) -> Finding:
     if wanted in names:
         return Finding(status="ok", saw=f"{model.name} is served as {wanted}.")
     saw = f"{model.name}: {_where(scene, model)} serves {_told(names)}, not {wanted}."
-    first = shlex.quote(names[0]) if len(names) == 1 else "ID"
-    return Finding(status="fail", saw=saw, fix=f"Run: {_edit(model)} --identifier {first}")
+    return _to_change(model, saw, Change("identifier", names[0] if len(names) == 1 else ""))
 
 
 async def _list(scene: Scene, model: Model) -> Sequence[str]:
@@ -57,13 +55,13 @@ async def _refused(scene: Scene, model: Model, error: UpstreamRefused) -> Findin
     if status in KEY_REFUSED:
         what = "does not accept the key" if model.key else "wants a key"
         saw = f"{model.name}: {model.origin} {what} (HTTP {status})."
-        return Finding(status="fail", saw=saw, fix=f"Run: {_edit(model)} --api-key-env VAR (or --api-key-file FILE)")
+        return _to_change(model, saw, Change("key"))
     if status not in NO_SUCH_PATH:
         return Finding(status="fail", saw=error.saw, fix=error.fix)
     if model.platform == OPENAI and await _below_v1(scene, model):
         better = f"{model.endpoint.rstrip('/')}/v1"
         saw = f"{model.name}: the endpoint {model.endpoint} lacks its /v1 (HTTP {status}); below it there is an answer."
-        return Finding(status="fail", saw=saw, fix=f"Run: {_edit(model)} --endpoint {shlex.quote(better)}")
+        return _to_change(model, saw, Change("endpoint", better))
     return Finding(status="ok", saw=f"{model.name}: {_where(scene, model)} lists no models (HTTP {status}).")
 
 
@@ -88,8 +86,8 @@ def _told(names: Sequence[str]) -> str:
     return f"{', '.join(names[:_SHOWN])}{more}" if names else "nothing"
 
 
-def _edit(model: Model) -> str:
-    return f"homeport models edit {shlex.quote(model.name)}"
+def _to_change(model: Model, saw: str, change: Change) -> Finding:
+    return Finding(status="fail", saw=saw, fix=f"Run: {change.command(model.name)}", change=change)
 
 
 CHECK = Check(
