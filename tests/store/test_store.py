@@ -14,6 +14,7 @@ from sqlalchemy import text
 from homeport.domain.errors import BadRequest, InUse, Unknown
 from homeport.domain.models import FeatureSetting, Limits, Model, Secret, Token
 from homeport.store import checks, engine
+from homeport.store.audit import Wanted
 from homeport.store.records import User
 
 if TYPE_CHECKING:
@@ -427,9 +428,76 @@ async def test_people_have_a_role(store: Store) -> None:
     await store.set_user(User(name="ben", role="auditor"), by="ada")
     assert [(user.name, user.role) for user in await store.users()] == [("ada", "admin"), ("ben", "auditor")]
     assert ada.created is not None
-    assert (await store.set_user(User(name="ada", role="user"), by="ada")).created == ada.created
+    assert (await store.set_user(User(name="ada", role="admin"), by="ada")).created == ada.created
     with pytest.raises(BadRequest, match="no role 'root'"):
         await store.set_user(User(name="eve", role="root"), by="ada")  # type: ignore[arg-type]  # that is what it refuses
+
+
+async def test_there_is_always_an_administrator(store: Store) -> None:
+    await store.set_user(User(name="ada", role="admin"), by="setup")
+    await store.set_user(User(name="ben", role="admin", disabled=True), by="ada")
+    events = len(await store.audit())
+    for changed in (User(name="ada", role="auditor"), User(name="ada", role="admin", disabled=True)):
+        with pytest.raises(InUse, match="ada is the last administrator"):
+            await store.set_user(changed, by="ben")
+    assert len(await store.audit()) == events
+    await store.set_user(User(name="ben", role="admin"), by="ada")
+    await store.set_user(User(name="ada", role="user"), by="ben")
+    assert {user.name: user.role for user in await store.users()} == {"ada": "user", "ben": "admin"}
+
+
+async def test_a_token_of_somebody_who_is_disabled_opens_nothing(store: Store) -> None:
+    await store.set_user(User(name="ada", role="admin"), by="setup")
+    await store.set_user(User(name="ben"), by="ada")
+    await store.add_token(token("of ben", owner="ben"), by="ada")
+    assert len((await store.snapshot()).tokens) == 1
+    await store.set_user(User(name="ben", disabled=True), by="ada")
+    assert not (await store.snapshot()).tokens
+    await store.set_user(User(name="ben"), by="ada")
+    assert len((await store.snapshot()).tokens) == 1
+
+
+async def test_revoking_only_ones_own(store: Store) -> None:
+    await store.add_token(token("hers"), by="ada")
+    with pytest.raises(Unknown) as caught:
+        await store.revoke_token("hers", by="ben", owner="ben")
+    assert "Known" not in str(caught.value)
+    await store.revoke_token("hers", by="ada", owner="ada")
+
+
+async def test_when_people_signed_in_last_and_where_they_are(store: Store) -> None:
+    await store.set_user(User(name="ada", role="admin"), by="setup")
+    await store.set_user(User(name="ben"), by="ada")
+    await store.begin_session(b"1" * 32, "ada", timedelta(hours=1))
+    await store.begin_session(b"2" * 32, "ada", timedelta(hours=1))
+    await store.begin_session(b"3" * 32, "ben", timedelta(seconds=-1))
+    signed_in = await store.signed_in()
+    assert signed_in.keys() == {"ada", "ben"}
+    begun = [event.at for event in await store.audit() if (event.what, event.subject) == ("session.begin", "ada")]
+    assert signed_in["ada"] == max(begun)
+    assert [*await store.sessions("ada", timedelta(hours=1))] == [b"2" * 32, b"1" * 32]
+    assert not await store.sessions("ben", timedelta(hours=1))
+    assert not await store.sessions("ada", timedelta())
+
+
+async def test_looking_into_the_audit(store: Store) -> None:
+    await store.set_setting("Banner_1", "x", by="ada")
+    await store.set_setting("other", "x", by="ben")
+    await store.set_user(User(name="banner%"), by="ben")
+
+    async def found(**wanted: Any) -> list[str]:
+        return [event.subject for event in await store.audit(100, Wanted(**wanted))]
+
+    assert await found() == ["banner%", "other", "Banner_1"]
+    assert await found(who="ben") == ["banner%", "other"]
+    assert await found(thing="setting") == ["other", "Banner_1"]
+    assert await found(thing="set") == []
+    assert await found(subject="banner") == ["banner%", "Banner_1"]
+    assert await found(subject="%") == ["banner%"]
+    newest, middle, oldest = await store.audit()
+    assert await found(below=middle.id) == ["Banner_1"]
+    assert await found(since=middle.at, until=newest.at) == ["other"]
+    assert await found(until=oldest.at) == []
 
 
 async def test_settings_come_back_until_forgotten(store: Store) -> None:

@@ -10,10 +10,10 @@ from sqlalchemy import select, update
 
 from homeport.domain.errors import Outdated
 from homeport.domain.models import Snapshot
-from homeport.store import applying, capabilities, checks, features, models, people, sessions, settings, tokens
+from homeport.store import applying, audit, capabilities, checks, features, models, people, sessions, settings, tokens
+from homeport.store.audit import EVERYTHING
 from homeport.store.engine import BUSY_S, Turn, close, connect, parse, reading, writing
-from homeport.store.records import AuditEvent
-from homeport.store.tables import audit_events, revision
+from homeport.store.tables import revision
 from homeport.store.version import require, require_file, version_of
 from homeport.store.writing import Writing
 
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from homeport.domain.capabilities import Capabilities
     from homeport.domain.models import FeatureSetting, Model, Token
     from homeport.kit.vault import Vault
+    from homeport.store.audit import Wanted
     from homeport.store.plan import Plan
-    from homeport.store.records import Edited, Session, User
+    from homeport.store.records import AuditEvent, Edited, Session, User
 
 
 class Store:
@@ -165,10 +166,10 @@ class Store:
         async with self._change(by) as change:
             await tokens.add(change, token)
 
-    async def revoke_token(self, name: str, *, by: str) -> None:
-        """End a token for good; raises Unknown."""
+    async def revoke_token(self, name: str, *, by: str, owner: str | None = None) -> None:
+        """End a token for good; with `owner`, only one of theirs. Raises Unknown."""
         async with self._change(by) as change:
-            await tokens.revoke(change, name)
+            await tokens.revoke(change, name, owner)
 
     async def touch_tokens(self, used: Mapping[bytes, datetime]) -> None:
         """Note when tokens were last used, by digest: no change in the sense of `revision` or the audit."""
@@ -190,6 +191,16 @@ class Store:
         """Who signed in with this digest, if the session lasts."""
         async with reading(self._engine) as connection:
             return await sessions.find(connection, digest, datetime.now(UTC), idle)
+
+    async def sessions(self, user: str, idle: timedelta) -> dict[bytes, Session]:
+        """The sessions of a person that last, by digest, newest first."""
+        async with reading(self._engine) as connection:
+            return await sessions.of_person(connection, user, datetime.now(UTC), idle)
+
+    async def signed_in(self) -> dict[str, datetime]:
+        """When each person signed in last, by name."""
+        async with reading(self._engine) as connection:
+            return await people.signed_in(connection)
 
     async def begin_session(self, digest: bytes, user: str, lasts: timedelta) -> None:
         """Somebody signed in."""
@@ -222,7 +233,7 @@ class Store:
             return await people.load(connection)
 
     async def set_user(self, user: User, *, by: str) -> User:
-        """Add a person or change their role; raises BadRequest."""
+        """Add a person or change their role; raises BadRequest, or InUse for the last administrator."""
         async with self._change(by) as change:
             return await people.put(change, user)
 
@@ -248,11 +259,15 @@ class Store:
             await applying.carry_out(change, plan.changes)
         return number
 
-    async def audit(self, limit: int = 100) -> Sequence[AuditEvent]:
-        """The latest changes, newest first."""
-        newest = select(audit_events).order_by(audit_events.c.id.desc()).limit(limit)
+    async def audit(self, limit: int = 100, wanted: Wanted = EVERYTHING) -> Sequence[AuditEvent]:
+        """The latest changes, or the latest of those that are `wanted`, newest first."""
         async with reading(self._engine) as connection:
-            return [AuditEvent(**row._mapping) for row in await connection.execute(newest)]  # noqa: SLF001 (SQLAlchemy's public name for a row as a mapping)
+            return await audit.load(connection, wanted, limit)
+
+    async def sealed(self) -> dict[str, int]:
+        """How many API keys are sealed with each root key, by its id."""
+        async with reading(self._engine) as connection:
+            return await models.sealed(connection)
 
     @asynccontextmanager
     async def _change(self, by: str) -> AsyncIterator[Writing]:

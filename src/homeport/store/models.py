@@ -6,7 +6,7 @@ from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from homeport.domain.errors import BadRequest, InUse, Unknown
 from homeport.domain.models import Limits, Model, Secret, origin_of
@@ -256,6 +256,12 @@ async def _release(writing: Writing, model_id: str) -> None:
     await writing.connection.execute(
         update(feature_settings).where(served).values(assignment="unassigned", model_id=None)
     )
+
+
+async def sealed(connection: AsyncConnection) -> dict[str, int]:
+    """How many keys are sealed with each root key, by its id."""
+    counted = select(model_keys.c.key_id, func.count().label("sealed")).group_by(model_keys.c.key_id)
+    return {row.key_id: row.sealed for row in await connection.execute(counted)}
 
 
 async def reseal(writing: Writing) -> int:

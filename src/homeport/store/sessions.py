@@ -30,6 +30,14 @@ async def find(connection: AsyncConnection, digest: bytes, at: datetime, idle: t
     return Session(user=user, created=row.created, seen=row.seen, expires=row.expires)
 
 
+async def of_person(connection: AsyncConnection, user: str, at: datetime, idle: timedelta) -> dict[bytes, Session]:
+    """The sessions of a person that last, by digest, newest first."""
+    lasting = (sessions.c.user == user, sessions.c.expires > at, sessions.c.seen > at - idle)
+    found = await connection.execute(select(sessions).where(*lasting).order_by(sessions.c.created.desc()))
+    person = User(name=user)
+    return {row.digest: Session(user=person, created=row.created, seen=row.seen, expires=row.expires) for row in found}
+
+
 async def begin(writing: Writing, digest: bytes, user: str, lasts: timedelta) -> None:
     """A new session; those that ended are forgotten."""
     await writing.connection.execute(delete(sessions).where(sessions.c.expires <= writing.at))

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, insert, or_, select, update
 from homeport.domain.errors import BadRequest, Unknown
 from homeport.domain.models import Token
 from homeport.store import checks
-from homeport.store.tables import tokens
+from homeport.store.tables import tokens, users
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,9 +31,10 @@ async def load(connection: AsyncConnection) -> list[Token]:
 
 
 async def valid(connection: AsyncConnection, at: datetime) -> Sequence[Row[Any]]:
-    """Rows of the tokens that are neither revoked nor expired."""
+    """Rows of the tokens that are neither revoked nor expired, and whose owner is not disabled."""
     lasting = or_(tokens.c.expires.is_(None), tokens.c.expires > at)
-    return (await connection.execute(select(tokens).where(_LIVE, lasting))).all()
+    shut_out = select(users.c.name).where(users.c.disabled.is_(True))
+    return (await connection.execute(select(tokens).where(_LIVE, lasting, tokens.c.owner.not_in(shut_out)))).all()
 
 
 def build(found: Sequence[Row[Any]], key_id: str) -> tuple[dict[bytes, Token], tuple[str, ...]]:
@@ -88,17 +89,18 @@ def _check(token: Token, at: datetime) -> None:
         raise BadRequest(saw, "Choose a time to come.", param="expires")
 
 
-async def _live_names(connection: AsyncConnection) -> list[str]:
-    return list(await connection.scalars(select(tokens.c.name).where(_LIVE).order_by(tokens.c.name)))
+async def _live_names(connection: AsyncConnection, owner: str | None = None) -> list[str]:
+    whose = () if owner is None else (tokens.c.owner == owner,)
+    return list(await connection.scalars(select(tokens.c.name).where(_LIVE, *whose).order_by(tokens.c.name)))
 
 
-async def revoke(writing: Writing, name: str) -> None:
-    """End a token for good; raises Unknown with the names of those that are not revoked."""
-    done = await writing.connection.execute(
-        update(tokens).where(_LIVE, tokens.c.name == name).values(revoked=writing.at)
-    )
-    if not done.rowcount:
-        live = await _live_names(writing.connection)
+async def revoke(writing: Writing, name: str, owner: str | None = None) -> None:
+    """End a token for good, whosever it is or only if it is `owner`'s; raises Unknown with the names there are."""
+    live = await _live_names(writing.connection, owner)
+    if name in live:
+        mine = (_LIVE, tokens.c.name == name)
+        await writing.connection.execute(update(tokens).where(*mine).values(revoked=writing.at))
+    else:
         saw = f"There is no token named {name!r} that could be revoked."
         raise Unknown(saw, f"Known: {', '.join(live)}." if live else "", param="name")
     await writing.record("token.revoke", name)
