@@ -32,7 +32,8 @@ async def signed_in(connection: AsyncConnection) -> dict[str, datetime]:
     begun = audit_events.alias()
     theirs = (begun.c.subject == users.c.name, begun.c.what == "session.begin")
     newest = select(func.max(begun.c.id)).where(*theirs).correlate(users).scalar_subquery()
-    wanted = select(users.c.name, audit_events.c.at).where(audit_events.c.id == newest)
+    both = users.join(audit_events, audit_events.c.id == newest)
+    wanted = select(users.c.name, audit_events.c.at).select_from(both)
     found = await connection.execute(wanted)
     return {row.name: row.at for row in found}
 
