@@ -60,7 +60,7 @@ def greeting(monkeypatch: pytest.MonkeyPatch) -> str:
     out = io.StringIO()
     screen = Console(file=out, width=96, soft_wrap=True, highlight=False)
     settings = load(data_dir=ROOT / ".homeport")
-    greet(screen, settings, "http://127.0.0.1:5050", FirstRun(token="hp_…", model="smollm2"))
+    greet(screen, settings, "http://127.0.0.1:5050", FirstRun(token="hp_…", model="smollm2", code="…"))
     return out.getvalue().replace(f"{ROOT}/", "")
 
 
@@ -76,11 +76,12 @@ def test_the_greeting_is_the_one_of_today(greeting: str) -> None:
 def test_what_was_run_is_what_the_greeting_says(greeting: str) -> None:
     below = greeting.partition("╯")[2].strip().split("\n\n")
     printed = [block.partition("\n")[2] for block in below]
-    told = [f"$ {command}" for command in printed if command and not command.startswith("export")]
+    told = [f"$ {command}" for command in printed if command and not command.startswith(("export", "http"))]
+    assert "http://127.0.0.1:5050/console/sign-in?code=…" in RECORDED, AGAIN
     run = re.findall(r"^\$ (?:.*\\\n)*.*$", RECORDED, flags=re.MULTILINE)
     assert run == ["$ make up", *told], AGAIN
 
 
 def test_the_readme_shows_the_whole_recording() -> None:
     assert f"```text\n{RECORDED.rstrip()}\n```" in README
-    assert "…" not in RECORDED.replace("hp_…", "")
+    assert "…" not in RECORDED.replace("hp_…", "").replace("code=…", "")

@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULT = ROOT / "docs" / "guides" / "transcript.txt"
 READY, FRAME = "Ctrl-C", "╰"
 START_S, STOP_S = 120, 30
-PORT, TOKEN = 5050, "hp_…"
+PORT, TOKEN, CODE = 5050, "hp_…", "code=…"
 INSTALLED = (
     "requirements/run.txt",
     "requirements/dev.txt",
@@ -97,12 +97,13 @@ def until_ready(running: subprocess.Popen[str]) -> list[str]:
 
 
 def parts(lines: list[str]) -> tuple[str, list[str]]:
-    """The steps with the panel, and the commands that are printed below it under a title each."""
+    """The steps with the panel and the link to sign in, and the commands that are printed below under a title each."""
     end = next(number for number, line in enumerate(lines) if line.startswith(FRAME)) + 1
-    blocks = (block.partition("\n")[2] for block in "\n".join(lines[end:]).strip().split("\n\n"))
-    return "\n".join(lines[:end]).strip(), [
-        command for command in blocks if command and not command.startswith("export")
-    ]
+    blocks = "\n".join(lines[end:]).strip().split("\n\n")
+    links = [block for block in blocks if block.partition("\n")[2].startswith("http")]
+    commands = (block.partition("\n")[2] for block in blocks if block not in links)
+    seen = "\n".join(lines[:end]).strip()
+    return "\n\n".join((seen, *links)), [each for each in commands if each and not each.startswith("export")]
 
 
 def run(command: str, place: Path, port: int) -> str:
@@ -128,6 +129,7 @@ def tidy(text: str, place: Path, port: int) -> str:
     """What every machine would show alike, in a frame that fits again."""
     text = text.replace(f"{place}/", "").replace(f"127.0.0.1:{port}", f"127.0.0.1:{PORT}")
     text = re.sub(r"\bhp_\w{8,}", TOKEN, text)
+    text = re.sub(r"\bcode=[\w-]{8,}", CODE, text)
     inside = [line.strip("│ ") for line in text.splitlines() if line.startswith("│")]
     width = max(map(len, inside)) + 4
     return "\n".join(framed(line, width) for line in text.splitlines())
