@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
-from htpy import Renderable, div, input, label, optgroup, option, select, span, textarea  # noqa: A004 (the element)
+from htpy import (
+    Renderable,
+    a,
+    button,
+    div,
+    form,
+    input,  # noqa: A004 (the element)
+    label,
+    nav,
+    optgroup,
+    option,
+    select,
+    span,
+    textarea,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from htpy import Node
+
+    from homeport.console import Asked
+
+PER_PAGE = 100
+"""Rows of a list before it goes on to another page."""
+_DIGITS = 6
 
 Choices = tuple[tuple[str, str], ...]
 """Values and what they are called."""
@@ -63,4 +84,45 @@ def check(name: str, called: Node, *, on: bool, tip: Node = None) -> Renderable:
     box = input(type="checkbox", checked=on, **tied(name, tip))
     return div(".field")[
         label(".check", for_=name)[box, called], span(".help", id=f"{name}-help")[tip] if tip else None
+    ]
+
+
+def ticked(asked: Asked, name: str, value: str, called: Node, *, on: bool) -> Renderable:
+    """A box of a group that may have several; what was sent wins over `on`."""
+    on = value in asked.lists.get(name, ()) if asked.form else on
+    box = input(id=f"{name}-{value}", type="checkbox", name=name, value=value, checked=on)
+    return label(".check", for_=f"{name}-{value}")[box, span[called]]
+
+
+def finder(asked: Asked, called: str, *more: Node) -> Renderable:
+    """A search above a list, kept in the address: `find` holds what was typed."""
+    typed = asked.query.get("find", "")
+    line = input(type="search", name="find", value=typed, placeholder=called, aria_label=called)
+    return form(".filter", method="get", action=asked.path, role="search")[line, more, button(type="submit")["Show"]]
+
+
+def sifter(asked: Asked, name: str, called: str, choices: Choices) -> Renderable:
+    """A choice beside the search."""
+    value = asked.query.get(name, "")
+    return select(name=name, aria_label=called)[
+        (option(value=key, selected=key == value)[said] for key, said in choices)
+    ]
+
+
+def page_of(asked: Asked) -> int:
+    """The page of a list that is wanted, from 1."""
+    said = asked.query.get("page", "")
+    return max(1, int(said)) if said.isdecimal() and len(said) <= _DIGITS else 1
+
+
+def pager(asked: Asked, count: int) -> Node:
+    """The way to the other pages of a list of `count` rows."""
+    here, last = page_of(asked), max(1, -(-count // PER_PAGE))
+    if last == 1:
+        return None
+    kept = {name: value for name, value in asked.query.items() if name not in {"page", "said", "about"}}
+    return nav(".buttons", aria_label="Pages of the list")[
+        a(".button", href=f"?{urlencode({**kept, 'page': here - 1})}")["← Before"] if here > 1 else None,
+        span(".soft")[f"Page {min(here, last)} of {last}"],
+        a(".button", href=f"?{urlencode({**kept, 'page': here + 1})}")["Next →"] if here < last else None,
     ]
