@@ -80,13 +80,15 @@ def assets() -> dict[str, tuple[bytes, bytes]]:
     return {asset(name)[0]: (kind, asset(name)[1]) for name, kind in known if kind}
 
 
-def _head(name: str, *, scripts: tuple[str, ...] = ()) -> Renderable:
+def _head(name: str, *, scripts: tuple[str, ...] = (), themed: bool = True) -> Renderable:
     return head[
         meta(charset="utf-8"),
         meta(name="viewport", content="width=device-width, initial-scale=1"),
         meta(name="color-scheme", content="light dark"),
         meta(name="htmx-config", content=HTMX) if scripts else None,
         title[f"{name} · Homeport"],
+        # before anything is drawn, so that no page flashes in the other theme
+        script(src=asset("theme.js")[0]) if themed else None,
         link(rel="stylesheet", href=asset("homeport.css")[0]),
         link(rel="icon", href=ICON),
         (script(src=asset(each)[0], defer=True) for each in scripts),
@@ -96,7 +98,7 @@ def _head(name: str, *, scripts: tuple[str, ...] = ()) -> Renderable:
 def plain(name: str, *content: Node, menu: tuple[tuple[str, str], ...] = ()) -> Renderable:
     """A page for anybody, without script; `menu` holds addresses and labels."""
     return html(lang="en")[
-        _head(name),
+        _head(name, themed=False),
         body[
             div(".plain")[
                 header[brand("/"), nav[(a(href=address)[label] for address, label in menu)]],
@@ -177,12 +179,21 @@ def _who(asked: Asked) -> Renderable:
 SAID = {
     "added": "{} is registered. Assign it to a feature to use it.",
     "saved": "{} is saved.",
+    "same": "Nothing was changed.",
+    "moved": "{} is saved. What was secret was meant for its old server alone and is forgotten: set it again.",
+    "measured": "{} was asked; below is what it can do.",
     "removed": "{} is gone.",
     "assigned": "{} is set.",
     "enabled": "{} may serve again.",
     "disabled": "{} serves nobody until you enable it.",
     "invited": "{} may sign in.",
     "revoked": "{} works no longer.",
+    "role": "{} has another role now.",
+    "closed": "{} may sign in no longer.",
+    "reopened": "{} may sign in again.",
+    "left": "{} is signed out everywhere.",
+    "ended": "That session is over.",
+    "password": "The new password counts from now on; your other sessions are over.",
 }
 """What a form's outcome is called in an address, and how it is said; nothing that came from elsewhere."""
 

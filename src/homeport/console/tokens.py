@@ -363,8 +363,9 @@ model     code_completions, chat, or the name of a model""",
 }
 """By the id that each has on the page."""
 GITLAB = (
-    "It signs in to GitLab with GitLab's own token, and GitLab asks Homeport: this token is not needed. An "
-    "administrator of GitLab enters this address as Local AI Gateway URL (Admin area, GitLab Duo, Change configuration):"
+    "It signs in to GitLab with GitLab's own token, and GitLab asks Homeport: this token is not needed. "
+    "An administrator of GitLab enters this address in the Admin area, under GitLab Duo, Change configuration, "
+    "Local AI Gateway URL."
 )
 
 
@@ -395,7 +396,7 @@ def _setups(asked: Asked, token: str, scopes: frozenset[str]) -> Node:
 def _copied(key: str, value: str) -> Renderable:
     return div(".copied")[
         pre(tabindex="0")[code(id=key)[value]],
-        button(type="button", data_copy=key, hidden=True)["Copy"],
+        button(type="button", data_copy=key, data_scripted=True, hidden=True)["Copy"],
     ]
 
 

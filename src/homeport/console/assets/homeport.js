@@ -33,14 +33,32 @@ document.addEventListener("click", (event) => {
   const sure = event.target.closest("[data-sure]");
   if (sure && !window.confirm(sure.dataset.sure)) event.preventDefault();
   const copied = event.target.closest("[data-copy]");
-  if (copied) {
-    navigator.clipboard.writeText(document.getElementById(copied.dataset.copy).textContent);
-    copied.textContent = "Copied";
-  }
+  if (copied) copy(copied, document.getElementById(copied.dataset.copy));
+  const theme = event.target.closest("[data-set-theme]");
+  if (theme) { setTheme(theme.dataset.setTheme); showTheme(document); }
 });
+function copy(button, source) {
+  const selection = window.getSelection();
+  selection.selectAllChildren(source);
+  // browsers have a clipboard only over TLS and on this machine; what is selected can be copied everywhere
+  const done = navigator.clipboard?.writeText(source.textContent) ?? Promise.reject();
+  done.then(() => { button.textContent = "Copied"; }, () => {
+    button.textContent = document.execCommand("copy") ? "Copied" : "Selected: press Ctrl+C";
+  });
+}
+function showTheme(root) {
+  const now = document.documentElement.dataset.theme ?? "";
+  for (const each of root.querySelectorAll("[data-set-theme]")) {
+    each.setAttribute("aria-pressed", String(each.dataset.setTheme === now));
+  }
+}
 document.addEventListener("keydown", (event) => {
   if (event.key !== "/" || event.target.closest("input, textarea, select") || event.ctrlKey || event.metaKey) return;
   const search = document.querySelector("input[type=search]");
   if (search) { event.preventDefault(); search.focus(); }
 });
-document.addEventListener("htmx:load", (event) => tellTimes(event.target));
+document.addEventListener("htmx:load", (event) => {
+  tellTimes(event.target);
+  showTheme(event.target);
+  for (const each of event.target.querySelectorAll("[data-scripted]")) each.hidden = false;
+});
