@@ -1,0 +1,377 @@
+"""Every AI feature: what serves it, what it takes over from general chat, and how well the model suits it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote, urlencode
+
+from htpy import (
+    Renderable,
+    a,
+    button,
+    div,
+    form,
+    h1,
+    h2,
+    input,  # noqa: A004 (the element)
+    label,
+    optgroup,
+    option,
+    p,
+    select,
+    span,
+    table,
+    tbody,
+    td,
+    th,
+    thead,
+    tr,
+)
+
+from homeport.console import RANK, Asked, Page, Sent, go
+from homeport.console._layout import guard, page, problem
+from homeport.domain.errors import BadRequest, Outdated, Unknown
+from homeport.domain.models import FeatureSetting
+from homeport.features._ask import setting_of
+from homeport.features._suits import Suits, by_fit, of_model
+from homeport.store.plan import FeatureChange, Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from htpy import Node
+
+    from homeport.domain.capabilities import Capabilities
+    from homeport.domain.models import Assignment, Snapshot
+    from homeport.features import Feature, Workbench
+    from homeport.features._suits import Fit
+
+ADDRESS = "/console/features"
+MODEL = "model:"
+"""Before the name of a model, where something else could be chosen too."""
+MOST = 60
+"""Models that a row offers; the feature's own page offers all."""
+FITS = {"fully": "Fully compatible", "largely": "Largely compatible", "not": "Not compatible"}
+WORDS: Mapping[str, Assignment] = {"disabled": "disabled", "inherit": "inherit", "unassigned": "unassigned"}
+"""What may be chosen beside a model."""
+TONES = {"fully": "good", "largely": "warn", "not": "bad"}
+
+
+class Answers(NamedTuple):
+    """What happens to a request for a feature now."""
+
+    state: str
+    """In a word or two."""
+    model: str = ""
+    """Who answers; empty for nobody."""
+    trouble: str = ""
+    """Why the model cannot, or may soon not."""
+    inherited: str = ""
+    """The feature whose setting decides."""
+
+
+class Shelf(NamedTuple):
+    """What is drawn."""
+
+    asked: Asked
+    snapshot: Snapshot
+    seen: Mapping[str, Capabilities]
+    fitting: dict[str, dict[Fit, list[str]]]
+    """By scope and section: models by how well they suit; found once for all features that ask for the same."""
+
+    @property
+    def bench(self) -> Workbench:
+        """Where features are."""
+        return self.asked.desk.bench
+
+    @property
+    def may(self) -> bool:
+        """Whether who looks may change it."""
+        return RANK[self.asked.person.role] >= RANK["admin"]
+
+
+async def view(asked: Asked) -> Renderable:
+    """The page."""
+    snapshot = asked.desk.bench.snapshot()
+    seen = {name: each for name, (_, each) in (await asked.desk.store.capabilities()).items()}
+    shelf = Shelf(asked, snapshot, seen, {})
+    return page(
+        asked,
+        "AI-powered features",
+        h1["AI-powered features"],
+        p(".lead")[_lead(shelf)],
+        None if snapshot.models else _empty(shelf),
+        div("#features")[problem(asked), (_section(shelf, *each) for each in sections(shelf.bench.features).items())],
+    )
+
+
+def sections(features: Mapping[str, Feature]) -> dict[str, list[str]]:
+    """The listed features by section; in each those that others inherit from come first."""
+    found: dict[str, list[str]] = {}
+    for key, feature in sorted(features.items(), key=lambda each: bool(each[1].inherits)):
+        if feature.listed:
+            found.setdefault(feature.section, []).append(key)
+    return found
+
+
+def answers(bench: Workbench, snapshot: Snapshot, key: str) -> Answers:
+    """Who answers for a feature now, or why nobody does."""
+    own, deciding = snapshot.features.get(key), setting_of(bench, snapshot, key)
+    mine = own is not None and own.assignment in {"disabled", "model"}
+    inherited = "" if mine else bench.features[key].inherits
+    if deciding is None or deciding.assignment in {"unassigned", "inherit"}:
+        return Answers("unassigned", inherited=inherited)
+    if deciding.assignment == "disabled":
+        return Answers("disabled", inherited=inherited)
+    model = snapshot.models.get(deciding.model)
+    if model is None or not model.enabled:
+        return Answers(
+            "model disabled", trouble=f"{deciding.model} is disabled, so nobody answers.", inherited=inherited
+        )
+    ill = "" if bench.health.allows(model) else "It failed lately and is left alone for a while."
+    return Answers("on", model.name, ill, inherited)
+
+
+def choice_of(setting: FeatureSetting | None, feature: Feature) -> str:
+    """A setting as the value of a choice."""
+    if setting is not None and setting.assignment == "model":
+        return MODEL + setting.model
+    if setting is not None and setting.assignment == "disabled":
+        return "disabled"
+    return "inherit" if feature.inherits else "unassigned"
+
+
+def changed(setting: FeatureSetting, choice: str) -> FeatureSetting:
+    """The setting with another choice; models that help the first stay where there is a first.
+
+    Raises BadRequest for what cannot be chosen.
+    """
+    if choice in WORDS:
+        return FeatureSetting(feature=setting.feature, assignment=WORDS[choice])
+    name = choice.removeprefix(MODEL)
+    if name == choice or not name:
+        raise BadRequest("That is no choice for a feature.", "Choose a model, or one of the other entries.")
+    weights = {name if each == setting.model else each: n for each, n in setting.weights.items() if each != name}
+    return replace(
+        setting,
+        assignment="model",
+        model=name,
+        weights=weights,
+        fallbacks=tuple(each for each in setting.fallbacks if each != name),
+        shadow="" if setting.shadow == name else setting.shadow,
+    )
+
+
+def _lead(shelf: Shelf) -> str:
+    own = sum(setting.assignment == "model" for setting in shelf.snapshot.features.values())
+    listed = sum(feature.listed for feature in shelf.bench.features.values())
+    return f"{listed} features, {own} with a model of their own. A change takes effect within two seconds."
+
+
+def _empty(shelf: Shelf) -> Renderable:
+    return div(".empty")[
+        h2["There is no model yet"],
+        p["Features are served by models. Add one, then choose here what it serves."],
+        a(".button.first", href="/console/models/new")["Add a model"] if shelf.may else None,
+    ]
+
+
+def _section(shelf: Shelf, section: str, keys: Sequence[str]) -> Renderable:
+    heads = ("Feature", "Answers now", "Setting", "")
+    return div(".section")[
+        div(".top")[h2[section], _apply(shelf, section, keys) if shelf.may and len(keys) > 1 else None],
+        div(".scroll")[
+            table(".wide.four")[thead[tr[(th[head] for head in heads)]], tbody[(_row(shelf, key) for key in keys)]]
+        ],
+    ]
+
+
+def _row(shelf: Shelf, key: str) -> Renderable:
+    feature = shelf.bench.features[key]
+    now = answers(shelf.bench, shelf.snapshot, key)
+    return tr(id=f"row-{key}")[
+        th(scope="row")[a(href=f"{ADDRESS}/{key}")[feature.title], span(".sub")[_helpers(shelf, key) or None]],
+        td(data_label="Answers now")[_now(shelf, key, now)],
+        td(data_label="Setting")[_form(shelf, key) if shelf.may else _told(shelf, key)],
+        td(".nowrap")[a(href=f"/console/playground?feature={key}", aria_label=f"Try {feature.title}")["Try it"]],
+    ]
+
+
+def _now(shelf: Shelf, key: str, now: Answers) -> Node:
+    title = shelf.bench.features[now.inherited].title if now.inherited else ""
+    if not now.model:
+        said = {"disabled": "Disabled", "unassigned": "Nobody"}.get(now.state, "Nobody")
+        pill = span(class_=f"pill {'bad' if now.trouble else 'soft'}")[said]
+        more = now.trouble or ("Callers are told that it is switched off." if now.state == "disabled" else "")
+        return pill, span(".sub")[more or "No model serves it yet.", f" It follows {title}." if title else ""]
+    suit = fit_of(shelf, key, now.model)
+    return (
+        span(class_="soft" if title else "answering")[now.model],
+        " ",
+        span(class_=f"pill {TONES[suit.fit]}")[FITS[suit.fit]],
+        # what general chat has said is not said again in every row
+        span(".sub")["↳ as ", a(href="#row-" + now.inherited)[title]] if title else span(".sub")[suit.why],
+        span(".sub.warn")[now.trouble] if now.trouble else None,
+    )
+
+
+def fit_of(shelf: Shelf, key: str, name: str) -> Suits:
+    """How well a registered model serves a feature."""
+    return of_model(shelf.bench, shelf.bench.features[key], shelf.snapshot.models[name], shelf.seen.get(name))
+
+
+def _helpers(shelf: Shelf, key: str) -> str:
+    """What else its setting says, in a few words."""
+    setting = shelf.snapshot.features.get(key)
+    if setting is None:
+        return ""
+    fallbacks, sharing = len(setting.fallbacks), len(setting.pool)
+    parts = (
+        f"{sharing} share the work" if sharing > 1 else "",
+        f"{fallbacks} fallback{'s' if fallbacks > 1 else ''}" if fallbacks else "",
+        f"shadow: {setting.shadow}" if setting.shadow else "",
+    )
+    return " · ".join(filter(None, parts))
+
+
+def _told(shelf: Shelf, key: str) -> str:
+    feature = shelf.bench.features[key]
+    chosen = choice_of(shelf.snapshot.features.get(key), feature)
+    return dict(_words(shelf, feature)).get(chosen, chosen.removeprefix(MODEL))
+
+
+def _words(shelf: Shelf, feature: Feature) -> list[tuple[str, str]]:
+    """What may be chosen beside a model."""
+    if not feature.inherits:
+        return [("unassigned", "Unassigned"), ("disabled", "Disabled")]
+    parent = answers(shelf.bench, shelf.snapshot, feature.inherits)
+    title = shelf.bench.features[feature.inherits].title
+    return [("inherit", f"As {title}: {parent.model or 'nobody yet'}"), ("disabled", "Disabled")]
+
+
+def _fitting(shelf: Shelf, feature: Feature) -> dict[Fit, list[str]]:
+    """Models that may serve it, by how well they suit; disabled ones are left out."""
+    kind = feature.scope if feature.scope in {"complete_code", "generate_code"} else ""
+    if kind not in shelf.fitting:
+        enabled = sorted((each for each in shelf.snapshot.models.values() if each.enabled), key=lambda each: each.name)
+        shelf.fitting[kind] = by_fit(shelf.bench, feature, shelf.seen, enabled)
+    return shelf.fitting[kind]
+
+
+def _select(shelf: Shelf, key: str, words: Iterable[tuple[str, str]], value: str, at: str) -> Renderable:
+    """What may be chosen for a feature, the models that suit it best first."""
+    groups, left = [], MOST
+    chosen = value.removeprefix(MODEL) if value.startswith(MODEL) else ""
+    missing = {chosen} - {""}
+    for fit, names in _fitting(shelf, shelf.bench.features[key]).items():
+        shown, left = names[:left], left - min(left, len(names))
+        missing -= set(shown)
+        drawn = [option(value=MODEL + name, selected=name == chosen)[name] for name in shown]
+        groups.append(optgroup(label=FITS[fit])[drawn] if drawn else None)
+    return select(id=f"serves-{at}", name="serves")[
+        [option(value=value, selected=True)[name] for name in missing],
+        [option(value=word, selected=word == value)[said] for word, said in words],
+        groups,
+    ]
+
+
+def _form(shelf: Shelf, key: str) -> Renderable:
+    feature, asked = shelf.bench.features[key], shelf.asked
+    was = choice_of(shelf.snapshot.features.get(key), feature)
+    again = asked.problem and asked.form.get("feature") == key
+    return form(".row", method="post", action=ADDRESS, **_in_place())[
+        guard(asked, "serve"),
+        input(type="hidden", name="feature", value=key),
+        input(type="hidden", name="was", value=was),
+        label(".out", for_=f"serves-{key}")[f"What serves {feature.title}"],
+        _select(shelf, key, _words(shelf, feature), asked.form.get("serves", was) if again else was, key),
+        button(".quiet", id=f"save-{key}", type="submit", aria_label=f"Save {feature.title}")["Save"],
+        span(".good.small", role="status")["✓ saved"] if asked.query.get("at") == key else None,
+        _more(shelf, key),
+    ]
+
+
+def _more(shelf: Shelf, key: str) -> Node:
+    count = len(shelf.snapshot.models)
+    return a(".small", href=f"{ADDRESS}/{key}")[f"All {count} models"] if count > MOST else None
+
+
+def _in_place() -> dict[str, str]:
+    """With a script the features are drawn again where they are, and who typed stays at the same control."""
+    return {
+        "hx_post": ADDRESS,
+        "hx_target": "#features",
+        "hx_select": "#features",
+        "hx_swap": "outerHTML",
+        "hx_disabled_elt": "find button",
+    }
+
+
+def _apply(shelf: Shelf, section: str, keys: Sequence[str]) -> Renderable:
+    """One choice for a whole section."""
+    slug = section.lower().replace(" ", "-")
+    last = shelf.bench.features[keys[-1]]
+    words = [("", "Choose…"), *(each for each in _words(shelf, last) if each[0] != "unassigned")]
+    sure = f"Replace what serves all {len(keys)} features of {section}?"
+    return form(".row", method="post", action=ADDRESS, **_in_place())[
+        guard(shelf.asked, "section"),
+        input(type="hidden", name="section", value=section),
+        label(".out", for_=f"serves-{slug}")[f"What shall serve all of {section}"],
+        _select(shelf, keys[-1], words, "", slug),
+        button(id=f"save-{slug}", type="submit", data_sure=sure)["Apply to all of this section"],
+        span(".good.small", role="status")["✓ saved"] if shelf.asked.query.get("at") == section else None,
+    ]
+
+
+async def serve(asked: Asked) -> Sent:
+    """Let something else serve a feature. Raises Outdated when somebody else changed it meanwhile."""
+    key, store = asked.form.get("feature", ""), asked.desk.store
+    feature = asked.desk.bench.features.get(key)
+    if feature is None or not feature.listed:
+        raise Unknown("There is no such feature.", "Choose one from the list.")
+    now = (await store.features()).get(key)
+    if choice_of(now, feature) != asked.form.get("was"):
+        saw = f"Somebody else changed {feature.title} since you opened this page."
+        raise Outdated(saw, "Look at what serves it now, and save again if you still want to.")
+    setting = changed(now or FeatureSetting(feature=key), _possible(asked.form.get("serves", ""), feature))
+    await store.set_feature(setting, by=asked.person.name)
+    return go(f"{ADDRESS}?{urlencode({'said': 'assigned', 'about': feature.title, 'at': key})}#row-{key}")
+
+
+def _possible(choice: str, feature: Feature) -> str:
+    """The choice; raises BadRequest where the feature has nothing to inherit."""
+    if choice == "inherit" and not feature.inherits:
+        raise BadRequest(f"{feature.title} has nothing to inherit from.", "Choose a model, or disable it.")
+    return choice
+
+
+async def apply(asked: Asked) -> Sent:
+    """Let one model serve a whole section, all of it or nothing; what serves it already stays as it is."""
+    section, choice = asked.form.get("section", ""), asked.form.get("serves", "")
+    store, shelf = asked.desk.store, asked.desk.bench.features
+    keys = sections(shelf).get(section)
+    if keys is None:
+        raise Unknown("There is no such section.", "Reload the page.")
+    revision, settings = await store.revision(), await store.features()
+    able = [key for key in keys if choice != "inherit" or shelf[key].inherits]
+    wanted = {
+        key: changed(settings.get(key, FeatureSetting(feature=key)), choice)
+        for key in able
+        if choice_of(settings.get(key), shelf[key]) != choice
+    }
+    changes = tuple(FeatureChange(name=key, before=settings.get(key), after=each) for key, each in wanted.items())
+    if changes:
+        await store.carry_out(Plan(revision=revision, changes=changes), by=asked.person.name)
+    return go(f"{ADDRESS}?{urlencode({'said': 'assigned', 'about': section, 'at': section}, quote_via=quote)}")
+
+
+PAGE = Page(
+    path=ADDRESS,
+    title="AI-powered features",
+    see="auditor",
+    view=view,
+    acts={"serve": serve, "section": apply},
+    menu="Models",
+    order=20,
+)
