@@ -282,7 +282,7 @@ class Setup(NamedTuple):
     scope: str
     """What the token must be good for."""
     text: str
-    """With ADDRESS and TOKEN in it."""
+    """With @ADDRESS@ and @TOKEN@ in it."""
 
 
 SETUPS: Mapping[str, Setup] = {
@@ -290,8 +290,8 @@ SETUPS: Mapping[str, Setup] = {
         "curl",
         "In a terminal:",
         "complete_code",
-        """curl -s ADDRESS/v1/completions \\
-  -H "Authorization: Bearer TOKEN" \\
+        """curl -s @ADDRESS@/v1/completions \\
+  -H "Authorization: Bearer @TOKEN@" \\
   -H "Content-Type: application/json" \\
   -d '{"model": "code_completions", "prompt": "def add(a, b):\\n    ", "suffix": "\\n"}'""",
     ),
@@ -301,7 +301,7 @@ SETUPS: Mapping[str, Setup] = {
         "duo_chat",
         """from openai import OpenAI
 
-client = OpenAI(base_url="ADDRESS/v1", api_key="TOKEN")
+client = OpenAI(base_url="@ADDRESS@/v1", api_key="@TOKEN@")
 answer = client.chat.completions.create(
     model="chat",
     messages=[{"role": "user", "content": "Write a regular expression for a hex colour."}],
@@ -319,15 +319,15 @@ models:
   - name: Homeport
     provider: openai
     model: chat
-    apiBase: ADDRESS/v1
-    apiKey: TOKEN
+    apiBase: @ADDRESS@/v1
+    apiKey: @TOKEN@
     roles: [chat, edit, apply]""",
     ),
     "aider": Setup(
         "aider",
         "In a terminal, in the repository that you work on:",
         "duo_chat",
-        "aider --openai-api-base ADDRESS/v1 --openai-api-key TOKEN --model openai/chat",
+        "aider --openai-api-base @ADDRESS@/v1 --openai-api-key @TOKEN@ --model openai/chat",
     ),
     "zed": Setup(
         "Zed",
@@ -337,7 +337,7 @@ models:
   "language_models": {
     "openai_compatible": {
       "Homeport": {
-        "api_url": "ADDRESS/v1",
+        "api_url": "@ADDRESS@/v1",
         "available_models": [{"name": "chat", "display_name": "Homeport", "max_tokens": 32768}]
       }
     }
@@ -348,16 +348,16 @@ models:
         "Homeport's own command line",
         "In a terminal:",
         "duo_chat",
-        """export HOMEPORT_URL=ADDRESS
-export HOMEPORT_TOKEN=TOKEN
+        """export HOMEPORT_URL=@ADDRESS@
+export HOMEPORT_TOKEN=@TOKEN@
 homeport chat "What does HTTP stand for?\"""",
     ),
     "other": Setup(
         "Any other",
         "Whatever takes an OpenAI-compatible server. For completion choose the completions API, not chat:",
         "",
-        """base URL  ADDRESS/v1
-API key   TOKEN
+        """base URL  @ADDRESS@/v1
+API key   @TOKEN@
 model     code_completions, chat, or the name of a model""",
     ),
 }
@@ -378,7 +378,7 @@ def _setups(asked: Asked, token: str, scopes: frozenset[str]) -> Node:
                 summary[each.client],
                 div[
                     p(".soft")[each.where],
-                    _copied(f"setup-{key}", each.text.replace("ADDRESS", address).replace("TOKEN", token)),
+                    _copied(f"setup-{key}", each.text.replace("@ADDRESS@", address).replace("@TOKEN@", token)),
                 ],
             ]
             for number, (key, each) in enumerate(fit.items())
