@@ -78,8 +78,10 @@ class Peer:
             await self.chunk(event)
 
     def reset(self) -> None:
-        """Cut the connection with a reset."""
-        self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        """Cut the connection with a reset, unless the other side was faster."""
+        sock = self.writer.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         self.writer.transport.abort()
 
     def close(self) -> None:

@@ -3,114 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
+import contextlib
 import socket
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from blackhole import black_hole
+from faults import AFTER, ALL, CANARY, DOORS, EARLY, LATE, NAMES, ON_TIME, STATUS, Resolver, answering, huge_chunk, late
 from house import SHORT
 from script import DONE, event, piece, stream
-from ways import ASKED, STREAMED, WAYS, ended, error_text, events, lines, sse, streamed_text
+from ways import ASKED, STREAMED, WAYS, ended, error_text, events, lines, named, sse, streamed_text, text_of
 
 from homeport.domain.streams import Chunk
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Callable
+    from pathlib import Path
 
     from house import House
     from script import Peer
     from ways import Way
     from wire import Answer
-
-    Play = Callable[[Peer], Awaitable[None]]
-
 LINES = "application/x-ndjson; charset=utf-8"
-CANARY = "canary-in-the-words-of-the-model-server"
-STATUS = {
-    "upstream_unreachable": 502,
-    "upstream_refused": 502,
-    "upstream_malformed": 502,
-    "upstream_truncated": 502,
-    "upstream_error": 502,
-    "upstream_timeout": 504,
-    "upstream_overloaded": 503,
-    "upstream_rejected": 400,
-}
-
-
-def answering(status: int, body: bytes = CANARY.encode(), kind: str = "text/html", **more: Any) -> Play:
-    async def play(peer: Peer) -> None:
-        await peer.document(body, status, kind, **more)
-
-    return play
-
-
-def sending(data: bytes, then: str = "close") -> Play:
-    async def play(peer: Peer) -> None:
-        await peer.write(data)
-        await after(peer, then)
-
-    return play
-
-
-async def after(peer: Peer, then: str) -> None:
-    if then == "close":
-        peer.close()
-    elif then == "reset":
-        await asyncio.sleep(0.01)  # what was sent before is not to be overtaken
-        peer.reset()
-    elif then == "end":
-        await peer.end()
-    else:
-        await peer.hang()
-
-
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
-EARLY: dict[str, tuple[Play, str]] = {
-    "reset before the head": (sending(b"", "reset"), "upstream_unreachable"),
-    "close before the head": (sending(b""), "upstream_unreachable"),
-    "hang before the head": (sending(b"", "hang"), "upstream_timeout"),
-    "half a head, then close": (sending(HEAD), "upstream_truncated"),
-    "half a head, then hang": (sending(HEAD, "hang"), "upstream_timeout"),
-    "head, then hang": (sending(CHUNKED, "hang"), "upstream_timeout"),
-    "head, then reset": (sending(CHUNKED, "reset"), "upstream_truncated"),
-    "head, then close": (sending(CHUNKED), "upstream_truncated"),
-    "short content-length": (sending(HEAD + b"Content-Length: 99\r\n\r\n{}"), "upstream_truncated"),
-    "not HTTP": (sending(b"SSH-2.0-OpenSSH_9.2\r\n", "hang"), "upstream_malformed"),
-    "binary": (sending(bytes(range(256)), "hang"), "upstream_malformed"),
-    "HTTP/2 preface": (sending(b"\x00\x00\x12\x04\x00\x00\x00\x00\x00", "hang"), "upstream_malformed"),
-    "broken chunk size": (sending(CHUNKED + b"zz\r\n{}\r\n", "hang"), "upstream_malformed"),
-    "endless head": (sending(HEAD + b"X: " + b"y" * 100_000, "hang"), "upstream_malformed"),
-    "both lengths": (
-        sending(HEAD + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}", "hang"),
-        "upstream_malformed",
-    ),
-    "html": (answering(200, b"<html>" + CANARY.encode()), "upstream_malformed"),
-    "empty": (answering(200, b""), "upstream_malformed"),
-    "a list": (answering(200, b"[]", "application/json"), "upstream_malformed"),
-    "no choices": (answering(200, b'{"object":"x"}', "application/json"), "upstream_malformed"),
-    "gzip": (answering(200, gzip.compress(b"0" * 10_000_000), content_encoding="gzip"), "upstream_malformed"),
-    "204": (sending(b"HTTP/1.1 204 No Content\r\n\r\n", "hang"), "upstream_refused"),
-    "401": (answering(401), "upstream_refused"),
-    "401 with a challenge": (answering(401, www_authenticate='Basic realm="x"'), "upstream_refused"),
-    "403": (answering(403), "upstream_refused"),
-    "404": (answering(404), "upstream_refused"),
-    "407": (answering(407, proxy_authenticate="Basic"), "upstream_refused"),
-    "500": (answering(500), "upstream_refused"),
-    "500 empty": (answering(500, b""), "upstream_refused"),
-    "502": (answering(502), "upstream_refused"),
-    "504": (answering(504), "upstream_refused"),
-    "400": (answering(400), "upstream_rejected"),
-    "413": (answering(413), "upstream_rejected"),
-    "422": (answering(422), "upstream_rejected"),
-    "429": (answering(429), "upstream_overloaded"),
-    "503": (answering(503), "upstream_overloaded"),
-    "529": (answering(529), "upstream_overloaded"),
-    "error without end": (sending(b"HTTP/1.1 500 x\r\nContent-Length: 9\r\n\r\nhalf", "hang"), "upstream_refused"),
-}
 
 
 async def everyone(house: House, ways: list[tuple[Way, bool]]) -> list[tuple[Way, bool, Answer]]:
@@ -135,7 +50,7 @@ def check_early(way: Way, answer: Answer, code: str) -> None:
 @pytest.mark.parametrize("fault", EARLY)
 async def test_failure_before_the_first_byte(house: House, fault: str) -> None:
     house.models.play, code = EARLY[fault]
-    if code == "upstream_timeout" or fault == "error without end":
+    if fault not in ON_TIME:
         house.limit(**SHORT)
     started = asyncio.get_running_loop().time()
     for way, _, answer in await everyone(house, ASKED):
@@ -197,6 +112,39 @@ async def test_endpoints_that_lead_nowhere(house: House, endpoint: str, code: st
         assert "169.254" not in answer.body.decode()
 
 
+async def ask_at(house: House, endpoint: str, options: dict[str, str], code: str) -> None:
+    """Every way to ask, of models that are at `endpoint`; each is told as soon as it can be."""
+    if code == "upstream_timeout":
+        house.limit(**SHORT)
+    house.snapshot = house.snapshot.with_models(
+        *(replace(each, endpoint=endpoint, options=options) for each in house.snapshot.models.values())
+    )
+    started = asyncio.get_running_loop().time()
+    for way, _, answer in await everyone(house, ASKED):
+        check_early(way, answer, code)
+    assert asyncio.get_running_loop().time() - started < SHORT["connect_s"] + 2
+    assert {record["error_code"] for record in house.records()} == {code}
+
+
+@pytest.mark.parametrize("fault", DOORS)
+async def test_servers_that_are_not_to_be_talked_to(house: House, fault: str, tmp_path: Path) -> None:
+    at, code = DOORS[fault]
+    async with contextlib.AsyncExitStack() as stack:
+        door = at(tmp_path)
+        opened = isinstance(door, contextlib.AbstractAsyncContextManager)
+        found = await stack.enter_async_context(door) if opened else stack.enter_context(door)
+        await ask_at(house, found.endpoint, found.options, code)
+    assert not house.models.heard
+
+
+@pytest.mark.parametrize("fault", NAMES)
+async def test_names_that_lead_nowhere(house: House, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    says, code = NAMES[fault]
+    monkeypatch.setattr(house.transport, "_loop", Resolver(says))
+    await ask_at(house, "http://models.example/v1", {}, code)
+    assert not house.models.heard
+
+
 async def test_connecting_takes_too_long(house: House) -> None:
     house.limit(**SHORT)
     with black_hole() as port:
@@ -224,41 +172,16 @@ async def test_first_event_reports_an_error(house: House) -> None:
             check_early(way, answer, "upstream_error")
 
 
-PIECE: Callable[[str], bytes] = lambda kind: piece(kind, "one")  # noqa: E731 (short, and used below only)
-LATE: dict[str, tuple[Callable[[str], list[bytes]], str, str]] = {
-    "reset": (lambda _kind: [], "reset", "upstream_truncated"),
-    "close": (lambda _kind: [], "close", "upstream_truncated"),
-    "proper end without an end mark": (lambda _kind: [], "end", "upstream_truncated"),
-    "finish without an end mark, then a cut": (lambda kind: stream(kind, [])[:-1], "close", "upstream_truncated"),
-    "half an event": (lambda kind: [PIECE(kind)[:30]], "close", "upstream_truncated"),
-    "half an event, then a proper end": (lambda kind: [PIECE(kind)[:30]], "end", "upstream_truncated"),
-    "stall": (lambda _kind: [], "hang", "upstream_timeout"),
-    "stall in an event": (lambda kind: [PIECE(kind)[:30]], "hang", "upstream_timeout"),
-    "an error": (lambda _kind: [event({"error": {"message": CANARY}})], "end", "upstream_error"),
-    "an error, then an end mark": (lambda _k: [event({"error": {"message": CANARY}}), DONE], "end", "upstream_error"),
-    "an error of older servers": (lambda _k: [event({"object": "error", "message": CANARY})], "end", "upstream_error"),
-    "event too big": (lambda _kind: [b"data: " + b"x" * 65_536] + [b"x" * 65_536] * 20, "hang", "upstream_malformed"),
-    "broken chunk": (lambda _kind: [b""], "garbage", "upstream_malformed"),
-}
-
-
 @pytest.mark.parametrize("fault", LATE)
 async def test_failure_after_the_first_byte(house: House, fault: str) -> None:
-    more, then, code = LATE[fault]
+    code = LATE[fault][2]
     if code == "upstream_timeout":
         house.limit(**SHORT)
-
-    async def play(peer: Peer) -> None:
-        await peer.head()
-        await peer.chunk(piece(peer.kind, "one"))
-        await asyncio.sleep(0.02)  # a part of its own
-        for part in more(peer.kind):
-            await (peer.chunk(part) if part else peer.write(b"zz\r\n"))
-        await after(peer, "hang" if then == "garbage" else then)
-
-    house.models.play = play
+    house.models.play = late(fault)
+    started = asyncio.get_running_loop().time()
     for way, _, answer in await everyone(house, [(way, True) for way in STREAMED]):
         check_late(way, answer, code)
+    assert asyncio.get_running_loop().time() - started < SHORT["idle_s"] + 2
     assert {record["error_code"] for record in house.records()} == {code}
     assert {record["outcome"] for record in house.records()} == {"broken"}
     assert CANARY not in str(house.logs.lines)
@@ -465,6 +388,44 @@ async def test_forgiven_oddities(house: House, oddity: str) -> None:
         )
         assert text == "one"
         assert ended(way, answer) or oddity == "end mark without space"
+
+
+@pytest.mark.parametrize("fault", AFTER)
+async def test_what_comes_after_an_answer_hurts_nobody(house: House, fault: str) -> None:
+    """Not this request, and not the next one on the same connection."""
+    house.models.play = AFTER[fault]
+    for _ in range(2):
+        for way, stream_, answer in await everyone(house, ASKED):
+            assert (answer.status, answer.whole) == (200, True), way.name
+            assert text_of(way, answer, stream=stream_) == ALL
+    assert {record["outcome"] for record in house.records()} == {"completed"}
+    assert CANARY not in str(house.logs.lines)
+
+
+@pytest.mark.parametrize(("way", "stream_"), [ASKED[0], ASKED[1], ASKED[6], ASKED[7]], ids=named)
+async def test_chunk_without_end_is_cut(house: House, way: Way, stream_: bool) -> None:  # noqa: FBT001 (a case)
+    """A document is read up to 16 MiB, an event up to 1."""
+    house.models.play = huge_chunk
+    answer = await house.post(way.path, way.body(stream_))
+    check_early(way, answer, "upstream_malformed")
+    (peer,) = house.models.heard
+    await asyncio.wait_for(peer.closed.wait(), 5)
+    assert peer.accepted < (8 if stream_ else 32) * 2**20
+
+
+async def test_comments_without_end_are_bounded(house: House) -> None:
+    """They keep a stream alive, for as long as an answer may take at all."""
+
+    async def play(peer: Peer) -> None:
+        await peer.head()
+        while not peer.closed.is_set():
+            await peer.chunk(b": still here\n\n")
+            await asyncio.sleep(0.02)
+
+    house.models.play = play
+    house.limit(**(SHORT | {"total_s": 0.7}))
+    for way, _, answer in await everyone(house, [(way, True) for way in STREAMED]):
+        (check_broken if way.relay else check_early)(way, answer, "upstream_timeout")
 
 
 async def test_server_that_lingers_after_its_end_mark_delays_nobody(house: House) -> None:
