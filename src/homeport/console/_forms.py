@@ -60,13 +60,17 @@ def lines(name: str, called: Node, value: str, tip: Node = None, **more: Any) ->
 
 def choice(
     name: str,
+    /,
     called: Node,
     choices: Choices | Mapping[str, Sequence[tuple[str, str]]],
     value: str,
     tip: Node = None,
     **more: Any,  # noqa: ANN401 (attributes)
 ) -> Renderable:
-    """One of several, perhaps in groups; a value that is none of them stays visible as the first."""
+    """One of several, perhaps in groups; a value that is none of them stays visible as the first.
+
+    With a `name` among `more`, the first argument is the id alone: several controls may share a name.
+    """
     groups = choices if not isinstance(choices, tuple) else {"": choices}
     known = {key for group in groups.values() for key, _ in group}
     odd = option(value=value, selected=True)[f"{value} (unknown)"] if value and value not in known else None

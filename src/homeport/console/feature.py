@@ -1,0 +1,286 @@
+"""One AI feature: who serves it, who shares the work, who comes next, and who is only watched."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from itertools import zip_longest
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlencode
+
+from htpy import Renderable, a, button, code, div, fieldset, form, h1, h2, input, label, li, ol, p, span  # noqa: A004 (the element)
+
+from homeport.console import RANK, Asked, Page, Sent, go
+from homeport.console._forms import check, choice
+from homeport.console._layout import guard, page, problem
+from homeport.domain.errors import BadRequest, Outdated, Unknown
+from homeport.domain.models import FeatureSetting
+from homeport.features._ask import setting_of
+from homeport.features._suits import by_fit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from homeport.domain.models import Assignment
+    from homeport.features import Feature
+
+ADDRESS = "/console/features"
+MODEL = "model:"
+"""Before the name of a model, where something else could be chosen too."""
+SPARE = 2
+"""Empty places for further models; when they are filled and saved, there are new ones."""
+FITS = {"fully": "Fully compatible", "largely": "Largely compatible", "not": "Not compatible"}
+WORDS: Mapping[str, Assignment] = {"disabled": "disabled", "inherit": "inherit", "unassigned": "unassigned"}
+Groups = dict[str, list[tuple[str, str]]]
+
+
+class Typed(NamedTuple):
+    """What stands in the form."""
+
+    serves: str
+    weight: str = "1"
+    sharing: tuple[tuple[str, str], ...] = ()
+    """Other models and their weights."""
+    fallbacks: tuple[str, ...] = ()
+    sticky: bool = False
+    shadow: str = ""
+
+
+async def view(asked: Asked) -> Renderable:
+    """The page; raises Unknown for a feature that nobody can assign."""
+    key, feature = _feature(asked)
+    stored = (await asked.desk.store.features()).get(key) or FeatureSetting(feature=key)
+    typed = typed_in(asked) if asked.problem else typed_from(stored, feature)
+    seen = {name: each for name, (_, each) in (await asked.desk.store.capabilities()).items()}
+    models = sorted(asked.desk.bench.snapshot().models.values(), key=lambda each: each.name)
+    fitting = by_fit(asked.desk.bench, feature, seen, models)
+    groups = {FITS[fit]: [(name, name) for name in names] for fit, names in fitting.items() if names}
+    return page(
+        asked,
+        feature.title,
+        p(".small")[a(href=ADDRESS)["AI-powered features"], span(".soft")[f" · {feature.section}"]],
+        div(".top")[
+            h1[feature.title], div(".buttons")[a(".button", href=f"/console/playground?feature={key}")["Try it"]]
+        ],
+        p(".lead")[in_words(setting_of(asked.desk.bench, asked.desk.bench.snapshot(), key))],
+        problem(asked),
+        _form(asked, stored, typed, groups),
+        _facts(key, feature),
+    )
+
+
+def in_words(setting: FeatureSetting | None) -> str:
+    """What a setting does, in a sentence or two."""
+    if setting is None or setting.assignment != "model":
+        off = setting is not None and setting.assignment == "disabled"
+        return "It is switched off: callers are told so." if off else "No model serves it yet."
+    pool = setting.pool
+    parts = [f"{setting.model} answers" if len(pool) < 2 else f"{_listed(tuple(pool))} share the work {_ratio(pool)}"]  # noqa: PLR2004 (one does not share)
+    if setting.sticky and len(pool) > 1:
+        parts.append("each file or conversation stays with one of them")
+    if setting.fallbacks:
+        parts.append(f"when {'they' if len(pool) > 1 else 'it'} cannot, {', then '.join(setting.fallbacks)}")
+    if setting.shadow:
+        parts.append(f"{setting.shadow} is asked the same, and nobody sees its answers")
+    return "; ".join(parts) + "."
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else names[0]
+
+
+def _ratio(pool: Mapping[str, int]) -> str:
+    return " : ".join(str(weight) for weight in pool.values())
+
+
+def typed_from(setting: FeatureSetting, feature: Feature) -> Typed:
+    """The form of a stored setting."""
+    usual = "inherit" if feature.inherits else "unassigned"
+    chosen = setting.assignment if setting.assignment == "disabled" else usual
+    others = tuple((name, str(weight)) for name, weight in setting.pool.items() if name != setting.model)
+    return Typed(
+        serves=MODEL + setting.model if setting.assignment == "model" else chosen,
+        weight=str(setting.pool.get(setting.model, 1)),
+        sharing=others,
+        fallbacks=setting.fallbacks,
+        sticky=setting.sticky,
+        shadow=setting.shadow,
+    )
+
+
+def typed_in(asked: Asked) -> Typed:
+    """The form as it came."""
+    names, weights = asked.lists.get("share", ()), asked.lists.get("weight", ())
+    pairs = zip_longest(names, weights[: len(names)], fillvalue="1")
+    return Typed(
+        serves=asked.form.get("serves", ""),
+        weight=asked.form.get("own", "1"),
+        sharing=tuple((name, weight) for name, weight in pairs if name),
+        fallbacks=tuple(filter(None, asked.lists.get("fallback", ()))),
+        sticky=asked.form.get("sticky") == "on",
+        shadow=asked.form.get("shadow", ""),
+    )
+
+
+def setting_from(key: str, typed: Typed) -> FeatureSetting:
+    """What the form says; models that help are forgotten where no first one is chosen. Raises BadRequest."""
+    if typed.serves in WORDS:
+        return FeatureSetting(feature=key, assignment=WORDS[typed.serves])
+    model = typed.serves.removeprefix(MODEL)
+    if model == typed.serves or not model:
+        raise BadRequest("That is no choice for a feature.", "Choose a model, or one of the other entries.")
+    names = [model, *(name for name, _ in typed.sharing)]
+    if len(set(names)) < len(names):
+        raise BadRequest("A model shares the work twice.", "Name each once, with the weight that it shall have.")
+    weights = {model: _number(typed.weight)} | {name: _number(weight) for name, weight in typed.sharing}
+    return FeatureSetting(
+        feature=key,
+        assignment="model",
+        model=model,
+        fallbacks=typed.fallbacks,
+        weights=weights if typed.sharing else {},
+        sticky=typed.sticky,
+        shadow=typed.shadow,
+    )
+
+
+def _number(text: str) -> int:
+    text = text.strip() or "1"
+    if not (text.isascii() and text.isdigit() and len(text) < 6):  # noqa: PLR2004 (digits)
+        raise BadRequest(f"{text[:20]!r} is no weight.", "Give a whole number from 1 to 1000.")
+    return int(text)
+
+
+def _mark(setting: FeatureSetting) -> str:
+    """Tells one state of a setting from others."""
+    return sha256(repr(setting).encode()).hexdigest()[:16]
+
+
+def _feature(asked: Asked) -> tuple[str, Feature]:
+    feature = asked.desk.bench.features.get(asked.tail)
+    if feature is None or not feature.listed:
+        raise Unknown("There is no such feature.", "Choose one from the list of AI-powered features.")
+    return asked.tail, feature
+
+
+def _form(asked: Asked, stored: FeatureSetting, typed: Typed, groups: Groups) -> Renderable:
+    may = RANK[asked.person.role] >= RANK["admin"]
+    nobody: Groups = {"": [("", "nobody")], **groups}
+    return form(".stack", method="post")[
+        guard(asked, "save"),
+        input(type="hidden", name="was", value=asked.form.get("was") or _mark(stored)),
+        fieldset(".bare", disabled=not may)[
+            _first(asked, typed, groups),
+            _sharing(typed, nobody),
+            _fallbacks(typed, nobody),
+            _shadow(typed, nobody),
+            div(".buttons")[button(".first", type="submit")["Save"], a(".button.quiet", href=ADDRESS)["Cancel"]]
+            if may
+            else p(".soft")["Only administrators change this."],
+        ],
+    ]
+
+
+def _first(asked: Asked, typed: Typed, groups: Groups) -> Renderable:
+    feature = asked.desk.bench.features[asked.tail]
+    parent = asked.desk.bench.features[feature.inherits].title if feature.inherits else ""
+    words = [("inherit", f"As {parent}") if parent else ("unassigned", "Unassigned"), ("disabled", "Disabled")]
+    models = {name: [(MODEL + each, said) for each, said in group] for name, group in groups.items()}
+    help_ = "Answers what people ask of this feature. The others below only help a model that is chosen here."
+    return choice("serves", "Served by", {"": words, **models}, typed.serves, help_)
+
+
+def _sharing(typed: Typed, nobody: Groups) -> Renderable:
+    places = (*typed.sharing, *((("", "1"),) * SPARE))
+    return div(".group")[
+        h2["Share the work"],
+        p(".soft.small")[
+            "Two models are drawn by their weights, and the less busy one is asked. "
+            "A model with weight 2 gets twice as much as one with weight 1."
+        ],
+        div(".field")[
+            label(for_="own")["Weight of the model above"],
+            input(".weight", id="own", name="own", value=typed.weight, inputmode="numeric", maxlength="4"),
+        ],
+        [_place(at, name, weight, nobody) for at, (name, weight) in enumerate(places, 1)],
+        check(
+            "sticky",
+            "Keep a file or a conversation with one model",
+            on=typed.sticky,
+            tip="Its server still has the beginning of the prompt in its cache, and answers sooner.",
+        ),
+    ]
+
+
+def _place(at: int, name: str, weight: str, nobody: Groups) -> Renderable:
+    return div(".pair.model")[
+        choice(f"share-{at}", f"Model {at + 1}", nobody, name, name="share"),
+        div(".field")[
+            label(for_=f"weight-{at}")["Weight"],
+            input(".weight", id=f"weight-{at}", name="weight", value=weight, inputmode="numeric", maxlength="4"),
+        ],
+    ]
+
+
+def _fallbacks(typed: Typed, nobody: Groups) -> Renderable:
+    places = (*typed.fallbacks, *(("",) * SPARE))
+    return div(".group")[
+        h2["Fallbacks"],
+        p(".soft.small")[
+            "Asked in this order when those above are left alone or fail before the first byte. "
+            "A request that a model found wrong is asked of no other one."
+        ],
+        [
+            choice(f"fallback-{at}", f"Fallback {at}", nobody, name, name="fallback")
+            for at, name in enumerate(places, 1)
+        ],
+    ]
+
+
+def _shadow(typed: Typed, nobody: Groups) -> Renderable:
+    return div(".group")[
+        h2["Shadow"],
+        choice(
+            "shadow",
+            "Asked the same, unseen",
+            nobody,
+            typed.shadow,
+            "To see how a model would do: its answers are thrown away, its errors and its slowness touch nobody. "
+            "The log has a line for each.",
+        ),
+    ]
+
+
+def _facts(key: str, feature: Feature) -> Renderable:
+    template = feature.template
+    return div(".group")[
+        h2["For programs"],
+        ol(".plainlist.small.soft")[
+            li["Name: ", code[key]],
+            li["A token needs the scope ", code[feature.scope]],
+            li["Prompt: ", code[template.id]] if template else None,
+        ],
+    ]
+
+
+async def save(asked: Asked) -> Sent:
+    """Keep what the form says. Raises Outdated when somebody else changed it meanwhile."""
+    key, feature = _feature(asked)
+    now = (await asked.desk.store.features()).get(key) or FeatureSetting(feature=key)
+    setting = setting_from(key, typed_in(asked))
+    if setting.assignment == "inherit" and not feature.inherits:
+        raise BadRequest(f"{feature.title} has nothing to inherit from.", "Choose a model, or disable it.")
+    if asked.form.get("was") != _mark(now):
+        saw = f"Somebody else changed {feature.title} since you opened this page."
+        raise Outdated(saw, "Open it in another tab to see what it is now; reload this page to begin again.")
+    await asked.desk.store.set_feature(setting, by=asked.person.name)
+    return go(f"{ADDRESS}/{key}?{urlencode({'said': 'assigned', 'about': feature.title})}")
+
+
+PAGE = Page(
+    path=f"{ADDRESS}/{{name}}",
+    title="Feature",
+    see="auditor",
+    view=view,
+    acts={"save": save},
+    order=0,
+)
