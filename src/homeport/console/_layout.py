@@ -169,7 +169,7 @@ def _menu(asked: Asked) -> Iterator[Renderable]:
 
 def _who(asked: Asked) -> Renderable:
     return div(".who")[
-        div[asked.person.name, " ", span(".soft")[f"({asked.person.role})"]],
+        div[a(href="/console/account")[asked.person.name], " ", span(".soft")[f"({asked.person.role})"]],
         form(method="post", action="/console/sign-in", hx_boost="false")[
             guard(asked, "leave"), button(".quiet", type="submit")["Sign out"]
         ],

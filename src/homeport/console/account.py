@@ -1,0 +1,169 @@
+"""One's own account: password, where one is signed in, light or dark."""
+
+from __future__ import annotations
+
+import time as clock
+from typing import TYPE_CHECKING
+
+from htpy import Renderable, button, div, form, h1, h2, p, span, table, tbody, td, th, thead, time, tr
+from htpy import input as control
+
+from homeport.access import sessions
+from homeport.access.passwords import LEAST, MOST
+from homeport.console import Asked, Page, Sent, go
+from homeport.console._desk import SIGN_IN, cookie
+from homeport.console._forms import text
+from homeport.console._layout import guard, page, problem
+from homeport.domain.errors import BadRequest, TooMany
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from homeport.store.records import Session
+
+THEMES = (("", "As the system"), ("light", "Light"), ("dark", "Dark"))
+
+
+async def view(asked: Asked) -> Renderable:
+    """Everything about who looks."""
+    name = asked.person.name
+    stored = await asked.desk.store.password(name)
+    open_ = await asked.desk.store.sessions(name, sessions.IDLE)
+    return page(
+        asked,
+        "Account",
+        h1["Account"],
+        p(".lead")["You are ", name, ", ", asked.person.role, "."],
+        problem(asked),
+        _password(asked, known=stored is not None),
+        _sessions(asked, open_),
+        _theme(),
+    )
+
+
+def _password(asked: Asked, *, known: bool) -> Renderable:
+    explained = f"{LEAST} to {MOST} characters; several words are easier to remember than odd signs."
+    return form(".stack.card", method="post", action=asked.path)[
+        guard(asked, "password"),
+        # password managers keep the new one under this name
+        control(type="hidden", name="username", autocomplete="username", value=asked.person.name),
+        h2["Change your password" if known else "Choose a password"],
+        _secret("old", "Password until now", "current-password") if known else None,
+        _secret("new", "New password", "new-password", explained),
+        _secret("again", "New password, once more", "new-password"),
+        div(".buttons")[button(".first", type="submit")["Keep it"]],
+    ]
+
+
+def _secret(name: str, called: str, kind: str, tip: str | None = None) -> Renderable:
+    return text(name, called, "", tip, type="password", autocomplete=kind, required=True, maxlength=MOST)
+
+
+def _sessions(asked: Asked, found: Mapping[bytes, Session]) -> Renderable:
+    rows = [_session(asked, digest, session) for digest, session in found.items()]
+    return div[
+        div(".top")[
+            h2["Where you are signed in"],
+            form(".buttons", method="post", action=asked.path)[
+                guard(asked, "leave"), button(".danger", type="submit")["Sign out everywhere"]
+            ],
+        ],
+        div(".scroll")[
+            table(".wide")[
+                thead[tr[th(scope="col")["Signed in"], th(scope="col")["Last seen"], th(scope="col")["Ends"], th]],
+                tbody[rows],
+            ]
+        ],
+    ]
+
+
+def _session(asked: Asked, digest: bytes, session: Session) -> Renderable:
+    mine = digest == asked.person.session
+    ending = form(method="post", action=asked.path)[
+        guard(asked, "end"),
+        control(type="hidden", name="session", value=digest.hex()),
+        button(".quiet", type="submit")["Sign out there"],
+    ]
+    return tr[
+        td(data_label="Signed in")[_moment(session.created)],
+        td(data_label="Last seen")[_moment(session.seen)],
+        td(data_label="Ends")[_moment(session.expires)],
+        td[span(".pill.good")["this one"] if mine else ending],
+    ]
+
+
+def _moment(at: datetime) -> Renderable:
+    return time(datetime=at.isoformat())[f"{at:%Y-%m-%d %H:%M}"]
+
+
+def _theme() -> Renderable:
+    buttons = (
+        button(type="button", data_set_theme=key, aria_pressed="false", data_scripted=True, hidden=True)[said]
+        for key, said in THEMES
+    )
+    return div[
+        h2(id="theme")["Light or dark"],
+        p(".soft")["Kept in this browser alone."],
+        div(".buttons", role="group", aria_labelledby="theme")[buttons],
+    ]
+
+
+# what forms do
+
+
+async def password(asked: Asked) -> Sent:
+    """Another password for who knows the old one; every session ends and this one begins anew."""
+    desk, name, form_ = asked.desk, asked.person.name, asked.form
+    await _prove(asked, await desk.store.password(name))
+    if form_.get("new", "") != form_.get("again", ""):
+        raise BadRequest("The new password was not typed twice alike.", "Type it again.", param="again")
+    hashed = await desk.passwords.hash(form_.get("new", ""))
+    await desk.store.set_password(name, hashed, by=name)
+    value = sessions.mint()
+    await desk.store.begin_session(sessions.digest(desk.pepper, value), name, sessions.LONGEST)
+    return go(f"{asked.path}?said=password", cookie(value, secure=asked.secure))
+
+
+async def _prove(asked: Asked, stored: str | None) -> None:
+    """Raise BadRequest for a wrong old password, TooMany for who guesses; without one there is nothing to prove."""
+    if stored is None:
+        return
+    keeper, keys = asked.desk.doorkeeper, (f"change:{asked.person.name}",)
+    wait = keeper.wait_s(keys, clock.monotonic())
+    if wait > 0:
+        saw = f"There were too many attempts. Wait {wait:.0f} s."
+        raise TooMany(saw, "Try again in a moment.", retry_after_s=int(wait) + 1)
+    if not await asked.desk.passwords.matches(stored, asked.form.get("old", "")):
+        keeper.failed(keys, clock.monotonic())
+        raise BadRequest("The password until now is another one.", "Check it; capital letters count.", param="old")
+    keeper.forgive(keys)
+
+
+async def end(asked: Asked) -> Sent:
+    """End one of one's own sessions."""
+    try:
+        digest = bytes.fromhex(asked.form.get("session", ""))
+    except ValueError:
+        digest = b""
+    if not digest:
+        raise BadRequest("The form does not say which session.", "Reload the page and choose one.")
+    await asked.desk.store.end_sessions(asked.person.name, digest, by=asked.person.name)
+    return go(f"{asked.path}?said=ended")
+
+
+async def leave(asked: Asked) -> Sent:
+    """End all of them, this one too."""
+    await asked.desk.store.end_sessions(asked.person.name, by=asked.person.name)
+    return go(SIGN_IN, cookie("", secure=asked.secure))
+
+
+PAGE = Page(
+    path="/console/account",
+    title="Account",
+    see="user",
+    change="user",
+    view=view,
+    acts={"password": password, "end": end, "leave": leave},
+    order=0,
+)
