@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 DEFAULT_PLATFORM = "openai"
 LIMITS = tuple(each.name for each in fields(Limits))
-_HUB_OWNERS = {"openai"}
-"""Prefixes of a platform that model hubs use as an owner's name too: they are left in an identifier."""
 
 
 def shelf_of_platforms() -> Mapping[str, Provider]:
@@ -39,7 +37,7 @@ def shelf_of_platforms() -> Mapping[str, Provider]:
 def split(identifier: str, platform: str | None) -> tuple[str, str]:
     """Platform and name of an identifier that may begin with a platform's prefix, as GitLab writes them."""
     prefix, slash, rest = identifier.partition("/")
-    if not slash or not rest or prefix in _HUB_OWNERS:
+    if not slash or not rest or prefix in _registration.HUB_OWNERS:
         return platform or DEFAULT_PLATFORM, identifier
     named = next((key for key, offer in shelf_of_platforms().items() if prefix in offer.prefixes), None)
     if named is None or platform not in {None, named}:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 OPENAI = "openai"
 """The platform whose endpoints end in `/v1`."""
+HUB_OWNERS = {"openai"}
+"""Prefixes of a platform that model hubs use as an owner's name too: they are left in an identifier."""
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -56,3 +58,9 @@ def _doubts_of_the_way(model: Model) -> Iterator[Doubt]:
         yield Doubt("A client key without its certificate shows nobody who we are: set the option client_cert_file")
     for header in extra_headers.in_clear(said["headers"]) if "headers" in said else ():
         yield Doubt(f"The value of the header {header} is stored in clear: write env:VARIABLE or file:/path instead")
+
+
+def bare(identifier: str, offer: Provider) -> str:
+    """An identifier without the prefix by which GitLab names its platform (`custom_openai/…`)."""
+    prefix, slash, rest = identifier.partition("/")
+    return rest if slash and rest and prefix in offer.prefixes and prefix not in HUB_OWNERS else identifier

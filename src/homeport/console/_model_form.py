@@ -1,0 +1,400 @@
+"""The form of a model: how it is drawn, and the model that somebody described with it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, fields, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
+
+from htpy import (
+    Node,
+    Renderable,
+    a,
+    aside,
+    button,
+    datalist,
+    details,
+    div,
+    fieldset,
+    form,
+    input,  # noqa: A004 (the element)
+    label,
+    legend,
+    option,
+    p,
+    span,
+    summary,
+)
+
+from homeport import providers
+from homeport.console import _forms
+from homeport.console._layout import guard, problem
+from homeport.diagnostics._registration import bare
+from homeport.diagnostics._scene import EMBEDDED
+from homeport.domain.errors import BadRequest
+from homeport.domain.models import Limits, Model, Secret, origin_of
+from homeport.families import UNKNOWN, guess
+from homeport.kit.extra_headers import holds_references
+from homeport.providers import COMMON
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from homeport.console import Asked
+    from homeport.console._desk import Desk
+    from homeport.families import Family
+    from homeport.providers import Option
+
+LIST = "/console/models"
+NEW = "/console/models/new"
+WAY = "way"
+"""The part of an option's field that stands for every platform."""
+GUESS = ""
+"""The choice of a family that leaves it to the identifier."""
+LIMITS = {
+    "context_tokens": ("Context window", "Tokens of a prompt and its answer; 0: what its server or its family says."),
+    "output_tokens": ("Longest answer", "Tokens."),
+    "prompt_tokens": ("Longest completion prompt", "Tokens; 0: what the window allows."),
+    "concurrency": ("Requests at once", "More wait for their turn."),
+    "queue": ("Requests that may wait", "The next one is refused."),
+    "queue_s": ("Longest wait for a turn", "Seconds."),
+    "connect_s": ("Connecting", "Seconds, TLS and proxy included."),
+    "first_token_s": ("Until the answer begins", "Seconds."),
+    "idle_s": ("Silence within a stream", "Seconds."),
+    "total_s": ("Whole answer", "Seconds."),
+}
+
+
+class Drawn(NamedTuple):
+    """How the form is drawn around its fields."""
+
+    address: str
+    """Where it is sent."""
+    send: str
+    """What its main button says."""
+    stored: Model | None = None
+    found: Sequence[str] = ()
+    """The names that its server was seen to serve."""
+    beside: Node = None
+    """Help that stands beside it, and is replaced by what a server answers."""
+    facts: Node = None
+    """What stands beside it for good."""
+
+
+def address(name: str) -> str:
+    """The page of a model; a space keeps names apart that an address cannot say, and no name begins with one."""
+    return f"{LIST}/{'%20' if name in {'new', '.', '..'} else ''}{quote(name, safe='')}"
+
+
+def values_of(model: Model, shelf: Mapping[str, providers.Provider]) -> dict[str, str]:
+    """What the fields hold for a model; never its key."""
+    plain = {name: str(getattr(model, name)) for name in ("name", "platform", "family", "endpoint", "identifier")}
+    limits = {f"limits.{name}": f"{value:g}" if value < _EXACT else str(value) for name, value in _limits(model)}
+    own = shelf[model.platform].options if model.platform in shelf else {}
+    said = {f"{model.platform if name in own else WAY}.{name}": value for name, value in model.options.items()}
+    return {**plain, **limits, **said, "clean": "on" if model.clean else ""}
+
+
+_EXACT = 10**6
+"""Numbers below it are written the short way without loss."""
+
+
+def _limits(model: Model) -> list[tuple[str, float]]:
+    return list(asdict(model.limits).items())
+
+
+def fingerprint(model: Model) -> str:
+    """Changes with every field of a model but its key."""
+    told = [(each.name, str(getattr(model, each.name))) for each in fields(Model) if each.name != "key"]
+    return hashlib.sha256(str(told).encode()).hexdigest()[:16]
+
+
+# from the form to a model
+
+
+def drafted(asked: Asked, stored: Model | None) -> Model:
+    """The model that the form describes, perhaps not complete; raises BadRequest for what cannot be."""
+    given, desk = asked.form, asked.desk
+    platform = given.get("platform", "")
+    if platform not in desk.providers:
+        raise BadRequest(f"There is no platform {platform[:100]!r}.", "Choose one.", param="platform")
+    offer = desk.providers[platform]
+    identifier = bare(given.get("identifier", "").strip(), offer)
+    model = Model(
+        name=given.get("name", "").strip(),
+        platform=platform,
+        family=given.get("family", "") or guess(identifier, desk.bench.families) or UNKNOWN,
+        endpoint=given.get("endpoint", "").strip().rstrip("/"),
+        identifier=identifier,
+        enabled=stored is None or stored.enabled,
+        clean=given.get("clean") == "on",
+        limits=_limits_of(given),
+        options=_options_of(given, platform),
+    )
+    providers.check(desk.providers, platform, model.options)
+    return replace(_at_home(model, stored), key=_key(given, model, stored))
+
+
+def _key(given: Mapping[str, str], model: Model, stored: Model | None) -> Secret:
+    """The key that was typed, else the stored one where it belongs."""
+    if given.get("key", "").strip() or stored is None or given.get("no_key") == "on":
+        return Secret(given.get("key", "").strip())
+    return stored.key if origin_of(model.endpoint) == stored.origin else Secret()
+
+
+def _at_home(model: Model, stored: Model | None) -> Model:
+    """Headers that were meant for one server are not sent to another one by trying it."""
+    if stored is None or stored.origin == origin_of(model.endpoint):
+        return model
+    headers = model.options.get("headers", "")
+    if not holds_references(headers) or headers != stored.options.get("headers"):
+        return model
+    return replace(model, options={name: value for name, value in model.options.items() if name != "headers"})
+
+
+def _limits_of(given: Mapping[str, str]) -> Limits:
+    found: dict[str, Any] = {}
+    for name, (called, _) in LIMITS.items():
+        text = given.get(f"limits.{name}", "").strip()
+        try:
+            number = float(text or getattr(Limits(), name))
+            found[name] = number if name.endswith("_s") else int(text or number)
+        except ValueError as error:
+            saw = f"{called} cannot be {text[:40]!r}."
+            raise BadRequest(saw, "Give a number.", param=f"limits.{name}") from error
+    return Limits(**found)
+
+
+def _options_of(given: Mapping[str, str], platform: str) -> dict[str, str]:
+    parts = ((name.partition("."), value.strip()) for name, value in given.items())
+    return {name: value for (of, dot, name), value in parts if dot and of in {platform, WAY} and value}
+
+
+def complete(model: Model, desk: Desk, *, named: bool = True) -> Model:
+    """The model if it can be asked and, where it is `named` now, be called by its name; raises BadRequest."""
+    offer = desk.providers[model.platform]
+    if not model.name:
+        raise BadRequest("It has no name.", "Give it a deployment name.", param="name")
+    if model.family not in desk.bench.families:
+        raise BadRequest(f"There is no family {model.family[:100]!r}.", "Choose one.", param="family")
+    for what, needed in (("endpoint", offer.needs_endpoint), ("identifier", offer.needs_identifier)):
+        if needed and not getattr(model, what):
+            raise BadRequest(f"{offer.label} needs the {what}.", "Fill it in, or let it be detected.", param=what)
+    if named and any(map(str.isspace, model.name)):
+        better = "-".join(model.name.split())
+        raise BadRequest(f"{model.name!r} has spaces: no request could name it.", f"Write it like {better}")
+    if named and model.name in desk.bench.features:
+        raise BadRequest(f"{model.name!r} is the name of a feature.", "Choose another name.", param="name")
+    return model
+
+
+def changes(model: Model, stored: Model, given: Mapping[str, str]) -> dict[str, Any]:
+    """What differs from what is stored, as the store takes it; what was left alone keeps its secrets."""
+    plain = ("name", "platform", "family", "endpoint", "identifier", "clean", "limits")
+    changed = {name: getattr(model, name) for name in plain if getattr(model, name) != getattr(stored, name)}
+    options = {**dict.fromkeys(stored.options, ""), **model.options}
+    if stored.options.get("headers") in {model.options.get("headers"), given.get(f"{WAY}.headers", "").strip()}:
+        options.pop("headers", None)
+    if dict(model.options) != dict(stored.options) or "platform" in changed:
+        changed["options"] = options
+    if given.get("key", "").strip():
+        changed["key"] = model.key
+    elif given.get("no_key") == "on":
+        changed["key"] = Secret()
+    return changed
+
+
+# from values to the form
+
+
+def draw(asked: Asked, values: Mapping[str, str], drawn: Drawn) -> Renderable:
+    """The form, and beside it what helps; who may not change anything sees it and cannot type."""
+    may = asked.person.role == "admin"
+    return div(".beside")[
+        div[
+            problem(asked),
+            form("#model-form.stack", method="post", action=drawn.address)[
+                guard(asked, "save"),
+                # the Enter key presses the first button there is
+                button(".unseen", type="submit", tabindex="-1", aria_hidden="true")[drawn.send],
+                input(type="hidden", name="seen", value=fingerprint(drawn.stored)) if drawn.stored else None,
+                fieldset(".stack", disabled=not may)[_parts(asked, values, drawn)],
+                _buttons(drawn) if may else None,
+            ],
+        ],
+        aside(aria_label="About it")[div("#help", aria_live="polite")[drawn.beside], drawn.facts],
+    ]
+
+
+def _parts(asked: Asked, values: Mapping[str, str], drawn: Drawn) -> Iterator[Node]:
+    inside = values.get("platform") == EMBEDDED
+    tip = "What people and features call it. Letters and digits without spaces."
+    yield _forms.text("name", "Deployment name", values.get("name", ""), tip, required=True, maxlength=100)
+    yield _platforms(asked, values)
+    yield where(asked, values, drawn)
+    if not inside:
+        yield _key_field(drawn.stored, typed=bool(asked.form.get("key")))
+    yield _limit_fields(values)
+    yield _way_fields(asked, values)
+
+
+def _platforms(asked: Asked, values: Mapping[str, str]) -> Node:
+    chosen = values.get("platform", "")
+    offers = {key: offer for key, offer in asked.desk.providers.items() if key != EMBEDDED or chosen == EMBEDDED}
+    first = sorted(offers, key=lambda key: (key != "openai", offers[key].label))
+    return fieldset(".choices")[
+        legend["Platform"],
+        (
+            div(".choice")[
+                label(".check")[
+                    input(type="radio", name="platform", value=key, checked=key == chosen, required=True),
+                    offers[key].label,
+                ],
+                _options(values, key, offers[key].options),
+            ]
+            for key in first
+        ),
+    ]
+
+
+def _options(values: Mapping[str, str], key: str, options: Mapping[str, Option]) -> Node:
+    if not options:
+        return None
+    said = any(values.get(f"{key}.{name}") for name in options) or any(each.needed for each in options.values())
+    return details(".more", open=said)[
+        summary["Options of this platform"],
+        div(".stack")[(_option(values, key, name, each) for name, each in options.items())],
+    ]
+
+
+def _option(values: Mapping[str, str], key: str, name: str, known: Option) -> Renderable:
+    field, called = f"{key}.{name}", name.replace("_", " ").capitalize()
+    value = values.get(field, "")
+    tip = known.text.replace("`", "")
+    if known.variables:
+        tip = f"{tip} Empty: the server's {known.variables[0]}."
+    if known.values:
+        empty = f"as usual ({known.default})" if known.default else "as usual"
+        return _forms.choice(field, called, (("", empty), *((each, each) for each in known.values)), value, tip)
+    return _forms.text(field, called, value, tip, placeholder=known.default or None, autocomplete="off")
+
+
+def where(asked: Asked, values: Mapping[str, str], drawn: Drawn, *, swap: bool = False) -> Renderable:
+    """The fields that detecting fills in."""
+    if values.get("platform") == EMBEDDED:
+        return div("#where.stack")[
+            p(".note")["It runs inside Homeport: it has no address of its own."], _family(asked, values)
+        ]
+    endpoint, identifier = values.get("endpoint", ""), values.get("identifier", "")
+    tip = "Where its server answers, up to and including /v1. Empty for a platform that knows its own address."
+    known = datalist("#served")[(option(value=name) for name in drawn.found)]
+    name_tip = "The name under which its server knows it. Detect lists what is served there."
+    return div("#where.stack", hx_swap_oob="true" if swap else None)[
+        _forms.field(
+            "endpoint",
+            "Endpoint",
+            div(".joined")[
+                input(
+                    type="url",
+                    value=endpoint,
+                    placeholder="http://gpu1:8000/v1",
+                    maxlength=2000,
+                    **_forms.tied("endpoint", tip),
+                ),
+                asks("detect", "Detect", drawn.address) if asked.person.role == "admin" else None,
+            ],
+            tip,
+        ),
+        _forms.text(
+            "identifier", "Model identifier", identifier, name_tip, list="served", maxlength=2000, autocomplete="off"
+        ),
+        known,
+        _family(asked, values),
+    ]
+
+
+def asks(do: str, said: str, where: str, **vals: str) -> Renderable:
+    """A button of the form that asks a server and shows beside the form what came back."""
+    more = {"name": "do", "value": do}
+    return button(
+        type="submit",
+        formnovalidate=True,
+        hx_post=where,
+        hx_target="#help",
+        hx_swap="innerHTML",
+        hx_include="#model-form",
+        hx_disabled_elt="this",
+        form="model-form",
+        **(more | vals),
+    )[said, span(".htmx-indicator")[" …"]]
+
+
+def _family(asked: Asked, values: Mapping[str, str]) -> Renderable:
+    chosen = values.get("family", "")
+    guessed = guess(values.get("identifier", ""), asked.desk.bench.families)
+    tip = "How the model likes to be asked."
+    if guessed:
+        tip = f"Its name looks like {asked.desk.bench.families[guessed].label}."
+    groups = {"": (("", "Guess it from the identifier"),), **by_release(asked.desk.bench.families)}
+    return _forms.choice("family", "Model family", groups, chosen, tip)
+
+
+def by_release(families: Mapping[str, Family]) -> dict[str, list[tuple[str, str]]]:
+    """Families by how settled they are, the most settled first."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    order = ("generally available", "beta", "experimental")
+    for key, family in sorted(families.items(), key=lambda each: (order.index(each[1].release), each[1].label)):
+        groups.setdefault(family.release.capitalize(), []).append((key, family.label))
+    return groups
+
+
+def _key_field(stored: Model | None, *, typed: bool) -> Node:
+    kept = stored is not None and bool(stored.key)
+    tip = "Leave empty to keep the stored key." if kept else "Only if its server wants one."
+    if typed:
+        tip = "Type it again: a key is never sent back to a page."
+    tip += " It is stored encrypted, goes to this endpoint alone, and is never shown again."
+    drawn = _forms.text("key", "API key", "", tip, type="password", autocomplete="off", maxlength=16_384)
+    return div(".stack")[drawn, _forms.check("no_key", "Forget the stored key", on=False) if kept else None]
+
+
+def _limit_fields(values: Mapping[str, str]) -> Renderable:
+    usual = asdict(Limits())
+    changed = any(values.get(f"limits.{name}") not in {None, "", f"{usual[name]:g}"} for name in LIMITS)
+    return details(open=changed)[
+        summary["Limits"],
+        div(".pair")[(_limit(values, name, usual[name]) for name in LIMITS)],
+    ]
+
+
+def _limit(values: Mapping[str, str], name: str, usual: float) -> Renderable:
+    called, tip = LIMITS[name]
+    step = "any" if name.endswith("_s") else "1"
+    value = values.get(f"limits.{name}", "")
+    return _forms.text(
+        f"limits.{name}", called, value, tip, type="number", min="0", step=step, placeholder=f"{usual:g}"
+    )
+
+
+def _way_fields(asked: Asked, values: Mapping[str, str]) -> Renderable:
+    """What holds on every platform: the way to its server, and whether its code is cleaned."""
+    may = asked.person.role == "admin"
+    shown = {**values} if may else {**values, f"{WAY}.headers": "(set)" if values.get(f"{WAY}.headers") else ""}
+    said = any(values.get(f"{WAY}.{name}") for name in COMMON) or not values.get("clean")
+    clean = "Take sentinels, fences and repetitions out of its code"
+    return details(open=said)[
+        summary["Network and more"],
+        div(".stack")[
+            (_option(shown, WAY, name, each) for name, each in COMMON.items()),
+            _forms.check("clean", clean, on=bool(values.get("clean"))),
+        ],
+    ]
+
+
+def _buttons(drawn: Drawn) -> Renderable:
+    return div(".buttons")[
+        button(".first", type="submit")[drawn.send],
+        asks("test", "Test connection", drawn.address),
+        a(".button.quiet", href=LIST)["Cancel"],
+    ]

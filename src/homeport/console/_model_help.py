@@ -1,0 +1,253 @@
+"""Help beside a model's form: what its server serves, whether it answers, what looks odd."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from htpy import Node, Renderable, button, div, h2, input, li, ol, p, span, strong, ul  # noqa: A004 (the element)
+from htpy import form as form_tag
+
+from homeport.console import Sent
+from homeport.console import _model_form as model_form
+from homeport.console._layout import guard
+from homeport.diagnostics import Finding, model_answers, model_reachable, model_served
+from homeport.diagnostics._front_door import FrontDoor
+from homeport.diagnostics._registration import OPENAI
+from homeport.diagnostics._scene import EMBEDDED, Scene
+from homeport.diagnostics._served import of_the_server, served, wants_a_key
+from homeport.domain.errors import BadRequest, CallerError, HomeportError, UpstreamError
+from homeport.families import UNKNOWN, guess
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+
+    from homeport.console import Asked
+    from homeport.console._desk import Desk
+    from homeport.diagnostics import Change, Doubt
+    from homeport.domain.models import Model
+
+MARKS = {
+    "ok": ("good", "✓"),
+    "warn": ("warn", "!"),
+    "fail": ("bad", "✗"),
+    "skip": ("soft", "\N{EN DASH}"),
+    "": ("soft", "○"),
+}
+IN_WORDS = {"ok": "done", "warn": "odd", "fail": "failed", "skip": "not asked", "": "running"}
+FIELDS = {
+    "endpoint": "Endpoint",
+    "identifier": "Model identifier",
+    "family": "Model family",
+    "key": "API key",
+    "limits.context_tokens": "Context window",
+}
+"""What the form calls what a change is about."""
+SHOWN = 30
+
+
+class Step(NamedTuple):
+    """One step of testing a connection."""
+
+    key: str
+    question: str
+    ask: Callable[[Scene, Model], Awaitable[Finding]]
+
+
+STEPS = (
+    Step("address", "Does its server answer at this address?", model_reachable.ask),
+    Step("served", "Is the key accepted, and the model served?", model_served.ask),
+    Step("answers", "Does it answer a question?", model_answers.ask),
+)
+
+
+def beside(act: Callable[[Asked], Awaitable[Sent]]) -> Callable[[Asked], Awaitable[Sent]]:
+    """The same act; where a script asked for help alone, what is wrong with the form stands there too."""
+
+    async def answered(asked: Asked) -> Sent:
+        try:
+            return await act(asked)
+        except CallerError as error:
+            if not asked.htmx:
+                raise
+            return Sent(div(".note.bad", role="alert")[p[str(error)]], error.status)
+
+    return answered
+
+
+def called(change: Change) -> str:
+    """The field that a change is about, as the form calls it."""
+    name = change.field.rpartition(".")[2].replace("_", " ").capitalize()
+    return FIELDS.get(change.field, name)
+
+
+# what is served
+
+
+class Detected(NamedTuple):
+    """What detecting found, as values of the form and help to show."""
+
+    values: Mapping[str, str]
+    names: Sequence[str]
+    help: Renderable
+
+
+async def detect(asked: Asked, model: Model, values: Mapping[str, str], address: str) -> Detected:
+    """Ask the endpoint what it serves and fill in what follows from that."""
+    offer = asked.desk.providers[model.platform]
+    if not model.endpoint and offer.needs_endpoint:
+        raise BadRequest("There is no endpoint to ask.", "Fill it in, then detect.", param="endpoint")
+    nameless = replace(model, name=model.name or "new")
+    try:
+        found = await served(asked.desk.upstream, offer, nameless, versioned=model.platform == OPENAI)
+    except UpstreamError as error:
+        return Detected(values, (), _not_served(nameless, error))
+    identifier = _chosen(asked.form.get("use", ""), model.identifier, found.names)
+    family = guess(identifier, asked.desk.bench.families) or values.get("family") or UNKNOWN
+    filled = {**values, "endpoint": found.endpoint, "identifier": identifier, "family": family}
+    moved = found.endpoint if model.endpoint and found.endpoint != model.endpoint else ""
+    return Detected(filled, found.names, _served(asked, filled, found.names, moved, address))
+
+
+def _chosen(used: str, typed: str, names: Sequence[str]) -> str:
+    """The name that was picked, else what was typed, else the only one there is."""
+    if used in names:
+        return used
+    return names[0] if len(names) == 1 and typed not in names else typed
+
+
+def _served(asked: Asked, values: Mapping[str, str], names: Sequence[str], moved: str, address: str) -> Renderable:
+    family = asked.desk.bench.families.get(values["family"])
+    return div(".card")[
+        h2["What is served there"],
+        p(".note.warn")[f"It answers at {moved}: the endpoint is set to that."] if moved else None,
+        ul(".picks")[(li[_pick(values, name, address)] for name in names[:SHOWN])],
+        p(".soft.small")[f"And {len(names) - SHOWN} more: begin to type one."] if len(names) > SHOWN else None,
+        p(".soft")["The server tells no names: type the identifier."] if not names else None,
+        p["Family: ", strong[family.label], f" ({family.release})."] if family and values["identifier"] else None,
+    ]
+
+
+def _pick(values: Mapping[str, str], name: str, address: str) -> Node:
+    if name == values["identifier"]:
+        return span(".pill.good")["chosen"], " ", name
+    return model_form.asks("detect", f"Use {name}", address, name="use", value=name)
+
+
+def _not_served(model: Model, error: UpstreamError) -> Renderable:
+    fix = error.fix
+    if model.endpoint:
+        fix = "Start it, or mend the endpoint: up to and including /v1 where it has one."
+    if wants_a_key(error):
+        fix = "It wants another API key." if model.key else "It wants an API key: fill it in and detect again."
+    return div(".note.bad", role="alert")[p[strong[of_the_server(model, error)]], p[fix]]
+
+
+# whether it answers
+
+
+def started(address: str) -> Renderable:
+    """The first step, which loads the next one when it is done."""
+    return div(".card")[h2["Test connection"], ol(".steps")[_pending(STEPS[0], address)]]
+
+
+def _pending(step: Step, address: str) -> Renderable:
+    return li(
+        hx_post=address,
+        hx_trigger="load",
+        hx_include="#model-form",
+        hx_vals=f'{{"do": "test", "step": "{step.key}"}}',
+        hx_swap="outerHTML",
+        hx_target="this",
+    )[_mark(""), span[step.question], span(".soft.small")["asking …"]]
+
+
+async def one(asked: Asked, model: Model, key: str, address: str) -> Node:
+    """The step called `key`, done, and the next one where there is one and this one went well."""
+    at = next((number for number, each in enumerate(STEPS) if each.key == key), 0)
+    found, took_s = await _asked(asked.desk, model, STEPS[at])
+    done = _done(STEPS[at], found, took_s)
+    if found.status == "fail":
+        return done, _verdict(well=False)
+    return done, _pending(STEPS[at + 1], address) if at + 1 < len(STEPS) else _verdict(well=True)
+
+
+async def whole(asked: Asked, model: Model) -> Renderable:
+    """Every step at once, up to the first that fails."""
+    lines: list[Node] = []
+    well = True
+    for step in STEPS:
+        found, took_s = await _asked(asked.desk, model, step)
+        lines.append(_done(step, found, took_s))
+        well = found.status != "fail"
+        if not well:
+            break
+    return div(".card")[h2["Test connection"], ol(".steps")[lines, _verdict(well=well)]]
+
+
+async def _asked(desk: Desk, model: Model, step: Step) -> tuple[Finding, float]:
+    """What a step saw; of a model that runs inside only whether it answers says anything."""
+    if model.platform == EMBEDDED:
+        if step.ask is not model_answers.ask:
+            return Finding(status="skip", saw="It runs inside Homeport."), 0.0
+        model = replace(desk.locate(model), platform=OPENAI)
+        if not model.endpoint:
+            return Finding(status="fail", saw="Its engine does not run.", fix="See the log, or restart Homeport."), 0.0
+    scene = Scene(settings=desk.settings, upstream=desk.upstream, door=FrontDoor(desk.upstream, ""))
+    began = time.perf_counter()
+    try:
+        found = await step.ask(scene, model)
+    except HomeportError as error:
+        found = Finding(status="fail", saw=error.saw, fix=error.fix)
+    return found, time.perf_counter() - began
+
+
+def _done(step: Step, found: Finding, took_s: float) -> Renderable:
+    fix = _fix(found)
+    return li[
+        _mark(found.status),
+        span[step.question],
+        span(".soft.small.nowrap")[f"{took_s * 1000:.0f} ms"],
+        span(".fix")[found.saw],
+        span(".fix")[strong[fix]] if fix else None,
+    ]
+
+
+def _fix(found: Finding) -> str:
+    """What to do, in words of the form."""
+    if found.change is None:
+        return found.fix.partition(": homeport ")[0]
+    if found.change.value:
+        return f"Set {called(found.change)} to {found.change.value}"
+    return f"See the field {called(found.change)}."
+
+
+def _verdict(*, well: bool) -> Renderable:
+    said = "It works." if well else "Mend this, then test again."
+    return li(role="status")[_mark("ok" if well else "fail"), strong[said], ""]
+
+
+def _mark(status: str) -> Renderable:
+    shade, sign = MARKS[status]
+    return span(class_=shade, title=IN_WORDS[status])[sign]
+
+
+# what looks odd
+
+
+def doubted(asked: Asked, doubts: Iterable[Doubt], address: str) -> Node:
+    """What looks odd about a registration, with a button where a change would mend it."""
+    drawn = [li[p[f"{each.said}."], _mend(asked, each.change, address)] for each in doubts]
+    return div(".note.warn")[strong["Worth a look"], ul(".plainly")[drawn]] if drawn else None
+
+
+def _mend(asked: Asked, change: Change | None, address: str) -> Node:
+    if change is None or not change.value or asked.person.role != "admin":
+        return None
+    return form_tag(method="post", action=address)[
+        guard(asked, "mend"),
+        input(type="hidden", name="field", value=change.field),
+        input(type="hidden", name="value", value=change.value),
+        button(type="submit")[f"Set {called(change)} to {change.value}"],
+    ]

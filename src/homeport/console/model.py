@@ -1,0 +1,407 @@
+"""One self-hosted model: what it is, what it can do, what it serves; change it, copy it, delete it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from htpy import (
+    Node,
+    Renderable,
+    a,
+    button,
+    dd,
+    div,
+    dl,
+    dt,
+    form,
+    fragment,
+    h1,
+    h2,
+    li,
+    meter,
+    option,
+    p,
+    select,
+    span,
+    strong,
+    table,
+    tbody,
+    td,
+    th,
+    time,
+    tr,
+    ul,
+)
+from htpy import input as field
+from htpy import label as tag
+
+from homeport.console import Asked, Page, Sent, go
+from homeport.console import _model_form as model_form
+from homeport.console import _model_help as model_help
+from homeport.console._layout import guard, page, problem
+from homeport.diagnostics._prove import Trial
+from homeport.diagnostics._prove import doubts as doubts_of_seen
+from homeport.diagnostics._registration import OPENAI, doubts
+from homeport.diagnostics._scene import EMBEDDED
+from homeport.domain.errors import BadRequest, Outdated, Unknown
+from homeport.store.plan import FeatureChange, ModelChange, Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from homeport.diagnostics import Doubt
+    from homeport.domain.capabilities import Capabilities
+    from homeport.domain.models import FeatureSetting, Model
+
+    Seen = tuple[datetime, Capabilities] | None
+
+NOBODY = "-"
+"""The choice of a replacement by which features lose the model."""
+ABLE = {"chat": "chats", "text": "continues text", "streams": "streams", "tools": "calls tools", "thinks": "thinks"}
+
+
+async def view(asked: Asked) -> Renderable:
+    """The page, or the question whether to delete it."""
+    model = await _model(asked)
+    if "delete" in asked.query or asked.form.get("do") == "delete":
+        return _deleting(asked, model)
+    mends = {"mend", "switch", "measure"}
+    typed = asked.form if asked.form and asked.form.get("do") not in mends else None
+    return await _page(asked, model, typed or model_form.values_of(model, asked.desk.providers))
+
+
+async def _model(asked: Asked) -> Model:
+    """The model of this address; raises Unknown."""
+    name = asked.tail.strip()
+    known = asked.desk.bench.snapshot().models
+    if name not in known:
+        raise Unknown(f"There is no model named {name[:100]!r}.", "It may have been deleted or renamed.")
+    return await asked.desk.store.model(name)
+
+
+async def _page(
+    asked: Asked, model: Model, values: Mapping[str, str], found: Sequence[str] = (), beside: Node = None
+) -> Renderable:
+    address = model_form.address(model.name)
+    seen = (await asked.desk.store.capabilities()).get(model.name)
+    odd = model_help.doubted(asked, _doubts(asked, model, seen), address)
+    facts = (odd, _serves(asked, model), _can_do(asked, model, seen))
+    drawn = model_form.Drawn(address, "Save", model, found, beside, facts)
+    return page(
+        asked,
+        model.name,
+        div(".top")[h1[model.name], _actions(asked, model)],
+        p(".lead")[_state(asked, model)],
+        model_form.draw(asked, values, drawn),
+    )
+
+
+def _doubts(asked: Asked, model: Model, seen: Seen) -> Iterator[Doubt]:
+    offer = asked.desk.providers.get(model.platform)
+    if offer is not None and model.platform != EMBEDDED:
+        yield from doubts(model, offer)
+    if seen is not None:
+        yield from doubts_of_seen(model, asked.desk.bench.families, seen[1])
+
+
+def _state(asked: Asked, model: Model) -> str:
+    here = asked.desk.bench.snapshot().models.get(model.name, model)
+    running = asked.desk.bench.capacity.running(here)
+    if not model.enabled:
+        return "Disabled: it serves nobody."
+    if not asked.desk.bench.health.allows(here):
+        return "Left alone for a moment: it failed several times."
+    return f"{running} request{'' if running == 1 else 's'} running now." if running else "Ready."
+
+
+def _actions(asked: Asked, model: Model) -> Node:
+    if asked.person.role != "admin":
+        return None
+    address = model_form.address(model.name)
+    return div(".buttons")[
+        form(method="post", action=address)[
+            guard(asked, "switch"),
+            field(type="hidden", name="on", value="no" if model.enabled else "yes"),
+            button(type="submit")["Disable" if model.enabled else "Enable"],
+        ],
+        a(".button", href=f"{model_form.NEW}?like={quote(model.name, safe='')}")["Duplicate"]
+        if model.platform != EMBEDDED
+        else None,
+        a(".button", href=f"{address}?delete")["Delete …"],
+    ]
+
+
+def _users(asked: Asked, name: str) -> list[FeatureSetting]:
+    """Settings of features that name the model: at first, with others, as a fallback or as a shadow."""
+    return [each for each in asked.desk.bench.snapshot().features.values() if name in each.models]
+
+
+def _title(asked: Asked, feature: str) -> str:
+    offer = asked.desk.bench.features.get(feature)
+    return offer.title if offer else feature
+
+
+def _role(setting: FeatureSetting, name: str) -> str:
+    if name in setting.fallbacks:
+        return "as a fallback"
+    return "as its shadow" if name == setting.shadow else "with others" if setting.weights else "first"
+
+
+def _serves(asked: Asked, model: Model) -> Renderable:
+    users = _users(asked, model.name)
+    listed = ul(".plainly")[
+        (li[_title(asked, each.feature), " ", span(".soft.small")[_role(each, model.name)]] for each in users)
+    ]
+    nothing = p(".soft")["No feature uses it yet. ", a(href="/console/features")["Choose which ones do"], "."]
+    return div(".card")[h2["Serves"], listed if users else nothing]
+
+
+# what it can do
+
+
+def _can_do(asked: Asked, model: Model, seen: Seen) -> Renderable:
+    address = model_form.address(model.name)
+    ask = form(method="post", action=address)[
+        guard(asked, "measure"),
+        button(
+            type="submit",
+            hx_post=address,
+            hx_target="#can",
+            hx_swap="outerHTML",
+            hx_disabled_elt="this",
+        )["Find out what it can do" if seen is None else "Find out again"],
+        span(".htmx-indicator.soft", role="status")[" Asking it some twenty questions; this may take a minute …"],
+    ]
+    return div("#can.card")[
+        h2["What it can do"],
+        p(".soft")["Nobody looked yet: whether it chats, streams, calls tools, and in which layout it fills holes."]
+        if seen is None
+        else _measured(*seen),
+        ask if asked.person.role == "admin" else None,
+    ]
+
+
+def _measured(at: datetime, seen: Capabilities) -> Renderable:
+    facts = [(said, getattr(seen, what)) for what, said in ABLE.items()]
+    return div[
+        p(".soft.small")["Looked at ", time(datetime=at.isoformat())[f"{at:%Y-%m-%d %H:%M}"]],
+        dl(".facts")[
+            (fragment[dt[said], dd[_yes(value)]] for said, value in facts),
+            fragment[
+                dt["context window"], dd[f"{seen.context_tokens:,} tokens" if seen.context_tokens else "not told"]
+            ],
+            fragment[dt["first token after"], dd[f"{seen.first_token_s * 1000:.0f} ms"]]
+            if seen.first_token_s
+            else None,
+        ],
+        _holes(seen) if seen.holes else None,
+        ul(".plainly.small")[(li[strong[what], ": ", said] for what, said in seen.problems.items())]
+        if seen.problems
+        else None,
+    ]
+
+
+def _yes(value: bool | None) -> Node:  # noqa: FBT001 (what was seen)
+    if value is None:
+        return span(".soft")["not known"]
+    return span(".good")["yes"] if value else span(".soft")["no"]
+
+
+def _holes(seen: Capabilities) -> Renderable:
+    ranked = sorted(seen.holes.items(), key=lambda each: -each[1])
+    rows = [
+        tr[
+            th(scope="row")[layout],
+            td[meter(value=str(score), min="0", max="1", aria_label=layout)],
+            td[f"{score:.0%}"],
+        ]
+        for layout, score in ranked
+    ]
+    return div[p(".label")["Holes in code, filled when laid out as"], table(".slim")[tbody[rows]]]
+
+
+# what its forms do
+
+
+async def save(asked: Asked) -> Sent:
+    """Store what changed; raises BadRequest, or Outdated when somebody else did in between."""
+    if "use" in asked.form:
+        return await model_help.beside(detect)(asked)
+    stored = await _model(asked)
+    if asked.form.get("seen", "") != model_form.fingerprint(stored):
+        saw = "Somebody changed this model while you did."
+        raise Outdated(saw, "Yours is still below and not saved: save again to keep yours, or reload to see theirs.")
+    drafted = model_form.drafted(asked, stored)
+    model = model_form.complete(drafted, asked.desk, named=drafted.name != stored.name)
+    changed = model_form.changes(model, stored, asked.form)
+    if not changed:
+        return go(f"{model_form.address(stored.name)}?said=same")
+    edited = await asked.desk.store.edit_model(stored.name, changed, by=asked.person.name)
+    said = "moved" if edited.notes else "saved"
+    return go(f"{model_form.address(edited.model.name)}?said={said}&about={quote(edited.model.name)}")
+
+
+async def detect(asked: Asked) -> Sent:
+    """Ask the endpoint what it serves."""
+    stored = await _model(asked)
+    address = model_form.address(stored.name)
+    found = await model_help.detect(asked, model_form.drafted(asked, stored), asked.form, address)
+    if asked.htmx:
+        drawn = model_form.Drawn(address, "Save", stored, found.names)
+        return Sent(fragment[found.help, model_form.where(asked, found.values, drawn, swap=True)])
+    return Sent(await _page(asked, stored, found.values, found.names, found.help))
+
+
+async def test(asked: Asked) -> Sent:
+    """Ask it as the form describes it, a step at a time where a script waits for each."""
+    stored = await _model(asked)
+    model = model_form.complete(model_form.drafted(asked, stored), asked.desk, named=False)
+    if not asked.htmx:
+        return Sent(await _page(asked, stored, asked.form, (), await model_help.whole(asked, model)))
+    address = model_form.address(stored.name)
+    if "step" in asked.form:
+        return Sent(fragment[await model_help.one(asked, model, asked.form["step"], address)])
+    return Sent(model_help.started(address))
+
+
+async def measure(asked: Asked) -> Sent:
+    """Find out what it can do, and keep that."""
+    stored = await _model(asked)
+    model, platform = stored, stored.platform
+    if platform == EMBEDDED:
+        model, platform = replace(asked.desk.locate(stored), platform=OPENAI), OPENAI
+    if platform not in asked.desk.providers or (not model.endpoint and asked.desk.providers[platform].needs_endpoint):
+        raise BadRequest("It cannot be asked now.", "Test the connection first.")
+    desk = asked.desk
+    trial = Trial(provider=desk.providers[platform], upstream=desk.upstream, model=model, families=desk.bench.families)
+    await desk.store.measured(stored.name, await trial.run(), by=asked.person.name)
+    if asked.htmx:
+        return Sent(_can_do(asked, stored, (await desk.store.capabilities()).get(stored.name)))
+    return go(f"{model_form.address(stored.name)}?said=measured&about={quote(stored.name)}#can")
+
+
+async def mend(asked: Asked) -> Sent:
+    """Make a change that a doubt proposes; raises BadRequest for any other one."""
+    stored = await _model(asked)
+    seen = (await asked.desk.store.capabilities()).get(stored.name)
+    proposed = [each.change for each in _doubts(asked, stored, seen) if each.change is not None]
+    wanted = (asked.form.get("field", ""), asked.form.get("value", ""))
+    if wanted not in proposed:
+        raise BadRequest("That is not proposed any more.", "Look at the model again.")
+    part, _, name = wanted[0].rpartition(".")
+    value: Any = int(wanted[1]) if part == "limits" else wanted[1]
+    changed = {part: {name: value}} if part else {name: value}
+    edited = await asked.desk.store.edit_model(stored.name, changed, by=asked.person.name)
+    said = "moved" if edited.notes else "saved"
+    return go(f"{model_form.address(stored.name)}?said={said}&about={quote(stored.name)}")
+
+
+async def switch(asked: Asked) -> Sent:
+    """Let it serve, or not; the list offers to undo it."""
+    stored = await _model(asked)
+    on = asked.form.get("on") == "yes"
+    await asked.desk.store.edit_model(stored.name, {"enabled": on}, by=asked.person.name)
+    return go(f"{model_form.LIST}?said={'enabled' if on else 'disabled'}&about={quote(stored.name)}")
+
+
+# deleting
+
+
+def _deleting(asked: Asked, model: Model) -> Renderable:
+    users = _users(asked, model.name)
+    address = model_form.address(model.name)
+    return page(
+        asked,
+        f"Delete {model.name}",
+        h1[f"Delete {model.name}?"],
+        problem(asked),
+        p(".lead")["Its registration and its key are forgotten for good. The model's server is not touched."],
+        form(".stack.card", method="post", action=f"{address}?delete")[
+            guard(asked, "delete"),
+            _instead(asked, model, users) if users else None,
+            div(".buttons")[
+                button(".danger", type="submit")["Delete it" if not users else "Reassign and delete"],
+                a(".button.quiet", href=address)["Keep it"],
+            ],
+        ],
+    )
+
+
+def _instead(asked: Asked, model: Model, users: Sequence[FeatureSetting]) -> Node:
+    """By whom it is used, and who shall serve that instead."""
+    chosen = asked.form.get("instead", "")
+    others = [each.name for each in asked.desk.bench.snapshot().models.values() if each.enabled and each != model]
+    return (
+        div(".note.warn")[
+            strong["It is in use:"],
+            ul(".plainly")[(li[_title(asked, each.feature), f" ({_role(each, model.name)})"] for each in users)],
+        ],
+        div(".field")[
+            tag(for_="instead")["Who shall serve them instead?"],
+            select("#instead", name="instead", required=True)[
+                option(value="")["Choose …"],
+                (option(value=name, selected=name == chosen)[name] for name in others if name != model.name),
+                option(value=NOBODY, selected=chosen == NOBODY)["Nobody: they lose it"],
+            ],
+        ],
+    )
+
+
+async def delete(asked: Asked) -> Sent:
+    """Forget it, and in the same step let another one serve what it served; raises BadRequest, InUse."""
+    model, desk = await _model(asked), asked.desk
+    instead, by = asked.form.get("instead", ""), asked.person.name
+    snapshot = await desk.store.snapshot()
+    users = [each for each in snapshot.features.values() if model.name in each.models]
+    if not users or instead in {"", NOBODY}:
+        await desk.store.remove_model(model.name, by=by, force=instead == NOBODY)
+    elif instead not in snapshot.models or instead == model.name:
+        raise BadRequest(f"There is no other model named {instead[:100]!r}.", "Choose one of the list.")
+    else:
+        moved = [
+            FeatureChange(name=each.feature, before=each, after=replaced(each, model.name, instead)) for each in users
+        ]
+        gone = ModelChange(name=model.name, before=model)
+        await desk.store.carry_out(Plan(revision=snapshot.revision, changes=(*moved, gone)), by=by)
+    return go(f"{model_form.LIST}?said=removed&about={quote(model.name)}")
+
+
+def replaced(setting: FeatureSetting, old: str, new: str) -> FeatureSetting:
+    """A setting with one model in place of another, each named once."""
+    first = new if setting.model == old else setting.model
+    weights: dict[str, int] = {}
+    for name, weight in setting.weights.items():
+        named = new if name == old else name
+        weights[named] = max(weight, weights.get(named, 0))
+    taken = {first, *weights}
+    fallbacks = tuple(dict.fromkeys(new if name == old else name for name in setting.fallbacks))
+    kept = tuple(name for name in fallbacks if name not in taken)
+    shadow = new if setting.shadow == old else setting.shadow
+    return replace(
+        setting,
+        model=first,
+        weights=weights,
+        fallbacks=kept,
+        shadow="" if shadow in {*taken, *kept} else shadow,
+    )
+
+
+PAGE = Page(
+    path=f"{model_form.LIST}/{{name}}",
+    title="Self-hosted model",
+    see="auditor",
+    view=view,
+    acts={
+        "save": save,
+        "detect": model_help.beside(detect),
+        "test": model_help.beside(test),
+        "measure": measure,
+        "mend": mend,
+        "switch": switch,
+        "delete": delete,
+    },
+    order=0,
+)

@@ -1,0 +1,329 @@
+"""The self-hosted models: what there is, what it serves, how it does."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlencode
+
+from htpy import (
+    Node,
+    Renderable,
+    a,
+    button,
+    code,
+    div,
+    form,
+    h1,
+    h2,
+    p,
+    search,
+    span,
+    table,
+    tbody,
+    td,
+    th,
+    thead,
+    tr,
+)
+from htpy import input as field
+
+from homeport.console import Asked, Page, Sent, go
+from homeport.console import _model_form as model_form
+from homeport.console._layout import guard, page, problem
+from homeport.diagnostics._scene import EMBEDDED
+from homeport.domain.errors import BadRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from homeport.domain.capabilities import Capabilities
+    from homeport.domain.models import Model
+
+AT_ONCE = 100
+"""Rows of one page."""
+ABLE = (("chat", "chat"), ("tools", "tools"), ("streams", "streams"))
+
+
+class Row(NamedTuple):
+    """A model, and what is known of it."""
+
+    model: Model
+    platform: str
+    family: str
+    release: str
+    serves: tuple[str, ...]
+    state: tuple[str, str, str]
+    """Its shade, a word, and more."""
+    running: int
+    seen: Capabilities | None
+
+
+ORDERS: Mapping[str, tuple[str, Callable[[Row], object]]] = {
+    "name": ("Name", lambda row: row.model.name.lower()),
+    "family": ("Family", lambda row: (row.family.lower(), row.model.name.lower())),
+    "endpoint": ("Endpoint", lambda row: (row.model.endpoint, row.model.name.lower())),
+    "serves": ("Serves", lambda row: (-len(row.serves), row.model.name.lower())),
+    "state": ("State", lambda row: (row.state[1], -row.running, row.model.name.lower())),
+}
+"""What a column is called, and how rows are put in order by it."""
+
+
+async def view(asked: Asked) -> Renderable:
+    """The page."""
+    models = asked.desk.bench.snapshot().models
+    title = "Self-hosted models"
+    add = a(".button.first", href=model_form.NEW)["Add self-hosted model"] if asked.person.role == "admin" else None
+    top = div(".top")[h1[title], div(".buttons")[add]]
+    if not models:
+        return page(asked, title, h1[title], _empty(asked))
+    seen = {name: each for name, (_, each) in (await asked.desk.store.capabilities()).items()}
+    rows = _sorted(asked, [row for row in _rows(asked, seen) if _found(row, asked.query.get("q", ""))])
+    return page(
+        asked,
+        title,
+        top,
+        p(".lead")["The models that Homeport may ask, and how they are."],
+        problem(asked),
+        _undo(asked),
+        _search(asked),
+        div("#list")[_table(asked, rows)],
+    )
+
+
+def _rows(asked: Asked, seen: Mapping[str, Capabilities]) -> Iterator[Row]:
+    bench = asked.desk.bench
+    snapshot = bench.snapshot()
+    known = {state.key for state in bench.health.states()}
+    serves: dict[str, list[str]] = {}
+    for setting in snapshot.features.values():
+        offer = bench.features.get(setting.feature)
+        for name in setting.models:
+            serves.setdefault(name, []).append(offer.title if offer else setting.feature)
+    for model in snapshot.models.values():
+        family, kind = bench.family(model), asked.desk.providers.get(model.platform)
+        yield Row(
+            model=model,
+            platform=kind.label.partition(" (")[0] if kind else model.platform,
+            family=family.label,
+            release=family.release,
+            serves=tuple(serves.get(model.name, ())),
+            state=_state(asked, model, known),
+            running=bench.capacity.running(model),
+            seen=seen.get(model.name),
+        )
+
+
+def _state(asked: Asked, model: Model, known: set[tuple[str, str]]) -> tuple[str, str, str]:
+    health = asked.desk.bench.health
+    if not model.enabled:
+        return "soft", "disabled", ""
+    if not health.allows(model):
+        return "bad", "left alone", f"again in {health.back_in(model):.0f} s"
+    if (model.name, model.endpoint) not in known:
+        return "soft", "never asked", ""
+    first_s = health.first_s(model)
+    return "good", "well", f"first token {first_s * 1000:.0f} ms" if first_s else ""
+
+
+def _found(row: Row, wanted: str) -> bool:
+    """Whether every word that was typed is somewhere in the row."""
+    model = row.model
+    whole = " ".join(
+        (model.name, model.identifier, model.endpoint, row.platform, row.family, row.release, row.state[1], *row.serves)
+    ).lower()
+    return all(word in whole for word in wanted.lower().split())
+
+
+def _sorted(asked: Asked, rows: list[Row]) -> list[Row]:
+    order = asked.query.get("sort", "name")
+    _, key = ORDERS.get(order, ORDERS["name"])
+    return sorted(rows, key=key, reverse=asked.query.get("down") == "1")  # type: ignore[arg-type]
+
+
+def _address(asked: Asked, **changed: str) -> str:
+    """This list, put otherwise."""
+    kept = {name: asked.query[name] for name in ("q", "sort", "down", "page") if asked.query.get(name)}
+    query = {name: value for name, value in {**kept, **changed}.items() if value}
+    return f"{model_form.LIST}?{urlencode(query)}" if query else model_form.LIST
+
+
+# what is drawn
+
+
+def _empty(asked: Asked) -> Renderable:
+    admin = asked.person.role == "admin"
+    return div(".cards")[
+        div(".empty")[
+            h2["You run a model server"],
+            p["vLLM, SGLang, llama.cpp, Ollama, or one of a cloud: add it by its address."],
+            a(".button.first", href=model_form.NEW)["Add self-hosted model"] if admin else p["Ask an administrator."],
+        ],
+        div(".empty")[
+            h2["You only want to see it work"],
+            p["Homeport brings a small model that runs on this machine's processor. Start it on the command line:"],
+            p[code["homeport up"]],
+        ],
+    ]
+
+
+def _undo(asked: Asked) -> Node:
+    """The way back for who has just disabled a model."""
+    model = asked.desk.bench.snapshot().models.get(asked.query.get("about", ""))
+    if asked.query.get("said") != "disabled" or model is None or model.enabled or asked.person.role != "admin":
+        return None
+    return _switch(asked, model, "Undo: enable it again")
+
+
+def _switch(asked: Asked, model: Model, said: str) -> Renderable:
+    return form(method="post", action=_address(asked))[
+        guard(asked, "disable" if model.enabled else "enable"),
+        field(type="hidden", name="name", value=model.name),
+        button(type="submit", aria_label=f"{said} {model.name}")[said],
+    ]
+
+
+def _search(asked: Asked) -> Renderable:
+    kept = ((name, asked.query[name]) for name in ("sort", "down") if asked.query.get(name))
+    return search[
+        form(".filter", method="get", action=model_form.LIST)[
+            (field(type="hidden", name=name, value=value) for name, value in kept),
+            field(
+                type="search",
+                name="q",
+                value=asked.query.get("q", ""),
+                placeholder="Search (press /)",
+                aria_label="Search models",
+                hx_get=model_form.LIST,
+                hx_trigger="input changed delay:250ms",
+                hx_include="closest form",
+                hx_target="#list",
+                hx_select="#list",
+                hx_swap="outerHTML",
+                hx_replace_url="true",
+            ),
+            button(type="submit")["Search"],
+        ]
+    ]
+
+
+def _table(asked: Asked, rows: Sequence[Row]) -> Node:
+    if not rows:
+        return div(".empty")[
+            h2["Nothing fits"], p["No model has all of these words. ", a(href=_address(asked, q=""))["Show all"]]
+        ]
+    number = asked.query.get("page", "1")[:6]
+    first = (int(number) - 1) * AT_ONCE if number.isascii() and number.isdigit() and int(number) else 0
+    shown = list(islice(rows, first, first + AT_ONCE))
+    admin = asked.person.role == "admin"
+    return (
+        div(".scroll")[
+            table(".wide")[
+                thead[tr[_heads(asked), th["Can do"], th[span(".unseen")["Actions"]] if admin else None]],
+                tbody[(_drawn(asked, row) for row in shown)],
+            ]
+        ],
+        _pages(asked, len(rows), first),
+    )
+
+
+def _heads(asked: Asked) -> Iterator[Renderable]:
+    now, down = asked.query.get("sort", "name"), asked.query.get("down") == "1"
+    for key, (called, _) in ORDERS.items():
+        here = key == now
+        turned = "1" if here and not down else ""
+        told = ("descending" if down else "ascending") if here else None
+        mark = (" ↓" if down else " ↑") if here else ""
+        address = _address(asked, sort=key, down=turned, page="")
+        yield th(aria_sort=told)[a(href=address)[called, span(aria_hidden="true")[mark]]]
+
+
+def _drawn(asked: Asked, row: Row) -> Renderable:
+    model = row.model
+    shade, word, more = row.state
+    running = f"{row.running} running" if row.running else ""
+    return tr[
+        th(scope="row")[a(href=model_form.address(model.name))[model.name], _sub(model.identifier)],
+        td(data_label="Family")[row.family, " ", _release(row.release), _sub(row.platform)],
+        td(data_label="Endpoint")[_endpoint(model)],
+        td(data_label="Serves")[_served(row)],
+        td(data_label="State")[span(f".pill.{shade}")[word], _sub(", ".join(filter(None, (running, more))))],
+        td(data_label="Can do")[_can_do(row.seen)],
+        td(".right")[_switch(asked, model, "Disable" if model.enabled else "Enable")]
+        if asked.person.role == "admin"
+        else None,
+    ]
+
+
+def _sub(text: str) -> Node:
+    return span(".sub")[text] if text else None
+
+
+def _endpoint(model: Model) -> Node:
+    if model.platform == EMBEDDED:
+        return span(".soft")["inside Homeport"]
+    return span(".break")[model.endpoint] if model.endpoint else span(".soft")["the platform's own"]
+
+
+def _release(release: str) -> Node:
+    return None if release == "generally available" else span(".pill.warn")[release]
+
+
+def _served(row: Row) -> Node:
+    if not row.serves:
+        return span(".soft")["nothing yet"]
+    first = ", ".join(row.serves[:2])
+    return span(title=", ".join(row.serves))[f"{first} and {len(row.serves) - 2} more" if row.serves[2:] else first]
+
+
+def _can_do(seen: Capabilities | None) -> Node:
+    if seen is None:
+        return span(".soft")["not looked at"]
+    able = [said for what, said in ABLE if getattr(seen, what)]
+    holes = [f"holes {max(seen.holes.values()):.0%}"] if seen.holes else []
+    window = [f"{seen.context_tokens // 1024}k window"] if seen.context_tokens else []
+    return ", ".join((*able, *holes, *window)) or span(".soft")["nothing was seen"]
+
+
+def _pages(asked: Asked, many: int, first: int) -> Node:
+    if many <= AT_ONCE:
+        return None
+    number = first // AT_ONCE + 1
+    return div(".buttons")[
+        a(".button", href=_address(asked, page=str(number - 1)))["Back"] if first else None,
+        span(".soft")[f"{first + 1} to {min(first + AT_ONCE, many)} of {many}"],
+        a(".button", href=_address(asked, page=str(number + 1)))["On"] if first + AT_ONCE < many else None,
+    ]
+
+
+# what its forms do
+
+
+async def enable(asked: Asked) -> Sent:
+    """Let a model serve again; raises BadRequest."""
+    return await _switched(asked, on=True)
+
+
+async def disable(asked: Asked) -> Sent:
+    """Let a model serve nobody; raises BadRequest."""
+    return await _switched(asked, on=False)
+
+
+async def _switched(asked: Asked, *, on: bool) -> Sent:
+    name = asked.form.get("name", "")
+    if name not in asked.desk.bench.snapshot().models:
+        raise BadRequest(f"There is no model named {name[:100]!r}.", "It may have been deleted.")
+    await asked.desk.store.edit_model(name, {"enabled": on}, by=asked.person.name)
+    back = _address(asked, said="enabled" if on else "disabled", about=name)
+    return go(back)
+
+
+PAGE = Page(
+    path=model_form.LIST,
+    title="Self-hosted models",
+    see="auditor",
+    view=view,
+    acts={"enable": enable, "disable": disable},
+    menu="Models",
+    order=10,
+)
