@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from homeport.store.records import Session
 
+CALLED = {"admin": "an administrator", "auditor": "an auditor", "user": "a user"}
 THEMES = (("", "As the system"), ("light", "Light"), ("dark", "Dark"))
 
 
@@ -34,7 +35,7 @@ async def view(asked: Asked) -> Renderable:
         asked,
         "Account",
         h1["Account"],
-        p(".lead")["You are ", name, ", ", asked.person.role, "."],
+        p(".lead")["Signed in as ", name, ", ", CALLED[asked.person.role], "."],
         problem(asked),
         _password(asked, known=stored is not None),
         _sessions(asked, open_),
@@ -46,14 +47,19 @@ def _password(asked: Asked, *, known: bool) -> Renderable:
     explained = f"{LEAST} to {MOST} characters; several words are easier to remember than odd signs."
     return form(".stack.card", method="post", action=asked.path)[
         guard(asked, "password"),
-        # password managers keep the new one under this name
-        control(type="hidden", name="username", autocomplete="username", value=asked.person.name),
         h2["Change your password" if known else "Choose a password"],
+        _whose(asked),
         _secret("old", "Password until now", "current-password") if known else None,
         _secret("new", "New password", "new-password", explained),
         _secret("again", "New password, once more", "new-password"),
         div(".buttons")[button(".first", type="submit")["Keep it"]],
     ]
+
+
+def _whose(asked: Asked) -> Renderable:
+    """Password managers keep the new one under this name."""
+    hidden = {"tabindex": "-1", "aria_hidden": "true", "readonly": True}
+    return control(".out", name="username", autocomplete="username", value=asked.person.name, **hidden)
 
 
 def _secret(name: str, called: str, kind: str, tip: str | None = None) -> Renderable:
@@ -62,7 +68,7 @@ def _secret(name: str, called: str, kind: str, tip: str | None = None) -> Render
 
 def _sessions(asked: Asked, found: Mapping[bytes, Session]) -> Renderable:
     rows = [_session(asked, digest, session) for digest, session in found.items()]
-    return div[
+    return div(".section")[
         div(".top")[
             h2["Where you are signed in"],
             form(".buttons", method="post", action=asked.path)[

@@ -131,7 +131,7 @@ def _card(asked: Asked, user: User, seen: Mapping[str, datetime]) -> Renderable:
         h2[user.name, " ", _state(user)],
         p(".soft")["Last sign-in: ", _moment(seen.get(user.name)), ". ", a(href=tokens)["Their tokens"]],
         _role(asked, user),
-        div(".buttons")[_doings(asked, user)],
+        div(".buttons.apart")[_doings(asked, user)],
     ]
 
 

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 USUAL = frozenset({"complete_code", "generate_code", "duo_chat", "read_models"})
 LASTS = (("7", "a week"), ("30", "30 days"), ("90", "90 days"), ("365", "a year"), ("", "as long as it is not revoked"))
 STATES = (("", "Those that work"), ("all", "Also ended ones"))
+BRIEF = {"complete_code": "completion", "generate_code": "generation", "duo_chat": "chat", "admin": "administration"}
 NAMED = 4
 """Scopes of a token that are spelt out in the list."""
 NAME = {"required": True, "maxlength": 100}
@@ -158,7 +159,7 @@ def _scopes(scopes: frozenset[str]) -> str:
     if scopes >= SCOPES.keys():
         return "everything"
     names = [name for name in SCOPES if name in scopes and (name != "read_models" or len(scopes) == 1)]
-    words = [SCOPES[name].partition(",")[0].lower() if name in SCOPES else name for name in names[:NAMED]]
+    words = [BRIEF.get(name) or SCOPES[name].partition(",")[0].lower() for name in names[:NAMED]]
     unknown = sorted(scopes - SCOPES.keys())
     more = len(names) - NAMED
     return ", ".join([*words, *unknown, *([f"and {more} more"] if more > 0 else [])])
