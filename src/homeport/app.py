@@ -297,7 +297,16 @@ class Pages(Endpoint):
         )
         answer = await self._desk.answer(asked)
         visit.facts["asked_path"] = scope["path"][:200]
-        await visit.reply(Reply(answer.body, answer.status, answer.content_type, answer.headers))
+        if isinstance(answer.body, bytes):
+            await visit.reply(Reply(answer.body, answer.status, answer.content_type, answer.headers))
+            return
+        async with contextlib.aclosing(answer.body) as pieces:
+            await visit.head(answer.status, answer.content_type, answer.headers)
+            # what goes wrong from here on can only break the answer off
+            visit.phase = "done"
+            async for piece in pieces:
+                await visit.body(piece.encode("utf-8", "replace"))
+            await visit.body(b"", last=True)
 
 
 def _front(*, with_console: bool) -> WireProtocol:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
     from htpy import Renderable
 
@@ -56,7 +56,8 @@ class Asked(NamedTuple):
 class Sent(NamedTuple):
     """A finished page, or the way to another one."""
 
-    content: Renderable | str = ""
+    content: Renderable | str | AsyncGenerator[str, None] = ""
+    """A generator is sent piece by piece, and closed when the reader leaves; it says itself what goes wrong."""
     status: int = 200
     headers: tuple[tuple[bytes, bytes], ...] = ()
     content_type: str = "text/html; charset=utf-8"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, quote
@@ -51,7 +52,7 @@ class Request(NamedTuple):
 class Answer(NamedTuple):
     """What goes back."""
 
-    body: bytes
+    body: bytes | AsyncGenerator[str, None]
     status: int = 200
     content_type: bytes = HTML
     headers: tuple[tuple[bytes, bytes], ...] = ()
@@ -222,6 +223,8 @@ def _trouble(desk: Desk, person: Person, asked: Request, error: HomeportError) -
 def _finished(sent: Sent, asked: Request) -> Answer:
     from homeport.console._layout import HEADERS  # noqa: PLC0415 (as above)
 
-    body = b"" if asked.method == "HEAD" else str(sent.content).encode("utf-8", "replace")
     headers = (*HEADERS, *sent.headers)
+    if isinstance(sent.content, AsyncGenerator):
+        return Answer(sent.content, sent.status, sent.content_type.encode(), headers)
+    body = b"" if asked.method == "HEAD" else str(sent.content).encode("utf-8", "replace")
     return Answer(body, sent.status, sent.content_type.encode(), headers)
