@@ -464,6 +464,7 @@ def _desk(settings: Settings, store: Store, vault: Vault, engine: Engine, bench:
 
     return Desk(
         store=store,
+        vault=vault,
         bench=bench,
         settings=settings,
         pepper=vault.derive(sessions.PEPPER),

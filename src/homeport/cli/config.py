@@ -7,7 +7,6 @@ import shlex
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import click
 
@@ -17,12 +16,8 @@ from homeport.cli._session import in_store, load
 
 if TYPE_CHECKING:
     from homeport.domain.models import Snapshot
-    from homeport.kit.settings import Settings
+    from homeport.kit.effective import Effective
     from homeport.store.database import Store
-
-SECRETS = {"token", "default_api_key", "jwt_signing_key", "jwt_validation_key"}
-"""Settings that are never shown."""
-
 
 PATIENCE_S = 60.0
 """How long applying a file may take: all of it is one transaction."""
@@ -65,19 +60,13 @@ def show(*, changed: bool, as_json: bool) -> None:
 
     Order of growing precedence: homeport.toml, HOMEPORT_* variables, AIGW_* variables, the command line.
     """
-    from homeport.kit.settings import sources  # noqa: PLC0415 (loads pydantic)
+    from homeport.kit.effective import effective  # noqa: PLC0415 (loads pydantic)
 
-    settings = load()
-    found = sources(settings, os.environ)
-    rows = [
-        {"setting": name, "value": shown(settings, name), "from": place}
-        for name, place in found.items()
-        if place != "default" or not changed
-    ]
+    found = [each for each in effective(load(), os.environ) if each.place != "default" or not changed]
     result(
-        rows,
+        [{"setting": each.name, "value": each.value, "from": each.place} for each in found],
         as_json=as_json,
-        people=lambda: _listed(rows),
+        people=lambda: _listed(found),
     )
 
 
@@ -184,35 +173,7 @@ def apply(*, file: Path, prune: bool, expect: int | None, yes: bool, as_json: bo
     _as_code.concerns(found, prune=prune)
 
 
-def _listed(rows: list[dict[str, Any]]) -> str:
-    if not rows:
+def _listed(found: list[Effective]) -> str:
+    if not found:
         return "Every setting has its default."
-    return table(("SETTING", "VALUE", "FROM"), [(row["setting"], _plain(row["value"]), row["from"]) for row in rows])
-
-
-def shown(settings: Settings, name: str) -> Any:  # noqa: ANN401 (whatever the setting holds)
-    """A setting's value as a JSON document may hold it, without what is secret in it."""
-    value = getattr(settings, name)
-    if value and name in SECRETS:
-        return "***"
-    if value and name == "database_url":
-        return _without_password(value)
-    return value if value is None or isinstance(value, bool | int | float) else _text(value)
-
-
-def _text(value: object) -> Any:  # noqa: ANN401 (a text or a list of texts)
-    return [str(each) for each in value] if isinstance(value, tuple) else str(value)
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    if "@" not in parts.netloc:
-        return url
-    account, _, place = parts.netloc.rpartition("@")
-    return parts._replace(netloc=f"{account.partition(':')[0]}:***@{place}", query="").geturl()
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, list):
-        return ",".join(value) or "-"
-    return "-" if value in {None, ""} else str(value).lower() if isinstance(value, bool) else str(value)
+    return table(("SETTING", "VALUE", "FROM"), [(each.name, each.plain, each.place) for each in found])

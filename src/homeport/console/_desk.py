@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from homeport.features import Workbench
     from homeport.kit.settings import Settings
     from homeport.kit.upstream import Upstream
+    from homeport.kit.vault import Vault
     from homeport.providers import Provider
     from homeport.store.database import Store
 
@@ -63,6 +64,7 @@ class Desk:
     """What pages work with; one per process."""
 
     store: Store
+    vault: Vault
     bench: Workbench
     settings: Settings
     pepper: bytes

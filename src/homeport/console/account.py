@@ -58,8 +58,10 @@ def _password(asked: Asked, *, known: bool) -> Renderable:
 
 def _whose(asked: Asked) -> Renderable:
     """Password managers keep the new one under this name."""
-    hidden = {"tabindex": "-1", "aria_hidden": "true", "readonly": True}
-    return control(".out", name="username", autocomplete="username", value=asked.person.name, **hidden)
+    named = control(
+        ".out", name="username", autocomplete="username", value=asked.person.name, readonly=True, tabindex="-1"
+    )
+    return div(aria_hidden="true")[named]
 
 
 def _secret(name: str, called: str, kind: str, tip: str | None = None) -> Renderable:

@@ -16,6 +16,7 @@ import os
 import secrets
 import stat
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
 from cryptography.exceptions import InvalidTag
@@ -71,6 +72,14 @@ class Vault:
     def sealing_id(self) -> str:
         """Id of the root key that `seal` uses now."""
         return self.key_ids[-1]
+
+    @property
+    def changed(self) -> datetime | None:
+        """When the key file was written last, which is when its newest key was added; None without one."""
+        try:
+            return None if self._file is None else datetime.fromtimestamp(self._file.stat().st_mtime, UTC)
+        except OSError:
+            return None
 
     def seal(self, purpose: str, context: str, text: str) -> str:
         """Encrypt `text` so that it opens only with the same purpose and context."""
