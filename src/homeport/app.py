@@ -42,7 +42,7 @@ from homeport.kit.upstream_http import HttpUpstream
 from homeport.kit.vault import Vault
 from homeport.protocols import Look, Reply, WireProtocol, _openai
 from homeport.protocols._book import Book
-from homeport.protocols._endpoint import Door, Endpoint, read_body
+from homeport.protocols._endpoint import Door, Endpoint, Several, read_body
 from homeport.protocols._openapi import describe
 from homeport.providers import Provider
 from homeport.providers._engine import PLATFORM, Engine
@@ -97,6 +97,8 @@ class Parts:
     """What is known about signed tokens; None where none is accepted."""
     desk: Callable[[Workbench, Upstream], Desk] | None = None
     """Makes what the console's pages work with; None where there is no console."""
+    store: Store | None = None
+    """What an instance remembers; None at a gateway."""
     assigned_by: str = features.ASSIGNED_BY
     """How a feature gets a model, for people."""
     trusts_bodies: bool = False
@@ -108,7 +110,7 @@ class Parts:
 class Homeport:
     """The application: a dictionary of paths in front of bare ASGI endpoints."""
 
-    def __init__(self, routes: Mapping[str, Endpoint], door: Door, lost: Endpoint) -> None:
+    def __init__(self, routes: Mapping[str, Endpoint | Several], door: Door, lost: Endpoint) -> None:
         self.routes = routes
         self.door = door
         self._lost = lost
@@ -120,7 +122,7 @@ class Homeport:
         found = self.routes.get(scope["path"]) or self._prefixed(scope)
         await found(scope, receive, send)
 
-    def _prefixed(self, scope: Scope) -> Endpoint:
+    def _prefixed(self, scope: Scope) -> Endpoint | Several:
         """The endpoint that takes everything below its path; the longest such path wins."""
         path = scope["path"]
         for prefix, endpoint in self._below:
@@ -151,16 +153,25 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
         body_limit=settings.body_limit,
         log_content=settings.content_logged(parts.log_content),
         supersede=settings.supersede,
+        store=parts.store,
     )
     _measure(metrics, bench, logs)
     every = (*shelf.values(), _front(with_console=parts.desk is not None), _documents(shelf.values()))
-    routes = {
-        path: Endpoint(door, each, route, path) for each in every for route in each.routes for path in route.paths
-    }
+    routes = _routes(door, every)
     if parts.desk is not None:
         pages = Pages(door, parts.desk(bench, upstream))
         routes |= {"/console": pages, "/console/{page}": pages}
     return Homeport(routes, door, Lost(door, sorted(routes)))
+
+
+def _routes(door: Door, every: Iterable[WireProtocol]) -> dict[str, Endpoint | Several]:
+    """The endpoint of each path; several where there is one for each method."""
+    found: dict[str, list[Endpoint]] = {}
+    for protocol in every:
+        for route in protocol.routes:
+            for path in route.paths:
+                found.setdefault(path, []).append(Endpoint(door, protocol, route, path))
+    return {path: each[0] if len(each) == 1 else Several(each) for path, each in found.items()}
 
 
 def _workbench(settings: Settings, parts: Parts, upstream: Upstream, kinds: Mapping[str, Provider]) -> Workbench:
@@ -451,6 +462,7 @@ async def run_instance(
             gate=gate,
             trouble=lambda: _trouble(registry, engine) or _missing_keys(federation),
             federation=federation,
+            store=store,
             desk=partial(_desk, settings, store, vault, engine),
         )
         told = partial(_announce, settings, stack, where, ready)

@@ -176,6 +176,7 @@ async def opened(
     verifiers: Sequence[Verifier] = (),
     registry: Registry | None = None,
     desk: Any = None,
+    store: Any = None,
     **settings: Any,
 ) -> AsyncIterator[House]:
     """A house that is furnished and serves until the block ends.
@@ -192,7 +193,7 @@ async def opened(
         if registry is not None:
             known = partial(getattr, registry, "current")
             gate = Gate(known, PEPPER, verifiers=verifiers)
-            parts = replace(parts, snapshot=known, gate=gate, desk=desk and partial(desk, chosen))
+            parts = replace(parts, snapshot=known, gate=gate, desk=desk and partial(desk, chosen), store=store)
         house.app = app.build(chosen, parts, house.transport, house.metrics, logs)
         house.furnish()
         model_server.catalogue = model_server.behave

@@ -124,7 +124,7 @@ async def office_at(folder: Path, **settings: Any) -> AsyncIterator[Office]:
     await registry.refresh()
     made = partial(_desk, store, vault)
     try:
-        async with opened(desk=made, registry=registry, **settings) as house:
+        async with opened(desk=made, registry=registry, store=store, **settings) as house:
             yield Office(house, store, vault)
     finally:
         await store.close()

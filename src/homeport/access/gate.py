@@ -71,6 +71,10 @@ class TokenVerifier:
         self._known: dict[bytes, tuple[Caller, bytes, float]] = {}
         self._last_used: dict[bytes, float] = {}
 
+    def digest(self, token: str) -> bytes:
+        """What is stored of a token."""
+        return tokens.digest(self._pepper, token)
+
     def verify(self, token: str, headers: Collection[tuple[bytes, bytes]]) -> Caller | None:
         """The token's owner; raises AuthUnavailable for an unknown one while the snapshot may be out of date."""
         del headers
@@ -155,6 +159,10 @@ class Gate:
         except KeysNeeded as error:
             await error.arrival()
         return self.admit(headers, need)
+
+    def digest(self, token: str) -> bytes:
+        """What is stored of a token of ours."""
+        return self._tokens.digest(token)
 
     def drain_last_used(self) -> dict[bytes, datetime]:
         """When each token was used since the last call, by digest."""

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from homeport.protocols._endpoint import Door
 
 
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
 class Arrival(NamedTuple):
     """How a request came: what its parser may know besides the body."""
 
@@ -129,7 +132,7 @@ class Act:
     need: Need
     act: Callable[[Door, Any, Arrival], Awaitable[Reply]]
     """From the validated body, or from None where there is none to take."""
-    method: Literal["GET", "POST"] = "POST"
+    method: Method = "POST"
     body: type[BaseModel] | None = None
     summary: str = ""
     example: Mapping[str, Any] = field(default_factory=dict)
@@ -145,7 +148,7 @@ class Look:
     summary: str = ""
 
 
-def method_of(route: Ask | Act | Look) -> Literal["GET", "POST"]:
+def method_of(route: Ask | Act | Look) -> Method:
     """The method that an endpoint speaks."""
     if isinstance(route, Act):
         return route.method

@@ -23,7 +23,7 @@ from homeport.protocols._supersede import Latest
 from homeport.protocols._visit import Visit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pydantic import BaseModel
     from pydantic_core import ErrorDetails
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from homeport.protocols import Act, Asked, WireProtocol
     from homeport.protocols._book import Book
     from homeport.protocols._visit import Receive, Scope, Send
+    from homeport.store.database import Store
 
 log = structlog.get_logger()
 
@@ -69,8 +70,10 @@ class Door:
         log_content: LogContent = "never",
         supersede: bool = False,
         federation: Federation | None = None,
+        store: Store | None = None,
     ) -> None:
         self.bench = bench
+        self.store = store
         self.gate = gate
         self.federation = federation
         self.carrier = carrier
@@ -102,6 +105,14 @@ class Endpoint:
         self.route = route
         self.path = path
 
+    spoken = ""
+    """Every method of this path, where there are several."""
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Itself alone: see `Several`."""
+        return (self,)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         door = self.door
         visit = Visit(self.protocol, self.path, scope, send)
@@ -122,7 +133,8 @@ class Endpoint:
         door = self.door
         method = method_of(route)
         if visit.scope["method"] != method and (method, visit.scope["method"]) != ("GET", "HEAD"):
-            raise WrongMethod(f"{visit.scope['method']} is not spoken at {self.path}.", f"Use {method}.", param=method)
+            spoken = self.spoken or method
+            raise WrongMethod(f"{visit.scope['method']} is not spoken at {self.path}.", f"Use {spoken}.", param=spoken)
         visit.caller = caller = await door.gate.admitted(visit.scope["headers"], route.need)
         visit.admitted = time.perf_counter()
         if CAME_BY in visit.headers and came_back(visit.headers[CAME_BY].decode("latin-1")):
@@ -177,6 +189,20 @@ class Endpoint:
                 await visit.stream(asked, route.streaming, chunks)
             else:
                 raise BadRequest("This endpoint does not stream.", 'Ask with "stream": false.', param="stream")
+
+
+class Several:
+    """One path at which several methods are spoken."""
+
+    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+        self.endpoints = tuple(endpoints)
+        self._by_method = {method_of(each.route): each for each in endpoints}
+        self._first = endpoints[0]
+        self._first.spoken = ", ".join(self._by_method)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand the request to the endpoint of its method, or to the first, which refuses it."""
+        await self._by_method.get(scope["method"], self._first)(scope, receive, send)
 
 
 def _unexpected(visit: Visit, error: Exception) -> None:

@@ -36,7 +36,8 @@ def describe(protocols: Iterable[WireProtocol]) -> dict[str, Any]:
         for route in protocol.routes:
             form = _form(route)
             body = references[(form, "validation")] if form else None
-            paths |= {path: _operation(protocol, route, path, body) for path in route.paths}
+            for path in route.paths:
+                paths.setdefault(path, {}).update(_operation(protocol, route, path, body))
     document = {
         "openapi": "3.1.0",
         "info": {"title": "Homeport", "version": __version__, "description": "Self-hosted AI for code."},
@@ -64,7 +65,7 @@ def _operation(
     protocol: WireProtocol, route: Ask | Act | Look, path: str, body: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     operation: dict[str, Any] = {
-        "operationId": _NO_NAME.sub("_", path.strip("/")).rstrip("_"),
+        "operationId": _name(route, path),
         "summary": route.summary,
         "tags": [protocol.label],
         "responses": {
@@ -80,4 +81,11 @@ def _operation(
         return {method_of(route).lower(): operation}
     content = {"schema": body, "example": dict(route.example)}
     operation["requestBody"] = {"required": True, "content": {"application/json": content}}
-    return {"post": operation}
+    return {method_of(route).lower(): operation}
+
+
+def _name(route: Ask | Act | Look, path: str) -> str:
+    """The name of an operation: its path, and its method where that is none of the two usual ones."""
+    plain = _NO_NAME.sub("_", path.strip("/")).rstrip("_")
+    method = method_of(route).lower()
+    return plain if not plain.startswith("api_admin") else f"{method}_{plain}"

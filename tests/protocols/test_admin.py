@@ -1,0 +1,165 @@
+"""The administration's own API: what the console does, for programs, with the same rules and the same audit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from house import PEPPER, asking, eventually
+from offices import Office, office_at
+
+from homeport.access import SCOPES, tokens
+from homeport.domain.models import Token
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from house import House
+    from wire import Answer
+
+BASE = "/api/admin/v1"
+KEY = "sk-canary-of-the-api"
+CODER = {"name": "coder", "endpoint": "http://127.0.0.1:9/v1", "identifier": "qwen2.5-coder-7b", "api_key": KEY}
+
+
+class Api:
+    """An administrator's token, and the requests that it may make."""
+
+    def __init__(self, office: Office) -> None:
+        self.office = office
+        self.token = tokens.mint()
+
+    async def admit(self, *scopes: str) -> None:
+        digest = tokens.digest(PEPPER, self.token)
+        token = Token(name="robot", owner="ada", digest=digest, scopes=frozenset(scopes or SCOPES))
+        await self.office.store.add_token(token, by="tests")
+
+    async def ask(self, method: str, path: str, body: Any = None) -> Answer:
+        async with self.office.house.line() as wire:
+            await wire.send(asking(method, BASE + path, body, None, self.token))
+            return await wire.answer()
+
+
+@pytest.fixture
+async def api(tmp_path: Path) -> AsyncIterator[Api]:
+    async with office_at(tmp_path) as office:
+        made = Api(office)
+        await made.admit()
+        yield made
+
+
+async def test_a_model_from_its_registration_to_its_end(api: Api) -> None:
+    made = await api.ask("POST", "/models", {**CODER, "limits": {"concurrency": 8}, "options": {"fim": "suffix"}})
+    assert made.status == 201, made.body
+    assert (made.json["family"], made.json["api_key_set"], made.json["limits"]["concurrency"]) == (
+        "qwen_coder",
+        True,
+        8,
+    )
+    assert (await api.ask("GET", "/models")).json == [made.json]
+    changed = await api.ask("PATCH", "/models/coder", {"enabled": False, "name": "other"})
+    assert (changed.status, changed.json["enabled"], changed.json["name"]) == (200, False, "other")
+    assert (await api.ask("GET", "/models/coder")).status == 404
+    moved = await api.ask("PATCH", "/models/other", {"endpoint": "http://127.0.0.2:9/v1"})
+    assert "The stored key was removed" in moved.json["notes"][0]
+    assert (await api.ask("DELETE", "/models/other")).json == {"removed": "other"}
+    assert (await api.ask("GET", "/models")).json == []
+    done = [(each["who"], each["what"]) for each in (await api.ask("GET", "/audit")).json]
+    assert done[:4] == [("api:ada", what) for what in ("model.remove", "model.edit", "model.edit", "model.add")]
+
+
+async def test_a_key_is_never_read_back(api: Api) -> None:
+    answers = [
+        await api.ask("POST", "/models", CODER),
+        await api.ask("GET", "/models"),
+        await api.ask("GET", "/models/coder"),
+        await api.ask("PATCH", "/models/coder", {"clean": False}),
+        await api.ask("GET", "/audit"),
+    ]
+    assert not [answer for answer in answers if KEY.encode() in answer.body]
+
+
+async def test_a_feature_and_what_is_in_use(api: Api) -> None:
+    await api.ask("POST", "/models", CODER)
+    await api.ask("POST", "/models", {**CODER, "name": "spare"})
+    wanted = {"model": "coder", "fallbacks": ["spare"], "sticky": True}
+    found = await api.ask("PUT", "/features/chat", wanted)
+    assert (found.json["assignment"], found.json["fallbacks"], found.json["sticky"]) == ("model", ["spare"], True)
+    listed = {each["feature"]: each for each in (await api.ask("GET", "/features")).json}
+    assert listed["chat"] == found.json
+    assert listed["code_completions"]["assignment"] == "unassigned"
+    refused = await api.ask("DELETE", "/models/coder")
+    assert (refused.status, "serves chat" in refused.json["error"]["message"]) == (409, True)
+    assert (await api.ask("PUT", "/features/chat", {"assignment": "disabled"})).status == 200
+    assert (await api.ask("DELETE", "/models/coder")).status == 200
+
+
+async def test_a_token_is_shown_once_and_works_until_it_is_revoked(api: Api) -> None:
+    made = await api.ask("POST", "/tokens", {"name": "laptop", "user": "ada", "scopes": ["duo_chat"]})
+    assert made.status == 201
+    house = api.office.house
+    await eventually(lambda: len(house.app.door.bench.snapshot().tokens) == 2)
+    assert (await house.get("/v1/models", token=made.json["token"])).status == 200
+    listed = (await api.ask("GET", "/tokens")).json
+    assert {each["name"] for each in listed} == {"robot", "laptop"}
+    assert "token" not in listed[0]
+    assert (await api.ask("DELETE", "/tokens/laptop")).status == 200
+    await eventually(lambda: len(house.app.door.bench.snapshot().tokens) == 1)
+    assert (await house.get("/v1/models", token=made.json["token"])).status == 401
+
+
+WRONG: dict[str, tuple[str, str, Any, int]] = {
+    "no body": ("POST", "/models", b"", 400),
+    "no json": ("POST", "/models", b"{", 400),
+    "no name": ("POST", "/models", {}, 400),
+    "unknown field": ("POST", "/models", {**CODER, "key": "x"}, 400),
+    "unknown family": ("POST", "/models", {**CODER, "family": "nobody"}, 400),
+    "unknown platform": ("POST", "/models", {**CODER, "platform": "nobody"}, 400),
+    "unknown option": ("POST", "/models", {**CODER, "options": {"x": "y"}}, 400),
+    "unknown limit": ("POST", "/models", {**CODER, "limits": {"x": 1}}, 400),
+    "a feature's name": ("POST", "/models", {**CODER, "name": "chat"}, 400),
+    "no endpoint": ("POST", "/models", {**CODER, "endpoint": "nonsense"}, 400),
+    "nothing to change": ("PATCH", "/models/coder", {}, 400),
+    "no such model": ("PATCH", "/models/nobody", {"clean": True}, 404),
+    "no such feature": ("PUT", "/features/nobody", {"model": "x"}, 404),
+    "no such assignment": ("PUT", "/features/chat", {"assignment": "on"}, 400),
+    "nothing to inherit": ("PUT", "/features/chat", {"assignment": "inherit"}, 400),
+    "unknown model": ("PUT", "/features/chat", {"model": "nobody"}, 404),
+    "no weight": ("PUT", "/features/chat", {"model": "coder", "weights": {"coder": 0}}, 400),
+    "no scopes": ("POST", "/tokens", {"name": "x", "scopes": []}, 400),
+    "unknown scope": ("POST", "/tokens", {"name": "x", "scopes": ["fly"]}, 400),
+    "name twice": ("POST", "/tokens", {"name": "robot", "scopes": ["duo_chat"]}, 400),
+    "no such token": ("DELETE", "/tokens/nobody", None, 404),
+    "no such method": ("PUT", "/models", {}, 405),
+    "post to one model": ("POST", "/models/coder", {}, 405),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+async def test_what_is_wrong_is_said(api: Api, case: str) -> None:
+    await api.ask("POST", "/models", CODER)
+    method, path, body, status = WRONG[case]
+    answer = await api.ask(method, path, body)
+    assert answer.status == status, answer.body
+    assert len(answer.json["error"]["message"]) > 20
+    assert KEY.encode() not in answer.body
+
+
+async def test_methods_of_one_path_are_named(api: Api) -> None:
+    answer = await api.ask("PUT", "/models", {})
+    assert answer.header("allow") == "GET, POST"
+
+
+@pytest.mark.parametrize("path", ["/models", "/features", "/tokens", "/audit"])
+async def test_only_administrators(tmp_path: Path, path: str) -> None:
+    async with office_at(tmp_path) as office:
+        api = Api(office)
+        assert (await api.ask("GET", path)).status == 401
+        await api.admit("complete_code", "duo_chat", "read_models")
+        assert (await api.ask("GET", path)).status == 403
+
+
+async def test_a_gateway_without_a_database_says_so(house: House) -> None:
+    answer = await house.get(f"{BASE}/models")
+    assert (answer.status, "has no database" in answer.json["error"]["message"]) == (404, True)
