@@ -57,9 +57,10 @@ HEADERS = (
 TYPES = {"css": b"text/css; charset=utf-8", "js": b"text/javascript; charset=utf-8"}
 HTMX = (
     '{"allowEval": false, "includeIndicatorStyles": false, "historyCacheSize": 0, "selfRequestsOnly": true, '
+    '"attributesToSettle": ["class"], '
     '"responseHandling": [{"code": "204", "swap": false}, {"code": "...", "swap": true}]}'
 )
-"""Errors are pages too and are shown: a form comes back with what was wrong."""
+"""Errors are pages too and are shown: a form comes back with what was wrong. No style is copied: the policy forbids."""
 PARTS = ("Models", "People", "Operate")
 """The parts of the menu, in their order; pages without one of these come first."""
 

@@ -138,8 +138,8 @@ def drafted(asked: Asked, stored: Model | None) -> Model:
 
 def _key(given: Mapping[str, str], model: Model, stored: Model | None) -> Secret:
     """The key that was typed, else the stored one where it belongs."""
-    if given.get("key", "").strip() or stored is None or given.get("no_key") == "on":
-        return Secret(given.get("key", "").strip())
+    if given.get("api_key", "").strip() or stored is None or given.get("no_api_key") == "on":
+        return Secret(given.get("api_key", "").strip())
     return stored.key if origin_of(model.endpoint) == stored.origin else Secret()
 
 
@@ -198,9 +198,9 @@ def changes(model: Model, stored: Model, given: Mapping[str, str]) -> dict[str, 
         options.pop("headers", None)
     if dict(model.options) != dict(stored.options) or "platform" in changed:
         changed["options"] = options
-    if given.get("key", "").strip():
+    if given.get("api_key", "").strip():
         changed["key"] = model.key
-    elif given.get("no_key") == "on":
+    elif given.get("no_api_key") == "on":
         changed["key"] = Secret()
     return changed
 
@@ -234,7 +234,7 @@ def _parts(asked: Asked, values: Mapping[str, str], drawn: Drawn) -> Iterator[No
     yield _platforms(asked, values)
     yield where(asked, values, drawn)
     if not inside:
-        yield _key_field(drawn.stored, typed=bool(asked.form.get("key")))
+        yield _key_field(drawn.stored, typed=bool(asked.form.get("api_key")))
     yield _limit_fields(values)
     yield _way_fields(asked, values)
 
@@ -355,8 +355,8 @@ def _key_field(stored: Model | None, *, typed: bool) -> Node:
     if typed:
         tip = "Type it again: a key is never sent back to a page."
     tip += " It is stored encrypted, goes to this endpoint alone, and is never shown again."
-    drawn = _forms.text("key", "API key", "", tip, type="password", autocomplete="off", maxlength=16_384)
-    return div(".stack")[drawn, _forms.check("no_key", "Forget the stored key", on=False) if kept else None]
+    drawn = _forms.text("api_key", "API key", "", tip, type="password", autocomplete="off", maxlength=16_384)
+    return div(".stack")[drawn, _forms.check("no_api_key", "Forget the stored key", on=False) if kept else None]
 
 
 def _limit_fields(values: Mapping[str, str]) -> Renderable:

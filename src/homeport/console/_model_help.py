@@ -216,11 +216,12 @@ def _done(step: Step, found: Finding, took_s: float) -> Renderable:
 
 def _fix(found: Finding) -> str:
     """What to do, in words of the form."""
-    if found.change is None:
-        return found.fix.partition(": homeport ")[0]
+    words, command, _ = found.fix.partition(": homeport ")
+    if found.change is None or not command:
+        return words
     if found.change.value:
         return f"Set {called(found.change)} to {found.change.value}"
-    return f"See the field {called(found.change)}."
+    return f"See the field {called(found.change)}." if words == "Run" else f"{words}."
 
 
 def _verdict(*, well: bool) -> Renderable:

@@ -41,7 +41,7 @@ from homeport.console import Asked, Page, Sent, go
 from homeport.console import _model_form as model_form
 from homeport.console import _model_help as model_help
 from homeport.console._layout import guard, page, problem
-from homeport.diagnostics._prove import Trial
+from homeport.diagnostics._prove import PREFIX, SUFFIX, Trial
 from homeport.diagnostics._prove import doubts as doubts_of_seen
 from homeport.diagnostics._registration import OPENAI, doubts
 from homeport.diagnostics._scene import EMBEDDED
@@ -61,6 +61,9 @@ if TYPE_CHECKING:
 NOBODY = "-"
 """The choice of a replacement by which features lose the model."""
 ABLE = {"chat": "chats", "text": "continues text", "streams": "streams", "tools": "calls tools", "thinks": "thinks"}
+
+LAYOUTS = {PREFIX: "none (what precedes)", SUFFIX: "the server's own"}
+"""Layouts that are no family's."""
 
 
 async def view(asked: Asked) -> Renderable:
@@ -179,12 +182,12 @@ def _can_do(asked: Asked, model: Model, seen: Seen) -> Renderable:
         h2["What it can do"],
         p(".soft")["Nobody looked yet: whether it chats, streams, calls tools, and in which layout it fills holes."]
         if seen is None
-        else _measured(*seen),
+        else _measured(asked, *seen),
         ask if asked.person.role == "admin" else None,
     ]
 
 
-def _measured(at: datetime, seen: Capabilities) -> Renderable:
+def _measured(asked: Asked, at: datetime, seen: Capabilities) -> Renderable:
     facts = [(said, getattr(seen, what)) for what, said in ABLE.items()]
     return div[
         p(".soft.small")["Looked at ", time(datetime=at.isoformat())[f"{at:%Y-%m-%d %H:%M}"]],
@@ -197,7 +200,7 @@ def _measured(at: datetime, seen: Capabilities) -> Renderable:
             if seen.first_token_s
             else None,
         ],
-        _holes(seen) if seen.holes else None,
+        _holes(asked, seen) if seen.holes else None,
         ul(".plainly.small")[(li[strong[what], ": ", said] for what, said in seen.problems.items())]
         if seen.problems
         else None,
@@ -210,17 +213,18 @@ def _yes(value: bool | None) -> Node:  # noqa: FBT001 (what was seen)
     return span(".good")["yes"] if value else span(".soft")["no"]
 
 
-def _holes(seen: Capabilities) -> Renderable:
+def _holes(asked: Asked, seen: Capabilities) -> Renderable:
     ranked = sorted(seen.holes.items(), key=lambda each: -each[1])
+    families = asked.desk.bench.families
     rows = [
         tr[
-            th(scope="row")[layout],
+            th(scope="row")[families[layout].label if layout in families else LAYOUTS.get(layout, layout)],
             td[meter(value=str(score), min="0", max="1", aria_label=layout)],
-            td[f"{score:.0%}"],
+            td(".number")[f"{score:.0%}"],
         ]
         for layout, score in ranked
     ]
-    return div[p(".label")["Holes in code, filled when laid out as"], table(".slim")[tbody[rows]]]
+    return div[p(".label")["Holes in code that it filled, by layout"], table(".slim")[tbody[rows]]]
 
 
 # what its forms do

@@ -82,10 +82,10 @@ async def view(asked: Asked) -> Renderable:
     return page(
         asked,
         title,
+        _undo(asked),
         top,
         p(".lead")["The models that Homeport may ask, and how they are."],
         problem(asked),
-        _undo(asked),
         _search(asked),
         div("#list")[_table(asked, rows)],
     )
@@ -172,14 +172,14 @@ def _undo(asked: Asked) -> Node:
     model = asked.desk.bench.snapshot().models.get(asked.query.get("about", ""))
     if asked.query.get("said") != "disabled" or model is None or model.enabled or asked.person.role != "admin":
         return None
-    return _switch(asked, model, "Undo: enable it again")
+    return div(".buttons.undo")[_switch(asked, model, "Undo: enable it again")]
 
 
 def _switch(asked: Asked, model: Model, said: str) -> Renderable:
     return form(method="post", action=_address(asked))[
         guard(asked, "disable" if model.enabled else "enable"),
         field(type="hidden", name="name", value=model.name),
-        button(type="submit", aria_label=f"{said} {model.name}")[said],
+        button(".quiet", type="submit", aria_label=f"{said} {model.name}")[said],
     ]
 
 
@@ -243,7 +243,7 @@ def _drawn(asked: Asked, row: Row) -> Renderable:
     shade, word, more = row.state
     running = f"{row.running} running" if row.running else ""
     return tr[
-        th(scope="row")[a(href=model_form.address(model.name))[model.name], _sub(model.identifier)],
+        th(".name", scope="row")[a(href=model_form.address(model.name))[model.name], _sub(model.identifier)],
         td(data_label="Family")[row.family, " ", _release(row.release), _sub(row.platform)],
         td(data_label="Endpoint")[_endpoint(model)],
         td(data_label="Serves")[_served(row)],
@@ -280,7 +280,7 @@ def _can_do(seen: Capabilities | None) -> Node:
     if seen is None:
         return span(".soft")["not looked at"]
     able = [said for what, said in ABLE if getattr(seen, what)]
-    holes = [f"holes {max(seen.holes.values()):.0%}"] if seen.holes else []
+    holes = ["fills holes"] if seen.best_layout else []
     window = [f"{seen.context_tokens // 1024}k window"] if seen.context_tokens else []
     return ", ".join((*able, *holes, *window)) or span(".soft")["nothing was seen"]
 
