@@ -234,7 +234,7 @@ def wording_limits() -> str:
 def shelf_of_protocols() -> str:
     """What Homeport speaks: one row a protocol."""
     rows = (
-        (offer.label, "<br>".join(f"`{path}`" for route in offer.routes for path in route.paths))
+        (offer.label, "<br>".join(dict.fromkeys(f"`{path}`" for route in offer.routes for path in route.paths)))
         for offer in discover(protocols, protocols.WireProtocol).values()
     )
     return table(("Protocol", "Paths"), rows)
