@@ -52,6 +52,7 @@ from homeport.store.docs_index import Docs, search
 if TYPE_CHECKING:
     import socket
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+    from datetime import datetime
     from pathlib import Path
 
     from homeport.access.federation import Federation
@@ -726,10 +727,13 @@ def _background(stack: contextlib.AsyncExitStack, work: Coroutine[Any, Any, None
 
 
 async def _note_use(store: Store, gate: Gate) -> None:
-    """Write down now and then when tokens were used; a database that is away is tried again later."""
+    """Write down now and then when tokens were used; what a database that is away did not take is kept."""
+    used: dict[bytes, datetime] = {}
     while True:
         await asyncio.sleep(LAST_USED_S)
+        used |= gate.drain_last_used()
         try:
-            await store.touch_tokens(gate.drain_last_used())
+            await store.touch_tokens(used)
+            used = {}
         except StoreUnavailable as error:
             log.warning("last use of tokens not written", reason=error.code)
