@@ -53,7 +53,7 @@ def shown(settings: Settings, name: str) -> Any:  # noqa: ANN401 (whatever the s
     value = getattr(settings, name)
     if value and name in SECRETS:
         return "***"
-    if isinstance(value, str) and "://" in value and "@" in value:
+    if value and name == "database_url":
         return _without_password(value)
     return value if value is None or isinstance(value, bool | int | float) else _text(value)
 

@@ -1,0 +1,267 @@
+"""The audit: who changed what, when, and how it looked before and after."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import orjson
+from htpy import (
+    Renderable,
+    a,
+    button,
+    code,
+    del_,
+    details,
+    div,
+    form,
+    h1,
+    h2,
+    input,  # noqa: A004 (the element)
+    ins,
+    label,
+    li,
+    nav,
+    p,
+    span,
+    strong,
+    summary,
+    table,
+    tbody,
+    td,
+    th,
+    thead,
+    time,
+    tr,
+    ul,
+)
+
+from homeport.console import Asked, Page, Sent
+from homeport.console._forms import PER_PAGE, sifter
+from homeport.console._layout import page
+from homeport.domain.errors import BadRequest
+from homeport.store.audit import Wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from htpy import Node
+
+    from homeport.store.records import AuditEvent
+
+THINGS = (
+    ("", "Everything"),
+    ("model", "Models"),
+    ("feature", "Features"),
+    ("token", "Tokens"),
+    ("user", "People"),
+    ("session", "Signing in and out"),
+    ("setting", "Settings"),
+    ("keys", "Encryption keys"),
+)
+IN_WORDS = {
+    "model.add": "added model",
+    "model.edit": "changed model",
+    "model.remove": "removed model",
+    "model.measure": "measured model",
+    "feature.set": "set feature",
+    "token.add": "made token",
+    "token.revoke": "revoked token",
+    "user.set": "set the role of",
+    "user.password": "changed the password of",
+    "user.code": "made a sign-in link for",
+    "session.begin": "signed in:",
+    "session.end": "ended a session of",
+    "session.end_all": "ended all sessions of",
+    "setting.set": "set",
+    "keys.reseal": "sealed keys again with",
+}
+FILTERS = ("who", "thing", "find", "from", "to")
+EXPORTED = 10_000
+"""Events in one file; older ones are in the next, which begins below the last."""
+FEW, LONG = 4, 160
+"""Changes that are shown at once, and characters of a value."""
+
+
+async def view(asked: Asked) -> Renderable | Sent:
+    """The page, or a file with what is on it."""
+    wanted = _wanted(asked)
+    if "export" in asked.query:
+        return _exported(asked.query["export"], await asked.desk.store.audit(EXPORTED, wanted))
+    found = await asked.desk.store.audit(PER_PAGE + 1, wanted)
+    return page(
+        asked,
+        "Audit",
+        div(".top")[h1["Audit"], div(".buttons")[_files(asked)] if found else None],
+        p(".lead")["Every change, whoever made it and by whatever way; times of the filter are UTC."],
+        _filter(asked),
+        _table(found[:PER_PAGE]) if found else _nothing(asked),
+        _pager(asked, found),
+    )
+
+
+def _wanted(asked: Asked) -> Wanted:
+    """What the address asks for; raises BadRequest for a day that is none."""
+    query, below = asked.query, asked.query.get("below", "")
+    until = _day(query.get("to", ""))
+    return Wanted(
+        who=query.get("who", "").strip(),
+        thing=query.get("thing", ""),
+        subject=query.get("find", "").strip(),
+        since=_day(query.get("from", "")),
+        until=until + timedelta(days=1) if until else None,
+        below=int(below) if below.isdecimal() and len(below) <= 18 else None,  # noqa: PLR2004 (digits of 64 bits)
+    )
+
+
+def _day(typed: str) -> datetime | None:
+    if not typed:
+        return None
+    try:
+        return datetime.strptime(typed, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError as error:
+        raise BadRequest("The filter has a day that is none.", "Write one like 2027-01-31.", param="from") from error
+
+
+def _filtered(asked: Asked, **more: object) -> str:
+    """The address of the same events, and more of it."""
+    kept = {name: asked.query[name] for name in FILTERS if asked.query.get(name)}
+    return f"{asked.path}?{urlencode({**kept, **more})}"
+
+
+def _files(asked: Asked) -> Iterator[Renderable]:
+    for kind in ("csv", "json"):
+        address = _filtered(asked, export=kind)
+        told = f"The newest {EXPORTED:,} of these events"
+        yield a(".button", href=address, download=f"audit.{kind}", hx_boost="false", title=told)[kind.upper()]
+
+
+def _filter(asked: Asked) -> Renderable:
+    return form(".filter", method="get", action=asked.path, role="search")[
+        _line(asked, "find", "What it is about", type="search"),
+        _line(asked, "who", "Who, exactly"),
+        sifter(asked, "thing", "Kind", THINGS),
+        _date(asked, "from", "From"),
+        _date(asked, "to", "To"),
+        button(type="submit")["Show"],
+    ]
+
+
+def _line(asked: Asked, name: str, called: str, **more: Any) -> Renderable:  # noqa: ANN401 (attributes)
+    return input(name=name, value=asked.query.get(name, ""), placeholder=called, aria_label=called, **more)
+
+
+def _date(asked: Asked, name: str, called: str) -> Renderable:
+    return label(".check")[span(".soft")[called], input(type="date", name=name, value=asked.query.get(name, ""))]
+
+
+def _nothing(asked: Asked) -> Renderable:
+    if any(asked.query.get(name) for name in (*FILTERS, "below")):
+        return div(".empty")[h2["No change is like this"], p[a(href=asked.path)["Show all"]]]
+    return div(".empty")[h2["Nothing was changed yet"], p["Whatever is changed from now on is here."]]
+
+
+def _pager(asked: Asked, found: Sequence[AuditEvent]) -> Node:
+    newest = a(".button", href=_filtered(asked))["← Newest"] if asked.query.get("below") else None
+    older = None
+    if len(found) > PER_PAGE:
+        older = a(".button", href=_filtered(asked, below=found[PER_PAGE - 1].id))["Older →"]
+    return nav(".buttons", aria_label="Pages of the list")[newest, older] if newest or older else None
+
+
+# the list
+
+
+def _table(found: Sequence[AuditEvent]) -> Renderable:
+    return div(".scroll")[
+        table(".wide")[
+            thead[tr[(th(scope="col")[head] for head in ("When", "Who", "What", "Before and after"))]],
+            tbody[(_row(event) for event in found)],
+        ]
+    ]
+
+
+def _row(event: AuditEvent) -> Renderable:
+    return tr[
+        td(".nowrap", data_label="When")[time(datetime=event.at.isoformat())[f"{event.at:%Y-%m-%d %H:%M:%S}"]],
+        td(data_label="Who")[event.who],
+        td(data_label="What")[IN_WORDS.get(event.what, event.what), " ", strong[event.subject]],
+        td[_diff(changes(event.before or {}, event.after or {}))],
+    ]
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """What differs: name, value before, value after, each as text; empty for what was or is not there."""
+    old, new = dict(_leaves("", before)), dict(_leaves("", after))
+    return [(name, old.get(name, ""), new.get(name, "")) for name in {**old, **new} if old.get(name) != new.get(name)]
+
+
+def _leaves(stem: str, tree: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in tree.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(f"{stem}{name}.", value)
+        else:
+            yield stem + name, value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def _diff(found: Sequence[tuple[str, str, str]]) -> Node:
+    if not found:
+        return None
+    lines = ul(".diff")[(_change(*each) for each in found)]
+    return lines if len(found) <= FEW else details[summary[f"{len(found)} fields"], div[lines]]
+
+
+def _change(name: str, old: str, new: str) -> Renderable:
+    """Words for readers who do not see how it is drawn."""
+    return li[
+        code[name],
+        [" ", span(".out")["was "], del_[_cut(old)]] if old else None,
+        [" ", span(".out")["is "], ins[_cut(new)]] if new else None,
+    ]
+
+
+def _cut(value: str) -> str:
+    return value if len(value) <= LONG else f"{value[:LONG]}…"
+
+
+# files
+
+
+def _exported(kind: str, found: Sequence[AuditEvent]) -> Sent:
+    if kind not in {"csv", "json"}:
+        raise BadRequest("There is no such file.", "Choose CSV or JSON.", param="export")
+    kept = (b"content-disposition", f'attachment; filename="audit.{kind}"'.encode())
+    if kind == "json":
+        return Sent(_as_json(found), headers=(kept,), content_type="application/json")
+    return Sent(_as_csv(found), headers=(kept,), content_type="text/csv; charset=utf-8")
+
+
+def _as_json(found: Sequence[AuditEvent]) -> str:
+    return orjson.dumps({"events": [_document(event) for event in found]}, option=orjson.OPT_INDENT_2).decode()
+
+
+def _document(event: AuditEvent) -> dict[str, Any]:
+    names = ("id", "at", "who", "what", "subject", "before", "after")
+    return {name: getattr(event, name) for name in names}
+
+
+def _as_csv(found: Sequence[AuditEvent]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(("id", "at", "who", "what", "subject", "before", "after"))
+    for event in found:
+        sides = [orjson.dumps(side).decode() if side is not None else "" for side in (event.before, event.after)]
+        texts = map(_harmless, (event.who, event.what, event.subject))
+        writer.writerow((event.id, event.at.isoformat(), *texts, *sides))
+    return out.getvalue()
+
+
+def _harmless(text: str) -> str:
+    """A spreadsheet takes what begins so for a formula and would carry it out."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+PAGE = Page(path="/console/audit", title="Audit", see="auditor", view=view, menu="Operate", order=50)
