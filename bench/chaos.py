@@ -8,15 +8,12 @@ It ends with status 1 where something is not as docs/reference/reliability.md pr
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import machine
 import uvloop
+from pages import here, put, quiet
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "_kit"))
 
@@ -24,7 +21,7 @@ from chaos import Report, storm, verdict
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 
 def arguments(given: Sequence[str]) -> argparse.Namespace:
@@ -33,20 +30,8 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--injections", type=int, default=5000, help="faults (5000)")
     parser.add_argument("--clients", type=int, default=48, help="clients at once (48)")
     parser.add_argument("--seed", type=int, default=1, help="what is drawn (1)")
+    parser.add_argument("--write", action="store_true", help="into docs/reference/reliability.md")
     return parser.parse_args(given)
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Thousands of lines of the log are read by the program, not on a terminal."""
-    kept = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 (a device)
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 def _each(counts: Counter[str]) -> str:
@@ -57,7 +42,7 @@ def told(report: Report) -> str:
     """The report as lines of a table."""
     half, end = report.memory_mb
     rows = {
-        "when, where": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {machine.describe()}",
+        "when, where": here(),
         "faults": f"{report.injections:,}: {_each(report.injected)}",
         "requests, each with one line in the log": f"{report.requests:,} in {report.seconds:.0f} s",
         "their outcomes": _each(report.outcomes),
@@ -77,6 +62,8 @@ def main(given: Sequence[str]) -> int:
     with quiet():
         report = uvloop.run(storm(asked.injections, clients=asked.clients, seed=asked.seed))
     print(told(report))
+    if asked.write:
+        put("chaos", f"`bench/chaos.py {' '.join(given)}`:\n\n{told(report)}")
     for problem in (problems := verdict(report)):
         print(f"FAILED: {problem}")
     return 1 if problems else 0

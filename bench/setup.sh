@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what the benchmark needs from Debian's packages (gcc, nginx) where missing, and builds its two C programs.
+# Installs what the benchmark needs from Debian's packages (gcc, nginx) where missing, builds its two C programs,
+# and unpacks HAProxy for the tests of proxies.
 set -eu
 cd "$(dirname "$0")"
 
@@ -31,3 +32,20 @@ for program in upstream load; do
         gcc -O2 -std=gnu11 -Wall -Wextra -o ".build/$program" "$program.c"
     fi
 done
+
+# HAProxy and its libraries are unpacked, not installed: no service starts, and nobody needs to be root.
+if ! command -v haproxy >/dev/null 2>&1 && [ ! -x .build/haproxy/usr/sbin/haproxy ]; then
+    packages="haproxy liblua5.3-0 libopentracing-c-wrapper0 libopentracing1"
+    mkdir -p .build/haproxy/packages
+    if command -v apt-get >/dev/null 2>&1 && (
+        cd .build/haproxy/packages
+        # shellcheck disable=SC2086  # a list of packages
+        apt-get download -q $packages >&2 || { apt-get update -q >&2 && apt-get download -q $packages >&2; }
+    ); then
+        for package in .build/haproxy/packages/*.deb; do
+            dpkg -x "$package" .build/haproxy
+        done
+    else
+        echo "HAProxy could not be fetched ($packages): the tests of proxies will be skipped." >&2
+    fi
+fi

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from blackhole import black_hole
-from faults import AFTER, ALL, CANARY, DOORS, EARLY, LATE, NAMES, ON_TIME, STATUS, Resolver, answering, huge_chunk, late
+from faults import AFTER, ALL, CANARY, DOORS, EARLY, LATE, NAMES, ON_TIME, Resolver, answering, huge_chunk, late
 from house import SHORT
 from script import DONE, event, piece, stream
-from ways import ASKED, STREAMED, WAYS, ended, error_text, events, lines, named, sse, streamed_text, text_of
+from told import check_broken, check_early, check_late, everyone
+from ways import ASKED, STREAMED, WAYS, ended, error_text, named, streamed_text, text_of
 
 from homeport.domain.streams import Chunk
 
@@ -24,27 +25,6 @@ if TYPE_CHECKING:
     from house import House
     from script import Peer
     from ways import Way
-    from wire import Answer
-LINES = "application/x-ndjson; charset=utf-8"
-
-
-async def everyone(house: House, ways: list[tuple[Way, bool]]) -> list[tuple[Way, bool, Answer]]:
-    """Each way's answer, all asked at the same time."""
-    answers = await asyncio.gather(*(house.post(way.path, way.body(stream)) for way, stream in ways))
-    return [(way, stream, answer) for (way, stream), answer in zip(ways, answers, strict=True)]
-
-
-def check_early(way: Way, answer: Answer, code: str) -> None:
-    """A failure before the first byte has a status and a document."""
-    status = way.status(STATUS[code], 429 if code == "upstream_overloaded" and not way.prompt else 421)
-    assert (answer.status, answer.whole) == (status, True), way.name
-    text = error_text(way, answer)
-    assert "-model'" in text
-    assert str(answer.header("x-request-id")) in text
-    assert CANARY not in answer.body.decode()
-    assert answer.header("content-type") == (LINES if way.style == "lines" else "application/json")
-    if not way.gitlab:
-        assert answer.json["error"]["code"] == code
 
 
 @pytest.mark.parametrize("fault", EARLY)
@@ -185,34 +165,6 @@ async def test_failure_after_the_first_byte(house: House, fault: str) -> None:
     assert {record["error_code"] for record in house.records()} == {code}
     assert {record["outcome"] for record in house.records()} == {"broken"}
     assert CANARY not in str(house.logs.lines)
-
-
-def check_late(way: Way, answer: Answer, code: str) -> None:
-    """What came is there; the failure is said in the protocol's way; nobody can take it for a proper end."""
-    check_broken(way, answer, code)
-    assert streamed_text(way, answer.body) == "one"
-
-
-def check_broken(way: Way, answer: Answer, code: str) -> None:
-    """No client can take the answer for a whole one, and the failure is said where its protocol has a place for it."""
-    assert answer.status == 200
-    assert CANARY not in answer.body.decode()
-    assert answer.whole is (way.style == "lines"), way.name
-    if way.style == "lines":
-        last = lines(answer.body)[-1]
-        assert (last["type"], last["data"]["retryable"]) == (
-            "error",
-            code not in {"upstream_timeout", "internal_error"},
-        )
-        assert str(answer.header("x-request-id")) in last["data"]["message"]
-        return
-    assert not ended(way, answer)
-    if way.style == "sse":
-        name, data = sse(answer.body)[-1]
-        assert (name, data["code"], data["correlation_id"]) == ("error", code, answer.header("x-request-id"))
-    if way.style == "openai":
-        error = events(answer.body)[-1]["error"]
-        assert (error["code"], error["correlation_id"]) == (code, answer.header("x-request-id"))
 
 
 NO_STREAM = {
