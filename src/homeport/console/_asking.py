@@ -1,0 +1,224 @@
+"""What the playground asks: a form as a request for a feature, and the answer piece by piece or as a whole."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import time
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from homeport.domain.errors import BadRequest, HomeportError, Unknown
+from homeport.domain.prompts import PromptRequest
+from homeport.domain.requests import ChatRequest, CodeRequest, Message
+from homeport.features._route import serve
+from homeport.kit.journal import facts, note, open_event
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping, Sequence
+
+    from homeport.domain.models import Model
+    from homeport.domain.streams import Usage
+    from homeport.features import Feature, Workbench
+
+Kind = Literal["code", "chat", "prompt"]
+KINDS: Mapping[type[Any], Kind] = {CodeRequest: "code", ChatRequest: "chat"}
+CURSOR = "<CURSOR>"
+"""Stands in the code where the cursor is, for who has no script."""
+COMMANDS = {
+    "/explain": "chat_explain_code",
+    "/refactor": "chat_refactor_code",
+    "/fix": "chat_fix_code",
+    "/tests": "chat_write_tests",
+}
+CLEAR = "/clear"
+INPUT = "in-"
+"""Before the name of a prompt's value, in the name of its field."""
+TURNS = 200
+PER_TOKEN = 4.0
+
+
+class Question(NamedTuple):
+    """What is asked, and of which feature."""
+
+    feature: str
+    request: Any
+
+
+class Result(NamedTuple):
+    """What came of it."""
+
+    text: str = ""
+    model: str = ""
+    """Who answered; empty when nobody was found."""
+    error: str = ""
+    first_ms: int = 0
+    """Until the first piece."""
+    whole_ms: int = 0
+    tokens: int = 0
+    counted: bool = False
+    """Whether the model server counted the tokens; else they are a guess from the length."""
+
+
+def kind_of(feature: Feature) -> Kind:
+    """What a feature wants to be given."""
+    return KINDS.get(feature.request, "prompt")
+
+
+def question(bench: Workbench, feature: str, form: Mapping[str, str], model: str, *, stream: bool) -> Question:
+    """A form as a request; raises Unknown or BadRequest."""
+    offer = bench.features.get(feature)
+    if offer is None or not offer.listed:
+        raise Unknown("There is no such feature.", "Choose one from the list.")
+    asked = named(bench, model) if model else ""
+    kind = kind_of(offer)
+    if kind == "code":
+        return Question(feature, _code(form)._replace(model=asked, stream=stream))
+    if kind == "chat":
+        found = _said(bench, feature, form)
+        return found._replace(request=found.request._replace(model=asked, stream=stream))
+    given = {key.removeprefix(INPUT): value for key, value in form.items() if key.startswith(INPUT)}
+    return Question(feature, _prompt(bench, feature, given)._replace(model=asked, stream=stream))
+
+
+def named(bench: Workbench, name: str) -> Model:
+    """A registered model; raises Unknown."""
+    model = bench.snapshot().models.get(name)
+    if model is None or not model.enabled:
+        raise Unknown(f"There is no model {name[:100]!r}, or it is disabled.", "Choose one from the list.")
+    return model
+
+
+def _code(form: Mapping[str, str]) -> CodeRequest:
+    """The code before and after the cursor: a script says where it is, else the marker does, else it is the end."""
+    before, after = form.get("before"), form.get("after", "")
+    if before is None:
+        before, _, after = form.get("code", "").partition(CURSOR)
+    if not (before + after).strip() and not form.get("instruction", "").strip():
+        raise BadRequest("There is no code to complete.", "Write the beginning of it.")
+    return CodeRequest(
+        before=before, after=after, file_name=form.get("file", "").strip(), instruction=form.get("instruction", "")
+    )
+
+
+def _said(bench: Workbench, feature: str, form: Mapping[str, str]) -> Question:
+    """The conversation with what is said now, or what a command stands for."""
+    message = form.get("message", "").strip()
+    command, _, rest = message.partition(" ")
+    if command in COMMANDS:
+        return Question(COMMANDS[command], _about_code(bench, COMMANDS[command], form, rest.strip()))
+    if not message:
+        raise BadRequest("There is nothing to answer.", "Write a message.")
+    code = form.get("code", "").strip("\n")
+    if code:
+        message = f"{message}\n\n{fenced(code, form.get('file', ''))}"
+    said = (*history(form), Message("user", message))
+    return Question(feature, ChatRequest(messages=said))
+
+
+def fenced(code: str, file: str) -> str:
+    """Code as a block of a message, with a fence that does not stand in it."""
+    fence = "```"
+    while fence in code:
+        fence += "`"
+    return f"{file.strip()}\n{fence}\n{code}\n{fence}".strip()
+
+
+def _about_code(bench: Workbench, feature: str, form: Mapping[str, str], rest: str) -> PromptRequest:
+    """A command about the code beside the message, or about the rest of the message itself."""
+    code = form.get("code", "").strip("\n")
+    if not code and not rest:
+        raise BadRequest("There is no code for this command.", "Open “Code” below the message and paste some.")
+    given = {"selected_text": code or rest, "input": rest if code else ""}
+    return _prompt(bench, feature, given)
+
+
+def _prompt(bench: Workbench, feature: str, given: Mapping[str, str]) -> PromptRequest:
+    template = bench.features[feature].template
+    if not any(value.strip() for value in given.values()):
+        raise BadRequest("There is nothing to work on.", "Fill at least one field.")
+    return PromptRequest(feature=feature, prompt=template.id if template else feature, inputs=given)
+
+
+def history(form: Mapping[str, str]) -> tuple[Message, ...]:
+    """What was said before, as the page kept it; raises BadRequest."""
+    try:
+        found = json.loads(form.get("history") or "[]")
+        said = tuple(Message(turn["role"], turn["content"]) for turn in found)
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise BadRequest("The conversation cannot be read.", "Begin a new one.") from error
+    if len(said) > TURNS or any(
+        each.role not in {"user", "assistant"} or not isinstance(each.content, str) for each in said
+    ):
+        raise BadRequest("The conversation is too long, or not one.", "Begin a new one.")
+    return said
+
+
+async def heard(bench: Workbench, asked: Question, who: str) -> AsyncGenerator[str | Result, None]:
+    """The answer's pieces, and at last what came of it: an error is a result, too."""
+    note(feature=asked.feature, caller=who)
+    started, first, length = time.perf_counter(), 0.0, 0
+    usage: Usage | None = None
+    error = ""
+    try:
+        async with aclosing(serve(bench, asked.feature, asked.request)) as chunks:
+            async for chunk in chunks:
+                usage = chunk.usage or usage
+                if chunk.text:
+                    first = first or time.perf_counter() - started
+                    length += len(chunk.text)
+                    yield chunk.text
+    except HomeportError as problem:
+        note(error_code=problem.code, error=problem.saw)
+        error = str(problem)
+    tokens, counted = _tokens(bench, usage, length)
+    whole = time.perf_counter() - started
+    yield Result("", facts().get("model", ""), error, int(first * 1000), int(whole * 1000), tokens, counted)
+
+
+def _tokens(bench: Workbench, usage: Usage | None, length: int) -> tuple[int, bool]:
+    if usage is not None and usage.completion_tokens:
+        return usage.completion_tokens, True
+    model = bench.snapshot().models.get(facts().get("model", ""))
+    return math.ceil(length / (bench.measures.characters_per_token(model) if model else PER_TOKEN)), False
+
+
+async def whole(bench: Workbench, asked: Question, who: str) -> Result:
+    """The whole answer."""
+    texts: list[str] = []
+    result = Result()
+    async with aclosing(heard(bench, asked, who)) as pieces:
+        async for piece in pieces:
+            if isinstance(piece, str):
+                texts.append(piece)
+            else:
+                result = piece
+    return result._replace(text="".join(texts))
+
+
+async def side_by_side(bench: Workbench, questions: Sequence[Question], who: str) -> list[Result]:
+    """Whole answers, asked for at once; each has an event of its own, so that none takes another's facts."""
+    if len(questions) == 1:
+        return [await whole(bench, questions[0], who)]
+    return list(await asyncio.gather(*(_apart(bench, each, who) for each in questions)))
+
+
+async def _apart(bench: Workbench, asked: Question, who: str) -> Result:
+    open_event(dict(facts()))
+    return await whole(bench, asked, who)
+
+
+async def lines(bench: Workbench, asked: Question, who: str) -> AsyncGenerator[str, None]:
+    """The answer as lines of JSON: pieces of `text`, then what came of it as `done` or why not as `error`."""
+    async with aclosing(heard(bench, asked, who)) as pieces:
+        async for piece in pieces:
+            if isinstance(piece, str):
+                yield line(text=piece)
+            else:
+                yield line(done=piece._asdict())
+
+
+def line(**fields: Any) -> str:  # noqa: ANN401 (any JSON value)
+    """One line of such a stream."""
+    return json.dumps(fields) + "\n"

@@ -1,0 +1,360 @@
+"""Try it: code that is completed where you type, chat that streams, and every other feature with its own fields."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from htpy import (
+    Renderable,
+    a,
+    button,
+    code,
+    details,
+    div,
+    form,
+    h1,
+    h2,
+    h3,
+    input,  # noqa: A004 (the element)
+    kbd,
+    label,
+    li,
+    nav,
+    noscript,
+    ol,
+    option,
+    p,
+    pre,
+    script,
+    select,
+    span,
+    summary,
+    textarea,
+)
+
+from homeport.console import RANK, Asked, Page, Sent
+from homeport.console._asking import (
+    CLEAR,
+    COMMANDS,
+    CURSOR,
+    INPUT,
+    Question,
+    Result,
+    history,
+    kind_of,
+    line,
+    lines,
+    question,
+    side_by_side,
+)
+from homeport.console._forms import choice, field, text, tied
+from homeport.console._layout import asset, guard, page, problem
+from homeport.domain.errors import CallerError, HomeportError
+from homeport.domain.requests import Message
+from homeport.features._ask import assigned
+from homeport.features._suits import by_fit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from htpy import Node
+
+    from homeport.features import Feature
+
+ADDRESS = "/console/playground"
+FIRST = "code_completions"
+TABS = (("code_completions", "Completion"), ("code_generations", "Generation"), ("chat", "Chat"))
+FITS = {"fully": "Fully compatible", "largely": "Largely compatible", "not": "Not compatible"}
+EXAMPLE = 'def is_even(number: int) -> bool:\n    """Tell whether a number is even."""\n    return '
+STREAM = "application/x-ndjson"
+AT_ONCE = ((b"x-accel-buffering", b"no"),)
+"""A proxy in between passes each piece on as it comes."""
+
+
+async def view(asked: Asked) -> Renderable:
+    """The page."""
+    return await _drawn(asked, (), _before(asked))
+
+
+def _before(asked: Asked) -> tuple[Message, ...]:
+    """The conversation as the page had it; nothing where it cannot be read."""
+    try:
+        return history(asked.form)
+    except CallerError:
+        return ()
+
+
+async def _drawn(asked: Asked, results: Sequence[Result], said: Sequence[Message]) -> Renderable:
+    bench = asked.desk.bench
+    key = asked.form.get("feature") or asked.query.get("feature") or FIRST
+    feature = bench.features.get(key)
+    if feature is None or not feature.listed:
+        key, feature = FIRST, bench.features[FIRST]
+    draw = {"code": _code, "chat": _chat, "prompt": _prompt}[kind_of(feature)]
+    models = await _models(asked, feature)
+    return page(
+        asked,
+        "Playground",
+        h1["Playground"],
+        p(".lead")[_lead(asked, key, feature)],
+        _tabs(asked, key),
+        problem(asked),
+        draw(asked, key, models, results, said) if models else _empty(asked),
+        script(type="module", src=asset("playground.js")[0]),
+    )
+
+
+def _lead(asked: Asked, key: str, feature: Feature) -> str:
+    bench = asked.desk.bench
+    try:
+        return f"{feature.title}, served by {assigned(bench, bench.snapshot(), key).name}."
+    except HomeportError as error:
+        return f"{error.saw} Choose a model below to try it all the same."
+
+
+async def _models(asked: Asked, feature: Feature) -> dict[str, list[tuple[str, str]]]:
+    """What may be chosen: models by how well they suit the feature."""
+    seen = {name: each for name, (_, each) in (await asked.desk.store.capabilities()).items()}
+    every = sorted(asked.desk.bench.snapshot().models.values(), key=lambda each: each.name)
+    fitting = by_fit(asked.desk.bench, feature, seen, (each for each in every if each.enabled))
+    return {FITS[fit]: [(name, name) for name in names] for fit, names in fitting.items() if names}
+
+
+def _tabs(asked: Asked, key: str) -> Renderable:
+    others = [
+        (name, each.title) for name, each in asked.desk.bench.features.items() if each.listed and name not in dict(TABS)
+    ]
+    return div(".tabs")[
+        nav(aria_label="What to try")[
+            (
+                a(href=f"{ADDRESS}?feature={name}", aria_current="page" if name == key else None)[called]
+                for name, called in TABS
+            )
+        ],
+        form(".row", method="get", action=ADDRESS)[
+            select(name="feature", aria_label="Another feature")[
+                (option(value=name, selected=name == key)[title] for name, title in others)
+            ],
+            button(type="submit")["Open"],
+        ],
+    ]
+
+
+def _empty(asked: Asked) -> Renderable:
+    may = RANK[asked.person.role] >= RANK["admin"]
+    return div(".empty")[
+        h2["There is no model yet"],
+        p["The playground asks models. Add one first." if may else "The playground asks models: ask an administrator."],
+        a(".button.first", href="/console/models/new")["Add a model"] if may else None,
+    ]
+
+
+def _play(asked: Asked, key: str, kind: str, *content: Node) -> Renderable:
+    hidden = input(type="hidden", name="feature", value=key)
+    return form(".play", method="post", action=ADDRESS, hx_boost="false", data_kind=kind)[
+        guard(asked, "ask"), hidden, content
+    ]
+
+
+def _model(asked: Asked, name: str, called: str, models: dict[str, list[tuple[str, str]]], usual: str) -> Renderable:
+    return choice(name, called, {"": [("", usual)], **models}, asked.form.get(name, ""))
+
+
+def _typed(asked: Asked, name: str, otherwise: str = "") -> str:
+    return asked.form.get(name, otherwise)
+
+
+def _code(
+    asked: Asked,
+    key: str,
+    models: dict[str, list[tuple[str, str]]],
+    results: Sequence[Result],
+    _said: Sequence[Message],
+) -> Renderable:
+    generates = key != FIRST
+    area = textarea(
+        ".code",
+        **tied("code", "help"),
+        rows="16",
+        wrap="off",
+        spellcheck="false",
+        autocapitalize="off",
+        autocomplete="off",
+        data_ghost=True,
+    )
+    return _play(
+        asked,
+        key,
+        "code",
+        div(".pair")[
+            text("file", "File name", _typed(asked, "file", "example.py"), autocomplete="off", maxlength="200"),
+            _model(asked, "model", "Model", models, "As the setting says"),
+            _model(asked, "second", "Beside it", models, "No second one"),
+        ],
+        text("instruction", "What shall be written?", _typed(asked, "instruction")) if generates else None,
+        field("code", "Code", div(".editor")[area["\n" + _typed(asked, "code", EXAMPLE)]], _keys()),
+        noscript[p(".help")["Write ", code[CURSOR], " where the cursor is; otherwise it is at the end."]],
+        div(".buttons")[
+            button(".first", type="submit")["Generate" if generates else "Complete"],
+            label(".check.scripted", hidden=True)[
+                input(type="checkbox", name="typing", checked=not generates), span["while I type"]
+            ],
+            button(".quiet.scripted", type="button", data_stop=True, hidden=True)["Stop"],
+            span(".soft.small", role="status", data_told=True),
+        ],
+        div(".results")[(_result(each) for each in results)],
+    )
+
+
+def _keys() -> Renderable:
+    return span(".scripted", hidden=True)[
+        kbd["Tab"], " accepts what is shown in grey, ", kbd["Esc"], " dismisses it, ", kbd["Ctrl"], " ", kbd["Space"],
+        " asks again.",
+    ]  # fmt: skip
+
+
+def _result(result: Result) -> Renderable:
+    return div(".card.result")[
+        h3[result.model or "Nobody answered"],
+        p(".bad", role="alert")[result.error] if result.error else None,
+        pre[code[result.text]] if result.text else None if result.error else p(".soft")["Nothing to add here."],
+        p(".soft.small")[figures(result)] if result.model else None,
+    ]
+
+
+def figures(result: Result) -> str:
+    """How long it took and how much came, for people."""
+    tokens = f"{'' if result.counted else 'about '}{result.tokens} token{'' if result.tokens == 1 else 's'}"
+    return f"first after {result.first_ms} ms · whole after {result.whole_ms} ms · {tokens}"
+
+
+def _chat(
+    asked: Asked,
+    key: str,
+    models: dict[str, list[tuple[str, str]]],
+    results: Sequence[Result],
+    said: Sequence[Message],
+) -> Renderable:
+    kept = json.dumps([each._asdict() for each in said])
+    typed = asked.problem or any(each.error for each in results)
+    return _play(
+        asked,
+        key,
+        "chat",
+        input(type="hidden", name="history", value=kept),
+        ol(".turns", role="log", aria_label="Conversation")[(_turn(each) for each in said)],
+        [p(".note.bad", role="alert")[each.error] for each in results if each.error],
+        p(".soft.small")[[figures(each) for each in results if each.text]] if results else None,
+        field(
+            "message",
+            "Message",
+            textarea(rows="3", **tied("message", "help"))["\n" + (_typed(asked, "message") if typed else "")],
+            [[code[each], " "] for each in (*COMMANDS, CLEAR)],
+        ),
+        details(open=bool(_typed(asked, "code")))[
+            summary["Code that it is about"],
+            div[
+                text("file", "File name", _typed(asked, "file"), maxlength="200"),
+                field("code", "Code", textarea(".code", rows="8", wrap="off", spellcheck="false", **tied("code"))[
+                    "\n" + _typed(asked, "code")
+                ]),
+            ],
+        ],
+        _model(asked, "model", "Model", models, "As the setting says"),
+        div(".buttons")[
+            button(".first", type="submit")["Send"],
+            button(".scripted", type="button", data_stop=True, hidden=True)["Stop"],
+            button(".quiet", type="submit", name="do", value="clear")["Begin anew"],
+            span(".soft.small", role="status", data_told=True),
+        ],
+    )  # fmt: skip
+
+
+def _turn(said: Message) -> Renderable:
+    who = "You" if said.role == "user" else "Model"
+    return li(class_=f"turn {said.role}")[div(".whose")[who], div(".said", data_markdown=True)[said.content]]
+
+
+def _prompt(
+    asked: Asked,
+    key: str,
+    models: dict[str, list[tuple[str, str]]],
+    results: Sequence[Result],
+    _said: Sequence[Message],
+) -> Renderable:
+    template = asked.desk.bench.features[key].template
+    names = [each.name for each in template.inputs] if template else []
+    return _play(
+        asked,
+        key,
+        "prompt",
+        p(".soft")["What an editor or GitLab fills in for this feature; what you leave empty is left out."],
+        [
+            field(
+                INPUT + name,
+                code[name],
+                textarea(rows="4", **tied(INPUT + name))["\n" + _typed(asked, INPUT + name)],
+            )
+            for name in names
+        ],
+        _model(asked, "model", "Model", models, "As the setting says"),
+        div(".buttons")[
+            button(".first", type="submit")["Ask"],
+            button(".scripted", type="button", data_stop=True, hidden=True)["Stop"],
+            span(".soft.small", role="status", data_told=True),
+        ],
+        div(".results")[(_result(each) for each in results)],
+    )
+
+
+def _questions(asked: Asked, *, stream: bool) -> list[Question]:
+    """One for each model that is chosen."""
+    form_, bench = asked.form, asked.desk.bench
+    key, second = form_.get("feature", FIRST), form_.get("second", "")
+    models = [form_.get("model", ""), *((second,) if second else ())]
+    return [question(bench, key, form_, model, stream=stream) for model in models]
+
+
+async def ask(asked: Asked) -> Sent:
+    """Answer with a whole page, for who has no script."""
+    if asked.form.get("message", "").strip() == CLEAR:
+        return await clear(asked)
+    questions = _questions(asked, stream=False)
+    chat = kind_of(asked.desk.bench.features[asked.form.get("feature", FIRST)]) == "chat"
+    results = await side_by_side(asked.desk.bench, questions[:1] if chat else questions, asked.person.name)
+    return Sent(await _drawn(asked, results, _told(asked, results[0]) if chat else ()))
+
+
+def _told(asked: Asked, result: Result) -> tuple[Message, ...]:
+    """The conversation after this answer; a question that nobody answered is no part of it."""
+    before = history(asked.form)
+    if result.error or not result.text:
+        return before
+    return (*before, Message("user", asked.form.get("message", "").strip()), Message("assistant", result.text))
+
+
+async def stream(asked: Asked) -> Sent:
+    """Answer as lines of JSON, for the script; whatever goes wrong is a line, too."""
+    try:
+        chosen = _questions(asked, stream=True)[0]
+    except CallerError as error:
+        return Sent(line(done=Result(error=str(error))._asdict()), content_type=STREAM)
+    return Sent(lines(asked.desk.bench, chosen, asked.person.name), headers=AT_ONCE, content_type=STREAM)
+
+
+async def clear(asked: Asked) -> Sent:
+    """A new conversation, with the same model."""
+    kept = {name: value for name, value in asked.form.items() if name in {"feature", "model"}}
+    return Sent(await _drawn(asked._replace(form=kept), (), ()))
+
+
+PAGE = Page(
+    path=ADDRESS,
+    title="Playground",
+    see="user",
+    view=view,
+    acts={"ask": ask, "stream": stream, "clear": clear},
+    change="user",
+    order=20,
+)
