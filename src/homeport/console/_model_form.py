@@ -217,7 +217,7 @@ def draw(asked: Asked, values: Mapping[str, str], drawn: Drawn) -> Renderable:
             form("#model-form.stack", method="post", action=drawn.address)[
                 guard(asked, "save"),
                 # the Enter key presses the first button there is
-                button(".unseen", type="submit", tabindex="-1", aria_hidden="true")[drawn.send],
+                button(".unseen", type="submit", tabindex="-1", aria_hidden="true")[drawn.send] if may else None,
                 input(type="hidden", name="seen", value=fingerprint(drawn.stored)) if drawn.stored else None,
                 fieldset(".stack", disabled=not may)[_parts(asked, values, drawn)],
                 _buttons(drawn) if may else None,
