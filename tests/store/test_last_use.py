@@ -6,13 +6,13 @@ import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import pytest
-
 from homeport import app
 from homeport.domain.errors import StoreUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import pytest
 
 NOW = datetime.now(UTC)
 
