@@ -198,6 +198,25 @@ SAID = {
 }
 """What a form's outcome is called in an address, and how it is said; nothing that came from elsewhere."""
 
+IN_WORDS = {
+    "model.add": "added model",
+    "model.edit": "changed model",
+    "model.remove": "removed model",
+    "model.measure": "measured model",
+    "feature.set": "set feature",
+    "token.add": "made token",
+    "token.revoke": "revoked token",
+    "user.set": "set the access of",
+    "user.password": "changed the password of",
+    "user.code": "made a sign-in link for",
+    "session.begin": "signed in:",
+    "session.end": "ended a session of",
+    "session.end_all": "ended all sessions of",
+    "setting.set": "set",
+    "keys.reseal": "sealed keys again with",
+}
+"""What was done, as the audit calls it, before the name of the thing."""
+
 MARK = (
     '<svg viewBox="0 0 24 24" width="22" height="22" aria-hidden="true"><path fill="none" stroke="currentColor" '
     'stroke-width="2" stroke-linecap="round" stroke-linejoin="round" '

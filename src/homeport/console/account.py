@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from htpy import Node
+
     from homeport.store.records import Session
 
 CALLED = {"admin": "an administrator", "auditor": "an auditor", "user": "a user"}
@@ -58,30 +60,29 @@ def _password(asked: Asked, *, known: bool) -> Renderable:
 
 def _whose(asked: Asked) -> Renderable:
     """Password managers keep the new one under this name."""
-    named = control(
-        ".out", name="username", autocomplete="username", value=asked.person.name, readonly=True, tabindex="-1"
+    return control(
+        ".out",
+        name="username",
+        autocomplete="username",
+        value=asked.person.name,
+        readonly=True,
+        tabindex="-1",
+        aria_hidden="true",
     )
-    return div(aria_hidden="true")[named]
 
 
 def _secret(name: str, called: str, kind: str, tip: str | None = None) -> Renderable:
     return text(name, called, "", tip, type="password", autocomplete=kind, required=True, maxlength=MOST)
 
 
-def _sessions(asked: Asked, found: Mapping[bytes, Session]) -> Renderable:
+def _sessions(asked: Asked, found: Mapping[bytes, Session]) -> Node:
     rows = [_session(asked, digest, session) for digest, session in found.items()]
-    return div(".section")[
-        div(".top")[
-            h2["Where you are signed in"],
-            form(".buttons", method="post", action=asked.path)[
-                guard(asked, "leave"), button(".danger", type="submit")["Sign out everywhere"]
-            ],
-        ],
-        div(".scroll")[
-            table(".wide")[
-                thead[tr[th(scope="col")["Signed in"], th(scope="col")["Last seen"], th(scope="col")["Ends"], th]],
-                tbody[rows],
-            ]
+    heads = (th(scope="col")[head] for head in ("Signed in", "Last seen", "Ends", ""))
+    return [
+        h2["Where you are signed in"],
+        div(".scroll")[table(".wide")[thead[tr[heads]], tbody[rows]]],
+        form(".buttons", method="post", action=asked.path)[
+            guard(asked, "leave"), button(".danger", type="submit")["Sign out everywhere"]
         ],
     ]
 

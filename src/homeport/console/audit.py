@@ -41,7 +41,7 @@ from htpy import (
 
 from homeport.console import Asked, Page, Sent
 from homeport.console._forms import PER_PAGE, sifter
-from homeport.console._layout import page
+from homeport.console._layout import IN_WORDS, page
 from homeport.domain.errors import BadRequest
 from homeport.store.audit import Wanted
 
@@ -62,23 +62,6 @@ THINGS = (
     ("setting", "Settings"),
     ("keys", "Encryption keys"),
 )
-IN_WORDS = {
-    "model.add": "added model",
-    "model.edit": "changed model",
-    "model.remove": "removed model",
-    "model.measure": "measured model",
-    "feature.set": "set feature",
-    "token.add": "made token",
-    "token.revoke": "revoked token",
-    "user.set": "set the role of",
-    "user.password": "changed the password of",
-    "user.code": "made a sign-in link for",
-    "session.begin": "signed in:",
-    "session.end": "ended a session of",
-    "session.end_all": "ended all sessions of",
-    "setting.set": "set",
-    "keys.reseal": "sealed keys again with",
-}
 FILTERS = ("who", "thing", "find", "from", "to")
 EXPORTED = 10_000
 """Events in one file; older ones are in the next, which begins below the last."""

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from htpy import Renderable, a, div, h1, h2, li, p, span, strong, table, tbody, td, th, thead, time, tr, ul
 
-from homeport.console import Asked, Page
-from homeport.console._layout import page
+from homeport.console import RANK, Asked, Page
+from homeport.console._layout import IN_WORDS, page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from htpy import Node
 
     from homeport.domain.models import Snapshot
     from homeport.store.records import AuditEvent
@@ -38,7 +40,7 @@ async def view(asked: Asked) -> Renderable:
         h1["Overview"],
         p(".lead")["Everything is well."] if not trouble else div(".note.warn", role="alert")[p[trouble]],
         _figures(asked, snapshot),
-        _next(steps) if not all(step.done for step in steps) else None,
+        _next(steps) if asked.person.role == "admin" and not all(step.done for step in steps) else None,
         _changes(latest) if latest else None,
     )
 
@@ -63,14 +65,20 @@ def _figures(asked: Asked, snapshot: Snapshot) -> Renderable:
     served = sum(setting.assignment == "model" for setting in snapshot.features.values())
     running = sum(map(bench.capacity.running, models))
     return div(".cards")[
-        _figure(str(len(models)), "models", f"{ill} left alone: they failed" if ill else ""),
-        _figure(str(served), "features with a model of their own"),
-        _figure(str(running), "requests at models now"),
-        _figure(str(len(snapshot.tokens)), "tokens that work"),
+        _figure(len(models), _way(asked, "/console/models", "models"), f"{ill} left alone: they failed" if ill else ""),
+        _figure(served, _way(asked, "/console/features", "features with a model of their own")),
+        _figure(running, "requests at models now"),
+        _figure(len(snapshot.tokens), _way(asked, "/console/tokens", "tokens that work")),
     ]
 
 
-def _figure(value: str, label: str, more: str = "") -> Renderable:
+def _way(asked: Asked, address: str, said: str) -> Node:
+    """Leads to a page, for those who may see it."""
+    there = asked.desk.pages.get(address)
+    return a(href=address)[said] if there and RANK[asked.person.role] >= RANK[there.see] else said
+
+
+def _figure(value: int, label: Node, more: str = "") -> Renderable:
     return div(".card.figure")[div(".value")[value], div(".label")[label], div(".small.warn")[more] if more else None]
 
 
@@ -102,13 +110,14 @@ def _changes(latest: Sequence[AuditEvent]) -> Renderable:
                         tr[
                             td(".nowrap")[time(datetime=event.at.isoformat())[f"{event.at:%Y-%m-%d %H:%M}"]],
                             td[event.who],
-                            td[event.what, " ", strong[event.subject]],
+                            td[IN_WORDS.get(event.what, event.what), " ", strong[event.subject]],
                         ]
                         for event in latest
                     )
                 ],
             ]
         ],
+        p[a(href="/console/audit")["All changes"]],
     ]
 
 
