@@ -73,5 +73,5 @@ BUDGETS = (
     Budget(figure="restart_s", what="restart of `homeport up` with the embedded model", limit=3, unit="s"),
     Budget(figure="first_token_s", what="first token of the embedded model", limit=0.6, unit="s"),
     Budget(figure="idle_mb", what="memory, idle", limit=100, unit="MB"),
-    Budget(figure="slow_mb", what="memory with 500 slow streams", limit=120, unit="MB"),
+    Budget(figure="slow_mb", what="memory with 500 slow streams", limit=90, unit="MB"),
 )

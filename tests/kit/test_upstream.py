@@ -16,7 +16,7 @@ from homeport.kit import upstream_http
 from homeport.kit.addresses import parse_networks
 from homeport.kit.settings import load
 from homeport.kit.upstream import Call, Malformed, TooMuch, Truncated, Unreachable, UpstreamTooLate
-from homeport.kit.upstream_http import READ_AHEAD, HttpUpstream
+from homeport.kit.upstream_http import AT_ONCE, READ_AHEAD, HttpUpstream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -197,7 +197,7 @@ async def test_reading_ahead_is_bounded(server: ModelServer, upstream: HttpUpstr
     reply = await upstream.open(call(server, first_byte_s=9, idle_s=9, total_s=30))
     await eventually(lambda: reply._wire._paused)  # noqa: SLF001 (what waits in memory)
     await asyncio.sleep(0.05)
-    assert reply._wire._size <= READ_AHEAD + 256 * 1024  # noqa: SLF001 (one read of the loop above the mark)
+    assert reply._wire._size <= READ_AHEAD + AT_ONCE  # noqa: SLF001 (one read above the mark)
     size = 0
     while part := await reply.part():
         size += len(part)

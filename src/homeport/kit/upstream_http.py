@@ -43,8 +43,10 @@ if TYPE_CHECKING:
 
 KEEP_ALIVE_S = 4.0
 """Shorter than the five seconds after which uvicorn (vLLM) and llama.cpp close idle connections."""
-READ_AHEAD = 64 * 1024
+READ_AHEAD = 16 * 1024
 """Bytes of one answer that wait for a slow reader before the socket is no longer read."""
+AT_ONCE = 16 * 1024
+"""Bytes that are read at once: a loop of its own would take 256 KiB from each of hundreds of servers."""
 HEAD_LIMIT = 64 * 1024
 TICK_S = 0.1
 CONTINUE = 200
@@ -121,11 +123,15 @@ def request_bytes(call: Call, place: Place) -> bytes:
     return b"".join(lines)
 
 
-class _Wire(asyncio.Protocol):
-    """One connection; carries one request at a time."""
+class _Wire(asyncio.BufferedProtocol):
+    """One connection; carries one request at a time.
+
+    All share one `buffer`: what is read is parsed before anybody else reads.
+    """
 
     __slots__ = (
         "_bounded",
+        "_buffer",
         "_head_bytes",
         "_kept",
         "_loop",
@@ -145,8 +151,9 @@ class _Wire(asyncio.Protocol):
         "transport",
     )
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, buffer: memoryview) -> None:
         self._loop = asyncio.get_running_loop()
+        self._buffer = buffer
         self.place = place
         self.transport: asyncio.Transport
         self.lost = False
@@ -174,14 +181,18 @@ class _Wire(asyncio.Protocol):
         self.transport = transport  # type: ignore[assignment]
 
     @override
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    @override
+    def buffer_updated(self, nbytes: int) -> None:
         self.heard = True
         if self.complete:
             self._distrust()
             return
         before = self._size
         try:
-            self._parser.feed_data(data)
+            self._parser.feed_data(self._buffer[:nbytes])
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             if self.complete:
                 self._distrust()
@@ -190,7 +201,7 @@ class _Wire(asyncio.Protocol):
         if self._size != before:
             self._head_bytes = 0
         elif not self.complete:
-            self._count_head(len(data))
+            self._count_head(nbytes)
 
     def _distrust(self) -> None:
         """Cut a connection on which something came that nobody asked for; the answer before it stands."""
@@ -391,7 +402,7 @@ class HttpReply(Reply):
             self._wire.fail(UpstreamTooLate(phase))
 
 
-P = TypeVar("P", bound=asyncio.Protocol)
+P = TypeVar("P", bound=asyncio.BaseProtocol)
 
 
 class _Found(NamedTuple):
@@ -424,6 +435,7 @@ class HttpUpstream(Upstream):
         self._usual = usual(proxy, no_proxy)
         self._loop = asyncio.get_running_loop()
         self._clock = _Clock()
+        self._buffer = memoryview(bytearray(AT_ONCE))
         self._idle: dict[Key, list[_Wire]] = {}
         self._busy: set[_Wire] = set()
         self._sweep: asyncio.TimerHandle | None = None
@@ -523,16 +535,16 @@ class HttpUpstream(Upstream):
             return await self._through(place, place.via)
         context = await self._contexts.of(place.network) if place.secure else None
         found = _Found(place.host, place.port, context, self._denied, place.metadata)
-        return await self._reach(found, lambda: _Wire(place))
+        return await self._reach(found, lambda: _Wire(place, self._buffer))
 
     async def _through(self, place: Place, proxy: Proxy) -> _Wire:
         """A connection to a proxy for a plain place, one within its tunnel for a secure one; raises Unreachable."""
         if denied_by_name(place.host, self._denied):
             raise Unreachable("denied")
         if not place.secure:
-            return await self._to_proxy(place, proxy, lambda: _Wire(place))
+            return await self._to_proxy(place, proxy, lambda: _Wire(place, self._buffer))
         context = await self._contexts.of(place.network)
-        tunnel, wire = await self._to_proxy(place, proxy, Tunnel), _Wire(place)
+        tunnel, wire = await self._to_proxy(place, proxy, Tunnel), _Wire(place, self._buffer)
         try:
             inner = await tunnel.opened(proxy, place.host, place.port)
             secured = await self._loop.start_tls(inner, wire, context, server_hostname=place.host)
