@@ -76,6 +76,9 @@ async def test_a_row_says_what_is_known_of_a_model(admin: Office) -> None:
     for _ in range(3):
         health.failed(model)
     assert "left alone" in (await admin.get(LIST)).text
+    assert "Left alone" in (await admin.get(f"{LIST}/coder")).text
+    health.recovered(model)
+    assert "the next request tries it" in (await admin.get(LIST)).text
 
 
 async def test_searching_and_sorting_need_no_script(admin: Office) -> None:
@@ -439,3 +442,17 @@ async def test_markup_in_every_field_is_text(admin: Office) -> None:
     shown = await admin.send(NEW, "save", **fields)
     assert shown.status == 400
     assert "<script>alert" not in shown.body
+
+
+async def test_a_server_that_repeats_the_key_does_not_make_us_show_it(admin: Office) -> None:
+    async def repeat(peer: Peer) -> None:
+        await peer.document({"error": {"message": f"bad key {peer.headers.get('authorization')}"}}, 400)
+
+    admin.house.models.catalogue = admin.house.models.play = repeat
+    await registered(admin, key=Secret(KEY))
+    for do in ("detect", "test"):
+        for path in (NEW, f"{LIST}/coder"):
+            typed = {"api_key": KEY} if path == NEW else {}
+            assert KEY not in (await admin.send(path, do, **filled(admin, **typed))).body
+    await admin.send(f"{LIST}/coder", "measure")
+    assert KEY not in (await admin.get(f"{LIST}/coder")).body

@@ -50,6 +50,8 @@ LIST = "/console/models"
 NEW = "/console/models/new"
 WAY = "way"
 """The part of an option's field that stands for every platform."""
+TOLD = 5
+"""Names that are told where there is little room."""
 GUESS = ""
 """The choice of a family that leaves it to the identifier."""
 LIMITS = {
@@ -234,7 +236,7 @@ def _parts(asked: Asked, values: Mapping[str, str], drawn: Drawn) -> Iterator[No
     yield _platforms(asked, values)
     yield where(asked, values, drawn)
     if not inside:
-        yield _key_field(drawn.stored, typed=bool(asked.form.get("api_key")))
+        yield _key_field(asked, drawn.stored)
     yield _limit_fields(values)
     yield _way_fields(asked, values)
 
@@ -290,6 +292,9 @@ def where(asked: Asked, values: Mapping[str, str], drawn: Drawn, *, swap: bool =
     tip = "Where its server answers, up to and including /v1. Empty for a platform that knows its own address."
     known = datalist("#served")[(option(value=name) for name in drawn.found)]
     name_tip = "The name under which its server knows it. Detect lists what is served there."
+    if drawn.found:
+        more = " …" if len(drawn.found) > TOLD else ""
+        name_tip = f"Served there: {', '.join(drawn.found[:TOLD])}{more}"
     return div("#where.stack", hx_swap_oob="true" if swap else None)[
         _forms.field(
             "endpoint",
@@ -349,10 +354,13 @@ def by_release(families: Mapping[str, Family]) -> dict[str, list[tuple[str, str]
     return groups
 
 
-def _key_field(stored: Model | None, *, typed: bool) -> Node:
+def _key_field(asked: Asked, stored: Model | None) -> Node:
+    """Empty, whatever is stored or was typed."""
     kept = stored is not None and bool(stored.key)
+    if asked.person.role != "admin":
+        return p(".note")["A key is stored." if kept else "No key is stored."]
     tip = "Leave empty to keep the stored key." if kept else "Only if its server wants one."
-    if typed:
+    if asked.form.get("api_key"):
         tip = "Type it again: a key is never sent back to a page."
     tip += " It is stored encrypted, goes to this endpoint alone, and is never shown again."
     drawn = _forms.text("api_key", "API key", "", tip, type="password", autocomplete="off", maxlength=16_384)

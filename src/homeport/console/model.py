@@ -46,6 +46,7 @@ from homeport.diagnostics._prove import doubts as doubts_of_seen
 from homeport.diagnostics._registration import OPENAI, doubts
 from homeport.diagnostics._scene import EMBEDDED
 from homeport.domain.errors import BadRequest, Outdated, Unknown
+from homeport.routing.health import key_of
 from homeport.store.plan import FeatureChange, ModelChange, Plan
 
 if TYPE_CHECKING:
@@ -115,8 +116,8 @@ def _state(asked: Asked, model: Model) -> str:
     running = asked.desk.bench.capacity.running(here)
     if not model.enabled:
         return "Disabled: it serves nobody."
-    if not asked.desk.bench.health.allows(here):
-        return "Left alone for a moment: it failed several times."
+    if any(state.key == key_of(here) and not state.healthy for state in asked.desk.bench.health.states()):
+        return "Left alone until it answers again: it failed several times."
     return f"{running} request{'' if running == 1 else 's'} running now." if running else "Ready."
 
 

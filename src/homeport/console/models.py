@@ -33,6 +33,7 @@ from homeport.console import _model_form as model_form
 from homeport.console._layout import guard, page, problem
 from homeport.diagnostics._scene import EMBEDDED
 from homeport.domain.errors import BadRequest
+from homeport.routing.health import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -94,7 +95,7 @@ async def view(asked: Asked) -> Renderable:
 def _rows(asked: Asked, seen: Mapping[str, Capabilities]) -> Iterator[Row]:
     bench = asked.desk.bench
     snapshot = bench.snapshot()
-    known = {state.key for state in bench.health.states()}
+    known = {state.key: state.healthy for state in bench.health.states()}
     serves: dict[str, list[str]] = {}
     for setting in snapshot.features.values():
         offer = bench.features.get(setting.feature)
@@ -114,14 +115,16 @@ def _rows(asked: Asked, seen: Mapping[str, Capabilities]) -> Iterator[Row]:
         )
 
 
-def _state(asked: Asked, model: Model, known: set[tuple[str, str]]) -> tuple[str, str, str]:
+def _state(asked: Asked, model: Model, known: Mapping[tuple[str, str], bool]) -> tuple[str, str, str]:
     health = asked.desk.bench.health
     if not model.enabled:
         return "soft", "disabled", ""
-    if not health.allows(model):
-        return "bad", "left alone", f"again in {health.back_in(model):.0f} s"
-    if (model.name, model.endpoint) not in known:
+    healthy = known.get(key_of(model))
+    if healthy is None:
         return "soft", "never asked", ""
+    if not healthy:
+        wait_s = health.back_in(model)
+        return "bad", "left alone", f"again in {wait_s:.0f} s" if wait_s else "the next request tries it"
     first_s = health.first_s(model)
     return "good", "well", f"first token {first_s * 1000:.0f} ms" if first_s else ""
 
@@ -262,7 +265,7 @@ def _sub(text: str) -> Node:
 def _endpoint(model: Model) -> Node:
     if model.platform == EMBEDDED:
         return span(".soft")["inside Homeport"]
-    return span(".break")[model.endpoint] if model.endpoint else span(".soft")["the platform's own"]
+    return span(".break.small")[model.endpoint] if model.endpoint else span(".soft")["the platform's own"]
 
 
 def _release(release: str) -> Node:
