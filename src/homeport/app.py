@@ -21,7 +21,7 @@ from homeport import console, families, features, protocols, providers
 from homeport.access import PUBLIC, sessions, tokens
 from homeport.access.gate import MAKES, Gate
 from homeport.console import Page, _layout, _reference, _welcome
-from homeport.console._desk import Desk, Request
+from homeport.console._desk import Answer, Desk, Request
 from homeport.domain.errors import BadConfiguration, BadRequest, StoreUnavailable, Unknown
 from homeport.domain.models import FeatureSetting, Model, Snapshot, origin_of
 from homeport.families import Family, resolve
@@ -51,7 +51,7 @@ from homeport.store.docs_index import Docs, search
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -312,13 +312,22 @@ class Pages(Endpoint):
         if isinstance(answer.body, bytes):
             await visit.reply(Reply(answer.body, answer.status, answer.content_type, answer.headers))
             return
-        async with contextlib.aclosing(answer.body) as pieces:
-            await visit.head(answer.status, answer.content_type, answer.headers)
-            # what goes wrong from here on can only break the answer off
-            visit.phase = "done"
+        await _pass_on(visit, answer, answer.body)
+
+
+async def _pass_on(visit: Visit, answer: Answer, pieces: AsyncGenerator[str, None]) -> None:
+    """Send a page's answer piece by piece; a reader who leaves ends it."""
+    await visit.head(answer.status, answer.content_type, answer.headers)
+    visit.phase = "streaming"
+    async with contextlib.aclosing(pieces):
+        try:
             async for piece in pieces:
                 await visit.body(piece.encode("utf-8", "replace"))
-            await visit.body(b"", last=True)
+        except Exception:
+            # the head was sent: the answer can only be broken off
+            visit.phase = "done"
+            raise
+    await visit.body(b"", last=True)
 
 
 def _front(*, with_console: bool) -> WireProtocol:

@@ -81,6 +81,16 @@ class Office:
 
     async def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Shown:
         """One request; `headers` win over what a browser would send."""
+        async with self.house.line() as wire:
+            await wire.send(self.asking(method, path, body, **headers))
+            answer = await wire.answer()
+        for name, value in answer.headers:
+            if name == "set-cookie":
+                self.cookie = value.partition("=")[2].partition(";")[0]
+        return Shown(answer.status, answer.body.decode(), answer.header("location") or "")
+
+    def asking(self, method: str, path: str, body: bytes | None = None, **headers: str) -> bytes:
+        """The bytes of a request."""
         usual = {
             "Content-Type": "application/x-www-form-urlencoded",
             "Origin": f"http://127.0.0.1:{self.house.port}",
@@ -92,13 +102,7 @@ class Office:
         if self.cookie:
             usual["Cookie"] = f"homeport={self.cookie}"
         sent = {**usual, **{name.replace("_", "-"): value for name, value in headers.items()}}
-        async with self.house.line() as wire:
-            await wire.send(request(method, path, body, {name: value for name, value in sent.items() if value}))
-            answer = await wire.answer()
-        for name, value in answer.headers:
-            if name == "set-cookie":
-                self.cookie = value.partition("=")[2].partition(";")[0]
-        return Shown(answer.status, answer.body.decode(), answer.header("location") or "")
+        return request(method, path, body, {name: value for name, value in sent.items() if value})
 
 
 async def _empty() -> Path:

@@ -252,6 +252,12 @@ def _chat(
             textarea(rows="3", **tied("message", "help"))["\n" + (_typed(asked, "message") if typed else "")],
             [[code[each], " "] for each in (*COMMANDS, CLEAR)],
         ),
+        div(".buttons")[
+            button(".first", type="submit")["Send"],
+            button(".scripted", type="button", data_stop=True, hidden=True)["Stop"],
+            button(".quiet", type="submit", name="do", value="clear")["Begin anew"],
+            span(".soft.small", role="status", data_told=True),
+        ],
         details(open=bool(_typed(asked, "code")))[
             summary["Code that it is about"],
             div[
@@ -262,12 +268,6 @@ def _chat(
             ],
         ],
         _model(asked, "model", "Model", models, "As the setting says"),
-        div(".buttons")[
-            button(".first", type="submit")["Send"],
-            button(".scripted", type="button", data_stop=True, hidden=True)["Stop"],
-            button(".quiet", type="submit", name="do", value="clear")["Begin anew"],
-            span(".soft.small", role="status", data_told=True),
-        ],
     )  # fmt: skip
 
 

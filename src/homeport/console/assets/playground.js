@@ -274,6 +274,7 @@ function chats(form) {
     message.focus();
   };
   const answered = (text, result, theirs, mine) => {
+    if (result.model) theirs.whole.firstChild.textContent = result.model;
     theirs.said.replaceChildren(markdown(result.text));
     if (result.error) theirs.said.append(make("p", "bad", result.error));
     tell(result.error && !result.model ? "" : figures(result));
