@@ -50,6 +50,7 @@ USUAL = frozenset({"complete_code", "generate_code", "duo_chat", "read_models"})
 LASTS = (("7", "a week"), ("30", "30 days"), ("90", "90 days"), ("365", "a year"), ("", "as long as it is not revoked"))
 STATES = (("", "Those that work"), ("all", "Also ended ones"))
 BRIEF = {"complete_code": "completion", "generate_code": "generation", "duo_chat": "chat", "admin": "administration"}
+OFFERED = 200
 NAMED = 4
 """Scopes of a token that are spelt out in the list."""
 NAME = {"required": True, "maxlength": 100}
@@ -61,7 +62,7 @@ async def view(asked: Asked) -> Renderable:
     found, shut_out = await _listed(asked)
     wanted = [each for each in found if _matches(asked, each, shut_out)]
     new = "new" in asked.query or asked.form.get("do") == "add"
-    people = [user.name for user in await asked.desk.store.users()] if new and asked.person.role == "admin" else []
+    people = await _people(asked) if new and asked.person.role == "admin" else []
     return page(
         asked,
         "Tokens",
@@ -82,6 +83,12 @@ async def _listed(asked: Asked) -> tuple[list[Token], frozenset[str]]:
     sees_all = RANK[asked.person.role] >= RANK["auditor"]
     shut_out = frozenset(user.name for user in await asked.desk.store.users() if user.disabled)
     return [each for each in reversed(every) if sees_all or each.owner == asked.person.name], shut_out
+
+
+async def _people(asked: Asked) -> list[str]:
+    """Who is offered as owner; where they are too many to choose from, the name is typed."""
+    names = [user.name for user in await asked.desk.store.users() if not user.disabled]
+    return names if len(names) <= OFFERED else []
 
 
 def _matches(asked: Asked, token: Token, shut_out: Collection[str]) -> bool:
