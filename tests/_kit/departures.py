@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import socket
 import time
@@ -174,8 +175,7 @@ async def measure(rounds: int) -> Times:
 
 def percentile(times: list[float], share: float) -> float:
     """The nearest rank, in milliseconds."""
-    ranked = sorted(times)
-    return ranked[min(len(ranked) - 1, int(len(ranked) * share))] * 1000
+    return sorted(times)[math.ceil(len(times) * share) - 1] * 1000
 
 
 def table(times: Times) -> str:
