@@ -361,6 +361,18 @@ async def test_a_doubt_is_mended_by_a_button(admin: Office) -> None:
     assert (await admin.store.model("coder")).endpoint == wanted["value"]
 
 
+async def test_the_embedded_model_keeps_what_its_form_does_not_show(admin: Office) -> None:
+    made = Model(name="small", platform="embedded", family="smollm", identifier="smollm2")
+    await admin.store.add_model(made, by="tests")
+    assert "runs inside Homeport" in (await admin.get(f"{LIST}/small")).text
+    fields = {"name": "small", "platform": "embedded", "family": "smollm", "clean": "on"}
+    seen = model_form.fingerprint(await admin.store.model("small"))
+    shown = await admin.send(f"{LIST}/small", "save", **{**fields, "seen": seen, "limits.queue": "9"})
+    assert "said=saved" in shown.location
+    stored = await admin.store.model("small")
+    assert (stored.identifier, stored.limits.queue) == ("smollm2", 9)
+
+
 # deleting
 
 

@@ -117,7 +117,9 @@ def fingerprint(model: Model) -> str:
 
 def drafted(asked: Asked, stored: Model | None) -> Model:
     """The model that the form describes, perhaps not complete; raises BadRequest for what cannot be."""
-    given, desk = asked.form, asked.desk
+    # a model that runs inside has no fields for where it runs
+    kept = {} if stored is None else {"endpoint": stored.endpoint, "identifier": stored.identifier}
+    given, desk = {**kept, **asked.form}, asked.desk
     platform = given.get("platform", "")
     if platform not in desk.providers:
         raise BadRequest(f"There is no platform {platform[:100]!r}.", "Choose one.", param="platform")
