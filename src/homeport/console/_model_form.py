@@ -245,7 +245,7 @@ def _parts(asked: Asked, values: Mapping[str, str], drawn: Drawn) -> Iterator[No
 
 def _platforms(asked: Asked, values: Mapping[str, str]) -> Node:
     chosen = values.get("platform", "")
-    offers = {key: offer for key, offer in asked.desk.providers.items() if key != EMBEDDED or chosen == EMBEDDED}
+    offers = {key: offer for key, offer in asked.desk.providers.items() if (key == EMBEDDED) == (chosen == EMBEDDED)}
     first = sorted(offers, key=lambda key: (key != "openai", offers[key].label))
     return fieldset(".choices")[
         legend["Platform"],

@@ -251,7 +251,7 @@ def _drawn(asked: Asked, row: Row) -> Renderable:
         td(data_label="Endpoint")[_endpoint(model)],
         td(data_label="Serves")[_served(row)],
         td(data_label="State")[span(f".pill.{shade}")[word], _sub(", ".join(filter(None, (running, more))))],
-        td(data_label="Can do")[_can_do(row.seen)],
+        td(".small", data_label="Can do")[_can_do(row.seen)],
         td(".right")[_switch(asked, model, "Disable" if model.enabled else "Enable")]
         if asked.person.role == "admin"
         else None,
