@@ -132,3 +132,17 @@ async def test_an_auditor_looks_and_a_user_does_not(desk: Office) -> None:
 )
 def test_a_setting_in_words(setting: FeatureSetting | None, said: str) -> None:
     assert in_words(setting) == said
+
+
+async def test_many_models_are_typed_and_not_looked_through(desk: Office) -> None:
+    for at in range(60):
+        name = f"more-{at}"
+        await desk.store.add_model(
+            Model(name=name, platform="openai", family="mistral", endpoint="http://127.0.0.1:9/v1", identifier=name),
+            by="tests",
+        )
+    page = await desk.get(PAGE)
+    assert page.body.count("<datalist") == 1
+    assert page.body.count("<select") == 1
+    assert (await save(desk, ("serves", "model:one"), ("fallback", "more-59"))).status == 303
+    assert (await save(desk, ("serves", "model:one"), ("fallback", "mor"))).status == 404

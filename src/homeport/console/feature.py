@@ -7,10 +7,28 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlencode
 
-from htpy import Renderable, a, button, code, div, fieldset, form, h1, h2, input, label, li, ol, p, span  # noqa: A004 (the element)
+from htpy import (
+    Renderable,
+    a,
+    button,
+    code,
+    datalist,
+    div,
+    fieldset,
+    form,
+    h1,
+    h2,
+    input,  # noqa: A004 (the element)
+    label,
+    li,
+    ol,
+    option,
+    p,
+    span,
+)
 
 from homeport.console import RANK, Asked, Page, Sent, go
-from homeport.console._forms import check, choice
+from homeport.console._forms import check, choice, field
 from homeport.console._layout import guard, page, problem
 from homeport.domain.errors import BadRequest, Outdated, Unknown
 from homeport.domain.models import FeatureSetting
@@ -20,6 +38,8 @@ from homeport.features._suits import by_fit
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from htpy import Node
+
     from homeport.domain.models import Assignment
     from homeport.features import Feature
 
@@ -28,6 +48,8 @@ MODEL = "model:"
 """Before the name of a model, where something else could be chosen too."""
 SPARE = 2
 """Empty places for further models; when they are filled and saved, there are new ones."""
+MOST = 60
+"""Models that lists of those that help offer; with more of them, names are typed."""
 FITS = {"fully": "Fully compatible", "largely": "Largely compatible", "not": "Not compatible"}
 WORDS: Mapping[str, Assignment] = {"disabled": "disabled", "inherit": "inherit", "unassigned": "unassigned"}
 Groups = dict[str, list[tuple[str, str]]]
@@ -173,6 +195,7 @@ def _form(asked: Asked, stored: FeatureSetting, typed: Typed, groups: Groups) ->
             _sharing(typed, nobody),
             _fallbacks(typed, nobody),
             _shadow(typed, nobody),
+            _names(groups),
             div(".buttons")[button(".first", type="submit")["Save"], a(".button.quiet", href=ADDRESS)["Cancel"]]
             if may
             else p(".soft")["Only administrators change this."],
@@ -213,12 +236,26 @@ def _sharing(typed: Typed, nobody: Groups) -> Renderable:
 
 def _place(at: int, name: str, weight: str, nobody: Groups) -> Renderable:
     return div(".pair.model")[
-        choice(f"share-{at}", f"Model {at + 1}", nobody, name, name="share"),
+        _other(f"share-{at}", "share", f"Model {at + 1}", nobody, name),
         div(".field")[
             label(for_=f"weight-{at}")["Weight"],
             input(".weight", id=f"weight-{at}", name="weight", value=weight, inputmode="numeric", maxlength="4"),
         ],
     ]
+
+
+def _other(at: str, name: str, called: str, nobody: Groups, value: str) -> Renderable:
+    """A model that helps: chosen from a list, or typed where there are too many to look through."""
+    if sum(map(len, nobody.values())) > MOST:
+        typed = input(id=at, name=name, value=value, list="models", placeholder="nobody", autocomplete="off")
+        return field(at, called, typed)
+    return choice(at, called, nobody, value, name=name)
+
+
+def _names(groups: Groups) -> Node:
+    """What may be typed."""
+    names = [name for group in groups.values() for name, _ in group]
+    return datalist(id="models")[(option(value=name) for name in names)] if len(names) >= MOST else None
 
 
 def _fallbacks(typed: Typed, nobody: Groups) -> Renderable:
@@ -229,24 +266,18 @@ def _fallbacks(typed: Typed, nobody: Groups) -> Renderable:
             "Asked in this order when those above are left alone or fail before the first byte. "
             "A request that a model found wrong is asked of no other one."
         ],
-        [
-            choice(f"fallback-{at}", f"Fallback {at}", nobody, name, name="fallback")
-            for at, name in enumerate(places, 1)
-        ],
+        [_other(f"fallback-{at}", "fallback", f"Fallback {at}", nobody, name) for at, name in enumerate(places, 1)],
     ]
 
 
 def _shadow(typed: Typed, nobody: Groups) -> Renderable:
     return div(".group")[
         h2["Shadow"],
-        choice(
-            "shadow",
-            "Asked the same, unseen",
-            nobody,
-            typed.shadow,
-            "To see how a model would do: its answers are thrown away, its errors and its slowness touch nobody. "
-            "The log has a line for each.",
-        ),
+        p(".soft.small")[
+            "To see how a model would do: it is asked the same, its answers are thrown away, its errors and its "
+            "slowness touch nobody. The log has a line for each."
+        ],
+        _other("shadow", "shadow", "Asked the same, unseen", nobody, typed.shadow),
     ]
 
 

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 ADDRESS = "/console/features"
 MODEL = "model:"
 """Before the name of a model, where something else could be chosen too."""
-MOST = 60
+MOST = 40
 """Models that a row offers; the feature's own page offers all."""
 FITS = {"fully": "Fully compatible", "largely": "Largely compatible", "not": "Not compatible"}
 WORDS: Mapping[str, Assignment] = {"disabled": "disabled", "inherit": "inherit", "unassigned": "unassigned"}
