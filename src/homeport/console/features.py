@@ -304,7 +304,7 @@ def _in_place() -> dict[str, str]:
         "hx_target": "#features",
         "hx_select": "#features",
         "hx_swap": "outerHTML",
-        "hx_disabled_elt": "find button",
+        "hx_sync": "this:drop",
     }
 
 
