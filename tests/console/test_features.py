@@ -180,3 +180,10 @@ def test_another_choice_forgets_helpers_only_where_there_is_no_first() -> None:
     assert changed(setting, "disabled") == FeatureSetting(feature="chat", assignment="disabled")
     with pytest.raises(BadRequest):
         changed(setting, "b")
+
+
+async def test_no_two_things_have_one_id(office: Office) -> None:
+    await office.sign_in()
+    await models(office, one="mistral")
+    ids = re.findall(r' id="([^"]+)"', (await office.get(PAGE)).body)
+    assert len(ids) == len(set(ids))

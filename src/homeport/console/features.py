@@ -310,7 +310,7 @@ def _in_place() -> dict[str, str]:
 
 def _apply(shelf: Shelf, section: str, keys: Sequence[str]) -> Renderable:
     """One choice for a whole section."""
-    slug = section.lower().replace(" ", "-")
+    slug = "all-" + section.lower().replace(" ", "-")
     last = shelf.bench.features[keys[-1]]
     words = [("", "Choose…"), *(each for each in _words(shelf, last) if each[0] != "unassigned")]
     sure = f"Replace what serves all {len(keys)} features of {section}?"
