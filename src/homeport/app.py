@@ -268,7 +268,7 @@ class Lost(Endpoint):
         super().__init__(
             door, WireProtocol(label="", routes=(look,), error=_for_anyone, process_time=True), look, "(unknown)"
         )
-        self._known = ", ".join(path for path in known if not path.startswith("/assets"))
+        self._known = ", ".join(path for path in known if not path.startswith(("/assets", "/api/admin")))
 
     @override
     async def _serve(self, visit: Visit, receive: Receive) -> None:
