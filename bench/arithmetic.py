@@ -66,10 +66,12 @@ class Budget:
 BUDGETS = (
     Budget(figure="request_nginx", what="CPU per completion, not streamed", limit=11, unit="x nginx"),
     Budget(figure="chunk_nginx", what="CPU per relayed chat chunk at 10,000 chunks/s", limit=2.7, unit="x nginx"),
+    Budget(figure="code_nginx", what="CPU per GitLab's completion, cleaned and logged", limit=11, unit="x nginx"),
+    Budget(figure="cleaned_nginx", what="CPU per chunk of a streamed, cleaned completion", limit=2.7, unit="x nginx"),
     Budget(figure="litellm_request", what="LiteLLM's CPU per completion", limit=40, unit="x Homeport", at_least=True),
     Budget(figure="litellm_chunk", what="LiteLLM's CPU per chunk", limit=18, unit="x Homeport", at_least=True),
     Budget(figure="added_p50_ms", what="added p50 at 50 requests/s", limit=1.5, unit="ms"),
-    Budget(figure="start_s", what="cold start to the first answer", limit=1.5, unit="s"),
+    Budget(figure="start_s", what="cold start to the first answer", limit=1.2, unit="s"),
     Budget(figure="restart_s", what="restart of `homeport up` with the embedded model", limit=3, unit="s"),
     Budget(figure="first_token_s", what="first token of the embedded model", limit=0.6, unit="s"),
     Budget(figure="idle_mb", what="memory, idle", limit=100, unit="MB"),
