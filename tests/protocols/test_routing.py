@@ -6,15 +6,18 @@ import asyncio
 import contextlib
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from house import FIM, LIMITS, WORDS, eventually, opened
+from house import FIM, LIMITS, asking, eventually
 from prometheus_client import generate_latest
 from script import ModelServer, piece
 from ways import FILE, MESSAGES
 
-from homeport.domain.models import FeatureSetting
+from homeport.domain.models import FeatureSetting, Model
+from homeport.features import _probe
+from homeport.providers.openai import PROVIDER
 from homeport.routing.budget import AT_FIRST
 from homeport.routing.health import IN_A_ROW
 
@@ -95,19 +98,6 @@ async def test_retries_end_when_everything_fails(house: House, second: ModelServ
     assert len(house.models.heard) + len(second.heard) <= 50 * 1.2 + AT_FIRST
 
 
-async def test_it_is_tried_again_as_soon_as_it_says_what_it_serves(house: House, second: ModelServer) -> None:
-    route(house, second, weights={}, fallbacks=("two",))
-    house.models.play = refuse
-    for _ in range(IN_A_ROW):
-        await house.post(CHAT_PATH, CHAT)
-    health, model = house.app.door.bench.health, house.snapshot.models["one"]
-    assert not health.allows(model)
-    house.models.play = house.models.behave
-    health.recovered(model)
-    assert (await house.post(CHAT_PATH, CHAT)).status == 200
-    assert (await house.record(IN_A_ROW + 1))["model"] == "one"
-
-
 async def test_one_conversation_stays_with_one_model(house: House, second: ModelServer) -> None:
     route(house, second, sticky=True)
     for question in range(8):
@@ -145,17 +135,108 @@ async def _hang(peer: Peer) -> None:
     await peer.hang()
 
 
-async def test_retry_after_is_respected(house: House, second: ModelServer) -> None:
+async def test_retry_after_is_respected_whatever_the_server_tells_a_probe(house: House, second: ModelServer) -> None:
     route(house, second, weights={}, fallbacks=("two",))
 
     async def busy(peer: Peer) -> None:
         await peer.document({"error": {"message": "later"}}, 429, Retry_After=30)
 
     house.models.play = busy
-    for _ in range(5):
+    async with probing(house):
+        for _ in range(5):
+            assert (await house.post(CHAT_PATH, CHAT)).status == 200
+        await eventually(lambda: len(house.models.listed) >= 3)
         assert (await house.post(CHAT_PATH, CHAT)).status == 200
     assert len(house.models.heard) == 1
     assert 25 < house.app.door.bench.health.back_in(house.snapshot.models["one"]) <= 30
+
+
+def patient(house: House) -> None:
+    """Both may take long to begin; of the second one it is known that it is fast."""
+    limits = replace(LIMITS, first_token_s=20, idle_s=20, total_s=60)
+    house.snapshot = house.snapshot.with_models(
+        *(replace(house.snapshot.models[name], limits=limits) for name in ("one", "two"))
+    )
+    house.app.door.bench.health.answered(house.snapshot.models["two"], 0.05)
+
+
+def delayed(server: ModelServer, seconds: float) -> Any:
+    async def play(peer: Peer) -> None:
+        await asyncio.sleep(seconds)
+        await server.behave(peer)
+
+    return play
+
+
+async def test_a_faster_fallback_does_not_push_a_slower_model_out(house: House, second: ModelServer) -> None:
+    route(house, second, weights={}, fallbacks=("two",))
+    patient(house)
+    house.models.play = delayed(house.models, 1.3)
+    for _ in range(3):
+        assert (await house.post(CHAT_PATH, {**CHAT, "stream": True})).status == 200
+    assert [record["model"] for record in house.records()] == ["one"] * 3
+
+
+async def test_many_at_once_at_a_slow_model_are_all_answered(house: House, second: ModelServer) -> None:
+    route(house, second, weights={}, fallbacks=("two",))
+    patient(house)
+    house.app.door.bench.health.answered(house.snapshot.models["one"], 0.1)
+    house.models.play = delayed(house.models, 1.5)
+    answers = await asyncio.gather(*(house.post(CHAT_PATH, {**CHAT, "stream": True}) for _ in range(20)))
+    assert {answer.status for answer in answers} == {200}
+    assert len(second.heard) <= AT_FIRST + 20 * 0.2
+
+
+async def test_a_fallback_that_is_being_tried_serves_everybody_who_needs_it(house: House, second: ModelServer) -> None:
+    route(house, second, weights={}, fallbacks=("two",))
+    bench, two = house.app.door.bench, house.snapshot.models["two"]
+    for _ in range(IN_A_ROW):
+        bench.health.failed(two)
+    bench.health.probed(two, answers=False)
+    bench.health.probed(two, answers=True)
+    for _ in range(100):
+        bench.budget.asked("chat")
+    house.models.play, second.play = refuse, delayed(second, 0.3)
+    answers = []
+    for _ in range(6):
+        answers.append(asyncio.create_task(house.post(CHAT_PATH, CHAT)))
+        await asyncio.sleep(0.02)
+    assert [(await answer).status for answer in answers] == [200] * 6
+
+
+@pytest.mark.parametrize("end", ["refused", "left"])
+async def test_a_trial_that_tells_nothing_blocks_nobody(house: House, second: ModelServer, end: str) -> None:
+    route(house, second, weights={}, fallbacks=("two",))
+    health, one = house.app.door.bench.health, house.snapshot.models["one"]
+    for _ in range(IN_A_ROW):
+        health.failed(one)
+    health.probed(one, answers=False)
+    health.probed(one, answers=True)
+    if end == "refused":
+
+        async def wrong(peer: Peer) -> None:
+            await peer.document({"error": {"message": "bad"}}, 400)
+
+        house.models.play = wrong
+        assert (await house.post(CHAT_PATH, CHAT)).status == 400
+    else:
+        house.models.play = _hang
+        async with house.line() as wire:
+            await wire.send(asking("POST", CHAT_PATH, CHAT))
+            await eventually(lambda: house.models.heard)
+            assert health.is_tried(one)
+        await eventually(house.quiet)
+    assert health.allows(one)
+
+
+async def test_a_shadow_ends_when_its_client_leaves(house: House, second: ModelServer) -> None:
+    route(house, second, weights={}, shadow="two")
+    house.models.play = second.play = _hang
+    async with house.line() as wire:
+        await wire.send(asking("POST", CHAT_PATH, CHAT))
+        await eventually(lambda: house.models.heard and second.heard)
+    await asyncio.wait_for(second.heard[0].closed.wait(), 1)
+    await eventually(lambda: not house.app.door.bench.shadows._tasks)  # noqa: SLF001 (what is under way)
 
 
 async def test_the_whole_answer_is_bounded_however_many_are_asked(house: House, second: ModelServer) -> None:
@@ -186,18 +267,16 @@ async def test_completions_give_way_to_chat(house: House) -> None:
         await house.models.behave(peer)
 
     house.models.play = slow
-    async with contextlib.AsyncExitStack() as stack:
-        first = asyncio.create_task(house.post(CHAT_PATH, CHAT))
-        await eventually(lambda: house.models.heard)
-        code = asyncio.create_task(house.post(CODE_PATH, CODE))
-        await eventually(lambda: house.capacity.queued() == 1)
-        chats = [asyncio.create_task(house.post(CHAT_PATH, CHAT)) for _ in range(2)]
-        shed = await code
-        assert shed.header("retry-after") == "1"
-        assert shed.status in {429, 503}
-        release.set()
-        assert [(await task).status for task in (first, *chats)] == [200, 200, 200]
-        del stack
+    first = asyncio.create_task(house.post(CHAT_PATH, CHAT))
+    await eventually(lambda: house.models.heard)
+    code = asyncio.create_task(house.post(CODE_PATH, CODE))
+    await eventually(lambda: house.capacity.queued() == 1)
+    chats = [asyncio.create_task(house.post(CHAT_PATH, CHAT)) for _ in range(2)]
+    shed = await code
+    assert shed.header("retry-after") == "1"
+    assert shed.status in {429, 503}
+    release.set()
+    assert [(await task).status for task in (first, *chats)] == [200, 200, 200]
 
 
 async def test_a_broken_stream_counts_against_its_server(house: House, second: ModelServer) -> None:
@@ -216,22 +295,50 @@ async def test_a_broken_stream_counts_against_its_server(house: House, second: M
     assert (await house.record(IN_A_ROW + 1))["model"] == "two"
 
 
-async def test_servers_that_failed_are_asked_what_they_serve(second: ModelServer) -> None:
-    async with opened() as house:
-        from homeport.features._probe import probe  # noqa: PLC0415 (beside its only use)
-        from homeport.providers.openai import PROVIDER  # noqa: PLC0415 (the same)
-
-        route(house, second)
-        bench, model = house.app.door.bench, house.snapshot.models["two"]
-        for _ in range(IN_A_ROW):
-            bench.health.failed(model)
-
-        async def served(model: Any) -> Any:
-            return await PROVIDER.served(house.transport, model)
-
-        task = asyncio.create_task(probe(bench, {"openai": served}))
+async def test_servers_that_failed_are_asked_what_they_serve(house: House, second: ModelServer) -> None:
+    route(house, second)
+    bench, model = house.app.door.bench, house.snapshot.models["two"]
+    for _ in range(IN_A_ROW):
+        bench.health.failed(model)
+    second.play = refuse
+    async with probing(house):
+        await eventually(lambda: len(second.heard) >= 2)
+        assert not bench.health.allows(model)
+        second.play = second.behave
         await eventually(lambda: bench.health.allows(model))
-        task.cancel()
-        assert [peer.target for peer in second.heard] == ["/v1/models"]
-        assert not [peer for peer in house.models.heard if peer.target == "/v1/models"]
-        assert WORDS in house.snapshot.models
+    assert {peer.target for peer in second.heard} == {"/v1/models"}
+    assert not house.models.heard
+
+
+async def test_whatever_one_server_does_the_others_are_looked_at(house: House, second: ModelServer) -> None:
+    route(house, second)
+    bench = house.app.door.bench
+    models = [house.snapshot.models[name] for name in ("one", "two")]
+    for model in models * IN_A_ROW:
+        bench.health.failed(model)
+    looked: list[str] = []
+
+    async def served(model: Model) -> object:
+        looked.append(model.name)
+        if model.name == "one":
+            raise RuntimeError
+        return ()
+
+    async with probing(house, served):
+        await eventually(lambda: looked.count("two") >= 2)
+    errors = [line for line in house.logs.lines if line["level"] == "error"]
+    assert {line["model"] for line in errors} == {"one"}
+    house.logs.lines.clear()
+
+
+@contextlib.asynccontextmanager
+async def probing(house: House, served: Any = None) -> AsyncIterator[None]:
+    """The probe runs, and often."""
+    ask = served or partial(PROVIDER.served, house.transport)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_probe, "EVERY_S", 0.02)
+        task = asyncio.create_task(_probe.probe(house.app.door.bench, {"openai": ask}))
+        try:
+            yield
+        finally:
+            task.cancel()

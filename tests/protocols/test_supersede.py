@@ -69,6 +69,19 @@ async def test_another_place_or_person_ends_nothing(house: House, other: str) ->
     await eventually(house.quiet)
 
 
+@pytest.mark.parametrize(("file_name", "users"), [("", ("", "")), ("a.py", ("alice", "bob"))])
+async def test_who_shares_a_token_ends_nobody_elses(house: House, file_name: str, users: tuple[str, str]) -> None:
+    hearing = asyncio.create_task(first_hangs(house))
+    await asyncio.sleep(0)
+    bodies = [{"prompt": "x = ", "suffix": "\n", "file_name": file_name, "user": user} for user in users]
+    async with house.line() as wire:
+        await wire.send(asking("POST", "/v1/completions", bodies[0]))
+        peer = await hearing
+        assert (await house.post("/v1/completions", bodies[1])).status == 200
+        assert not peer.closed.is_set()
+    await eventually(house.quiet)
+
+
 async def test_a_finished_one_is_forgotten(house: House) -> None:
     for _ in range(3):
         assert (await house.post(PATH, body())).status == 200

@@ -82,7 +82,18 @@ def test_failures_of_requests_that_were_under_way_do_not_prolong_it(health: Heal
     assert health.back_in(A) == OPEN_S
 
 
-def test_a_trial_that_nobody_ended_makes_room_for_another(health: Health, clock: Clock) -> None:
+def test_a_trial_that_told_nothing_makes_room_for_another(health: Health, clock: Clock) -> None:
+    fail(health, IN_A_ROW)
+    assert not health.chosen(A)
+    clock.now += OPEN_S
+    assert health.chosen(A)
+    assert (health.allows(A), health.is_tried(A)) == (False, True)
+    assert not health.chosen(A)
+    health.released(A)
+    assert health.allows(A)
+
+
+def test_a_trial_that_nobody_ended_makes_room_too(health: Health, clock: Clock) -> None:
     fail(health, IN_A_ROW)
     clock.now += OPEN_S
     health.chosen(A)
@@ -90,21 +101,44 @@ def test_a_trial_that_nobody_ended_makes_room_for_another(health: Health, clock:
     assert health.allows(A)
 
 
-def test_what_a_server_asks_for_is_respected(health: Health, clock: Clock) -> None:
+def test_what_a_server_asks_for_is_respected_whatever_it_tells_a_probe(health: Health, clock: Clock) -> None:
     health.failed(A, retry_after_s=7)
-    assert health.back_in(A) == 7
+    for answers in (False, True, True):
+        health.probed(A, answers=answers)
+        assert health.back_in(A) == 7
     clock.now += 7
     assert health.allows(A)
     health.failed(A, retry_after_s=86_400)
     assert health.back_in(A) == LONGEST_S
 
 
-def test_a_probe_that_is_answered_lets_one_request_try(health: Health) -> None:
+def test_a_server_that_was_silent_is_tried_when_it_answers_a_probe(health: Health) -> None:
     fail(health, IN_A_ROW)
-    health.recovered(A)
-    assert health.allows(A)
-    health.chosen(A)
+    health.probed(A, answers=False)
     assert not health.allows(A)
+    health.probed(A, answers=True)
+    assert health.allows(A)
+    assert [(state.healthy, state.left_alone) for state in health.states()] == [(False, False)]
+
+
+def test_a_server_that_only_answers_probes_is_left_alone_all_the_same(health: Health, clock: Clock) -> None:
+    waits = []
+    for _ in range(3):
+        fail(health, IN_A_ROW)
+        health.probed(A, answers=True)
+        health.probed(A, answers=True)
+        waits.append(health.back_in(A))
+        clock.now += health.back_in(A)
+        health.chosen(A)
+    assert waits == [OPEN_S, 2 * OPEN_S, 4 * OPEN_S]
+
+
+def test_the_time_that_was_not_enough_is_learned(health: Health) -> None:
+    health.took_at_least(A, 5.0)
+    assert health.first_s(A) == 5.0
+    health.took_at_least(A, 1.0)
+    assert health.first_s(A) == 5.0
+    assert health.first_s(A, completion=True) == 0
 
 
 def test_the_usual_time_moves_slowly(health: Health) -> None:
@@ -113,12 +147,19 @@ def test_the_usual_time_moves_slowly(health: Health) -> None:
     health.answered(A, 2.0)
     health.answered(A)
     assert health.first_s(A) == pytest.approx(1.2)
-    assert [(state.key, state.healthy, state.failures) for state in health.states()] == [
-        (("a", "http://a/v1"), True, 0)
-    ]
+    health.answered(A, 9.0, completion=True)
+    assert health.first_s(A) == pytest.approx(1.2)
+    assert [(state.key, state.healthy) for state in health.states()] == [(("a", "http://a/v1"), True)]
 
 
 def test_a_bounded_number_of_servers_is_remembered(health: Health) -> None:
     for number in range(SERVERS + 50):
         health.failed(Model(name=str(number), platform="openai"))
     assert len(list(health.states())) == SERVERS
+
+
+def test_an_open_circuit_is_the_last_to_be_forgotten(health: Health) -> None:
+    fail(health, IN_A_ROW)
+    for number in range(SERVERS + 50):
+        health.answered(Model(name=str(number), platform="openai"))
+    assert not health.allows(A)

@@ -137,7 +137,7 @@ async def ask(
         again: Prompt | None = prompt
         while again is not None:
             prompt, again = again, None
-            attempt = _Attempt(bench, model, prompt)
+            attempt = _Attempt(bench, model, prompt, completion=gives_way)
             try:
                 with attempt:
                     async with aclosing(_answer(bench, model, prompt)) as answer:
@@ -157,10 +157,11 @@ async def ask(
 class _Attempt:
     """Measures one attempt to get an answer, and tells the model's health how it went."""
 
-    __slots__ = ("_bench", "_model", "_prompt", "_start", "first_s")
+    __slots__ = ("_bench", "_completion", "_model", "_prompt", "_start", "first_s")
 
-    def __init__(self, bench: Workbench, model: Model, prompt: Prompt) -> None:
+    def __init__(self, bench: Workbench, model: Model, prompt: Prompt, *, completion: bool) -> None:
         self._bench = bench
+        self._completion = completion
         self._model = model
         self._prompt = prompt
         self._start = time.perf_counter()
@@ -184,12 +185,12 @@ class _Attempt:
             prompt = self._prompt
             # of a long answer that comes as a whole, the first byte says how long it is and not how fast the server
             tells = prompt.stream or (prompt.sampling.max_tokens or SHORT + 1) <= SHORT
-            self._bench.health.answered(self._model, self.first_s if tells else 0.0)
-        elif isinstance(error, UpstreamError):
-            if not isinstance(error, (UpstreamRejected, ToolNotAvailable)):
-                self._bench.health.failed(self._model, float(error.retry_after_s or 0))
-        elif self.first_s:
-            # nobody wants the rest; that it began is all that can be said
+            first_s = self.first_s if tells else 0.0
+            self._bench.health.answered(self._model, first_s, completion=self._completion)
+        elif isinstance(error, UpstreamError) and not isinstance(error, (UpstreamRejected, ToolNotAvailable)):
+            self._bench.health.failed(self._model, float(error.retry_after_s or 0))
+        elif self.first_s or isinstance(error, UpstreamError):
+            # it found the request wrong, or nobody wants the rest: that it answers is all that can be said
             self._bench.health.answered(self._model)
 
 

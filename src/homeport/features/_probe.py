@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import structlog
+
 from homeport.domain.errors import HomeportError
 
 if TYPE_CHECKING:
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
 
     from homeport.domain.models import Model
     from homeport.features import Workbench
+
+log = structlog.get_logger()
 
 EVERY_S = 1.0
 WITHIN_S = 2.0
@@ -36,5 +40,8 @@ async def _look(bench: Workbench, model: Model, served: Callable[[Model], Awaita
         async with asyncio.timeout(WITHIN_S):
             await served(model.within(WITHIN_S))
     except (HomeportError, TimeoutError):
-        return
-    bench.health.recovered(model)
+        bench.health.probed(model, answers=False)
+    except Exception:  # the edge of a task that must not end: the other servers are to be looked at
+        log.exception("unexpected error while looking at a model server", model=model.name)
+    else:
+        bench.health.probed(model, answers=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from homeport.domain.agents import AgentRequest
-from homeport.domain.errors import ToolNotAvailable, UpstreamError, UpstreamRejected
+from homeport.domain.errors import ToolNotAvailable, UpstreamError, UpstreamRejected, UpstreamTimeout
 from homeport.domain.models import Model
 from homeport.domain.requests import ChatRequest, CodeRequest, TextRequest
 from homeport.features._ask import setting_of
@@ -26,9 +27,11 @@ COMPLETIONS = "code_completions"
 BEGINNING = 512
 """Characters of a file or a conversation that tell it from others."""
 PATIENCE = 4.0
-"""So many times as long as the others usually take does the first byte of one have, while another can be asked …"""
-LEAST_S, UNKNOWN_S = 1.0, 5.0
-"""… but at least so many seconds, and so many when nothing is known of the others."""
+"""So many times as long as it or the others usually take is the first byte awaited while another can be asked …"""
+LEAST_S = 1.0
+"""… but at least so many seconds …"""
+UNKNOWN_S = (5.0, 2.0)
+"""… and at least so many when nothing is known of it; the second for completions, which nobody waits for longer."""
 
 
 def serve(bench: Workbench, feature: str, wanted: Any) -> Chunks:  # noqa: ANN401 (each feature has a request of its own)
@@ -40,11 +43,26 @@ def serve(bench: Workbench, feature: str, wanted: Any) -> Chunks:  # noqa: ANN40
     if setting is None:
         return bench.features[feature].run(bench, wanted)
     if setting.shadow:
-        bench.shadows.cast(bench, feature, setting.shadow, wanted)
-    models = _models(bench, setting, wanted)
-    if not models:
-        return bench.features[feature].run(bench, wanted)
-    return _first_that_can(bench, feature, wanted, models)
+        return _shadowed(bench, feature, setting, wanted)
+    return _routed(bench, feature, setting, wanted)
+
+
+def _routed(bench: Workbench, feature: str, setting: FeatureSetting, wanted: Any) -> Chunks:  # noqa: ANN401 (as `serve`)
+    models = _models(bench, feature, setting, wanted)
+    return _first_that_can(bench, feature, wanted, models) if models else bench.features[feature].run(bench, wanted)
+
+
+async def _shadowed(bench: Workbench, feature: str, setting: FeatureSetting, wanted: Any) -> Chunks:  # noqa: ANN401 (as `serve`)
+    """The answer; its shadow is asked the same, and given up when whoever asked has left."""
+    shadow = bench.shadows.cast(bench, feature, setting.shadow, wanted)
+    try:
+        async with aclosing(_routed(bench, feature, setting, wanted)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+    except (asyncio.CancelledError, GeneratorExit):
+        if shadow is not None:
+            shadow.cancel()
+        raise
 
 
 def _setting(bench: Workbench, feature: str, wanted: str | Model) -> FeatureSetting | None:
@@ -57,7 +75,7 @@ def _setting(bench: Workbench, feature: str, wanted: str | Model) -> FeatureSett
     return setting if setting.fallbacks or setting.weights or setting.shadow else None
 
 
-def _models(bench: Workbench, setting: FeatureSetting, wanted: Any) -> list[Model]:  # noqa: ANN401 (as `serve`)
+def _models(bench: Workbench, feature: str, setting: FeatureSetting, wanted: Any) -> list[Model]:  # noqa: ANN401 (as `serve`)
     """Those to ask, in their order; disabled ones are passed over, and when all are, there is none."""
     known = bench.snapshot().models
     pool = [
@@ -67,7 +85,7 @@ def _models(bench: Workbench, setting: FeatureSetting, wanted: Any) -> list[Mode
     if not pool and not fallbacks:
         return []
     about = about_of(wanted) if setting.sticky else ""
-    return order(pool, fallbacks, bench.health, bench.capacity.load, about)
+    return order(pool, fallbacks, bench.health, bench.capacity.load, about, completion=feature == COMPLETIONS)
 
 
 def about_of(wanted: Any) -> str:  # noqa: ANN401 (as `serve`)
@@ -94,23 +112,21 @@ async def _first_that_can(bench: Workbench, feature: str, wanted: Any, models: S
 
     A request that a model found wrong is asked of no other one; and when many fail, few are asked again.
     """
-    run, started = bench.features[feature].run, time.perf_counter()
+    started = time.perf_counter()
     failed: list[str] = []
     bench.budget.asked(feature)
     for at, model in enumerate(models):
-        others = models[at + 1 :]
-        given = model.after(time.perf_counter() - started) if failed else model
-        if others and (feature == COMPLETIONS or getattr(wanted, "stream", False)):
-            given = _hurried(bench, feature, given, others)
-        bench.health.chosen(model)
-        began = False
+        attempt = _Turn(bench, feature, model.after(time.perf_counter() - started) if failed else model)
+        if at + 1 < len(models) and (feature == COMPLETIONS or getattr(wanted, "stream", False)):
+            attempt.hurry(models[at + 1 :])
         try:
-            async with aclosing(run(bench, wanted._replace(model=given))) as chunks:
-                async for chunk in chunks:
-                    began = True
-                    yield chunk
+            with attempt:
+                async with aclosing(bench.features[feature].run(bench, wanted._replace(model=attempt.model))) as chunks:
+                    async for chunk in chunks:
+                        attempt.began = True
+                        yield chunk
         except UpstreamError as error:
-            if began or not others or not _may_go_on(bench, feature, error):
+            if attempt.began or at + 1 == len(models) or not attempt.may_go_on(error):
                 raise
             failed.append(facts().get("model", ""))
             note(fallbacks=failed)
@@ -118,20 +134,56 @@ async def _first_that_can(bench: Workbench, feature: str, wanted: Any, models: S
             return
 
 
-def _hurried(bench: Workbench, feature: str, model: Model, others: Sequence[Model]) -> Model:
-    """The model with less time for its first byte, because there is another one to ask."""
-    if not bench.budget.has(feature):
-        return model
-    usual = max(map(bench.health.first_s, others))
-    patience = max(PATIENCE * usual, LEAST_S) if usual else UNKNOWN_S
-    return model.within(patience) if patience < model.limits.first_token_s else model
+class _Turn:
+    """One model's turn to answer while there are others: how long it is waited for, and who pays for another try."""
 
+    __slots__ = ("_bench", "_feature", "_patience_s", "_trial", "began", "model")
 
-def _may_go_on(bench: Workbench, feature: str, error: UpstreamError) -> bool:
-    """Whether another model may do better, and there is a retry left."""
-    if isinstance(error, (UpstreamRejected, ToolNotAvailable)):
+    def __init__(self, bench: Workbench, feature: str, model: Model) -> None:
+        self._bench = bench
+        self._feature = feature
+        self.model = model
+        self.began = False
+        """A piece of the answer was passed on."""
+        self._patience_s = 0.0
+        """How long its first byte is awaited, when that is shorter than its limit: the next try is paid for then."""
+        self._trial = False
+
+    def hurry(self, others: Sequence[Model]) -> None:
+        """Wait less long for the first byte, because there is another one to ask and a retry left to do so."""
+        completion = self._feature == COMPLETIONS
+        own = self._bench.health.first_s(self.model, completion=completion)
+        usual = max(own, *(self._bench.health.first_s(other, completion=completion) for other in others))
+        patience = max(PATIENCE * usual, LEAST_S if own else UNKNOWN_S[completion])
+        if patience < self.model.limits.first_token_s and self._bench.budget.spend(self._feature):
+            self.model = self.model.within(patience)
+            self._patience_s = patience
+
+    def may_go_on(self, error: UpstreamError) -> bool:
+        """Whether another model may do better, and there is a retry left."""
+        if isinstance(error, (UpstreamRejected, ToolNotAvailable)):
+            return False
+        if self._patience_s:
+            self._patience_s = 0.0
+            return True
+        if self._bench.budget.spend(self._feature):
+            return True
+        note(retries="spent")
         return False
-    if bench.budget.spend(feature):
-        return True
-    note(retries="spent")
-    return False
+
+    def __enter__(self) -> None:
+        self._trial = self._bench.health.chosen(self.model)
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if self._trial:
+            self._bench.health.released(self.model)
+        if not self._patience_s:
+            return
+        if isinstance(error, UpstreamTimeout) and not self.began:
+            self._bench.health.took_at_least(self.model, self._patience_s, completion=self._feature == COMPLETIONS)
+        if (
+            self.began
+            or not isinstance(error, UpstreamError)
+            or isinstance(error, (UpstreamRejected, ToolNotAvailable))
+        ):
+            self._bench.budget.refund(self._feature)

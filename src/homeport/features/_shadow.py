@@ -30,14 +30,14 @@ class Shadows:
         self._tasks: set[asyncio.Task[None]] = set()
         self.asked = self.failed = self.dropped = 0
 
-    def cast(self, bench: Workbench, feature: str, name: str, wanted: Any) -> None:  # noqa: ANN401 (each feature has a request of its own)
+    def cast(self, bench: Workbench, feature: str, name: str, wanted: Any) -> asyncio.Task[None] | None:  # noqa: ANN401 (each feature has a request of its own)
         """Ask the model of this name the same, if it is there and has a seat to spare."""
         model = bench.snapshot().models.get(name)
         if model is None or not model.enabled:
-            return
+            return None
         if len(self._tasks) >= AT_ONCE or bench.capacity.load(model) >= model.limits.concurrency:
             self.dropped += 1
-            return
+            return None
         self.asked += 1
         event = {"correlation_id": facts().get("correlation_id", ""), "feature": feature, "shadow": name}
         alone = contextvars.Context()
@@ -46,6 +46,7 @@ class Shadows:
         task = asyncio.get_running_loop().create_task(work, context=alone)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _ask(self, bench: Workbench, feature: str, model: Model, wanted: Any, event: dict[str, Any]) -> None:  # noqa: ANN401 (as `cast`)
         began, characters, outcome = time.perf_counter(), 0, "completed"

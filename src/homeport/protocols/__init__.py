@@ -67,6 +67,8 @@ class Asked(NamedTuple):
     """What this request needs besides the scope of its feature."""
     reported: Sequence[Reported] = ()
     """What the client says of earlier answers; only counted."""
+    user: str = ""
+    """Whom the client asks for, where several share its token."""
 
 
 class Answer(NamedTuple):

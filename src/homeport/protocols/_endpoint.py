@@ -169,9 +169,10 @@ class Endpoint:
             request = request._replace(model=door.carrier(asked.carried, arrival.caller, code=bool(visit.code)))
         if type(request) is PromptRequest and (spent := visit.admitted - visit.started) > NOTICEABLE_S:
             request = request._replace(spent_s=spent)
-        if door.latest is not None and asked.feature == COMPLETIONS:
+        # two requests without a file's name say nothing about whether they are about the same place
+        if door.latest is not None and asked.feature == COMPLETIONS and visit.code and visit.code[0]:
             caller = arrival.caller
-            who = (caller.subject, caller.token, visit.headers.get(USER), *(visit.code or ()))
+            who = caller.subject, caller.token, visit.headers.get(USER), asked.user, visit.code[0]
             door.latest.enter(who)
             try:
                 await self._answer(visit, route, asked, request)

@@ -55,6 +55,7 @@ class TextBody(Options):
     echo: SkipJsonSchema[bool] = False
     file_name: str = Field("", max_length=1024, description="Homeport's own: tells the language.")
     language: str = Field("", max_length=255, description="Homeport's own: as the editor calls it.")
+    user: str | None = Field(None, max_length=512, description="Who asks, where several share a token.")
     context: list[ContextFile] = Field(default=[], max_length=100, description="Homeport's own: files that help.")
 
     @model_validator(mode="after")
@@ -90,7 +91,8 @@ def parse(body: TextBody, _arrival: Arrival) -> Asked:
         sampling=sampling,
         stream=body.stream,
     )
-    return Asked(feature="code_completions", request=code, stream=body.stream, echo=echo)
+    user = body.user or ""
+    return Asked(feature="code_completions", request=code, stream=body.stream, echo=echo, user=user)
 
 
 def whole(_asked: Asked, answer: Answer) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 SHARE = 0.2
-"""Retries per request, in the long run: what goes out is at most 1.2 times what came in."""
+"""Retries per request, in the long run: beyond the reserve, what goes out is at most 1.2 times what came in."""
 RESERVE = 10.0
 """Retries that a quiet time saves up."""
 AT_FIRST = 3.0
@@ -19,18 +19,14 @@ class Budget:
         """Take in a request, which pays for a part of a retry."""
         self._left[what] = min(self._left.get(what, AT_FIRST) + SHARE, RESERVE)
 
-    def forget(self) -> None:
-        """Begin again with what there is at first."""
-        self._left.clear()
-
-    def has(self, what: str) -> bool:
-        """Whether one may be tried again."""
-        return self._left.get(what, AT_FIRST) >= 1.0
-
     def spend(self, what: str) -> bool:
-        """Whether one more may be tried; it is counted."""
+        """Whether one may be tried again; it is counted."""
         left = self._left.get(what, AT_FIRST)
         if left < 1.0:
             return False
         self._left[what] = left - 1.0
         return True
+
+    def refund(self, what: str) -> None:
+        """Give back one that was not needed."""
+        self._left[what] = min(self._left[what] + 1.0, RESERVE)

@@ -2,13 +2,13 @@
 
 A server is left alone after a few failures in a row or when half of its last answers failed, for a
 few seconds at first and for longer each time. Then one request tries it: its answer closes the
-circuit, its failure opens it again. What a server asks for (`Retry-After`) is respected.
+circuit, its failure opens it again. A server that was silent and answers a probe is tried at once;
+one that only answers probes is not. What a server asks for (`Retry-After`) nothing shortens.
 """
 
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -38,7 +38,9 @@ def key_of(model: Model) -> Key:
 
 
 class _Record:
-    __slots__ = ("answers", "failed", "first_s", "in_a_row", "opened", "shut_until", "trial_until")
+    __slots__ = (
+        *("answers", "asked_until", "failed", "first_s", "in_a_row", "opened", "shut_until", "silent", "trial_until"),
+    )
 
     def __init__(self) -> None:
         self.in_a_row = 0
@@ -46,12 +48,22 @@ class _Record:
         """Answers counted, at most LATELY."""
         self.failed = 0
         """The last of them as bits, the newest last; 1 is a failure."""
-        self.first_s = 0.0
-        """Moving average of the time to the first byte; 0 while nothing is known."""
+        self.first_s = [0.0, 0.0]
+        """Moving averages of the time to the first byte, of completions the second; 0 while nothing is known."""
         self.opened = 0
         """How often the circuit opened since it was last closed."""
         self.shut_until = 0.0
+        """Until then it is left alone because it failed …"""
+        self.asked_until = 0.0
+        """… and until then because it asked for it."""
+        self.silent = False
+        """A probe went unanswered since the circuit opened."""
         self.trial_until = 0.0
+
+    @property
+    def left_alone_until(self) -> float:
+        """When a request may try it."""
+        return max(self.shut_until, self.asked_until)
 
 
 class State(NamedTuple):
@@ -59,55 +71,78 @@ class State(NamedTuple):
 
     key: Key
     healthy: bool
-    first_s: float
-    failures: int
+    left_alone: bool
+    """Whether no request goes to it now; one that is neither this nor healthy is tried by the next request."""
 
 
 class Health:
     """The records of all servers, for one process."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._records: OrderedDict[Key, _Record] = OrderedDict()
+        self._records: dict[Key, _Record] = {}
         self._clock = clock
         self.on_change: Callable[[Key, bool], None] = lambda _key, _healthy: None
         """Told when a circuit opens (False) and closes (True)."""
 
     def allows(self, model: Model) -> bool:
         """Whether requests may go to it now; asking changes nothing."""
+        return not self.back_in(model)
+
+    def is_tried(self, model: Model) -> bool:
+        """Whether a request is finding out right now if it answers again."""
         record = self._records.get((model.name, model.endpoint))
         if record is None or not record.opened:
-            return True
+            return False
         now = self._clock()
-        return now >= record.shut_until and now >= record.trial_until
+        return record.left_alone_until <= now < record.trial_until
 
     def back_in(self, model: Model) -> float:
         """Seconds until requests may go to it."""
+        record = self._records.get((model.name, model.endpoint))
+        if record is None or not record.opened:
+            return 0.0
+        return max(0.0, max(record.left_alone_until, record.trial_until) - self._clock())
+
+    def chosen(self, model: Model) -> bool:
+        """Take in that a request goes to it; True says that it is a trial, which has to be `released`."""
+        record = self._records.get((model.name, model.endpoint))
+        if record is None or not record.opened:
+            return False
+        now = self._clock()
+        if now < max(record.left_alone_until, record.trial_until):
+            return False
+        record.trial_until = now + TRIAL_S
+        return True
+
+    def released(self, model: Model) -> None:
+        """Take in that a trial has ended, perhaps without telling anything: another may follow."""
         record = self._records.get(key_of(model))
-        return max(0.0, max(record.shut_until, record.trial_until) - self._clock()) if record else 0.0
+        if record is not None:
+            record.trial_until = 0.0
 
-    def chosen(self, model: Model) -> None:
-        """Take in that a request goes to it: after a failure only one at a time."""
+    def first_s(self, model: Model, *, completion: bool = False) -> float:
+        """Its usual time to the first byte in seconds, of completions or of others; 0 while nothing is known."""
         record = self._records.get((model.name, model.endpoint))
-        if record is not None and record.opened:
-            record.trial_until = self._clock() + TRIAL_S
+        return record.first_s[completion] if record else 0.0
 
-    def first_s(self, model: Model) -> float:
-        """Its usual time to the first byte in seconds; 0 while nothing is known."""
-        record = self._records.get((model.name, model.endpoint))
-        return record.first_s if record else 0.0
-
-    def answered(self, model: Model, first_s: float = 0.0) -> None:
-        """Take in a whole answer, and how long its first byte took where that says something."""
+    def answered(self, model: Model, first_s: float = 0.0, *, completion: bool = False) -> None:
+        """Take in that it answered, and how long its first byte took where that says something."""
         record = self._records.get((model.name, model.endpoint)) or self._new(model)
         record.failed = record.failed << 1 & ((1 << LATELY) - 1)
         record.answers = min(record.answers + 1, LATELY)
         record.in_a_row = 0
         if first_s:
-            record.first_s += (first_s - record.first_s) * NEWEST if record.first_s else first_s
+            _learn(record, first_s, completion=completion)
         if record.opened:
             record.opened = 0
             record.failed = record.answers = 0
             self.on_change(key_of(model), True)  # noqa: FBT003 (a callback's own words)
+
+    def took_at_least(self, model: Model, seconds: float, *, completion: bool = False) -> None:
+        """Take in that it was given up after so long, so that it is waited for longer the next time."""
+        record = self._records.get(key_of(model)) or self._new(model)
+        if seconds > record.first_s[completion]:
+            _learn(record, seconds, completion=completion)
 
     def failed(self, model: Model, retry_after_s: float = 0.0) -> None:
         """Take in a failure that is the server's, and how long it asked to be left alone."""
@@ -117,7 +152,8 @@ class Health:
         record.in_a_row += 1
         now = self._clock()
         if retry_after_s:
-            self._open(model, record, now + min(retry_after_s, LONGEST_S))
+            record.asked_until = max(record.asked_until, now + min(retry_after_s, LONGEST_S))
+            self._open(model, record, record.shut_until)
         elif now >= record.shut_until and (record.opened or record.in_a_row >= IN_A_ROW or _mostly_failed(record)):
             self._open(model, record, now + min(OPEN_S * 2 ** min(record.opened, 8), LONGEST_S))
 
@@ -126,29 +162,36 @@ class Health:
         record.opened += 1
         record.shut_until = max(record.shut_until, until)
         record.trial_until = 0.0
+        record.silent = False
         if first:
             self.on_change(key_of(model), False)  # noqa: FBT003 (a callback's own words)
 
-    def recovered(self, model: Model) -> None:
-        """Take in that the server answers again when asked for something small: one request may try it now."""
+    def probed(self, model: Model, *, answers: bool) -> None:
+        """Take in whether it says what it serves: one that did not and does now may be tried at once."""
         record = self._records.get(key_of(model))
-        if record is not None and record.opened:
+        if record is None or not record.opened:
+            return
+        if answers and record.silent:
             record.shut_until = 0.0
-
-    def forget(self) -> None:
-        """Know nothing of any server again."""
-        self._records.clear()
+        record.silent = not answers
 
     def states(self) -> Iterator[State]:
         """What is known of every server."""
+        now = self._clock()
         for key, record in list(self._records.items()):
-            yield State(key, not record.opened, record.first_s, record.failed.bit_count())
+            yield State(key, not record.opened, record.opened > 0 and now < record.left_alone_until)
 
     def _new(self, model: Model) -> _Record:
         if len(self._records) >= SERVERS:
-            self._records.popitem(last=False)
+            well = (key for key, record in self._records.items() if not record.opened)
+            del self._records[next(well, next(iter(self._records)))]
         record = self._records[key_of(model)] = _Record()
         return record
+
+
+def _learn(record: _Record, first_s: float, *, completion: bool) -> None:
+    usual = record.first_s[completion]
+    record.first_s[completion] = usual + (first_s - usual) * NEWEST if usual else first_s
 
 
 def _mostly_failed(record: _Record) -> bool:

@@ -40,29 +40,36 @@ def order(
     health: Health,
     running: Callable[[Model], int],
     about: str = "",
+    *,
+    completion: bool = False,
 ) -> list[Model]:
     """Models in the order in which they are asked; those that are left alone are left out.
 
-    `running` gives the requests that a model has now. `about` says what a sticky request is about. When
-    all are left alone, the one that is back first is asked: somebody has to find out.
+    `running` gives the requests that a model has now. `about` says what a sticky request is about. Those that
+    another request is trying right now come last. When all are left alone, the one that is back first is
+    asked: somebody has to find out.
     """
     able = [share for share in pool if health.allows(share.model)]
     spare = [model for model in fallbacks if health.allows(model)]
+    every = (*(share.model for share in pool), *fallbacks)
+    # which one is tried only has to be looked at when somebody is missing
+    if len(able) + len(spare) < len(every):
+        spare += [model for model in every if health.is_tried(model)]
     if not able and not spare:
-        return [min((*(share.model for share in pool), *fallbacks), key=health.back_in)]
+        return [min(every, key=health.back_in)]
     if len(able) < 2:  # noqa: PLR2004 (one needs no choosing)
         return [*(share.model for share in able), *spare]
     loads = [running(share.model) for share in able]
-    weights = _weights(able, health)
+    weights = _weights(able, health, completion=completion)
     busy = [load / weight for load, weight in zip(loads, weights, strict=True)]
     chosen = _near(able, loads, about) if about else _two(weights, busy)
     rest = sorted((at for at in range(len(able)) if at != chosen), key=busy.__getitem__)
     return [able[chosen].model, *(able[at].model for at in rest), *spare]
 
 
-def _weights(able: Sequence[Share], health: Health) -> list[float]:
+def _weights(able: Sequence[Share], health: Health, *, completion: bool) -> list[float]:
     """How much each can take: its weight, and less when it takes longer than the fastest to begin."""
-    firsts = [health.first_s(share.model) for share in able]
+    firsts = [health.first_s(share.model, completion=completion) for share in able]
     fastest = min(filter(None, firsts), default=0.0)
     if not fastest:
         return [float(share.weight) for share in able]
