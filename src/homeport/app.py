@@ -218,7 +218,7 @@ def _measure(metrics: Metrics, bench: Workbench, logs: Logs) -> None:
     metrics.watch(
         "homeport_models_left_alone",
         "Model servers that are left alone because they failed",
-        lambda: sum(state.left_alone for state in bench.health.states()),
+        bench.health.left_alone,
     )
     for what in ("asked", "failed", "dropped"):
         text = f"Requests copied to a shadow model: {what}"

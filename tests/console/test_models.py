@@ -77,7 +77,8 @@ async def test_a_row_says_what_is_known_of_a_model(admin: Office) -> None:
         health.failed(model)
     assert "left alone" in (await admin.get(LIST)).text
     assert "Left alone" in (await admin.get(f"{LIST}/coder")).text
-    health.recovered(model)
+    health.probed(model, answers=False)
+    health.probed(model, answers=True)
     assert "the next request tries it" in (await admin.get(LIST)).text
 
 

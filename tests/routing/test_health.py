@@ -118,7 +118,7 @@ def test_a_server_that_was_silent_is_tried_when_it_answers_a_probe(health: Healt
     assert not health.allows(A)
     health.probed(A, answers=True)
     assert health.allows(A)
-    assert [(state.healthy, state.left_alone) for state in health.states()] == [(False, False)]
+    assert health.state(A) == (False, False)
 
 
 def test_a_server_that_only_answers_probes_is_left_alone_all_the_same(health: Health, clock: Clock) -> None:
@@ -149,13 +149,15 @@ def test_the_usual_time_moves_slowly(health: Health) -> None:
     assert health.first_s(A) == pytest.approx(1.2)
     health.answered(A, 9.0, completion=True)
     assert health.first_s(A) == pytest.approx(1.2)
-    assert [(state.key, state.healthy) for state in health.states()] == [(("a", "http://a/v1"), True)]
+    assert health.state(A) == (True, False)
+    assert health.state(OTHER_A) is None
 
 
 def test_a_bounded_number_of_servers_is_remembered(health: Health) -> None:
     for number in range(SERVERS + 50):
         health.failed(Model(name=str(number), platform="openai"))
-    assert len(list(health.states())) == SERVERS
+    assert health.state(Model(name="0", platform="openai")) is None
+    assert health.state(Model(name="50", platform="openai")) is not None
 
 
 def test_an_open_circuit_is_the_last_to_be_forgotten(health: Health) -> None:

@@ -46,7 +46,6 @@ from homeport.diagnostics._prove import doubts as doubts_of_seen
 from homeport.diagnostics._registration import OPENAI, doubts
 from homeport.diagnostics._scene import EMBEDDED
 from homeport.domain.errors import BadRequest, Outdated, Unknown
-from homeport.routing.health import key_of
 from homeport.store.plan import FeatureChange, ModelChange, Plan
 
 if TYPE_CHECKING:
@@ -116,7 +115,8 @@ def _state(asked: Asked, model: Model) -> str:
     running = asked.desk.bench.capacity.running(here)
     if not model.enabled:
         return "Disabled: it serves nobody."
-    if any(state.key == key_of(here) and not state.healthy for state in asked.desk.bench.health.states()):
+    state = asked.desk.bench.health.state(here)
+    if state is not None and not state.healthy:
         return "Left alone until it answers again: it failed several times."
     return f"{running} request{'' if running == 1 else 's'} running now." if running else "Ready."
 

@@ -33,7 +33,6 @@ from homeport.console import _model_form as model_form
 from homeport.console._layout import guard, page, problem
 from homeport.diagnostics._scene import EMBEDDED
 from homeport.domain.errors import BadRequest
-from homeport.routing.health import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -95,7 +94,6 @@ async def view(asked: Asked) -> Renderable:
 def _rows(asked: Asked, seen: Mapping[str, Capabilities]) -> Iterator[Row]:
     bench = asked.desk.bench
     snapshot = bench.snapshot()
-    known = {state.key: state.healthy for state in bench.health.states()}
     serves: dict[str, list[str]] = {}
     for setting in snapshot.features.values():
         offer = bench.features.get(setting.feature)
@@ -109,20 +107,20 @@ def _rows(asked: Asked, seen: Mapping[str, Capabilities]) -> Iterator[Row]:
             family=family.label,
             release=family.release,
             serves=tuple(serves.get(model.name, ())),
-            state=_state(asked, model, known),
+            state=_state(asked, model),
             running=bench.capacity.running(model),
             seen=seen.get(model.name),
         )
 
 
-def _state(asked: Asked, model: Model, known: Mapping[tuple[str, str], bool]) -> tuple[str, str, str]:
+def _state(asked: Asked, model: Model) -> tuple[str, str, str]:
     health = asked.desk.bench.health
     if not model.enabled:
         return "soft", "disabled", ""
-    healthy = known.get(key_of(model))
-    if healthy is None:
+    state = health.state(model)
+    if state is None:
         return "soft", "never asked", ""
-    if not healthy:
+    if not state.healthy:
         wait_s = health.back_in(model)
         return "bad", "left alone", f"again in {wait_s:.0f} s" if wait_s else "the next request tries it"
     first_s = health.first_s(model)

@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from homeport.domain.models import Model
 
@@ -69,7 +69,6 @@ class _Record:
 class State(NamedTuple):
     """One server's health, to be shown."""
 
-    key: Key
     healthy: bool
     left_alone: bool
     """Whether no request goes to it now; one that is neither this nor healthy is tried by the next request."""
@@ -175,11 +174,17 @@ class Health:
             record.shut_until = 0.0
         record.silent = not answers
 
-    def states(self) -> Iterator[State]:
-        """What is known of every server."""
-        now = self._clock()
-        for key, record in list(self._records.items()):
-            yield State(key, not record.opened, record.opened > 0 and now < record.left_alone_until)
+    def state(self, model: Model) -> State | None:
+        """How it is; None when it was never asked."""
+        record = self._records.get(key_of(model))
+        return None if record is None else self._state(record)
+
+    def left_alone(self) -> int:
+        """How many servers no request goes to now."""
+        return sum(self._state(record).left_alone for record in list(self._records.values()))
+
+    def _state(self, record: _Record) -> State:
+        return State(not record.opened, record.opened > 0 and self._clock() < record.left_alone_until)
 
     def _new(self, model: Model) -> _Record:
         if len(self._records) >= SERVERS:
