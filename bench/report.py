@@ -342,8 +342,8 @@ HOW = """\
 - Read p50. The p99 of a run of three seconds is mostly noise.
 - Two cores, loopback, no TLS and no real model: a model's own time is a thousand times what is measured here.
 - *direct* is the upstream's own CPU, without anything between.
-- GitLab's AI Gateway, which Homeport replaces, was not measured in this run; on comparable hardware it takes about
-  29 ms of CPU per completion, 25 s to start and 416 MB.
+- GitLab's AI Gateway, which Homeport replaces, was measured apart, once, on two cores like these: about 29 ms of CPU
+  per completion, 25 s to start and 416 MB. No command here repeats that.
 
 ## How to repeat it
 

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from house import House, eventually, opened
 from hypothesis import settings
+from script import ModelServer
+
+from homeport.kit.upstream_http import HttpUpstream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -21,6 +24,21 @@ settings.load_profile("house")
 def anyio_backend() -> tuple[str, dict[str, Any]]:
     """The event loop that production runs on."""
     return "asyncio", {"use_uvloop": True}
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ModelServer]:
+    """A scripted model server."""
+    async with ModelServer().listening() as found:
+        yield found
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[HttpUpstream]:
+    """The production transport."""
+    found = HttpUpstream()
+    yield found
+    await found.close()
 
 
 @pytest.fixture(scope="module")

@@ -338,7 +338,10 @@ def _front(*, with_console: bool) -> WireProtocol:
         return Reply(body=drawn.encode(), content_type=HTML, headers=_layout.HEADERS)
 
     looks = [Look(paths=("/",), need=PUBLIC, look=first, summary="Welcome")]
-    for address, (kind, data) in _layout.assets().items():
+    files = _layout.assets()
+    if not with_console:
+        files = {address: file for address, file in files.items() if file[0] == _layout.TYPES["css"]}
+    for address, (kind, data) in files.items():
         file = Reply(body=data, content_type=kind, headers=(FOREVER,))
         looks.append(Look(paths=(address,), need=PUBLIC, look=partial(_same, file), summary="A file of the pages"))
     return WireProtocol(label="Console", routes=tuple(looks), error=_openai.error)

@@ -113,6 +113,10 @@ async def test_style_sheet(house: House) -> None:
     assert (await house.get("/assets/old/homeport.css", token="")).status == 404
 
 
+async def test_without_a_console_there_is_no_script(house: House) -> None:
+    assert not [path for path in house.app.routes if path.endswith(".js")]
+
+
 async def test_welcome_tells_a_stranger_no_names(house: House) -> None:
     reader = await read(house, "/")
     assert "3 models are registered" in reader.text

@@ -29,22 +29,9 @@ PASSWORD = "canary-of-the-proxy"
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[ModelServer]:
-    async with ModelServer().listening() as found:
-        yield found
-
-
-@pytest.fixture
 async def proxy() -> AsyncIterator[ForwardProxy]:
     async with ForwardProxy().listening() as found:
         yield found
-
-
-@pytest.fixture
-async def upstream() -> AsyncIterator[HttpUpstream]:
-    found = HttpUpstream()
-    yield found
-    await found.close()
 
 
 @pytest.fixture(scope="module")

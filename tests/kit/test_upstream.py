@@ -10,7 +10,6 @@ import pytest
 from blackhole import black_hole
 from house import eventually
 from papers import certificate, secured, shown, written
-from script import ModelServer
 
 from homeport.kit import upstream_http
 from homeport.kit.addresses import parse_networks
@@ -19,26 +18,13 @@ from homeport.kit.upstream import Call, Malformed, TooMuch, Truncated, Unreachab
 from homeport.kit.upstream_http import AT_ONCE, READ_AHEAD, HttpUpstream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from papers import Paper
-    from script import Peer
+    from script import ModelServer, Peer
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ModelServer]:
-    async with ModelServer().listening() as found:
-        yield found
-
-
-@pytest.fixture
-async def upstream() -> AsyncIterator[HttpUpstream]:
-    found = HttpUpstream()
-    yield found
-    await found.close()
 
 
 def call(server: ModelServer, **more: Any) -> Call:

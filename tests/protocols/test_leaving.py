@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from blackhole import black_hole, connecting_to
+from departures import ENDS, PATIENT, hang, leave
 from house import FIM, WORDS, asking, eventually
 from script import piece
 from ways import ASKED, STREAMED, WAYS
@@ -21,28 +22,17 @@ if TYPE_CHECKING:
     from house import House
     from script import Peer
     from ways import Way
-    from wire import Line
 
 MOST_S = 5.0
 """A tenth of what would end a request anyway, and much for a busy machine; it takes milliseconds."""
-ENDS = ("fin", "reset", "half-close")
 each_end = pytest.mark.parametrize("end", ENDS)
 
 
 @pytest.fixture
 def patient(house: House) -> House:
     """A house whose own limits never interfere."""
-    house.limit(connect_s=30, first_token_s=30, idle_s=30, total_s=60, queue_s=30)
+    house.limit(**PATIENT)
     return house
-
-
-def leave(wire: Line, end: str) -> float:
-    """Go away; gives the time, by time.perf_counter()."""
-    if end == "half-close":
-        wire.writer.write_eof()
-    else:
-        wire.leave(reset=end == "reset")
-    return time.perf_counter()
 
 
 async def gone(house: House, phase: str, number: int) -> None:
@@ -53,10 +43,6 @@ async def gone(house: House, phase: str, number: int) -> None:
     assert record["status_code"] == (200 if phase == "streaming" else 499)
     assert len(house.records()) == number + 1
     assert not [line for line in house.logs.lines if line["logger"] != "api.access"]
-
-
-async def hang(peer: Peer) -> None:
-    await peer.hang()
 
 
 async def head_then_hang(peer: Peer) -> None:

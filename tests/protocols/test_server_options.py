@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from house import FIM
 from ways import AFTER, ASKED, BEFORE, FILE, named
 
 if TYPE_CHECKING:
@@ -41,11 +40,18 @@ async def test_otherwise_the_familys_layout_is_used(house: House) -> None:
 
 @pytest.mark.parametrize(("way", "stream"), ASKED, ids=named)
 async def test_more_goes_into_every_request(house: House, way: Way, stream: bool) -> None:  # noqa: FBT001 (a case)
-    say(house, extra_body='{"priority": 1, "temperature": 2}')
+    say(house, extra_body='{"priority": 1, "max_completion_tokens": 7}')
     assert (await house.post(way.path, way.body(stream))).status == 200
     (peer,) = house.models.heard
-    assert peer.json["priority"] == 1
-    assert peer.json["stream"] == (stream or peer.json["stream"])
+    assert (peer.json["priority"], peer.json["max_completion_tokens"]) == (1, 7)
+
+
+async def test_what_a_request_says_itself_wins(house: House) -> None:
+    say(house, extra_body='{"temperature": 2}')
+    body = {"messages": [{"role": "user", "content": "x"}]}
+    for more, expected in (({"temperature": 0.5}, 0.5), ({}, 2)):
+        assert (await house.post("/v1/chat/completions", body | more)).status == 200
+        assert house.models.heard[-1].json["temperature"] == expected
 
 
 @pytest.mark.parametrize("wrong", ['{"model": "other"}', "{x}", '{"stream": true}'])
@@ -55,4 +61,3 @@ async def test_what_a_request_says_itself_is_not_for_it_to_say(house: House, wro
     assert answer.status == 409
     assert "extra_body" in answer.json["error"]["message"]
     assert not house.models.heard
-    assert FIM in house.snapshot.models

@@ -6,31 +6,15 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from script import ModelServer
 
-from homeport.kit.upstream_http import HttpUpstream
 from homeport.providers import _unwanted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
 
 # it asks a server that this checkout does not install by itself
 collect_ignore = [] if os.environ.get("HOMEPORT_TEST_VLLM") else ["test_real_vllm.py"]
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ModelServer]:
-    async with ModelServer().listening() as found:
-        yield found
-
-
-@pytest.fixture
-async def upstream() -> AsyncIterator[HttpUpstream]:
-    found = HttpUpstream()
-    yield found
-    await found.close()
 
 
 @pytest.fixture

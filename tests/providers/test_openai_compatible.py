@@ -22,33 +22,20 @@ from homeport.domain.errors import (
 from homeport.domain.models import Limits, Model, Secret
 from homeport.domain.prompts import Prompt
 from homeport.domain.requests import Message, Sampling
-from homeport.kit.upstream_http import HttpUpstream
 from homeport.providers.openai import PROVIDER
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
 
     from script import Peer
 
     from homeport.domain.streams import Chunk
+    from homeport.kit.upstream_http import HttpUpstream
 
     Ask = Callable[[Prompt], Awaitable[list[Chunk]]]
 
 TEXT = Prompt(kind="text", text="a = ")
 CHAT = Prompt(kind="chat", messages=(Message(role="user", content="q"),))
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ModelServer]:
-    async with ModelServer().listening() as found:
-        yield found
-
-
-@pytest.fixture
-async def upstream() -> AsyncIterator[HttpUpstream]:
-    found = HttpUpstream()
-    yield found
-    await found.close()
 
 
 @pytest.fixture

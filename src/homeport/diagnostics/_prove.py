@@ -87,11 +87,6 @@ class Trial:
     """Is told each step before it is taken."""
     problems: dict[str, str] = field(default_factory=dict)
 
-    @property
-    def steps(self) -> int:
-        """How many steps there are."""
-        return 4 + (3 + len(layouts(self.families)) if self.provider.text else 0)
-
     async def run(self) -> Capabilities:
         """Ask everything, one after the other: a model that is measured should not be busy with measuring."""
         self.model = replace(self.model, limits=replace(self.model.limits, first_token_s=WITHIN_S, total_s=WITHIN_S))
