@@ -308,7 +308,6 @@ class Pages(Endpoint):
             secure=self._desk.settings.url.startswith("https://"),
         )
         answer = await self._desk.answer(asked)
-        visit.facts["asked_path"] = scope["path"][:200]
         if isinstance(answer.body, bytes):
             await visit.reply(Reply(answer.body, answer.status, answer.content_type, answer.headers))
             return

@@ -163,6 +163,12 @@ async def test_odd_cookies(office: Office, cookie: str) -> None:
     assert (await office.get("/console")).status == 303
 
 
+@pytest.mark.parametrize("query", ["a&" * 1000, "a=%ff%fe", "said=saved&about=%00", "=&=", "a=1&a=2"])
+async def test_odd_addresses(office: Office, query: str) -> None:
+    await office.sign_in()
+    assert (await office.get(f"/console?{query}")).status in {200, 400}
+
+
 @pytest.mark.parametrize("body", [b"", b"do=leave", b"\xff\xfe", b"&" * 5000, b"do=nothing", b"a=1&" * 1000])
 async def test_odd_forms(office: Office, body: bytes) -> None:
     await office.sign_in()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
@@ -33,7 +32,6 @@ SIGN_IN = "/console/sign-in"
 FORM_KEY = "key"
 """The field of every form that only our own pages know how to fill."""
 FIELDS = 500
-HOST = re.compile(r"(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?", re.ASCII)
 SEEN_EVERY_S = 60.0
 HTML = b"text/html; charset=utf-8"
 
@@ -105,7 +103,7 @@ class Desk:
             if person.role == "anyone":
                 return go(f"{SIGN_IN}?next={quote(asked.path)}")
             raise NotAllowed("This page is for administrators.", "Ask one of them.")
-        query = dict(parse_qsl(asked.query, keep_blank_values=True, max_num_fields=FIELDS))
+        query = {name: values[-1] for name, values in _fields(asked.query.encode("latin-1")).items()}
         call = Asked(
             desk=self,
             person=person,
@@ -126,7 +124,7 @@ class Desk:
     async def _acted(self, page: Page, call: Asked, asked: Request) -> Sent:
         """Carry a form out; what was wrong with it is said on the same page, with everything that was typed."""
         refuse_foreign(asked)
-        form = _form(asked.body)
+        form = _fields(asked.body)
         call = call._replace(form={name: values[-1] for name, values in form.items()}, lists=form)
         if call.person.session and not sessions.same(call.form.get(FORM_KEY, ""), call.person.form_key):
             raise NotAllowed("The form is not from your session.", "Reload the page and send it again.")
@@ -184,9 +182,9 @@ def cookie(value: str, *, secure: bool) -> tuple[bytes, bytes]:
 
 
 def _reached(asked: Request) -> str:
-    """The address that the browser used; none for one that is no host and port."""
+    """The address that the browser used; the server has seen to it that it is a host and a port."""
     host = asked.headers.get(b"host", b"").decode("latin-1")
-    return f"{'https' if asked.secure else 'http'}://{host}" if HOST.fullmatch(host) else ""
+    return host and f"{'https' if asked.secure else 'http'}://{host}"
 
 
 def _cookie(asked: Request) -> str:
@@ -198,11 +196,12 @@ def _cookie(asked: Request) -> str:
     return ""
 
 
-def _form(body: bytes) -> dict[str, tuple[str, ...]]:
+def _fields(sent: bytes) -> dict[str, tuple[str, ...]]:
+    """The values of each field of a form or of an address; raises BadRequest."""
     try:
-        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=FIELDS)
-    except (UnicodeDecodeError, ValueError) as error:
-        raise BadRequest("The form cannot be read.", "Reload the page and send it again.") from error
+        pairs = parse_qsl(sent.decode(), keep_blank_values=True, max_num_fields=FIELDS)
+    except ValueError as error:
+        raise BadRequest("What was sent cannot be read as a form.", "Open the page anew and try again.") from error
     found: dict[str, tuple[str, ...]] = {}
     for name, value in pairs:
         # browsers send line ends as two characters
