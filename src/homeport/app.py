@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import structlog
 import uvloop
-from typing_extensions import override
 
 from homeport import console, families, features, protocols, providers
-from homeport.access import PUBLIC, sessions, tokens
+from homeport.access import sessions, tokens
 from homeport.access.gate import MAKES, Gate
-from homeport.console import Page, _layout, _reference, _welcome
-from homeport.console._desk import Answer, Desk, Request
-from homeport.domain.errors import BadConfiguration, BadRequest, StoreUnavailable, Unknown
+from homeport.console import Page
+from homeport.console._desk import Desk
+from homeport.domain.errors import BadConfiguration, BadRequest, StoreUnavailable
 from homeport.domain.models import FeatureSetting, Model, Snapshot, origin_of
 from homeport.families import Family, resolve
 from homeport.features import Feature, Workbench
@@ -34,16 +33,18 @@ from homeport.features._measure import Measures
 from homeport.features._probe import probe
 from homeport.features._shadow import Shadows
 from homeport.features._windows import Windows
+from homeport.front import papers, paths, readiness
+from homeport.front.pages import Pages
+from homeport.front.paths import Homeport, Lost
 from homeport.kit import server
 from homeport.kit.addresses import parse_networks
 from homeport.kit.discover import discover
 from homeport.kit.metrics import Load, Metrics
 from homeport.kit.upstream_http import HttpUpstream
 from homeport.kit.vault import Vault
-from homeport.protocols import Look, Reply, WireProtocol, _openai
+from homeport.protocols import WireProtocol
 from homeport.protocols._book import Book
-from homeport.protocols._endpoint import Door, Endpoint, Several, read_body
-from homeport.protocols._openapi import describe
+from homeport.protocols._endpoint import Door
 from homeport.providers import Provider
 from homeport.providers._engine import PLATFORM, Engine
 from homeport.store import models_file
@@ -51,17 +52,14 @@ from homeport.store.docs_index import Docs, search
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
     from datetime import datetime
     from pathlib import Path
 
     from homeport.access.federation import Federation
-    from homeport.access.gate import Bypass
-    from homeport.domain.errors import HomeportError
     from homeport.kit.logs import Logs
     from homeport.kit.settings import LogContent, Settings
     from homeport.kit.upstream import Upstream
-    from homeport.protocols._visit import Receive, Scope, Send, Visit
     from homeport.store.database import Store
     from homeport.store.registry import Registry
 
@@ -70,21 +68,11 @@ log = structlog.get_logger()
 LAST_USED_S = 15.0
 RUN_FILE = "run.json"
 """In the data directory while an instance runs: its URL and process id."""
-HTML = b"text/html; charset=utf-8"
-FORM_LIMIT = 1024 * 1024
 ASSIGNED_BY = (
     "Choose a model for it in GitLab's Admin area, name one in the models file of the gateway "
     "(HOMEPORT_MODELS_FILE), or set HOMEPORT_DEFAULT_ENDPOINT and HOMEPORT_DEFAULT_IDENTIFIER."
 )
 """How a feature gets a model at a gateway without a database."""
-FOREVER = (b"cache-control", b"public, max-age=31536000, immutable")
-
-
-MADE_ELSEWHERE = (
-    "a gateway takes those of the GitLab that AIGW_GITLAB_URL names, and those under [[tokens]] in its models file "
-    "(HOMEPORT_MODELS_FILE)"
-)
-"""Where a gateway's tokens come from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,35 +96,6 @@ class Parts:
     """When prompts and answers are logged unless the operator says otherwise."""
 
 
-class Homeport:
-    """The application: a dictionary of paths in front of bare ASGI endpoints."""
-
-    def __init__(self, routes: Mapping[str, Endpoint | Several], door: Door, lost: Endpoint) -> None:
-        self.routes = routes
-        self.door = door
-        self._lost = lost
-        below = ((path[: path.index("{")], each) for path, each in routes.items() if path.endswith("}"))
-        self._below = sorted(below, key=lambda each: -len(each[0]))
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        found = self.routes.get(scope["path"]) or self._prefixed(scope)
-        await found(scope, receive, send)
-
-    def _prefixed(self, scope: Scope) -> Endpoint | Several:
-        """The endpoint that takes everything below its path; the longest such path wins."""
-        path = scope["path"]
-        for prefix, endpoint in self._below:
-            if path.startswith(prefix) and len(path) > len(prefix):
-                scope["homeport.tail"] = path[len(prefix) :]
-                return endpoint
-        return self._lost
-
-    def stopping(self) -> None:
-        """From now on an interrupted request is told that Homeport stops."""
-        self.door.stopping = True
-
-
 def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics, logs: Logs) -> Homeport:
     """The application, from finished parts."""
     shelf = discover(protocols, WireProtocol)
@@ -157,22 +116,12 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
         store=parts.store,
     )
     _measure(metrics, bench, logs)
-    every = (*shelf.values(), _front(with_console=parts.desk is not None), _documents(shelf.values()))
-    routes = _routes(door, every)
+    every = (*shelf.values(), papers.first(with_console=parts.desk is not None), papers.documents(shelf.values()))
+    routes = paths.routes(door, every)
     if parts.desk is not None:
         pages = Pages(door, parts.desk(bench, upstream))
         routes |= {"/console": pages, "/console/{page}": pages}
     return Homeport(routes, door, Lost(door, sorted(routes)))
-
-
-def _routes(door: Door, every: Iterable[WireProtocol]) -> dict[str, Endpoint | Several]:
-    """The endpoint of each path; several where there is one for each method."""
-    found: dict[str, list[Endpoint]] = {}
-    for protocol in every:
-        for route in protocol.routes:
-            for path in route.paths:
-                found.setdefault(path, []).append(Endpoint(door, protocol, route, path))
-    return {path: each[0] if len(each) == 1 else Several(each) for path, each in found.items()}
 
 
 def _workbench(settings: Settings, parts: Parts, upstream: Upstream, kinds: Mapping[str, Provider]) -> Workbench:
@@ -191,7 +140,7 @@ def _workbench(settings: Settings, parts: Parts, upstream: Upstream, kinds: Mapp
         streaming=not settings.disable_streaming,
         trouble=parts.trouble,
         assigned_by=parts.assigned_by,
-        closed=partial(_closed, settings, parts),
+        closed=lambda: readiness.closed(settings, parts.federation, parts.snapshot(), gateway=parts.trusts_bodies),
         completion_prompt_tokens=settings.completion_prompt_tokens,
         completion_context_share=settings.completion_context_share,
         completion_suffix_share=settings.completion_suffix_share,
@@ -258,111 +207,6 @@ def loads(bench: Workbench, carrier: Carrier) -> Iterable[Load]:
         window = told or bench.family(model).context_tokens
         running, limits = bench.capacity.running(model), model.limits
         yield Load(model.platform, model.name, running, limits.concurrency, window, limits.output_tokens)
-
-
-class Lost(Endpoint):
-    """Answers for every path that nobody offers."""
-
-    def __init__(self, door: Door, known: Iterable[str]) -> None:
-        look = Look(paths=("",), need=PUBLIC, look=lambda _bench: Reply(body=b""))
-        super().__init__(
-            door, WireProtocol(label="", routes=(look,), error=_for_anyone, process_time=True), look, "(unknown)"
-        )
-        self._known = ", ".join(path for path in known if not path.startswith(("/assets", "/api/admin")))
-
-    @override
-    async def _serve(self, visit: Visit, receive: Receive) -> None:
-        del visit, receive
-        saw = "There is nothing at this path."
-        raise Unknown(saw, f"Known paths: {self._known}.")
-
-
-def _for_anyone(problem: HomeportError, correlation_id: str) -> tuple[int, bytes]:
-    """An error that OpenAI's and GitLab's clients can both read: nobody knows who asks at an unknown path."""
-    status, body = _openai.error(problem, correlation_id)
-    error = orjson.loads(body)["error"]
-    detail = [{"msg": error["message"], "type": error["code"], "loc": ["path"]}]
-    return status, orjson.dumps({"error": error, "detail": detail})
-
-
-class Pages(Endpoint):
-    """Every page of the console: who may see it is said by the page."""
-
-    def __init__(self, door: Door, desk: Desk) -> None:
-        look = Look(paths=("",), need=PUBLIC, look=lambda _bench: Reply(body=b""))
-        protocol = WireProtocol(label="Console", routes=(look,), error=_openai.error)
-        super().__init__(door, protocol, look, "/console")
-        self._desk = desk
-
-    @override
-    async def _serve(self, visit: Visit, receive: Receive) -> None:
-        scope = visit.scope
-        body = await read_body(scope["headers"], receive, FORM_LIMIT) if scope["method"] == "POST" else b""
-        asked = Request(
-            method=scope["method"],
-            path=scope["path"],
-            query=scope["query_string"].decode("latin-1"),
-            headers=visit.headers,
-            body=body,
-            client=(scope.get("client") or ("",))[0],
-            secure=self._desk.settings.url.startswith("https://"),
-        )
-        answer = await self._desk.answer(asked)
-        if isinstance(answer.body, bytes):
-            await visit.reply(Reply(answer.body, answer.status, answer.content_type, answer.headers))
-            return
-        await _pass_on(visit, answer, answer.body)
-
-
-async def _pass_on(visit: Visit, answer: Answer, pieces: AsyncGenerator[str, None]) -> None:
-    """Send a page's answer piece by piece; a reader who leaves ends it."""
-    await visit.head(answer.status, answer.content_type, answer.headers)
-    visit.phase = "streaming"
-    async with contextlib.aclosing(pieces):
-        try:
-            async for piece in pieces:
-                await visit.body(piece.encode("utf-8", "replace"))
-        except Exception:
-            # the head was sent: the answer can only be broken off
-            visit.phase = "done"
-            raise
-    await visit.body(b"", last=True)
-
-
-def _front(*, with_console: bool) -> WireProtocol:
-    """The first page, and the files that pages use."""
-
-    def first(bench: Workbench) -> Reply:
-        drawn = str(_welcome.draw(bench, console=with_console))
-        return Reply(body=drawn.encode(), content_type=HTML, headers=_layout.HEADERS)
-
-    looks = [Look(paths=("/",), need=PUBLIC, look=first, summary="Welcome")]
-    files = _layout.assets()
-    if not with_console:
-        files = {address: file for address, file in files.items() if file[0] == _layout.TYPES["css"]}
-    for address, (kind, data) in files.items():
-        file = Reply(body=data, content_type=kind, headers=(FOREVER,))
-        looks.append(Look(paths=(address,), need=PUBLIC, look=partial(_same, file), summary="A file of the pages"))
-    return WireProtocol(label="Console", routes=tuple(looks), error=_openai.error)
-
-
-def _same(file: Reply, _bench: Workbench) -> Reply:
-    return file
-
-
-def _documents(shelf: Iterable[WireProtocol]) -> WireProtocol:
-    """The description of the API, for programs and for people."""
-    description = describe(shelf)
-    machine = Reply(body=orjson.dumps(description))
-    people = Reply(body=str(_reference.draw(description)).encode(), content_type=HTML, headers=_layout.HEADERS)
-    return WireProtocol(
-        label="Documents",
-        error=_openai.error,
-        routes=(
-            Look(paths=("/openapi.json",), need=PUBLIC, look=lambda _bench: machine, summary="OpenAPI description"),
-            Look(paths=("/docs",), need=PUBLIC, look=lambda _bench: people, summary="API reference"),
-        ),
-    )
 
 
 async def serve(
@@ -472,7 +316,7 @@ async def run_instance(
         parts = Parts(
             snapshot=_Located(registry, engine),
             gate=gate,
-            trouble=lambda: _trouble(registry, engine) or _missing_keys(federation),
+            trouble=lambda: readiness.trouble(registry, engine) or readiness.missing_keys(federation),
             federation=federation,
             store=store,
             desk=partial(_desk, settings, store, vault, engine),
@@ -529,8 +373,8 @@ async def run_gateway(settings: Settings, logs: Logs, *, ready: Callable[[str], 
             settings,
             Parts(
                 snapshot=current,
-                gate=_gate(settings, current, pepper, federation, makes=MADE_ELSEWHERE),
-                trouble=lambda: _missing_keys(federation) or _missing_models(settings, current()),
+                gate=_gate(settings, current, pepper, federation, makes=readiness.MADE_ELSEWHERE),
+                trouble=lambda: readiness.missing_keys(federation) or readiness.missing_models(settings, current()),
                 federation=federation,
                 assigned_by=ASSIGNED_BY,
                 trusts_bodies=True,
@@ -635,46 +479,7 @@ def _gate(
     makes: str = MAKES,
 ) -> Gate:
     verifiers = () if federation is None else (federation.verifier,)
-    return Gate(snapshot, pepper, bypass=_bypass(settings), verifiers=verifiers, fresh=fresh, makes=makes)
-
-
-def _bypass(settings: Settings) -> Bypass:
-    return "always" if settings.auth_bypass else "header" if settings.auth_bypass_with_header else "never"
-
-
-def _missing_keys(federation: Federation | None) -> str:
-    return "" if federation is None else federation.issuers.trouble
-
-
-def _closed(settings: Settings, parts: Parts) -> str:
-    """Why nobody can be let in: only issuers vouch for callers, and no key of any is known."""
-    issuers = parts.federation.issuers if parts.federation else None
-    if issuers is not None and issuers.members and issuers.current:
-        return ""
-    if settings.auth_bypass_signature or _bypass(settings) != "never":
-        return ""
-    if any(token.revoked is None for token in parts.snapshot().tokens.values()):
-        return ""
-    if issuers is not None and issuers.members:
-        return "No key of a token issuer is known yet: every token is refused."
-    # an instance has its tokens from a command; a gateway has nobody to ask
-    return f"Nobody can be let in: {MADE_ELSEWHERE}, and there are none." if parts.trusts_bodies else ""
-
-
-def _missing_models(settings: Settings, snapshot: Snapshot) -> str:
-    """Why a gateway has nobody to ask: it knows no model, and nobody may bring one."""
-    gitlab = bool(settings.gitlab_url or settings.customer_portal_url)
-    brought = settings.custom_models and (gitlab or _bypass(settings) != "never")
-    if brought or any(model.enabled for model in snapshot.models.values()):
-        return ""
-    return "No model is known: a models file (HOMEPORT_MODELS_FILE) or HOMEPORT_DEFAULT_… variables name some."
-
-
-def _trouble(registry: Registry, engine: Engine) -> str:
-    """What keeps us from serving all that is registered; said to anybody who asks, so in general words."""
-    if registry.problem:
-        return registry.problem
-    return "The embedded model is being restarted." if engine.child is not None and not engine.address else ""
+    return Gate(snapshot, pepper, bypass=readiness.bypass(settings), verifiers=verifiers, fresh=fresh, makes=makes)
 
 
 class _Located:

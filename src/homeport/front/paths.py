@@ -1,0 +1,83 @@
+"""Paths: what an application answers at each, and at every other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import orjson
+from typing_extensions import override
+
+from homeport.access import PUBLIC
+from homeport.domain.errors import Unknown
+from homeport.protocols import Look, Reply, WireProtocol, _openai
+from homeport.protocols._endpoint import Door, Endpoint, Several
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from homeport.domain.errors import HomeportError
+    from homeport.protocols._visit import Receive, Scope, Send, Visit
+
+
+class Homeport:
+    """The application: a dictionary of paths in front of bare ASGI endpoints."""
+
+    def __init__(self, routes: Mapping[str, Endpoint | Several], door: Door, lost: Endpoint) -> None:
+        self.routes = routes
+        self.door = door
+        self._lost = lost
+        below = ((path[: path.index("{")], each) for path, each in routes.items() if path.endswith("}"))
+        self._below = sorted(below, key=lambda each: -len(each[0]))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        found = self.routes.get(scope["path"]) or self._prefixed(scope)
+        await found(scope, receive, send)
+
+    def _prefixed(self, scope: Scope) -> Endpoint | Several:
+        """The endpoint that takes everything below its path; the longest such path wins."""
+        path = scope["path"]
+        for prefix, endpoint in self._below:
+            if path.startswith(prefix) and len(path) > len(prefix):
+                scope["homeport.tail"] = path[len(prefix) :]
+                return endpoint
+        return self._lost
+
+    def stopping(self) -> None:
+        """From now on an interrupted request is told that Homeport stops."""
+        self.door.stopping = True
+
+
+def routes(door: Door, every: Iterable[WireProtocol]) -> dict[str, Endpoint | Several]:
+    """The endpoint of each path; several where there is one for each method."""
+    found: dict[str, list[Endpoint]] = {}
+    for protocol in every:
+        for route in protocol.routes:
+            for path in route.paths:
+                found.setdefault(path, []).append(Endpoint(door, protocol, route, path))
+    return {path: each[0] if len(each) == 1 else Several(each) for path, each in found.items()}
+
+
+class Lost(Endpoint):
+    """Answers for every path that nobody offers."""
+
+    def __init__(self, door: Door, known: Iterable[str]) -> None:
+        look = Look(paths=("",), need=PUBLIC, look=lambda _bench: Reply(body=b""))
+        super().__init__(
+            door, WireProtocol(label="", routes=(look,), error=_for_anyone, process_time=True), look, "(unknown)"
+        )
+        self._known = ", ".join(path for path in known if not path.startswith(("/assets", "/api/admin")))
+
+    @override
+    async def _serve(self, visit: Visit, receive: Receive) -> None:
+        del visit, receive
+        saw = "There is nothing at this path."
+        raise Unknown(saw, f"Known paths: {self._known}.")
+
+
+def _for_anyone(problem: HomeportError, correlation_id: str) -> tuple[int, bytes]:
+    """An error that OpenAI's and GitLab's clients can both read: nobody knows who asks at an unknown path."""
+    status, body = _openai.error(problem, correlation_id)
+    error = orjson.loads(body)["error"]
+    detail = [{"msg": error["message"], "type": error["code"], "loc": ["path"]}]
+    return status, orjson.dumps({"error": error, "detail": detail})
