@@ -21,9 +21,10 @@ from pydantic import AliasChoices
 import homeport
 from homeport import access, console, diagnostics, families, features, protocols, providers
 from homeport.cli import _welcome
+from homeport.cli._errors import FAILURES
 from homeport.domain import errors
 from homeport.domain.models import Limits
-from homeport.kit import environment
+from homeport.kit import environment, server
 from homeport.kit.discover import discover
 from homeport.kit.metrics import Metrics
 from homeport.kit.settings import Settings
@@ -138,12 +139,20 @@ def error_kinds(root: type[errors.HomeportError] = errors.HomeportError) -> Iter
 
 
 def error_codes() -> str:
-    """Every code a client may see, with its status; the first class that carries a code explains it."""
-    rows: dict[str, tuple[str, str, str]] = {}
+    """Every code a client may see; the first class that carries a code explains it, the server's own come last."""
+    rows: dict[str, tuple[str, ...]] = {}
     for kind in error_kinds():
         told = UNEXPECTED if kind is errors.HomeportError else first_line(kind)
-        rows.setdefault(kind.code, (f"`{kind.code}`", str(kind.status), told))
-    return table(("Code", "Status", "What happened"), rows.values())
+        rows.setdefault(kind.code, (f"`{kind.code}`", str(kind.status), told, sentence(kind.mend), kind.gitlab))
+    for name, refused in server.REFUSED.items():
+        rows.setdefault(name, (f"`{name}`", str(refused.status), refused.meaning, refused.mend, "A1001"))
+    return table(("Code", "Status", "What it means", "How to fix it", "In GitLab's chat"), rows.values())
+
+
+def codes_of_commands() -> str:
+    """What a command that fails says with `--json`, beside the codes above."""
+    rows = ((f"`{name}`", str(each.exit), each.meaning, each.mend) for name, each in FAILURES.items())
+    return table(("Code", "Exit status", "What it means", "How to fix it"), rows)
 
 
 def shelf_of_providers() -> str:

@@ -21,6 +21,7 @@ from homeport import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+JSON = "--json"
 F = TypeVar("F", bound="Callable[..., Any]")
 
 RUN, SET_UP, USE, LOOK_AFTER = "Run it", "Set it up", "Use it", "Look after it"
@@ -140,14 +141,14 @@ class Program(Group):
         except SystemExit:
             raise
         except BaseException as error:  # noqa: BLE001 (the outermost edge of the program)
-            sys.exit(_explained(error))
+            sys.exit(_explained(error, as_json=JSON in (sys.argv[1:] if args is None else args)))
         sys.exit(code if isinstance(code, int) else 0)
 
 
-def _explained(error: BaseException) -> int:
+def _explained(error: BaseException, *, as_json: bool) -> int:
     from homeport.cli._errors import explain  # noqa: PLC0415 (only a failure pays for it)
 
-    return explain(error)
+    return explain(error, as_json=as_json)
 
 
 def _place(name: str) -> tuple[int, str]:
@@ -180,4 +181,4 @@ def _coloured() -> bool:
 def json_option(command: F) -> F:
     """`--json`, the same for every command."""
     text = "Print the result as one JSON document."
-    return click.option("--json", "as_json", is_flag=True, help=text)(command)
+    return click.option(JSON, "as_json", is_flag=True, help=text)(command)

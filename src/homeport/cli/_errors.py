@@ -8,10 +8,11 @@ import re
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from homeport.cli._output import document
 from homeport.domain.errors import HomeportError
 
 if TYPE_CHECKING:
@@ -24,8 +25,38 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 _NOT_OURS = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
-def explain(error: BaseException) -> int:
-    """Say on standard error what went wrong; gives the exit status."""
+class Failure(NamedTuple):
+    """What a code of a command's failure means, as the catalogue of errors shows it."""
+
+    exit: int
+    meaning: str
+    mend: str
+
+
+FAILURES: Mapping[str, Failure] = {
+    "wrong_use": Failure(WRONG_USE, "The command was typed in a way that it does not know.", "`--help` shows how."),
+    "wrong_settings": Failure(WRONG_USE, "A setting cannot be read.", "Mend the variable or the line that is named."),
+    "interrupted": Failure(INTERRUPTED, "Somebody stopped the command.", "Run it again."),
+    "keys_unusable": Failure(
+        FAILED, "The root keys cannot be used, or do not open what is stored.", "Restore the key file from its backup."
+    ),
+    "system_error": Failure(
+        FAILED, "The operating system refused something: a file, a port, a disk.", "Do what the sentence names."
+    ),
+}
+"""Codes of what only commands meet; everything else has the code of its error."""
+
+
+class Told(NamedTuple):
+    """What is said of an error."""
+
+    code: str
+    exit: int
+    lines: tuple[str, ...]
+
+
+def explain(error: BaseException, *, as_json: bool = False) -> int:
+    """Say what went wrong, for programs as a document on standard output too; gives the exit status."""
     if os.environ.get("HOMEPORT_DEBUG") == "1" and not isinstance(error, click.ClickException | click.exceptions.Exit):
         traceback.print_exception(error)
     if isinstance(error, click.exceptions.Exit):
@@ -33,16 +64,25 @@ def explain(error: BaseException) -> int:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
         return WRONG_USE
-    if isinstance(error, click.ClickException):
-        say(error.format_message(), *_how_to_use(error))
-        return error.exit_code
-    if isinstance(error, KeyboardInterrupt | click.exceptions.Abort):
-        say("Interrupted." if isinstance(error, KeyboardInterrupt) else "Nothing was done.")
-        return INTERRUPTED
     if isinstance(error, BrokenPipeError):
         _silence()
         return FAILED
-    return _known(error) or _unexpected(error)
+    told = _of_the_person(error) or _known(error) or _unexpected(error)
+    say(*told.lines)
+    if as_json:
+        message, *details = told.lines
+        click.echo(document({"error": {"code": told.code, "message": message, "details": details}}))
+    return told.exit
+
+
+def _of_the_person(error: BaseException) -> Told | None:
+    """What was typed wrong, or that it was stopped."""
+    if isinstance(error, click.ClickException):
+        return Told("wrong_use", error.exit_code, (error.format_message(), *_how_to_use(error)))
+    if isinstance(error, KeyboardInterrupt | click.exceptions.Abort):
+        said = "Interrupted." if isinstance(error, KeyboardInterrupt) else "Nothing was done."
+        return Told("interrupted", INTERRUPTED, (said,))
+    return None
 
 
 def _how_to_use(error: click.ClickException) -> Iterator[str]:
@@ -59,20 +99,20 @@ def say(*lines: str) -> None:
         click.echo(f"  {line}", err=True)
 
 
-def _known(error: BaseException) -> int:
-    """Exit status of an error that we have words for; 0 for any other."""
+def _known(error: BaseException) -> Told | None:
+    """An error that we have words for."""
     from homeport.kit.vault import VaultError  # noqa: PLC0415 (loads cryptography)
 
-    if isinstance(error, HomeportError | VaultError):
-        say(str(error))
-        return FAILED
+    if isinstance(error, HomeportError):
+        return Told(error.code, FAILED, (str(error),))
+    if isinstance(error, VaultError):
+        return Told("keys_unusable", FAILED, (str(error),))
     if isinstance(error, OSError):
-        say(_of_the_system(error))
-        return FAILED
+        return Told("system_error", FAILED, (_of_the_system(error),))
     if isinstance(error, ValueError) and (lines := list(wrong_settings(error))):
-        say(f"{len(lines)} setting{'s are' if len(lines) > 1 else ' is'} wrong.", *lines)
-        return WRONG_USE
-    return 0
+        said = f"{len(lines)} setting{'s are' if len(lines) > 1 else ' is'} wrong."
+        return Told("wrong_settings", WRONG_USE, (said, *lines))
+    return None
 
 
 def _of_the_system(error: OSError) -> str:
@@ -150,12 +190,12 @@ def _config_file() -> Path:
     return Path(os.environ.get("HOMEPORT_CONFIG", "homeport.toml"))
 
 
-def _unexpected(error: BaseException) -> int:
+def _unexpected(error: BaseException) -> Told:
     """One sentence; the traceback goes where the operator can find it."""
     kept = _keep(error)
     where = f"What happened is in {kept}." if kept else "Run it again with HOMEPORT_DEBUG=1 to see what happened."
-    say(f"Something unexpected went wrong in Homeport ({type(error).__name__}). {where}")
-    return FAILED
+    said = f"Something unexpected went wrong in Homeport ({type(error).__name__}). {where}"
+    return Told(HomeportError.code, FAILED, (said,))
 
 
 def _keep(error: BaseException) -> Path | None:

@@ -44,6 +44,10 @@ class HomeportError(Exception):
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
+    mend: ClassVar[str] = "Look for the correlation id in Homeport's log and report what stands there."
+    """What to do about any error of this code; `fix` says it for one of them."""
+    gitlab: ClassVar[str] = "A1004"
+    """The code that GitLab's chat shows for it: an error line is A1004, what comes ahead of the stream A1001."""
 
     def __init__(self, saw: str, fix: str = "", *, param: str | None = None, retry_after_s: int | None = None) -> None:
         super().__init__(f"{saw} {fix}".strip())
@@ -58,6 +62,8 @@ class CallerError(HomeportError):
 
     status = 400
     code = "bad_request"
+    mend = "Mend the request as the sentence says."
+    gitlab = "A1001"
 
 
 class BadRequest(CallerError):
@@ -69,6 +75,10 @@ class NotAuthenticated(CallerError):
 
     status = 401
     code = "not_authenticated"
+    mend = (
+        "Send `Authorization: Bearer TOKEN` with a token that works: `homeport tokens create`. For "
+        "GitLab's own: the check of issuers in `homeport doctor`."
+    )
 
 
 class NotAllowed(CallerError):
@@ -76,6 +86,11 @@ class NotAllowed(CallerError):
 
     status = 403
     code = "not_allowed"
+    mend = (
+        "Make a token with the scope that the sentence names; for GitLab's users, assign a seat and "
+        "the feature's unit primitive."
+    )
+    gitlab = "M3006"
 
 
 class Unknown(CallerError):
@@ -83,6 +98,7 @@ class Unknown(CallerError):
 
     status = 404
     code = "not_found"
+    mend = "Compare the path with the list of endpoints, and the name with `homeport models list`."
 
 
 class WrongMethod(CallerError):
@@ -90,6 +106,7 @@ class WrongMethod(CallerError):
 
     status = 405
     code = "method_not_allowed"
+    mend = "Use the method that the header `Allow` names."
 
 
 class InUse(CallerError):
@@ -97,6 +114,7 @@ class InUse(CallerError):
 
     status = 409
     code = "in_use"
+    mend = "Assign another model first, or remove it with `--force`."
 
 
 class Superseded(CallerError):
@@ -104,6 +122,7 @@ class Superseded(CallerError):
 
     status = 409
     code = "superseded"
+    mend = "Nothing: the newer completion is on its way. `HOMEPORT_SUPERSEDE` switches this off."
 
 
 class Outdated(CallerError):
@@ -111,6 +130,7 @@ class Outdated(CallerError):
 
     status = 409
     code = "outdated"
+    mend = "Read the present state and make the change again."
 
 
 class TooSlow(CallerError):
@@ -118,6 +138,7 @@ class TooSlow(CallerError):
 
     status = 408
     code = "request_timeout"
+    mend = "Send the request at once; `HOMEPORT_HEAD_S` and `HOMEPORT_BODY_S` are the limits."
 
 
 class TooLarge(CallerError):
@@ -125,6 +146,7 @@ class TooLarge(CallerError):
 
     status = 413
     code = "body_too_large"
+    mend = "Send less context, or raise `HOMEPORT_BODY_LIMIT`."
 
 
 class WrongMediaType(CallerError):
@@ -132,6 +154,7 @@ class WrongMediaType(CallerError):
 
     status = 415
     code = "unsupported_media_type"
+    mend = "Send plain JSON without a `Content-Encoding`."
 
 
 class TooMany(CallerError):
@@ -139,6 +162,7 @@ class TooMany(CallerError):
 
     status = 429
     code = "too_many_requests"
+    mend = "Wait for as long as `Retry-After` says, or ask an administrator for a higher limit."
 
 
 class SetupError(HomeportError):
@@ -146,30 +170,36 @@ class SetupError(HomeportError):
 
     status = 409
     code = "not_set_up"
+    mend = "An administrator finishes the set-up; `homeport doctor` names what is missing."
+    gitlab = "A1004"
 
 
 class FeatureUnassigned(SetupError):
     """No model serves this feature yet."""
 
     code = "feature_unassigned"
+    mend = "`homeport features set FEATURE MODEL`"
 
 
 class FeatureDisabled(SetupError):
     """An administrator switched this feature off."""
 
     code = "feature_disabled"
+    mend = "`homeport features set FEATURE MODEL`, if it should be on."
 
 
 class ModelNotAccepted(SetupError):
     """The request carries a model that this gateway may not or cannot call."""
 
     code = "model_not_accepted"
+    mend = "Set `AIGW_CUSTOM_MODELS__ENABLED=true`, or correct the model in GitLab."
 
 
 class BadConfiguration(SetupError):
     """A file that the operator wrote cannot be used; the text names the place."""
 
     code = "bad_configuration"
+    mend = "Mend the file at the place that the sentence names."
 
 
 class RequestLoop(SetupError):
@@ -177,6 +207,7 @@ class RequestLoop(SetupError):
 
     status = 508
     code = "request_loop"
+    mend = "Give the model the address of its own server: `homeport models edit NAME --endpoint URL`."
 
 
 class UpstreamError(HomeportError):
@@ -184,12 +215,14 @@ class UpstreamError(HomeportError):
 
     status = 502
     code = "upstream_error"
+    mend = "`homeport models test NAME` says which hop is broken."
 
 
 class UpstreamUnreachable(UpstreamError):
     """Nobody answers at the model's address."""
 
     code = "upstream_unreachable"
+    mend = "Start the model server, or mend the endpoint; `homeport models test NAME` says why it cannot be reached."
 
 
 class UpstreamTimeout(UpstreamError):
@@ -197,12 +230,17 @@ class UpstreamTimeout(UpstreamError):
 
     status = 504
     code = "upstream_timeout"
+    mend = (
+        "Look at the model server's queue, or raise the model's `first_token_s` or `total_s`; keep "
+        "them below GitLab's own limit of 60 s."
+    )
 
 
 class UpstreamRefused(UpstreamError):
     """The model server answered with an HTTP error."""
 
     code = "upstream_refused"
+    mend = "`homeport models test NAME`: the key, the identifier, the path, then the model server's own log."
 
     def __init__(self, saw: str, fix: str = "", *, upstream_status: int, retry_after_s: int | None = None) -> None:
         super().__init__(saw, fix, retry_after_s=retry_after_s)
@@ -214,6 +252,7 @@ class UpstreamOverloaded(UpstreamRefused):
 
     status = 503
     code = "upstream_overloaded"
+    mend = "Try again in a moment; add a replica or a fallback if it lasts."
 
 
 class UpstreamRejected(UpstreamRefused):
@@ -221,30 +260,37 @@ class UpstreamRejected(UpstreamRefused):
 
     status = 400
     code = "upstream_rejected"
+    mend = "Check the model's family and the options of the request."
 
 
 class PromptTooLong(UpstreamRejected):
     """The prompt and the answer do not fit the model's context window."""
 
     code = "prompt_too_long"
+    mend = "Send less, or set the model's `context_tokens` to what its server was started with."
+    gitlab = "A1005"
 
 
 class UpstreamMalformed(UpstreamError):
     """The model server's answer is not what its protocol says."""
 
     code = "upstream_malformed"
+    mend = "See that the endpoint is the model server's own and that nothing in between rewrites answers."
 
 
 class ToolNotAvailable(UpstreamError):
     """The model insists on a tool that it was not offered."""
 
     code = "tool_not_available"
+    mend = "Ask again, or choose a model that follows instructions better."
+    gitlab = "G3001"
 
 
 class UpstreamTruncated(UpstreamError):
     """The model server's answer stopped before its end."""
 
     code = "upstream_truncated"
+    mend = "Look into the model server's log: it crashed, was restarted, or a proxy cut the connection."
 
 
 class Unavailable(HomeportError):
@@ -252,45 +298,54 @@ class Unavailable(HomeportError):
 
     status = 503
     code = "unavailable"
+    mend = "Try again in a moment; `homeport doctor` says what is missing."
 
 
 class AuthUnavailable(Unavailable):
     """A credential cannot be checked while the database is away."""
 
     code = "auth_unavailable"
+    mend = "Mend the database; known tokens go on working."
+    gitlab = "A1001"
 
 
 class StoreUnavailable(Unavailable):
     """The database does not do what we need of it."""
 
     code = "db_unavailable"
+    mend = "`homeport doctor` looks at the database."
 
 
 class StoreBusy(StoreUnavailable):
     """The database is locked, or all connections to it are taken."""
 
     code = "db_busy"
+    mend = "Try again; end whatever holds a lock or takes all connections."
 
 
 class StoreReadOnly(StoreUnavailable):
     """The database may not be written."""
 
     code = "db_read_only"
+    mend = "Mount the disk writable, or give Homeport's user the right to write."
 
 
 class StoreFull(StoreUnavailable):
     """The database has no space left."""
 
     code = "db_full"
+    mend = "Free some space on the database's disk."
 
 
 class StoreUnreachable(StoreUnavailable):
     """Nobody answers at the database's address, or it does not let us in."""
 
     code = "db_unreachable"
+    mend = "Start the database, or mend `HOMEPORT_DATABASE_URL`."
 
 
 class StoreSchema(StoreUnavailable):
     """The database's tables are missing, or older or newer than this program."""
 
     code = "db_schema"
+    mend = "`homeport db upgrade`, with the version of Homeport that runs."

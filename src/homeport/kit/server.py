@@ -15,7 +15,7 @@ import re
 import signal
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 from urllib.parse import unquote
 
 import httptools
@@ -29,7 +29,7 @@ from homeport.kit.journal import new_id
 
 if TYPE_CHECKING:
     from asyncio import TimerHandle, Transport
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 log = structlog.get_logger()
 
@@ -121,10 +121,32 @@ def _nothing() -> None:
 class Refusal(Exception):
     """What came is no request that is served: the answer to it, after which the connection ends."""
 
-    def __init__(self, status: int, code: str, text: str) -> None:
+    def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
-        self.status = status
+        self.status = REFUSED[code].status
         self.code = code
+
+
+class Refused(NamedTuple):
+    """What a code of a refusal means, as the catalogue of errors shows it."""
+
+    status: int
+    meaning: str
+    mend: str
+
+
+REFUSED: Mapping[str, Refused] = {
+    "bad_request": Refused(400, "What came is not HTTP/1.1.", "Look at what stands between the client and Homeport."),
+    "request_timeout": Refused(408, "The request's head came too slowly.", "`HOMEPORT_HEAD_S` is the limit."),
+    "too_many_requests": Refused(
+        429, "Too many requests wait on one connection.", "Wait for answers, or open another."
+    ),
+    "headers_too_large": Refused(431, "The headers exceed the limit.", "Send fewer or smaller headers and cookies."),
+    "too_many_connections": Refused(
+        503, "More connections are open than `HOMEPORT_CONNECTIONS` allows.", "Close idle ones, or raise the limit."
+    ),
+}
+"""Codes of what is refused before its path is known."""
 
 
 class Connection(HttpToolsProtocol):
@@ -156,7 +178,7 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         if self.limit_concurrency is not None and len(self.connections) > self.limit_concurrency:
             busy = "Too many connections are open. Try again in a moment."
-            self._refuse(Refusal(503, "too_many_connections", busy))
+            self._refuse(Refusal("too_many_connections", busy))
             return
         self._arm_head()
 
@@ -191,7 +213,7 @@ class Connection(HttpToolsProtocol):
         if self._answering():
             self._arm_head()
         else:
-            self._refuse(Refusal(408, "request_timeout", f"The request's head took longer than {self.head_s:g} s."))
+            self._refuse(Refusal("request_timeout", f"The request's head took longer than {self.head_s:g} s."))
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -203,7 +225,7 @@ class Connection(HttpToolsProtocol):
             self._feed(data)
         except httptools.HttpParserError as error:
             cause = error.__context__
-            no_http = Refusal(400, "bad_request", "Invalid HTTP request received. Expected HTTP/1.1.")
+            no_http = Refusal("bad_request", "Invalid HTTP request received. Expected HTTP/1.1.")
             self._refuse(cause if isinstance(cause, Refusal) else no_http)
             return
         # most requests arrive whole: only one that does not needs a timer
@@ -269,7 +291,7 @@ class Connection(HttpToolsProtocol):
     def _take_host(self, value: bytes) -> None:
         if value != self._host and not HOST.fullmatch(value):
             malformed = "The Host header is malformed. Expected a name or address and a port."
-            raise Refusal(400, "bad_request", malformed)
+            raise Refusal("bad_request", malformed)
         self._host = value
         self._hosts += 1
 
@@ -281,10 +303,10 @@ class Connection(HttpToolsProtocol):
         if self._is_head_too_large():
             raise _head_too_large()
         if len(self.pipeline) >= WAITING:
-            raise Refusal(429, "too_many_requests", f"More than {WAITING} requests wait on this connection.")
+            raise Refusal("too_many_requests", f"More than {WAITING} requests wait on this connection.")
         version = self.parser.get_http_version()
         if self._hosts != 1 and (self._hosts or version != "1.0"):
-            raise Refusal(400, "bad_request", f"There are {self._hosts} Host headers. Expected one.")
+            raise Refusal("bad_request", f"There are {self._hosts} Host headers. Expected one.")
         if self.parser.should_upgrade():
             self._plain_head = self._without_upgrade(version)
             return
@@ -312,7 +334,7 @@ class Connection(HttpToolsProtocol):
         """The head that was read, but for its wish for another protocol."""
         method = self.parser.get_method()
         if method == b"CONNECT":
-            raise Refusal(400, "bad_request", "CONNECT is not spoken here.")
+            raise Refusal("bad_request", "CONNECT is not spoken here.")
         kept = [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
         return b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version.encode(), b"".join(kept))
 
@@ -457,12 +479,12 @@ class Connection(HttpToolsProtocol):
         error = {"message": text, "type": "invalid_request_error", "param": None, "code": code, "correlation_id": name}
         body = orjson.dumps({"error": error, "detail": [{"msg": text, "type": code, "loc": ["request"]}]})
         head = (
-            b"content-type: application/json\r\nx-request-id: %b\r\ncache-control: no-store\r\n"
+            b"content-type: application/json\r\nx-request-id: %b\r\nx-homeport-error: %b\r\ncache-control: no-store\r\n"
             b"connection: close\r\ncontent-length: %d\r\n\r\n"
         )
         client = self.client[0] if self.client else ""
         log.info("request refused", correlation_id=name, status_code=refusal.status, error_code=code, client_ip=client)
-        return STATUS_LINE[refusal.status] + head % (name.encode(), len(body)) + body
+        return STATUS_LINE[refusal.status] + head % (name.encode(), code.encode(), len(body)) + body
 
     def _take_leave(self) -> None:
         if self._farewell is not None and not self.transport.is_closing():
@@ -471,7 +493,7 @@ class Connection(HttpToolsProtocol):
 
 
 def _head_too_large() -> Refusal:
-    return Refusal(431, "headers_too_large", f"The headers exceed {HEADER_BYTES} bytes or {HEADER_COUNT} fields.")
+    return Refusal("headers_too_large", f"The headers exceed {HEADER_BYTES} bytes or {HEADER_COUNT} fields.")
 
 
 class Server(uvicorn.Server):

@@ -148,7 +148,7 @@ def error(problem: HomeportError, correlation_id: str) -> tuple[int, bytes]:
     """
     text = f"{problem} (correlation id {correlation_id})"
     if isinstance(problem, NotAuthenticated):
-        return problem.status, orjson.dumps({"error": text})
+        return problem.status, orjson.dumps({"error": f"{problem} ({problem.code}, correlation id {correlation_id})"})
     if isinstance(problem, UpstreamOverloaded):
         return BUSY, orjson.dumps({"detail": [{"msg": text, "type": problem.code, "loc": ["body"]}]})
     if isinstance(problem, UpstreamError | SetupError):

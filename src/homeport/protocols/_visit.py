@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 CLIENT_CLOSED = 499
 """The status that only the log shows: the client left before the answer was whole."""
 NO_STORE = (b"cache-control", b"no-store")
+ERROR = b"x-homeport-error"
+"""The header that carries an error's code, whatever the protocol puts into the body."""
 BUSY = 429
 RETRY_S = 1
 """When to come back, where a model server that is busy does not say so."""
@@ -176,7 +178,9 @@ class Visit:
             return
         status, body = self.protocol.error(error, self.id)
         after = RETRY_S if status == BUSY and error.retry_after_s is None else error.retry_after_s
-        more = [] if after is None else [(b"retry-after", b"%d" % after)]
+        more = [(ERROR, error.code.encode())]
+        if after is not None:
+            more.append((b"retry-after", b"%d" % after))
         if isinstance(error, WrongMethod):
             more.append((b"allow", (error.param or "").encode()))
         if isinstance(error, NotAuthenticated):
@@ -191,7 +195,13 @@ class Visit:
             await self.body(said, last=framing.ends_cleanly)
         else:
             self.facts["outcome"] = "rejected"
-            await self.reply(Reply(body=said, content_type=framing.content_type, headers=framing.headers))
+            await self.reply(
+                Reply(
+                    body=said,
+                    content_type=framing.content_type,
+                    headers=(*framing.headers, (ERROR, error.code.encode())),
+                )
+            )
 
     async def interrupted(self, error: asyncio.CancelledError, *, stopping: bool) -> None:
         """The task was cancelled: the client left, its body came too late or broken, or Homeport stops."""

@@ -257,7 +257,7 @@ def piece(_asked: Asked, _answer: Answer, chunk: Chunk) -> bytes:
 
 def failed(_asked: Asked, problem: HomeportError, correlation_id: str) -> bytes:
     """The error line; GitLab asks again when it is retryable."""
-    message = f"{problem} (correlation id {correlation_id})"
+    message = f"{problem} ({problem.code}, correlation id {correlation_id})"
     return _line("error", {"message": message, "retryable": retryable(problem)})
 
 
