@@ -19,6 +19,7 @@ from homeport import app
 from homeport.access import SCOPES, tokens
 from homeport.access.gate import Gate
 from homeport.domain.models import FeatureSetting, Limits, Model, Secret, Snapshot, Token
+from homeport.front import readiness
 from homeport.kit import server
 from homeport.kit.logs import Logs
 from homeport.kit.metrics import Metrics
@@ -211,7 +212,7 @@ async def opened(
 
 def _parts(house: House, settings: Any, verifiers: Sequence[Verifier], federation: Federation | None) -> app.Parts:
     known = () if federation is None else (federation.verifier,)
-    bypass = app._bypass(settings)  # noqa: SLF001 (as the roles do it)
+    bypass = readiness.bypass(settings)
     gate = Gate(lambda: house.snapshot, PEPPER, bypass=bypass, verifiers=(*verifiers, *known))
     return app.Parts(snapshot=lambda: house.snapshot, gate=gate, federation=federation)
 
