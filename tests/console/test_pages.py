@@ -102,7 +102,8 @@ async def test_page_is_usable_without_eyes_or_mouse(house: House, path: str) -> 
 
 
 async def test_style_sheet(house: House) -> None:
-    address, text = _layout.asset("homeport.css")
+    address = _layout.asset("homeport.css")
+    text = _layout.assets()[address][1]
     answer = await house.get(address, token="")
     assert (answer.status, answer.body) == (200, text)
     assert answer.header("content-type") == "text/css; charset=utf-8"

@@ -66,19 +66,34 @@ PARTS = ("Models", "People", "Operate")
 
 
 @cache
-def asset(name: str) -> tuple[str, bytes]:
-    """The address of a file of ours, which changes with its content, and its bytes."""
-    data = files("homeport.console").joinpath("assets", name).read_bytes()
-    digest = b64encode(hashlib.sha256(data).digest()[:9], altchars=b"-_").decode()
-    return f"/assets/{digest}/{name}", data
+def asset(name: str) -> str:
+    """The address of a file of ours; it changes with the content of the file, or of the folder that it is in."""
+    return f"/assets/{_digest(name.rpartition('/')[0] or name)}/{name}"
+
+
+@cache
+def _digest(name: str) -> str:
+    """What tells the content of a file or of a whole folder; files of one folder may name each other."""
+    told = hashlib.sha256()
+    for each, data in sorted(_files().items()):
+        if each == name or each.startswith(f"{name}/"):
+            told.update(f"{each}\n{len(data)}\n".encode() + data)
+    return b64encode(told.digest()[:9], altchars=b"-_").decode()
+
+
+@cache
+def _files() -> dict[str, bytes]:
+    """Every file that pages use, by its name within the folder of assets."""
+    folder = files("homeport.console").joinpath("assets")
+    inner = ((f"{each.name}/", each) for each in folder.iterdir() if each.is_dir())
+    every = ((stem + each.name, each) for stem, inside in (("", folder), *inner) for each in inside.iterdir())
+    return {name: each.read_bytes() for name, each in every if name.rpartition(".")[2] in TYPES}
 
 
 @cache
 def assets() -> dict[str, tuple[bytes, bytes]]:
     """By address: the type and the bytes of every file that pages use."""
-    names = sorted(each.name for each in files("homeport.console").joinpath("assets").iterdir())
-    known = ((name, TYPES.get(name.rpartition(".")[2])) for name in names)
-    return {asset(name)[0]: (kind, asset(name)[1]) for name, kind in known if kind}
+    return {asset(name): (TYPES[name.rpartition(".")[2]], data) for name, data in sorted(_files().items())}
 
 
 def _head(name: str, *, scripts: tuple[str, ...] = (), themed: bool = True) -> Renderable:
@@ -89,10 +104,10 @@ def _head(name: str, *, scripts: tuple[str, ...] = (), themed: bool = True) -> R
         meta(name="htmx-config", content=HTMX) if scripts else None,
         title[f"{name} · Homeport"],
         # before anything is drawn, so that no page flashes in the other theme
-        script(src=asset("theme.js")[0]) if themed else None,
-        link(rel="stylesheet", href=asset("homeport.css")[0]),
+        script(src=asset("theme.js")) if themed else None,
+        link(rel="stylesheet", href=asset("homeport.css")),
         link(rel="icon", href=ICON),
-        (script(src=asset(each)[0], defer=True) for each in scripts),
+        (script(src=asset(each), defer=True) for each in scripts),
     ]
 
 

@@ -101,7 +101,7 @@ async def _drawn(asked: Asked, results: Sequence[Result], said: Sequence[Message
         _tabs(asked, key),
         problem(asked),
         draw(asked, key, models, results, said) if models else _empty(asked),
-        script(type="module", src=asset("playground.js")[0]),
+        script(type="module", src=asset("playground.js")),
     )
 
 

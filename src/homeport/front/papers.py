@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from homeport.features import Workbench
 
 HTML = b"text/html; charset=utf-8"
+VARY = (b"vary", b"accept-encoding")
 FOREVER = (b"cache-control", b"public, max-age=31536000, immutable")
 
 
@@ -33,7 +34,7 @@ def first(*, with_console: bool) -> WireProtocol:
     if not with_console:
         files = {address: file for address, file in files.items() if file[0] == _layout.TYPES["css"]}
     for address, (kind, data) in files.items():
-        file = Reply(body=data, content_type=kind, headers=(FOREVER,))
+        file = Reply(body=data, content_type=kind, headers=(FOREVER, VARY))
         looks.append(Look(paths=(address,), need=PUBLIC, look=partial(_same, file), summary="A file of the pages"))
     return WireProtocol(label="Console", routes=tuple(looks), error=_openai.error)
 

@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from homeport.access import PUBLIC
 from homeport.domain.errors import Unknown
+from homeport.front.files import FOLDER, File
 from homeport.protocols import Look, Reply, WireProtocol, _openai
 from homeport.protocols._endpoint import Door, Endpoint, Several
 
@@ -54,7 +55,8 @@ def routes(door: Door, every: Iterable[WireProtocol]) -> dict[str, Endpoint | Se
     for protocol in every:
         for route in protocol.routes:
             for path in route.paths:
-                found.setdefault(path, []).append(Endpoint(door, protocol, route, path))
+                made = File if path.startswith(FOLDER) else Endpoint
+                found.setdefault(path, []).append(made(door, protocol, route, path))
     return {path: each[0] if len(each) == 1 else Several(each) for path, each in found.items()}
 
 

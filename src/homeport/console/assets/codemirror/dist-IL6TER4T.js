@@ -1,0 +1,1 @@
+import{a,b,c,d}from"./chunk-LUBWYVY5.js";import"./chunk-4U2JIWC3.js";import"./chunk-I3VPE6JK.js";import"./chunk-KR5HNMPA.js";import"./chunk-FRVTRG5M.js";export{d as css,b as cssCompletionSource,c as cssLanguage,a as defineCSSCompletionSource};
