@@ -110,6 +110,17 @@ def test_new_root_keys_for_a_database_that_needs_none(data_dir: Path) -> None:
     assert "warning" not in ran.err
 
 
+def test_a_new_root_key_seals_everything_again(data_dir: Path) -> None:
+    homeport(*ADD, "--api-key-env", "THEIR_KEY", THEIR_KEY="sk-one")
+    before = (data_dir / "keys").read_text().splitlines()
+    ran = homeport("db", "rotate-keys", "--json")
+    added = (data_dir / "keys").read_text().splitlines()
+    assert added[:-1] == before
+    assert ran.json == {"file": str(data_dir / "keys"), "key": added[-1].split()[0], "sealed": 1}
+    assert "Keep a new copy" in ran.err
+    assert "The root key" in homeport("db", "rotate-keys").out
+
+
 def test_restoring_what_is_no_copy(tmp_path: Path) -> None:
     homeport(*ADD)
     (tmp_path / "copy.db").write_text("precious")

@@ -58,6 +58,27 @@ async def test_the_keys_age_and_number(office: Office) -> None:
         assert key not in text
 
 
+async def test_a_new_root_key(office: Office) -> None:
+    await office.sign_in()
+    await office.store.add_model(
+        Model(name="a", platform="openai", endpoint="http://x.internal/v1", key=Secret(KEY)), by="ada"
+    )
+    done = await office.send(SETTINGS, "rotate")
+    assert (done.status, done.location) == (303, f"{SETTINGS}?said=rotated")
+    text = (await office.get(f"{SETTINGS}?said=rotated")).text
+    assert "A new root key seals every API key now." in text
+    assert "2 root keys" in text
+    assert "older one" not in text
+    assert (await office.store.model("a")).key.reveal() == KEY
+
+
+async def test_an_auditor_makes_no_root_key(office: Office) -> None:
+    await office.sign_in("eve", "auditor")
+    assert "Make a new root key" not in (await office.get(SETTINGS)).text
+    assert (await office.send(SETTINGS, "rotate")).status == 403
+    assert len(office.vault.key_ids) == 1
+
+
 def test_a_key_file_tells_its_age(tmp_path: Path) -> None:
     vault = Vault.at(tmp_path)
     first = vault.changed

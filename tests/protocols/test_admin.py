@@ -163,3 +163,12 @@ async def test_only_administrators(tmp_path: Path, path: str) -> None:
 async def test_a_gateway_without_a_database_says_so(house: House) -> None:
     answer = await house.get(f"{BASE}/models")
     assert (answer.status, "has no database" in answer.json["error"]["message"]) == (404, True)
+
+
+async def test_a_new_root_key(api: Api) -> None:
+    await api.ask("POST", "/models", CODER)
+    made = await api.ask("POST", "/keys/rotate")
+    assert (made.status, made.json) == (200, {"key": api.office.vault.sealing_id, "sealed": 1})
+    assert len(api.office.vault.key_ids) == 2
+    (latest, *_rest) = (await api.ask("GET", "/audit")).json
+    assert (latest["who"], latest["what"], latest["after"]) == ("api:ada", "keys.rotate", {"models": ["coder"]})

@@ -11,6 +11,7 @@ import pytest
 from databases import sqlite_path
 
 from homeport.access import tokens
+from homeport.domain.errors import BadConfiguration
 from homeport.domain.models import Model, Secret, Token
 from homeport.kit.vault import Vault
 from homeport.store import schema
@@ -124,24 +125,34 @@ async def test_a_lost_key_file_costs_the_keys_and_tokens_and_says_so(
 async def test_keys_outlive_a_rotation_and_are_sealed_again(filled: Store, vault: Vault, sql: Sql) -> None:
     await filled.add_token(Token(name="t", owner="ada", digest=b"d" * 32), by="ada")
     used = "SELECT DISTINCT key_id FROM model_keys"
-    old, new = vault.sealing_id, vault.rotate()
-    assert (await filled.model("one")).key.reveal() == f"{CANARY}-one"
+    old = vault.sealing_id
     assert await sql(used) == [(old,)]
-    assert await filled.reseal_keys(by="ada") == 2
-    assert await filled.reseal_keys(by="ada") == 0
+    new, count = await filled.rotate_keys(by="ada")
+    assert (new, count) == (vault.sealing_id, 2)
+    assert new != old
     assert await sql(used) == [(new,)]
     snapshot = await filled.snapshot()
     assert (snapshot.problems, len(snapshot.tokens)) == ((), 1)
     assert [model.key.reveal() for model in snapshot.models.values()] == [f"{CANARY}-one", f"{CANARY}-two"]
-    (event, *_rest) = [event for event in await filled.audit() if event.what == "keys.reseal"]
+    (event, *_rest) = [event for event in await filled.audit() if event.what == "keys.rotate"]
+    assert event.subject == new
     assert event.after == {"models": ["one", "two"]}
 
 
 async def test_an_unreadable_key_does_not_stop_a_rotation(filled: Store, vault: Vault, sql: Sql) -> None:
     await sql("UPDATE model_keys SET ciphertext = 'v1.nonsense' WHERE origin LIKE '%one%'")
-    vault.rotate()
-    assert await filled.reseal_keys(by="ada") == 1
+    assert await filled.rotate_keys(by="ada") == (vault.sealing_id, 1)
     assert (await filled.model("two")).key.reveal() == f"{CANARY}-two"
+
+
+async def test_a_key_file_that_is_being_changed_is_left_alone(filled: Store, vault: Vault, tmp_path: Path) -> None:
+    (tmp_path / "data" / "keys.new").touch()
+    known = vault.key_ids
+    with pytest.raises(BadConfiguration, match="Another process is changing") as caught:
+        await filled.rotate_keys(by="ada")
+    assert "delete" in caught.value.fix
+    assert vault.key_ids == known
+    assert [event for event in await filled.audit() if event.what == "keys.rotate"] == []
 
 
 async def test_a_key_sealed_by_another_process_after_its_rotation_opens(

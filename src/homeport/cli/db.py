@@ -10,7 +10,7 @@ import click
 
 from homeport.cli._command import LOOK_AFTER, Group, json_option
 from homeport.cli._output import note, result, sheet, warn
-from homeport.cli._session import load
+from homeport.cli._session import in_store, load, whoami
 from homeport.domain.errors import BadConfiguration
 
 
@@ -18,7 +18,7 @@ from homeport.domain.errors import BadConfiguration
     "db",
     cls=Group,
     section=LOOK_AFTER,
-    examples=("homeport db status", "homeport db backup /backups/homeport.db", "homeport db upgrade"),
+    examples=("homeport db status", "homeport db backup /backups/homeport.db", "homeport db rotate-keys"),
 )
 def command() -> None:
     """Look after the database: version, upgrade, backup, restore, root keys."""
@@ -122,3 +122,21 @@ def new_keys(*, yes: bool, as_json: bool) -> None:
     note(
         "Keep a copy of it in another place. Next: homeport models edit NAME --api-key-env VAR, homeport tokens create"
     )
+
+
+@command.command("rotate-keys", examples=("homeport db rotate-keys",))
+@json_option
+def rotate_keys(*, as_json: bool) -> None:
+    """Make a new root key and seal every stored API key with it.
+
+    Nothing stops working: tokens and sessions stay valid, and running servers read the new key by themselves. The
+    older keys stay in the key file, because backups of the database still need them.
+    """
+    from homeport.kit.vault import KEY_FILE  # noqa: PLC0415 (loads cryptography)
+
+    made, count = in_store(lambda store: store.rotate_keys(by=whoami()))
+    file = load().data_dir / KEY_FILE
+    sealed = f"{count} API key{'' if count == 1 else 's'}"
+    shown = {"file": str(file), "key": made, "sealed": count}
+    result(shown, as_json=as_json, people=lambda: f"The root key {made} seals from now on; {sealed} sealed again.")
+    note(f"Keep a new copy of {file} in another place.")

@@ -209,6 +209,7 @@ SAID = {
     "reopened": "{} may sign in again.",
     "left": "{} is signed out everywhere.",
     "ended": "That session is over.",
+    "rotated": "A new root key seals every API key now. Keep a copy of the key file.",
     "password": "The new password counts from now on; your other sessions are over.",
 }
 """What a form's outcome is called in an address, and how it is said; nothing that came from elsewhere."""
@@ -228,7 +229,7 @@ IN_WORDS = {
     "session.end": "ended a session of",
     "session.end_all": "ended all sessions of",
     "setting.set": "set",
-    "keys.reseal": "sealed keys again with",
+    "keys.rotate": "sealed all API keys with the new root key",
 }
 """What was done, as the audit calls it, before the name of the thing."""
 

@@ -1,22 +1,21 @@
-"""What the operator decided before the start, the root keys, and the configuration as a file: to look at."""
+"""What the operator decided before the start, the root keys, and the configuration as a file."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
 
-from htpy import Renderable, a, code, div, h1, h2, p, span, table, tbody, td, th, thead, time, tr
+from htpy import Renderable, a, button, code, div, form, h1, h2, p, span, table, tbody, td, th, thead, time, tr
 
-from homeport.console import Asked, Page, Sent
+from homeport.console import Asked, Page, Sent, go
 from homeport.console._forms import finder, sifter
-from homeport.console._layout import page
+from homeport.console._layout import guard, page, problem
 from homeport.kit.effective import Effective, effective
 from homeport.store import config_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from homeport.kit.vault import Vault
 
 PLACES = (("", "Every setting"), ("changed", "Those that are not the default"))
 FILE = "configuration.toml"
@@ -38,7 +37,8 @@ async def view(asked: Asked) -> Renderable | Sent:
         ],
         finder(asked, "Name or value", sifter(asked, "from", "Which", PLACES)),
         _table(found) if found else div(".empty")[h2["No setting is like this"], a(href=asked.path)["Show all"]],
-        _keys(asked.desk.vault, sealed),
+        problem(asked),
+        _keys(asked, sealed),
         _as_file(),
     )
 
@@ -69,8 +69,9 @@ def _table(found: Sequence[Effective]) -> Renderable:
     ]
 
 
-def _keys(vault: Vault, sealed: dict[str, int]) -> Renderable:
+def _keys(asked: Asked, sealed: dict[str, int]) -> Renderable:
     """Number and age of the root keys; never a key."""
+    vault = asked.desk.vault
     at, count = vault.changed, len(vault.key_ids)
     since = ("; the newest one since ", time(datetime=at.isoformat())[f"{at:%Y-%m-%d %H:%M}"]) if at else ""
     older = sum(each for key, each in sealed.items() if key != vault.sealing_id)
@@ -82,7 +83,24 @@ def _keys(vault: Vault, sealed: dict[str, int]) -> Renderable:
             f"They seal {_number(sum(sealed.values()))}{rest}. They are in a file of their own, not in the database: "
             "keep a copy of it in another place than the database's."
         ],
+        _rotate(asked) if asked.person.role == "admin" else None,
     ]
+
+
+def _rotate(asked: Asked) -> Renderable:
+    return form(method="post", action=asked.path)[
+        guard(asked, "rotate"),
+        div(".buttons")[button(type="submit")["Make a new root key"]],
+        p(".soft.small")[
+            "Tokens, sessions and what older keys sealed go on working. ", code["homeport db rotate-keys"]
+        ],
+    ]
+
+
+async def rotate(asked: Asked) -> Sent:
+    """Seal everything with a new root key."""
+    await asked.desk.store.rotate_keys(by=asked.person.name)
+    return go(f"{asked.path}?said=rotated")
 
 
 def _number(count: int) -> str:
@@ -105,4 +123,12 @@ async def _export(asked: Asked) -> Sent:
     return Sent(text, headers=(kept,), content_type="application/toml; charset=utf-8")
 
 
-PAGE = Page(path="/console/settings", title="Settings", see="auditor", view=view, menu="Operate", order=90)
+PAGE = Page(
+    path="/console/settings",
+    title="Settings",
+    see="auditor",
+    view=view,
+    acts={"rotate": rotate},
+    menu="Operate",
+    order=90,
+)

@@ -189,6 +189,12 @@ async def revoke_token(door: Door, _body: None, arrival: Arrival) -> Reply:
     return _reply({"revoked": arrival.tail})
 
 
+async def rotate_keys(door: Door, _body: None, arrival: Arrival) -> Reply:
+    """Make a new root key and seal every stored API key with it."""
+    made, count = await _store(door).rotate_keys(by=_by(arrival))
+    return _reply({"key": made, "sealed": count})
+
+
 async def audit(door: Door, _body: None, _arrival: Arrival) -> Reply:
     """The latest changes, newest first."""
     return _reply([_event(each) for each in await _store(door).audit(MOST)])
@@ -291,6 +297,7 @@ PROTOCOL = WireProtocol(
             example={"name": "laptop", "scopes": ["complete_code", "duo_chat"]},
         ),
         Act(paths=(f"{TOKENS}/{{name}}",), need=ADMIN, act=revoke_token, method="DELETE", summary="Revoke a token."),
+        Act(paths=("/api/admin/v1/keys/rotate",), need=ADMIN, act=rotate_keys, summary="Seal with a new root key."),
         Act(paths=("/api/admin/v1/audit",), need=ADMIN, act=audit, method="GET", summary="The latest changes."),
     ),
 )

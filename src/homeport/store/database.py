@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select, update
 
-from homeport.domain.errors import Outdated
+from homeport.domain.errors import BadConfiguration, Outdated
 from homeport.domain.models import Snapshot
+from homeport.kit.vault import VaultError
 from homeport.store import applying, audit, capabilities, checks, features, models, people, sessions, settings, tokens
 from homeport.store.audit import EVERYTHING
 from homeport.store.engine import BUSY_S, Turn, close, connect, parse, reading, writing
@@ -141,10 +143,17 @@ class Store:
         async with reading(self._engine) as connection:
             return await capabilities.load(connection)
 
-    async def reseal_keys(self, *, by: str) -> int:
-        """Encrypt all keys with the newest root key, after `Vault.rotate`; returns how many were not yet."""
+    async def rotate_keys(self, *, by: str) -> tuple[str, int]:
+        """Make a new root key and seal every API key with it: the id of the root key, and how many there were.
+
+        Raises BadConfiguration when the key file cannot be written; then nothing was changed.
+        """
         async with self._change(by) as change:
-            return await models.reseal(change)
+            try:
+                made = await asyncio.to_thread(self._vault.rotate)
+            except VaultError as error:
+                raise BadConfiguration(error.saw, error.fix) from error
+            return made, await models.reseal(change)
 
     async def features(self) -> dict[str, FeatureSetting]:
         """The features that have a setting."""

@@ -265,13 +265,12 @@ async def sealed(connection: AsyncConnection) -> dict[str, int]:
 
 
 async def reseal(writing: Writing) -> int:
-    """Seal again every key that an older root key sealed; returns how many. An unreadable one stays as it is."""
+    """Seal every key that an older root key sealed with the newest; returns how many. An unreadable one stays."""
     current = writing.vault.sealing_id
     stale = (await writing.connection.execute(_ROWS.where(model_keys.c.key_id != current))).all()
     readable, _ = build(stale, writing.vault)
     again = [row for row in stale if readable[row.name].key]
     for row in again:
         await _store_key(writing, row.id, readable[row.name])
-    if again:
-        await writing.record("keys.reseal", current, after={"models": [row.name for row in again]})
+    await writing.record("keys.rotate", current, after={"models": [row.name for row in again]})
     return len(again)
