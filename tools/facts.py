@@ -7,6 +7,7 @@ import dataclasses
 import importlib
 import inspect
 import itertools
+import os
 import pkgutil
 import re
 import sys
@@ -240,13 +241,24 @@ def wording_limits() -> str:
     )
 
 
+MANY = 7
+"""So many paths are listed one by one in a short table."""
+
+
 def shelf_of_protocols() -> str:
     """What Homeport speaks: one row a protocol."""
     rows = (
-        (offer.label, "<br>".join(dict.fromkeys(f"`{path}`" for route in offer.routes for path in route.paths)))
+        (offer.label, "<br>".join(f"`{path}`" for path in in_short(offer)))
         for offer in discover(protocols, protocols.WireProtocol).values()
     )
     return table(("Protocol", "Paths"), rows)
+
+
+def in_short(offer: protocols.WireProtocol) -> list[str]:
+    """Every path once; where there are many below one, that one and an ellipsis."""
+    every = list(dict.fromkeys(path for route in offer.routes for path in route.paths))
+    above = os.path.commonpath(every)
+    return [f"{above}/…"] if len(every) > MANY and above != "/" else every
 
 
 def paths(route: protocols.Ask | protocols.Act | protocols.Look) -> str:
