@@ -488,14 +488,15 @@ class _Located:
     def __init__(self, registry: Registry, engine: Engine) -> None:
         self._registry = registry
         self._engine = engine
-        self._of: tuple[Snapshot, str] | None = None
+        self._of: tuple[Snapshot, str, str] | None = None
         self._made = Snapshot()
 
     def __call__(self) -> Snapshot:
         """The snapshot of this moment."""
         current, where = self._registry.current, self._engine.address
-        if self._of is None or self._of[0] is not current or self._of[1] != where:
-            self._of = current, where
+        why = "" if where else self._engine.trouble
+        if self._of is None or self._of[0] is not current or self._of[1:] != (where, why):
+            self._of = current, where, why
             models = (each for each in current.models.values() if each.platform == PLATFORM)
             self._made = current.with_models(*(self._engine.locate(model) for model in models))
         return self._made

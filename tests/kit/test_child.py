@@ -131,7 +131,8 @@ async def test_a_child_that_ends_while_starting_says_why() -> None:
     failing = child("import sys; print('no such model'); sys.exit(3)")
     with pytest.raises(ChildError) as caught:
         await failing.start()
-    assert str(caught.value) == "The sample ended while starting (exit status 3). Its last line: no such model"
+    assert str(caught.value) == "The sample ended while starting (exit status 3). Its log ends: no such model"
+    assert failing.ended == "exit status 3"
     assert failing.pid is None
 
 

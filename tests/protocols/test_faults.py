@@ -43,6 +43,16 @@ async def test_failure_before_the_first_byte(house: House, fault: str) -> None:
     assert len(house.models.heard) <= len(ASKED) * 2
 
 
+async def test_the_embedded_engines_last_words_reach_whoever_asks(house: House) -> None:
+    why = "The embedded model's engine died (killed by SIGSEGV) and is being restarted. Its log ends: out of memory"
+    down = (replace(each, platform="embedded", endpoint="", trouble=why) for each in house.snapshot.models.values())
+    house.snapshot = house.snapshot.with_models(*down)
+    for way, _, answer in await everyone(house, ASKED):
+        check_early(way, answer, "upstream_unreachable")
+        assert why in error_text(way, answer)
+    assert house.models.heard == []
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_redirects_are_never_followed(house: House, status: int) -> None:
     for target in (f"{house.models.url}/stolen", "http://169.254.169.254/", "file:///etc/passwd", "//x", ""):

@@ -280,13 +280,34 @@ async def test_a_killed_engine_comes_back_and_answers(tiny_file: Path) -> None:
         await eventually(lambda: not each.engine.address)
         assert each.model.endpoint == ""
         assert not each.model.key
-        with pytest.raises(UpstreamUnreachable):
+        with pytest.raises(UpstreamUnreachable, match=r"died \(killed by SIGKILL\) and is being restarted"):
             await PROVIDER.served(each.upstream, each.model)
-        assert "died and is being restarted" in each.engine.trouble
         await eventually(lambda: each.engine.address, seconds=5)
         assert child.restarts == 1
         assert each.engine.trouble == ""
         assert text_of(await each.ask(say("abc"))) == "pass"
+
+
+async def test_callers_are_told_why_it_does_not_come_back(tiny_file: Path, tmp_path: Path) -> None:
+    file = tmp_path / "spoilt.gguf"
+    file.write_bytes(tiny_file.read_bytes())
+    async with running(file) as each:
+        child = each.engine.child
+        assert child
+        assert child.pid
+        grammar = {"grammar": "root ::= canary ["}
+        with pytest.raises(UpstreamRefused):
+            await each.ask(say("abc", extra=grammar))
+        file.write_bytes(b"GGUF" + bytes(100))
+        os.kill(child.pid, signal.SIGKILL)
+        await eventually(lambda: "(exit status 1)" in each.model.trouble)
+        with pytest.raises(UpstreamUnreachable) as caught:
+            await each.ask(say("abc"))
+    assert "died (exit status 1) and is being restarted. Its log ends: " in caught.value.saw
+    assert "failed to load model from spoilt.gguf" in caught.value.saw
+    assert str(tmp_path) not in caught.value.saw
+    assert "canary" in " ".join(child.tail)
+    assert "canary" not in caught.value.saw
 
 
 @pytest.mark.real_model
@@ -317,7 +338,9 @@ async def test_stopping_is_quick(tiny_file: Path) -> None:
 async def test_a_file_that_llama_cpp_cannot_load_says_so(tmp_path: Path) -> None:
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(b"GGUF" + bytes(100))
-    with pytest.raises(BadConfiguration, match=r"The embedded model ended while starting .*broken\.gguf"):
+    with pytest.raises(
+        BadConfiguration, match=r"The embedded model ended while starting .*bad GGUF version: 0 .*broken\.gguf"
+    ):
         await Engine(weights=broken).start()
 
 

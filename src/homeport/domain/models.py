@@ -110,6 +110,8 @@ class Model:
     """Whether its code is cleaned: sentinels, fences and repetitions taken away."""
     registered: bool = True
     """False for one that a request carried: it cannot be mended here, only where the request came from."""
+    trouble: str = ""
+    """Why it cannot be asked now, where that is known; never stored."""
 
     @property
     def origin(self) -> str:

@@ -32,12 +32,22 @@ LAST_WORDS_S = 1.0
 
 
 class ChildError(Exception):
-    """The child ended, or took too long, before it was ready; `tail` holds its last lines."""
+    """The child ended, or took too long, before it was ready; `last_words` are fit to be shown."""
 
-    def __init__(self, saw: str, tail: Sequence[str]) -> None:
-        super().__init__(" Its last line: ".join((saw, *tail[-1:])))
+    def __init__(self, saw: str, last_words: Sequence[str]) -> None:
+        super().__init__(with_last_words(saw, last_words))
         self.saw = saw
-        self.tail = tuple(tail)
+        self.last_words = tuple(last_words)
+
+
+def with_last_words(saw: str, last_words: Sequence[str]) -> str:
+    """A sentence about a child, and how its log ends, where it said anything."""
+    return f"{saw} Its log ends: {' | '.join(last_words)}" if last_words else saw
+
+
+def untouched(lines: Sequence[str]) -> Sequence[str]:
+    """The last line as it is: for children that are told nothing secret."""
+    return lines[-1:]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +69,7 @@ class Child:
     """A command that is kept running, in a process group of its own.
 
     Its standard input is a pipe that nobody writes to: it ends when we do. Its output goes to
-    `on_line`, line by line, and the last lines are kept. `ready` is asked until it says yes.
+    `on_line`, line by line, and the last lines are kept; `shown` makes of them what people may see. `ready` is asked until it says yes.
     It is bound to the thread that starts it: when that thread ends, the kernel ends the child.
     """
 
@@ -71,6 +81,7 @@ class Child:
         *,
         name: str = "child",
         on_line: Callable[[str], None] = lambda _line: None,
+        shown: Callable[[Sequence[str]], Sequence[str]] = untouched,
         patience: Patience = Patience(),
     ) -> None:
         self._command = tuple(command)
@@ -78,6 +89,8 @@ class Child:
         self._probe = ready
         self._name = name
         self._on_line = on_line
+        self._shown = shown
+        self._told: tuple[str, ...] | None = None
         self._patience = patience
         self._lines: deque[str] = deque(maxlen=TAIL_LINES)
         self._process: Process | None = None
@@ -86,6 +99,8 @@ class Child:
         self._keeper: asyncio.Task[None] | None = None
         self._is_ready = False
         self._pause_s = patience.first_pause_s
+        self.ended = ""
+        """How it ended the last time, for people; empty before."""
         self.restarts = 0
         """How often it was started again after it had died."""
 
@@ -104,6 +119,13 @@ class Child:
     def tail(self) -> tuple[str, ...]:
         """The last lines of its output, the newest last; those of earlier starts included."""
         return tuple(self._lines)
+
+    @property
+    def last_words(self) -> tuple[str, ...]:
+        """What people may see of the tail."""
+        if self._told is None:
+            self._told = tuple(self._shown(self.tail))
+        return self._told
 
     async def start(self) -> None:
         """Start it and wait until it is ready, then keep it running; raises ChildError."""
@@ -173,14 +195,15 @@ class Child:
                         raise await self._died_early(process)
         except TimeoutError:
             saw = f"The {self._name} was not ready within {self._patience.ready_s:g} s."
-            raise ChildError(saw, self.tail) from None
+            raise ChildError(saw, self.last_words) from None
         finally:
             ended.cancel()
 
     async def _died_early(self, process: Process) -> ChildError:
         if self._reader is not None:
             await asyncio.wait((self._reader,), timeout=PROBE_S)  # its last line says why
-        return ChildError(f"The {self._name} ended while starting ({_how(process)}).", self.tail)
+        self.ended = _how(process)
+        return ChildError(f"The {self._name} ended while starting ({self.ended}).", self.last_words)
 
     async def _keep(self) -> None:
         """Start it again whenever it dies."""
@@ -189,9 +212,9 @@ class Child:
             since = loop.time()
             await self._process.wait()
             self._is_ready = False
-            how = _how(self._process)
+            self.ended = _how(self._process)
             await self._end()
-            log.error("child died", child=self._name, how=how, last_line=self.tail[-1] if self.tail else "")
+            log.error("child died", child=self._name, how=self.ended, last_words=self.last_words)
             if loop.time() - since >= self._patience.steady_s:
                 self._pause_s = self._patience.first_pause_s
             await self._start_again()
@@ -258,6 +281,7 @@ class Child:
         text = line.rstrip()[:LINE_LIMIT]
         if text:
             self._lines.append(text)
+            self._told = None
             self._on_line(text)
 
 

@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 
 from homeport.domain.errors import BadConfiguration
 from homeport.domain.models import Limits, Model, Secret
-from homeport.kit.child import Child, ChildError
+from homeport.kit.child import Child, ChildError, with_last_words
 from homeport.providers import _weights
+from homeport.providers._last_words import last_words
 from homeport.providers._llama_server import KEY_VARIABLE
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 PLATFORM = "embedded"
 NAME = "smollm2"
+NAMED = "embedded model"
+"""What its process is called in the log."""
 SLOTS = 2
 SLOT_TOKENS = 4096
 MOST_THREADS = 4
@@ -69,7 +72,7 @@ class Engine:
             saw = "The package xllamacpp, which runs the embedded model, is missing."
             raise BadConfiguration(saw, _weights.INSTALL)
         file = await asyncio.to_thread(_weights.checked, self._weights)
-        child = Child(self._command(file), self._env(), self._ready, name="embedded model", on_line=self._heard)
+        child = Child(self._command(file), self._env(), self._ready, name=NAMED, on_line=self._heard, shown=last_words)
         self.child = child
         try:
             await child.start()
@@ -92,18 +95,18 @@ class Engine:
     def locate(self, model: Model) -> Model:
         """An embedded model as it can be reached now; without an endpoint while the engine is down."""
         if not self.address:
-            return replace(model, endpoint="", key=Secret())
+            return replace(model, endpoint="", key=Secret(), trouble=self.trouble)
         return replace(model, endpoint=f"{self.address}/v1", key=self._key)
 
     @property
     def trouble(self) -> str:
-        """What is wrong with the engine, for the operator; empty when nothing is."""
+        """What is wrong with the engine, and how its log ends; empty when nothing is."""
         if self.address:
             return ""
         if self.child is None:
             return "The embedded model's engine was not started."
-        last = self.child.tail[-1:] or ("none",)
-        return f"The embedded model's engine died and is being restarted; its last line: {last[0]}"
+        how = self.child.ended and f" ({self.child.ended})"
+        return with_last_words(f"The embedded model's engine died{how} and is being restarted.", self.child.last_words)
 
     def _command(self, file: Path) -> list[str]:
         options = {

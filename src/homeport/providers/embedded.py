@@ -41,9 +41,10 @@ async def served(upstream: Upstream, model: Model) -> Sequence[str]:
 
 
 def _down(model: Model) -> UpstreamUnreachable:
-    """The engine's own last line is in the log: it is not for callers."""
+    """With what the engine said last, if this request saw it down from the start."""
+    saw = f"The engine of the embedded model {model.name!r} is not running."
     return UpstreamUnreachable(
-        f"The engine of the embedded model {model.name!r} is not running.",
+        f"{saw} {model.trouble.rstrip('.')}." if model.trouble else saw,
         'It is restarted by itself: try again in a few seconds. Homeport\'s log ("child died") says why it ended; '
         "without such a line, restart Homeport.",
         retry_after_s=2,
