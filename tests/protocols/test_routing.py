@@ -151,6 +151,66 @@ async def test_retry_after_is_respected_whatever_the_server_tells_a_probe(house:
     assert 25 < house.app.door.bench.health.back_in(house.snapshot.models["one"]) <= 30
 
 
+@pytest.mark.parametrize(
+    ("date", "until", "passed"),
+    [
+        ("Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 07:28:07 GMT", "7"),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 09:28:07 GMT", "60"),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 07:00:00 GMT", "0"),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 41 Oct 2026 07:28:00 GMT", None),
+        ("", "Wed, 21 Oct 2099 07:28:00 GMT", "60"),
+    ],
+)
+async def test_a_date_to_come_back_at(house: House, date: str, until: str, passed: str | None) -> None:
+    async def play(peer: Peer) -> None:
+        head = f"HTTP/1.1 503 x\r\nDate: {date}\r\nRetry-After: {until}\r\nContent-Length: 2\r\n\r\n{{}}"
+        await peer.write(head.encode())
+
+    house.models.play = play
+    answer = await house.post(CHAT_PATH, CHAT)
+    assert (answer.status, answer.header("retry-after")) == (503, passed)
+
+
+async def test_a_model_that_serves_alone_is_not_asked_while_its_retry_after_lasts(house: House) -> None:
+    async def play(peer: Peer) -> None:
+        await peer.document({"error": {"message": "later"}}, 503, Retry_After=20)
+
+    health = house.app.door.bench.health
+    now = [time.monotonic()]
+    health._clock = lambda: now[0]  # noqa: SLF001 (20 s are too long for a test)
+    try:
+        house.models.play = play
+        first, second = await house.post(CHAT_PATH, CHAT), await house.post(CHAT_PATH, CHAT)
+        assert "is overloaded (HTTP 503)" in first.json["error"]["message"]
+        assert "asked to be left alone for 20 s more (HTTP 503, Retry-After)" in second.json["error"]["message"]
+        assert [(each.status, each.header("retry-after")) for each in (first, second)] == [(503, "20")] * 2
+        house.models.play = house.models.behave
+        now[0] += 12.5
+        assert (await house.post(CHAT_PATH, CHAT)).header("retry-after") == "8"
+        assert len(house.models.heard) == 1
+        now[0] += 8
+        assert (await house.post(CHAT_PATH, CHAT)).status == 200
+        assert len(house.models.heard) == 2
+    finally:
+        health._clock = time.monotonic  # noqa: SLF001 (the same)
+
+
+async def test_who_waits_for_a_seat_is_told_when_the_model_asks_for_a_pause(house: House) -> None:
+    house.limit(concurrency=1)
+    release = asyncio.Event()
+
+    async def play(peer: Peer) -> None:
+        await release.wait()
+        await peer.document({"error": {"message": "later"}}, 429, Retry_After=30)
+
+    house.models.play = play
+    asked = [asyncio.create_task(house.post(CHAT_PATH, CHAT)) for _ in range(3)]
+    await eventually(lambda: house.capacity.queued() == 2)
+    release.set()
+    assert [(await each).header("retry-after") for each in asked] == ["30"] * 3
+    assert len(house.models.heard) == 1
+
+
 def patient(house: House) -> None:
     """Both may take long to begin; of the second one it is known that it is fast."""
     limits = replace(LIMITS, first_token_s=20, idle_s=20, total_s=60)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -290,7 +291,7 @@ async def test_a_killed_engine_comes_back_and_answers(tiny_file: Path) -> None:
 
 async def test_callers_are_told_why_it_does_not_come_back(tiny_file: Path, tmp_path: Path) -> None:
     file = tmp_path / "spoilt.gguf"
-    file.write_bytes(tiny_file.read_bytes())
+    shutil.copy(tiny_file, file)
     async with running(file) as each:
         child = each.engine.child
         assert child

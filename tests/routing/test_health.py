@@ -112,6 +112,22 @@ def test_what_a_server_asks_for_is_respected_whatever_it_tells_a_probe(health: H
     assert health.back_in(A) == LONGEST_S
 
 
+def test_an_answer_that_was_under_way_does_not_shorten_what_a_server_asked_for(health: Health, clock: Clock) -> None:
+    health.failed(A, retry_after_s=7, status=429)
+    health.answered(A)
+    assert (health.back_in(A), health.pause(A)) == (7, (7, 429))
+    clock.now += 7
+    assert health.pause(A) is None
+    health.answered(A)
+    assert health.state(A) == (True, False)
+
+
+def test_only_what_came_with_a_status_is_a_pause(health: Health) -> None:
+    assert health.pause(A) is None
+    health.failed(A, retry_after_s=2)
+    assert (health.pause(A), health.back_in(A)) == (None, 2)
+
+
 def test_a_server_that_was_silent_is_tried_when_it_answers_a_probe(health: Health) -> None:
     fail(health, IN_A_ROW)
     health.probed(A, answers=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import aclosing
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from homeport.domain.errors import (
     ToolNotAvailable,
     Unknown,
     UpstreamError,
+    UpstreamOverloaded,
     UpstreamRejected,
 )
 from homeport.domain.models import Model
@@ -129,10 +131,12 @@ async def ask(
     """The model's answer, once it has a seat; learns from the usage that the model reports, and of its health.
 
     A prompt that is too long for the model is asked once more, as `shorter` makes it then, if nothing came yet.
-    One that `gives_way` waits behind the others for its seat.
+    One that `gives_way` waits behind the others for its seat. While the model's `Retry-After` lasts it is not asked.
     """
+    _respect(bench, model)
     async with bench.capacity.seat(model, gives_way=gives_way) as waited:
         if waited:
+            _respect(bench, model)
             model = model.after(waited)
         again: Prompt | None = prompt
         while again is not None:
@@ -152,6 +156,19 @@ async def ask(
                 if again is None:
                     raise
                 model = model.after(attempt.seconds())
+
+
+def _respect(bench: Workbench, model: Model) -> None:
+    """Raise UpstreamOverloaded while its server wants to be left alone, as often as it said so."""
+    pause = bench.health.pause(model)
+    if pause is not None:
+        seconds = math.ceil(pause.left_s)
+        raise UpstreamOverloaded(
+            f"The model {model.name!r} asked to be left alone for {seconds} s more (HTTP {pause.status}, Retry-After).",
+            "Try again then; an administrator can give the feature another model to fall back on.",
+            upstream_status=pause.status,
+            retry_after_s=seconds,
+        )
 
 
 class _Attempt:
@@ -188,7 +205,8 @@ class _Attempt:
             first_s = self.first_s if tells else 0.0
             self._bench.health.answered(self._model, first_s, completion=self._completion)
         elif isinstance(error, UpstreamError) and not isinstance(error, (UpstreamRejected, ToolNotAvailable)):
-            self._bench.health.failed(self._model, float(error.retry_after_s or 0))
+            status = error.upstream_status if isinstance(error, UpstreamOverloaded) else 0
+            self._bench.health.failed(self._model, float(error.retry_after_s or 0), status)
         elif self.first_s or isinstance(error, UpstreamError):
             # it found the request wrong, or nobody wants the rest: that it answers is all that can be said
             self._bench.health.answered(self._model)

@@ -69,11 +69,12 @@ class Child:
     """A command that is kept running, in a process group of its own.
 
     Its standard input is a pipe that nobody writes to: it ends when we do. Its output goes to
-    `on_line`, line by line, and the last lines are kept; `shown` makes of them what people may see. `ready` is asked until it says yes.
+    `on_line`, line by line, and the last lines are kept; `shown` makes of them what people may
+    see. `ready` is asked until it says yes.
     It is bound to the thread that starts it: when that thread ends, the kernel ends the child.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (three of them only listen, and most children need none)
         self,
         command: Sequence[str],
         env: Mapping[str, str],

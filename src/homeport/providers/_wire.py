@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
@@ -50,6 +53,9 @@ BY_DEFAULT = "HOMEPORT_DEFAULT_ENDPOINT and HOMEPORT_DEFAULT_IDENTIFIER"
 REGISTERED_ELSEWHERE = "GitLab's Admin area, under GitLab Duo, Self-hosted models"
 _REFUSAL_LIMIT = 64 * 1024
 _SECONDS = re.compile(r"[0-9]{1,9}")
+_DATE = re.compile(r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT")
+LONGEST_S = 60
+"""More than a minute is never asked of a caller."""
 _NO_STREAMS = {"text/html", "text/plain", "text/xml", "application/json", "application/xml"}
 """Types that may be named: any other is a word of the server's own."""
 
@@ -294,9 +300,19 @@ def _elsewhere(model: Model, variables: str) -> str:
 
 
 def retry_after(reply: Reply) -> int | None:
-    """Seconds that the server asks us to wait, at most a minute."""
+    """Seconds that the server asks us to wait, at most a minute; a date (RFC 9110, 10.2.3) counts by its own clock."""
     text = reply.header("Retry-After")
-    return min(int(text), 60) if _SECONDS.fullmatch(text) else None
+    if _SECONDS.fullmatch(text):
+        return min(int(text), LONGEST_S)
+    until, now = _date(text), _date(reply.header("Date")) or datetime.now(UTC)
+    return min(max(math.ceil((until - now).total_seconds()), 0), LONGEST_S) if until else None
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        return parsedate_to_datetime(text) if _DATE.fullmatch(text) else None
+    except ValueError:
+        return None
 
 
 def too_long(body: bytes) -> bool:

@@ -39,7 +39,18 @@ def key_of(model: Model) -> Key:
 
 class _Record:
     __slots__ = (
-        *("answers", "asked_until", "failed", "first_s", "in_a_row", "opened", "shut_until", "silent", "trial_until"),
+        *(
+            "answers",
+            "asked_until",
+            "asked_with",
+            "failed",
+            "first_s",
+            "in_a_row",
+            "opened",
+            "shut_until",
+            "silent",
+            "trial_until",
+        ),
     )
 
     def __init__(self) -> None:
@@ -55,7 +66,9 @@ class _Record:
         self.shut_until = 0.0
         """Until then it is left alone because it failed …"""
         self.asked_until = 0.0
-        """… and until then because it asked for it."""
+        """… and until then because it asked for it …"""
+        self.asked_with = 0
+        """… with this HTTP status."""
         self.silent = False
         """A probe went unanswered since the circuit opened."""
         self.trial_until = 0.0
@@ -72,6 +85,14 @@ class State(NamedTuple):
     healthy: bool
     left_alone: bool
     """Whether no request goes to it now; one that is neither this nor healthy is tried by the next request."""
+
+
+class Pause(NamedTuple):
+    """What a server asked for with `Retry-After`."""
+
+    left_s: float
+    status: int
+    """The HTTP status of the answer in which it did."""
 
 
 class Health:
@@ -101,6 +122,17 @@ class Health:
         if record is None or not record.opened:
             return 0.0
         return max(0.0, max(record.left_alone_until, record.trial_until) - self._clock())
+
+    def pause(self, model: Model) -> Pause | None:
+        """What it asked for, as long as it lasts; requests that have no other model are refused with it."""
+        record = self._records.get((model.name, model.endpoint))
+        if record is None or not record.asked_with:
+            return None
+        left = record.asked_until - self._clock()
+        if left > 0:
+            return Pause(left, record.asked_with)
+        record.asked_with = 0
+        return None
 
     def chosen(self, model: Model) -> bool:
         """Take in that a request goes to it; True says that it is a trial, which has to be `released`."""
@@ -132,7 +164,8 @@ class Health:
         record.in_a_row = 0
         if first_s:
             _learn(record, first_s, completion=completion)
-        if record.opened:
+        # an answer that was under way does not take back what the server asked for meanwhile
+        if record.opened and self._clock() >= record.asked_until:
             record.opened = 0
             record.failed = record.answers = 0
             self.on_change(key_of(model), True)  # noqa: FBT003 (a callback's own words)
@@ -143,8 +176,8 @@ class Health:
         if seconds > record.first_s[completion]:
             _learn(record, seconds, completion=completion)
 
-    def failed(self, model: Model, retry_after_s: float = 0.0) -> None:
-        """Take in a failure that is the server's, and how long it asked to be left alone."""
+    def failed(self, model: Model, retry_after_s: float = 0.0, status: int = 0) -> None:
+        """Take in a failure that is the server's, and how long it asked to be left alone, by an HTTP status."""
         record = self._records.get(key_of(model)) or self._new(model)
         record.failed = (record.failed << 1 | 1) & ((1 << LATELY) - 1)
         record.answers = min(record.answers + 1, LATELY)
@@ -152,6 +185,7 @@ class Health:
         now = self._clock()
         if retry_after_s:
             record.asked_until = max(record.asked_until, now + min(retry_after_s, LONGEST_S))
+            record.asked_with = status
             self._open(model, record, record.shut_until)
         elif now >= record.shut_until and (record.opened or record.in_a_row >= IN_A_ROW or _mostly_failed(record)):
             self._open(model, record, now + min(OPEN_S * 2 ** min(record.opened, 8), LONGEST_S))
