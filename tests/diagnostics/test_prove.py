@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from homeport import families
-from homeport.diagnostics._prove import HOLES, PREFIX, SUFFIX, Hole, Trial, doubts, filled, layouts
+from homeport.diagnostics._prove import HOLES, Hole, Trial, doubts, filled, layouts
 from homeport.domain.capabilities import Capabilities, from_json
 from homeport.domain.models import Limits, Model
 from homeport.families import Family
+from homeport.features._holes import PREFIX, SUFFIX
 from homeport.kit.discover import discover
 from homeport.kit.upstream_http import HttpUpstream
 from homeport.providers.openai import PROVIDER
@@ -120,6 +121,9 @@ GOOD = Capabilities(
 )
 
 
+BY_SUFFIX = replace(GOOD, holes={"qwen_coder": 0.33, PREFIX: 0.33, SUFFIX: 1.0})
+
+
 @pytest.mark.parametrize(
     ("model", "seen", "expected"),
     [
@@ -132,6 +136,9 @@ GOOD = Capabilities(
         (replace(QWEN, family="gpt"), replace(GOOD, holes={}, tools=False), "called no tool"),
         (replace(QWEN, limits=Limits(context_tokens=9999)), replace(GOOD, context_tokens=4096), "4096"),
         (replace(QWEN, family="nobody knows"), GOOD, ""),
+        (QWEN, BY_SUFFIX, ""),
+        (replace(QWEN, options={"fim": "layout"}), BY_SUFFIX, "--option fim=suffix"),
+        (replace(QWEN, family="gpt", options={"fim": "layout"}), BY_SUFFIX, "--option fim=suffix"),
     ],
 )
 def test_what_contradicts_a_registration_is_said(model: Model, seen: Capabilities, expected: str) -> None:

@@ -52,6 +52,7 @@ def test_a_platform_that_does_not_continue_text(feature: str, family: str, fit: 
         (CHAT, "starcoder", Capabilities(chat=True), "fully"),
         (COMPLETION, "qwen_coder", Capabilities(text=False), "largely"),
         (COMPLETION, "qwen_coder", Capabilities(), "fully"),
+        (COMPLETION, "gpt", Capabilities(text=True, holes={"suffix": 1.0}), "fully"),
     ],
 )
 def test_what_was_measured_counts_for_more(feature: str, family: str, seen: Capabilities, fit: str) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from house import FIM
 from ways import AFTER, ASKED, BEFORE, FILE, named
+
+from homeport.domain.capabilities import Capabilities
 
 if TYPE_CHECKING:
     from house import House
@@ -36,6 +40,29 @@ async def test_otherwise_the_familys_layout_is_used(house: House) -> None:
     (peer,) = house.models.heard
     assert "<|fim_suffix|>" in peer.json["prompt"]
     assert "suffix" not in peer.json
+
+
+WAYS_SEEN = [
+    ({"qwen_coder": 1.0, "prefix": 0.0, "suffix": 1.0}, {}, False),
+    ({"qwen_coder": 0.33, "prefix": 0.0, "suffix": 1.0}, {}, True),
+    ({"prefix": 0.0, "suffix": 0.67}, {}, True),
+    ({"qwen_coder": 0.0, "prefix": 0.0, "suffix": 0.5}, {}, False),
+    ({"qwen_coder": 0.0, "prefix": 1.0, "suffix": 1.0}, {}, False),
+    ({"qwen_coder": 0.33, "prefix": 0.0, "suffix": 1.0}, {"fim": "layout"}, False),
+    ({}, {}, False),
+]
+
+
+@pytest.mark.parametrize(("holes", "options", "native"), WAYS_SEEN)
+async def test_without_the_option_what_was_proven_decides(
+    house: House, holes: dict[str, float], options: dict[str, str], *, native: bool
+) -> None:
+    say(house, **options)
+    house.snapshot = replace(house.snapshot, measured={FIM: Capabilities(text=True, holes=holes)})
+    assert (await house.post("/v2/code/completions", {"current_file": FILE})).status == 200
+    (peer,) = house.models.heard
+    assert ("suffix" in peer.json, "<|fim_prefix|>" in peer.json["prompt"]) == (native, not native)
+    assert (await house.record())["completion"] == ("suffix" if native else "fim")
 
 
 @pytest.mark.parametrize(("way", "stream"), ASKED, ids=named)

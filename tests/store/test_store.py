@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from homeport.domain.capabilities import Capabilities
 from homeport.domain.errors import BadRequest, InUse, Unknown
 from homeport.domain.models import FeatureSetting, Limits, Model, Secret, Token
 from homeport.store import checks, engine
@@ -172,7 +173,7 @@ async def test_every_field_can_be_edited_alone(store: Store) -> None:
         options={"api_version": "v1"},
     )
     expected = await store.add_model(CODER, by="ada")
-    for field in [each.name for each in fields(Model)]:
+    for field in [each.name for each in fields(Model) if each.name not in {"registered", "trouble"}]:
         edited = await store.edit_model(expected.name, {field: getattr(other, field)}, by="ada")
         expected = replace(expected, **{field: getattr(other, field)})
         assert (edited.model, edited.notes) == (expected, ())
@@ -266,6 +267,22 @@ async def test_an_empty_key_removes_it(store: Store, empty: object) -> None:
 
 
 # features
+
+
+async def test_what_was_seen_of_a_model_is_served_until_it_is_another_one(store: Store) -> None:
+    seen = Capabilities(chat=True, holes={"suffix": 1.0})
+    await store.add_model(CODER, by="ada")
+    for name, changes, kept in (
+        ("coder", {"clean": False}, True),
+        ("coder", {"name": "renamed"}, True),
+        ("renamed", {"name": "coder", "identifier": "other"}, False),
+        ("coder", {"endpoint": "http://elsewhere:8000/v1"}, False),
+        ("coder", {"platform": "azure"}, False),
+    ):
+        await store.measured(name, seen, by="ada")
+        assert (await store.snapshot()).measured == {name: seen}
+        await store.edit_model(name, changes, by="ada")
+        assert list((await store.snapshot()).measured.values()) == ([seen] if kept else [])
 
 
 async def test_settings_of_features_come_back(store: Store) -> None:

@@ -41,11 +41,12 @@ from homeport.console import Asked, Page, Sent, go
 from homeport.console import _model_form as model_form
 from homeport.console import _model_help as model_help
 from homeport.console._layout import guard, page, problem
-from homeport.diagnostics._prove import PREFIX, SUFFIX, Trial
+from homeport.diagnostics._prove import Trial
 from homeport.diagnostics._prove import doubts as doubts_of_seen
 from homeport.diagnostics._registration import OPENAI, doubts
 from homeport.diagnostics._scene import EMBEDDED
 from homeport.domain.errors import BadRequest, Outdated, Unknown
+from homeport.features._holes import PREFIX, SUFFIX
 from homeport.store.plan import FeatureChange, ModelChange, Plan
 
 if TYPE_CHECKING:

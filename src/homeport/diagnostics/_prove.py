@@ -12,6 +12,7 @@ from homeport.domain.capabilities import Capabilities
 from homeport.domain.errors import HomeportError
 from homeport.domain.prompts import Prompt
 from homeport.domain.requests import Message, Sampling
+from homeport.features._holes import PREFIX, SUFFIX, own_layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -37,7 +38,6 @@ HOLES = (
     Hole("total = 0\nfor ", " in range(10):\n    total = total + index\nprint(total)\n", "index"),
 )
 """The second and the third can only be filled by who has seen what follows."""
-SUFFIX, PREFIX = "suffix", "prefix"
 FEW = 16
 WITHIN_S = 60.0
 SHORT_TEXT = "a b"
@@ -186,7 +186,7 @@ def doubts(model: Model, families: Mapping[str, Family], seen: Capabilities) -> 
 
 
 def _about_the_layout(model: Model, families: Mapping[str, Family], family: Family, seen: Capabilities) -> Doubt | None:
-    best, own = seen.best_layout, _own_layout(families, family, seen.holes)
+    best, own = seen.best_layout, own_layout(families, family, seen.holes)
     if family.completion == "fim" and best and best != own and seen.holes[best] > seen.holes.get(own, 0.0):
         better = Doubt(f"It fills holes better laid out as {best}", Change("family", best))
         return better if best != SUFFIX else _by_suffix(model)
@@ -200,19 +200,10 @@ def _about_the_layout(model: Model, families: Mapping[str, Family], family: Fami
 
 
 def _by_suffix(model: Model) -> Doubt | None:
-    if model.options.get("fim") == SUFFIX:
+    """Without the option, what was proven decides by itself."""
+    if model.options.get("fim") != "layout":
         return None
-    return Doubt("Its server fills holes by its parameter `suffix`", Change("options.fim", SUFFIX))
-
-
-def _own_layout(families: Mapping[str, Family], family: Family, seen: Mapping[str, float]) -> str:
-    """The key under which the family's layout was tried."""
-    found = (key for key in seen if key in families and _same_layout(families[key], family))
-    return next(found, "")
-
-
-def _same_layout(one: Family, other: Family) -> bool:
-    return bool(one.fim and other.fim and one.fim.layout == other.fim.layout)
+    return Doubt("Its server fills holes better by its parameter `suffix`", Change("options.fim", SUFFIX))
 
 
 def _about_the_server(model: Model, family: Family, seen: Capabilities) -> Iterator[Doubt]:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from homeport.domain.capabilities import Capabilities
+
 
 class Secret:
     """A key that cannot be printed by accident: only `reveal()` shows it."""
@@ -219,6 +221,8 @@ class Snapshot:
     tokens: Mapping[bytes, Token] = field(default_factory=dict)
     """By digest; revoked ones are left out."""
     settings: Mapping[str, str] = field(default_factory=dict)
+    measured: Mapping[str, Capabilities] = field(default_factory=dict)
+    """What models were seen to do, by name, where that was found out."""
     problems: tuple[str, ...] = ()
     """What the administrator must mend, one sentence each: a key that cannot be read, for example."""
 

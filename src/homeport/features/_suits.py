@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from homeport.families import UNKNOWN
+from homeport.features._holes import SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -35,7 +36,7 @@ def suits(feature: Feature, key: str, family: Family, *, text: bool = True, seen
     counts for more than what is known of its family.
     """
     if feature.scope == COMPLETES:
-        return _completing(family, text=text and (seen is None or seen.text is not False))
+        return _completing(family, seen, text=text and (seen is None or seen.text is not False))
     talks = family.chat if seen is None or seen.chat is None else seen.chat
     if feature.scope == GENERATES and not talks:
         return Suits("largely", "It continues the code, with a comment as its instruction.") if text else _mute(family)
@@ -44,7 +45,9 @@ def suits(feature: Feature, key: str, family: Family, *, text: bool = True, seen
     return _talking(key, family)
 
 
-def _completing(family: Family, *, text: bool) -> Suits:
+def _completing(family: Family, seen: Capabilities | None, *, text: bool) -> Suits:
+    if text and seen is not None and seen.best_layout == SUFFIX:
+        return Suits("fully", "Its server fills code in at the cursor, by its parameter `suffix`.")
     if text and family.completion == "fim":
         return Suits("fully", f"{family.label} is made to fill code in at the cursor.")
     if text and family.completion == "prefix":

@@ -17,6 +17,7 @@ from homeport.families import SLOTS
 from homeport.features import Feature, Input, Template
 from homeport.features._ask import answer_room, ask, budget, choose
 from homeport.features._code import cleaned, cleaner, related, silent_on_language
+from homeport.features._holes import SUFFIX, by_suffix
 from homeport.features._measure import note_cut
 from homeport.features._wording import worded_by
 from homeport.kit.journal import note
@@ -56,7 +57,11 @@ async def run(bench: Workbench, wanted: CodeRequest) -> Chunks:
     language = language_of(wanted.file_name, wanted.language, wanted.before)
     prompt = build(bench, model, wanted, language)
     keep = cleaner(model, wanted, Cleaner, prompt, language)
-    note(lang=language.id if language else "", prompt_length=prompt.size, completion=family.completion)
+    note(
+        lang=language.id if language else "",
+        prompt_length=prompt.size,
+        completion=SUFFIX if SUFFIX in prompt.extra else family.completion,
+    )
     async with aclosing(
         ask(bench, model, prompt, partial(build, bench, model, wanted, language), gives_way=True)
     ) as answer:
@@ -74,7 +79,8 @@ def build(bench: Workbench, model: Model, wanted: CodeRequest, language: Languag
     files = related(bench, wanted, characters)
     text = model.platform in bench.text_platforms
     # asked in words, the family's sentinels would only be noise
-    fim = family.fim if text and family.completion == "fim" and model.options.get("fim") != "suffix" else None
+    native = text and by_suffix(bench, model)
+    fim = family.fim if text and family.completion == "fim" and not native else None
     ahead = lead(files, fim.file if fim else "", fim.current if fim else "", language, wanted.file_name)
     room = max(characters - len(ahead), characters // 4)
     code = window(wanted.before, wanted.after, budget=room, suffix_share=bench.completion_suffix_share)
@@ -94,9 +100,9 @@ def build(bench: Workbench, model: Model, wanted: CodeRequest, language: Languag
         "language": language.name if language else "",
         "instruction": "",
     }
-    if text and model.options.get("fim") == "suffix":
+    if native:
         # its server lays the hole out by itself
-        extra = {"suffix": code.after}
+        extra = {SUFFIX: code.after}
         return Prompt(kind="text", text=ahead + code.before, extra=extra, sampling=sampling, stream=wanted.stream)
     wording = said.wording if language else silent_on_language(said.wording)
     return say(family, wording, values, sampling, stream=wanted.stream, text=text)

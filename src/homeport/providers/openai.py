@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 OPTIONS = {
     "fim": Option(
-        text="How a hole in code is shown: laid out as its family was trained, or by the server's parameter `suffix`.",
+        text="How a hole in code is shown: laid out as its family was trained, or by the server's parameter `suffix`. "
+        "Unset, what `homeport models detect` proved decides, and without a proof the family.",
         values=("layout", "suffix"),
     ),
     "extra_body": Option(

@@ -85,6 +85,7 @@ class Store:
             token_rows = await tokens.valid(connection, datetime.now(UTC))
             assigned = await features.load(connection)
             values = await settings.load(connection)
+            seen = await capabilities.load(connection)
         registered, lost_keys = models.build(model_rows, self._vault)
         valid, lost_tokens = tokens.build(token_rows, self._vault.key_ids[0])
         return Snapshot(
@@ -93,6 +94,7 @@ class Store:
             features=assigned,
             tokens=valid,
             settings=values,
+            measured={name: found for name, (_, found) in seen.items()},
             problems=lost_keys + lost_tokens,
         )
 

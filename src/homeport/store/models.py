@@ -15,7 +15,14 @@ from homeport.kit.network import OPTIONS
 from homeport.kit.vault import VaultError
 from homeport.store import checks
 from homeport.store.records import Edited
-from homeport.store.tables import feature_fallbacks, feature_settings, feature_shares, model_keys, models
+from homeport.store.tables import (
+    feature_fallbacks,
+    feature_settings,
+    feature_shares,
+    model_capabilities,
+    model_keys,
+    models,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +35,7 @@ if TYPE_CHECKING:
 
 PURPOSE = "db-secrets"
 _LIMITS = frozenset(each.name for each in fields(Limits))
-_FIELDS = tuple(each.name for each in fields(Model))
+_FIELDS = tuple(each.name for each in fields(Model) if each.name not in {"registered", "trouble"})
 _ROWS = select(models, model_keys.c.origin, model_keys.c.key_id, model_keys.c.ciphertext).outerjoin(model_keys)
 
 
@@ -127,8 +134,16 @@ async def edit(writing: Writing, name: str, changes: Mapping[str, Any]) -> Edite
     if before.origin != after.origin and "headers" not in changes.get("options", {}):
         after, notes = _without_headers(after, notes)
     await writing.connection.execute(update(models).where(models.c.id == row.id).values(_columns(after)))
+    if _served(before) != _served(after):
+        # what was measured was measured of another one
+        await writing.connection.execute(delete(model_capabilities).where(model_capabilities.c.model_id == row.id))
     await _record_edit(writing, before, after, rekeyed="key" in changes)
     return Edited(model=await _as_stored(writing, after), notes=notes)
+
+
+def _served(model: Model) -> tuple[str, str, str]:
+    """Which model of which server it is."""
+    return model.platform, model.endpoint, model.identifier or model.name
 
 
 def _changed(model: Model, changes: Mapping[str, Any]) -> Model:

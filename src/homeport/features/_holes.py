@@ -1,0 +1,43 @@
+"""How a hole in code is shown to a model: laid out by its family's sentinels, or by its server's parameter `suffix`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from homeport.domain.capabilities import Capabilities
+    from homeport.domain.models import Model
+    from homeport.families import Family
+    from homeport.features import Workbench
+
+SUFFIX, PREFIX = "suffix", "prefix"
+"""Beside the keys of families, the ways in which holes were tried."""
+HALF = 0.5
+
+
+def by_suffix(bench: Workbench, model: Model) -> bool:
+    """Whether its server is told what follows: where its registration says so, else where that was proven best."""
+    said = model.options.get("fim")
+    if said is not None:
+        return said == SUFFIX
+    seen = bench.snapshot().measured.get(model.name) if model.registered else None
+    return seen is not None and proven(seen, bench.families, bench.family(model))
+
+
+def proven(seen: Capabilities, families: Mapping[str, Family], family: Family) -> bool:
+    """Whether `suffix` filled more than half of the holes, more than the family's way, and more than none at all."""
+    score = seen.holes.get(SUFFIX, 0.0)
+    if score <= HALF or score <= seen.holes.get(PREFIX, 0.0):
+        return False
+    return family.completion != "fim" or score > seen.holes.get(own_layout(families, family, seen.holes), 0.0)
+
+
+def own_layout(families: Mapping[str, Family], family: Family, holes: Mapping[str, float]) -> str:
+    """The key under which the family's layout was tried; empty when it was not."""
+    return next((key for key in holes if key in families and _same_layout(families[key], family)), "")
+
+
+def _same_layout(one: Family, other: Family) -> bool:
+    return bool(one.fim and other.fim and one.fim.layout == other.fim.layout)
