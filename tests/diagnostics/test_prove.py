@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from script import DONE, event
 
 from homeport import families
 from homeport.diagnostics._prove import HOLES, Hole, Trial, doubts, filled, layouts
@@ -100,6 +101,50 @@ async def test_an_able_model(server: ModelServer) -> None:
     assert seen.first_token_s is not None
     assert doubts(QWEN, FAMILIES, seen) == []
     assert from_json(seen.as_json()) == seen
+
+
+@pytest.mark.parametrize(
+    ("message", "thinks"),
+    [
+        ({"content": "5"}, False),
+        ({"content": "5", "reasoning_content": None}, False),
+        ({"content": "5", "reasoning_content": "2 and 3"}, True),
+        ({"content": None, "reasoning": "2 and"}, True),
+        ({"content": "<think>2 and 3</think>5"}, True),
+    ],
+)
+async def test_thoughts_in_the_text_or_beside_it(server: ModelServer, message: dict[str, Any], *, thinks: bool) -> None:
+    async def play(peer: Peer) -> None:
+        if peer.method != "POST" or "messages" not in peer.json:
+            await able(peer, server)
+        elif peer.json["stream"]:
+            field = "reasoning_content" if thinks else "content"
+            deltas: list[Any] = [{"role": "assistant", "content": ""}, {field: "one"}, {field: "two"}]
+            await peer.head()
+            await peer.events([event({"choices": [{"delta": delta}]}) for delta in deltas])
+            await peer.events([event({"choices": [{"delta": {}, "finish_reason": "length"}]}), DONE])
+            await peer.end()
+        else:
+            await peer.document({"choices": [{"message": message, "finish_reason": "stop"}]})
+
+    server.play = play
+    seen = await tried(server)
+    assert (seen.chat, seen.thinks, seen.streams) == (True, thinks, True)
+
+
+async def test_thoughts_that_come_all_at_once_are_no_stream(server: ModelServer) -> None:
+    async def play(peer: Peer) -> None:
+        if peer.method != "POST" or "messages" not in peer.json or not peer.json["stream"]:
+            await able(peer, server)
+        else:
+            deltas = [{"role": "assistant", "content": ""}, {"reasoning": "one two"}]
+            await peer.head()
+            await peer.events([event({"choices": [{"delta": delta}]}) for delta in deltas])
+            await peer.events([event({"choices": [{"delta": {}, "finish_reason": "stop"}]}), DONE])
+            await peer.end()
+
+    server.play = play
+    assert (await tried(server)).streams is False
 
 
 async def test_a_model_that_can_do_nothing(server: ModelServer) -> None:

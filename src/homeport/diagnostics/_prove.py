@@ -92,7 +92,7 @@ class Trial:
         self.model = replace(self.model, limits=replace(self.model.limits, first_token_s=WITHIN_S, total_s=WITHIN_S))
         window = await self._window()
         chat = await self._chat()
-        streamed = await self._stream(text=chat.get("chat") is False)
+        streamed = await self._stream(text=chat.get("chat") is False, thinks=bool(chat.get("thinks")))
         tools = await self._tools() if chat.get("chat") else None
         code = await self._code() if self.provider.text else {}
         found: dict[str, Any] = {**chat, **streamed, **code}
@@ -112,9 +112,9 @@ class Trial:
         self.told("a chat")
         question = Message(role="user", content="What is 2 + 3? Answer with the number alone.")
         said = await self._said("chat", Prompt(kind="chat", messages=(question,), sampling=Sampling(max_tokens=64)))
-        return {"chat": said is not None, "thinks": None if said is None else "<think" in said[0].text}
+        return {"chat": said is not None, "thinks": None if said is None else any(map(_thinks, said))}
 
-    async def _stream(self, *, text: bool) -> dict[str, Any]:
+    async def _stream(self, *, text: bool, thinks: bool) -> dict[str, Any]:
         self.told("a stream")
         sampling = Sampling(max_tokens=24, temperature=None)
         count = Message(role="user", content="Count from one to ten in words.")
@@ -127,11 +127,12 @@ class Trial:
             async with aclosing(self.provider.generate(self.upstream, self.model, asked)) as chunks:
                 async for chunk in chunks:
                     first = first or time.perf_counter() - began
-                    pieces += bool(chunk.text)
+                    # thoughts that come apart from the text are chunks without any, as is the first one with the role
+                    pieces += bool(chunk.text) or (thinks and not chunk.finish and not chunk.usage)
         except HomeportError as error:
             self.problems["streaming"] = str(error)
             return {"streams": False}
-        return {"streams": pieces > 1, "first_token_s": round(first, 4)}
+        return {"streams": pieces > 1 + thinks, "first_token_s": round(first, 4)}
 
     async def _tools(self) -> bool | None:
         self.told("a tool")
@@ -174,6 +175,11 @@ class Trial:
         except HomeportError as error:
             self.problems[what] = str(error)
             return None
+
+
+def _thinks(chunk: Chunk) -> bool:
+    """Whether a piece of a whole answer shows thoughts: in a field of their own, or in the text."""
+    return chunk.thinks or "<think" in chunk.text
 
 
 def doubts(model: Model, families: Mapping[str, Family], seen: Capabilities) -> list[Doubt]:

@@ -39,6 +39,8 @@ class Chunk:
     wire: bytes = b""
     call: ToolCall | None = None
     """The one tool that an agent is to use next; comes at the end, and instead of a text."""
+    thinks: bool = False
+    """A whole answer came with thoughts in a place of their own."""
 
 
 Chunks = AsyncGenerator[Chunk, None]

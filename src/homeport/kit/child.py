@@ -100,8 +100,7 @@ class Child:
         self._keeper: asyncio.Task[None] | None = None
         self._is_ready = False
         self._pause_s = patience.first_pause_s
-        self.ended = ""
-        """How it ended the last time, for people; empty before."""
+        self._ended = ""
         self.restarts = 0
         """How often it was started again after it had died."""
 
@@ -115,6 +114,12 @@ class Child:
         """Process id while it lives."""
         alive = self._process is not None and self._process.returncode is None
         return self._process.pid if self._process and alive else None
+
+    @property
+    def ended(self) -> str:
+        """How it ended the last time, for people; empty before."""
+        process = self._process
+        return _how(process) if process and process.returncode is not None else self._ended
 
     @property
     def tail(self) -> tuple[str, ...]:
@@ -203,8 +208,8 @@ class Child:
     async def _died_early(self, process: Process) -> ChildError:
         if self._reader is not None:
             await asyncio.wait((self._reader,), timeout=PROBE_S)  # its last line says why
-        self.ended = _how(process)
-        return ChildError(f"The {self._name} ended while starting ({self.ended}).", self.last_words)
+        self._ended = _how(process)
+        return ChildError(f"The {self._name} ended while starting ({self._ended}).", self.last_words)
 
     async def _keep(self) -> None:
         """Start it again whenever it dies."""
@@ -213,9 +218,9 @@ class Child:
             since = loop.time()
             await self._process.wait()
             self._is_ready = False
-            self.ended = _how(self._process)
+            self._ended = _how(self._process)
             await self._end()
-            log.error("child died", child=self._name, how=self.ended, last_words=self.last_words)
+            log.error("child died", child=self._name, how=self._ended, last_words=self.last_words)
             if loop.time() - since >= self._patience.steady_s:
                 self._pause_s = self._patience.first_pause_s
             await self._start_again()

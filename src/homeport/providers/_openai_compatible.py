@@ -38,6 +38,8 @@ _FINISHED = re.compile(rb'"finish_reason": ?"')
 """Stands in the event that ends the text, and not in a text: there a quotation mark is escaped."""
 _NO_CHOICES = re.compile(rb'"choices": ?\[\]')
 _DATA = re.compile(rb"^data:(.*)$", re.MULTILINE)
+THOUGHTS = ("reasoning_content", "reasoning")
+"""Where servers with a reasoning parser put what a model thinks (vLLM and SGLang documentation, "Reasoning")."""
 EXPECTED = "Expected the OpenAI wire format; check that the endpoint ends in `/v1`."
 
 
@@ -126,9 +128,10 @@ async def _document(upstream: Upstream, model: Model, prompt: Prompt, dialect: D
         text = _wire.text_of(choice["text"] if prompt.kind == "text" else choice["message"].get("content"))
         finish = choice.get("finish_reason") or "stop"
         call = first(pieces_of(choice["message"])) if _agent(prompt) else None
+        thinks = prompt.kind == "chat" and any(choice["message"].get(name) for name in THOUGHTS)
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise _malformed(model, "a document without choices") from error
-    yield Chunk(text, finish, _usage(body), data if prompt.relay else b"", call)
+    yield Chunk(text, finish, _usage(body), data if prompt.relay else b"", call, thinks)
 
 
 def _agent(prompt: Prompt) -> bool:

@@ -143,7 +143,9 @@ def _pieces(model: Model, prompt: Prompt, body: Mapping[str, Any]) -> list[Chunk
     """What a message holds that came as one document."""
     try:
         content = body["content"]
-        found: list[Chunk | Call] = [Chunk("".join(part["text"] for part in content if part["type"] == "text"))]
+        said = "".join(part["text"] for part in content if part["type"] == "text")
+        thinks = any(part["type"] in {"thinking", "redacted_thinking"} for part in content)
+        found: list[Chunk | Call] = [Chunk(said, thinks=thinks)]
         used = [part for part in content if part["type"] == "tool_use"]
         for at, use in enumerate(used):
             found.append(Call(at, use["id"], use["name"], orjson.dumps(use.get("input") or {}).decode()))

@@ -199,7 +199,8 @@ def _pieces(model: Model, prompt: Prompt, body: Mapping[str, Any]) -> list[Chunk
     """What an answer holds that came as one document."""
     try:
         content = body["output"]["message"]["content"]
-        found: list[Chunk | Call] = [Chunk("".join(part.get("text", "") for part in content))]
+        thinks = any("reasoningContent" in part for part in content)
+        found: list[Chunk | Call] = [Chunk("".join(part.get("text", "") for part in content), thinks=thinks)]
         used = [part["toolUse"] for part in content if "toolUse" in part]
         for at, use in enumerate(used):
             found.append(Call(at, use["toolUseId"], use["name"], orjson.dumps(use.get("input") or {}).decode()))
