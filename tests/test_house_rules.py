@@ -74,7 +74,19 @@ def functions() -> Iterator[tuple[str, int]]:
 @functools.cache
 def files_of_the_repository() -> list[Path]:
     """Every file that belongs to the checkout; what was installed or built does not."""
-    skipped = {".git", ".venv", ".uv", ".uv.new", ".homeport", "site", "build", "dist", ".build", ".peers", "node_modules"}
+    skipped = {
+        ".git",
+        ".venv",
+        ".uv",
+        ".uv.new",
+        ".homeport",
+        "site",
+        "build",
+        "dist",
+        ".build",
+        ".peers",
+        "node_modules",
+    }
     found = []
     for folder, inner, names in os.walk(ROOT):
         inner[:] = [name for name in inner if name not in skipped and not name.endswith(("cache", "cache__"))]

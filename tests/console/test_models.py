@@ -38,7 +38,7 @@ async def registered(office: Office, name: str = "coder", **fields: Any) -> Mode
 def filled(office: Office, **fields: str) -> dict[str, str]:
     """The form of a model, as a person fills it in."""
     usual = {"name": "coder", "platform": "openai", "endpoint": office.house.models.url, "identifier": "served"}
-    return {**usual, "clean": "on", **fields}
+    return {**usual, "clean": "on", "family": "qwen_coder", **fields}
 
 
 async def edited(office: Office, model: str, **fields: str) -> Shown:
@@ -169,6 +169,22 @@ async def test_a_name_that_is_taken(admin: Office) -> None:
     assert (shown.status, "already a model named" in shown.text) == (400, True)
 
 
+async def test_a_family_that_is_not_settled_is_opted_into_once(admin: Office) -> None:
+    asked = filled(admin, family="codellama")
+    refused = await admin.send(NEW, "save", **asked)
+    assert (refused.status, "Code Llama is beta" in refused.text) == (400, True)
+    assert 'name="beta"' in refused.body
+    assert await admin.store.models() == []
+    assert (await admin.send(NEW, "save", **asked, beta="on")).status == 303
+    assert 'name="beta"' not in (await admin.get(NEW)).body
+    assert (await admin.send(NEW, "save", **{**asked, "name": "more"})).status == 303
+    assert "Forbid" in (await admin.get("/console/settings")).text
+    assert (await admin.send("/console/settings", "beta", beta="")).status == 303
+    refused = await edited(admin, "coder", family="smollm")
+    assert (refused.status, "is experimental" in refused.text) == (400, True)
+    assert (await edited(admin, "coder", identifier="other")).status == 303
+
+
 async def test_a_copy_begins_with_everything_but_the_key(admin: Office) -> None:
     await registered(admin, key=Secret(KEY), options={"headers": '{"X-Team": "blue"}'})
     body = (await admin.get(f"{NEW}?like=coder")).body
@@ -289,12 +305,12 @@ async def test_finding_out_what_a_model_can_do_is_kept(admin: Office) -> None:
 
 async def test_an_empty_key_keeps_the_stored_one_where_it_belongs(admin: Office) -> None:
     await registered(admin, key=Secret(KEY))
-    shown = await edited(admin, "coder", family="llama3")
+    shown = await edited(admin, "coder", family="mistral")
     assert shown.location == f"{LIST}/coder?said=saved&about=coder"
     stored = await admin.store.model("coder")
-    assert (stored.family, stored.key) == ("llama3", Secret(KEY))
+    assert (stored.family, stored.key) == ("mistral", Secret(KEY))
     event = (await admin.store.audit(1))[0]
-    assert (event.who, event.before, event.after) == ("ada", {"family": "qwen_coder"}, {"family": "llama3"})
+    assert (event.who, event.before, event.after) == ("ada", {"family": "qwen_coder"}, {"family": "mistral"})
     shown = await edited(admin, "coder", endpoint="http://gpu9.internal:8000/v1")
     assert "said=moved" in shown.location
     assert not (await admin.store.model("coder")).key

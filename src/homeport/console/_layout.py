@@ -209,6 +209,7 @@ SAID = {
     "reopened": "{} may sign in again.",
     "left": "{} is signed out everywhere.",
     "ended": "That session is over.",
+    "set": "That counts from now on.",
     "rotated": "A new root key seals every API key now. Keep a copy of the key file.",
     "password": "The new password counts from now on; your other sessions are over.",
 }

@@ -30,6 +30,7 @@ from htpy import (
 from homeport import providers
 from homeport.console import _forms
 from homeport.console._layout import guard, problem
+from homeport.console._release import opt_in
 from homeport.diagnostics._registration import bare
 from homeport.diagnostics._scene import EMBEDDED
 from homeport.domain.errors import BadRequest
@@ -288,7 +289,9 @@ def where(asked: Asked, values: Mapping[str, str], drawn: Drawn, *, swap: bool =
     """The fields that detecting fills in."""
     if values.get("platform") == EMBEDDED:
         return div("#where.stack")[
-            p(".note")["It runs inside Homeport: it has no address of its own."], _family(asked, values)
+            p(".note")["It runs inside Homeport: it has no address of its own."],
+            _family(asked, values),
+            opt_in(asked),
         ]
     endpoint, identifier = values.get("endpoint", ""), values.get("identifier", "")
     tip = "Where its server answers, up to and including /v1. Empty for a platform that knows its own address."
@@ -318,6 +321,7 @@ def where(asked: Asked, values: Mapping[str, str], drawn: Drawn, *, swap: bool =
         ),
         known,
         _family(asked, values),
+        opt_in(asked),
     ]
 
 

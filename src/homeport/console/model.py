@@ -37,7 +37,7 @@ from htpy import (
 from htpy import input as field
 from htpy import label as tag
 
-from homeport.console import Asked, Page, Sent, go
+from homeport.console import Asked, Page, Sent, _release, go
 from homeport.console import _model_form as model_form
 from homeport.console import _model_help as model_help
 from homeport.console._layout import guard, page, problem
@@ -245,6 +245,8 @@ async def save(asked: Asked) -> Sent:
     changed = model_form.changes(model, stored, asked.form)
     if not changed:
         return go(f"{model_form.address(stored.name)}?said=same")
+    if "family" in changed:
+        await _release.consent(asked, model)
     edited = await asked.desk.store.edit_model(stored.name, changed, by=asked.person.name)
     said = "moved" if edited.notes else "saved"
     return go(f"{model_form.address(edited.model.name)}?said={said}&about={quote(edited.model.name)}")

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from htpy import Renderable, div, fragment, h1, h2, li, ol, p
 
-from homeport.console import Asked, Page, Sent, go
+from homeport.console import Asked, Page, Sent, _release, go
 from homeport.console import _model_form as model_form
 from homeport.console import _model_help as model_help
 from homeport.console._layout import page
@@ -69,6 +69,7 @@ async def add(asked: Asked) -> Sent:
     if "use" in asked.form:
         return await model_help.beside(detect)(asked)
     model = model_form.complete(model_form.drafted(asked, None), asked.desk)
+    await _release.consent(asked, model)
     await asked.desk.store.add_model(model, by=asked.person.name)
     return go(f"{model_form.address(model.name)}?said=added&about={quote(model.name)}")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from htpy import Renderable, a, button, code, div, form, h1, h2, p, span, table, tbody, td, th, thead, time, tr
 
-from homeport.console import Asked, Page, Sent, go
+from homeport.console import Asked, Page, Sent, _release, go
 from homeport.console._forms import finder, sifter
 from homeport.console._layout import guard, page, problem
 from homeport.kit.effective import Effective, effective
@@ -39,6 +39,7 @@ async def view(asked: Asked) -> Renderable | Sent:
         _table(found) if found else div(".empty")[h2["No setting is like this"], a(href=asked.path)["Show all"]],
         problem(asked),
         _keys(asked, sealed),
+        _release.switch(asked),
         _as_file(),
     )
 
@@ -107,6 +108,12 @@ def _number(count: int) -> str:
     return f"{count} API key{'' if count == 1 else 's'}"
 
 
+async def beta(asked: Asked) -> Sent:
+    """Allow or forbid families that are not settled."""
+    await _release.decide(asked)
+    return go(f"{asked.path}?said=set")
+
+
 def _as_file() -> Renderable:
     return div[
         h2["Models, features and settings as a file"],
@@ -128,7 +135,7 @@ PAGE = Page(
     title="Settings",
     see="auditor",
     view=view,
-    acts={"rotate": rotate},
+    acts={"rotate": rotate, "beta": beta},
     menu="Operate",
     order=90,
 )
