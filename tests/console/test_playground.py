@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -52,6 +53,17 @@ async def streamed(office: Office, **fields: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in shown.body.splitlines()]
 
 
+async def asked_of(office: Office, *models: str) -> Shown:
+    fields = [
+        *CODE.items(),
+        ("do", "ask"),
+        ("key", office.key),
+        ("code", "x = "),
+        *(("model", each) for each in models),
+    ]
+    return await office.ask("POST", PAGE, urlencode(fields).encode())
+
+
 def results(page: Shown) -> list[str]:
     return re.findall(r'<div class="card result">(.*?)</div>', page.body, re.DOTALL)
 
@@ -70,9 +82,36 @@ async def test_code_is_completed_at_the_marker(desk: Office) -> None:
 
 
 async def test_two_models_side_by_side(desk: Office) -> None:
-    page = await desk.send(PAGE, "ask", **CODE, code="x = ", model="coder", second="talker")
+    page = await asked_of(desk, "coder", "talker", "", "coder")
     assert [re.findall("<h3>(.*?)</h3>", each)[0] for each in results(page)] == ["coder", "talker"]
     assert {peer.json["model"] for peer in desk.house.models.heard} == {"served-coder", "served-talker"}
+    assert re.findall(r'<select id="model-2".*?<option value="(\w+)" selected', page.body, re.DOTALL) == ["talker"]
+
+
+async def test_four_models_and_no_more(desk: Office) -> None:
+    for name in "abcd":
+        coder = desk.house.app.door.bench.snapshot().models["coder"]
+        await desk.store.add_model(replace(coder, name=name), by="tests")
+    page = await asked_of(desk, "", "a", "b", "c")
+    assert [re.findall("<h3>(.*?)</h3>", each)[0] for each in results(page)] == ["coder", "a", "b", "c"]
+    page = await asked_of(desk, "", "a", "b", "c", "d")
+    assert (page.status, "Choose 4 at most" in page.text) == (400, True)
+
+
+async def test_a_language_that_the_file_does_not_say(desk: Office) -> None:
+    page = await desk.send(PAGE, "ask", feature="code_completions", file="notes", language="rust", code="fn main() {")
+    assert page.status == 200
+    assert '<option value="rust" selected' in page.body
+    assert (await desk.house.record())["lang"] == "rust"
+
+
+async def test_where_there_are_very_many_models_the_others_are_typed(desk: Office) -> None:
+    coder = desk.house.app.door.bench.snapshot().models["coder"]
+    for number in range(60):
+        await desk.store.add_model(replace(coder, name=f"model-{number}"), by="tests")
+    page = await desk.get(PAGE)
+    assert re.search(r'<input type="text"[^>]*id="model-2"[^>]*name="model"[^>]*list="models"', page.body)
+    assert page.body.count('value="model-7"') == 2
 
 
 async def test_a_stream_of_lines(desk: Office) -> None:
@@ -165,14 +204,17 @@ async def test_the_stream_cannot_be_taken_for_a_page(desk: Office) -> None:
 
 
 def test_the_script_makes_text_and_nothing_else() -> None:
-    script = files("homeport.console").joinpath("assets", "playground.js").read_text()
+    folder = files("homeport.console").joinpath("assets", "playground")
+    script = "".join(each.read_text() for each in sorted(folder.iterdir(), key=lambda each: each.name))
     for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function(", "DOMParser",
-                "createContextualFragment", "srcdoc", "setHTML", ".href", ".src", "import("):  # fmt: skip
+                "createContextualFragment", "srcdoc", "setHTML", ".href", ".src"):  # fmt: skip
         assert way not in script
-    made = set(re.findall(r'make\((?:"(\w+)"|ordered \? "(\w+)" : "(\w+)")', script))
+    made = set(re.findall(r'make\((?:"(\w+)"|number \? "(\w+)" : "(\w+)")', script))
     assert {tag for each in made for tag in each if tag} <= {
-        "button", "code", "div", "h3", "li", "ol", "p", "pre", "span", "strong", "ul",
+        "blockquote", "button", "code", "div", "em", "h3", "hr", "li", "ol", "p", "pre", "s", "span", "strong",
+        "table", "tbody", "thead", "tr", "ul",
     }  # fmt: skip
+    assert set(re.findall(r"import\((.*?)\)", script)) == {"form.dataset.editor", "form.dataset.highlight"}
 
 
 async def test_trouble_is_said_and_nothing_is_lost(desk: Office) -> None:
@@ -206,7 +248,7 @@ async def test_a_feature_that_nobody_serves(desk: Office) -> None:
         {"feature": "../etc"},
         CODE | {"code": "  "},
         CODE | {"code": "x", "model": "nobody"},
-        CODE | {"code": "x", "second": XSS},
+        CODE | {"code": "x", "model": XSS},
         CHAT | {"message": " "},
         CHAT | {"message": "/fix"},
         CHAT | {"message": "x", "history": "nothing"},
@@ -224,9 +266,8 @@ async def test_what_cannot_be_asked(desk: Office, fields: dict[str, str]) -> Non
     assert 400 <= page.status < 500
     assert 'role="alert"' in page.body
     assert XSS not in page.body
-    if "second" not in fields:
-        [last] = await streamed(desk, **fields)
-        assert last["done"]["error"]
+    [last] = await streamed(desk, **fields)
+    assert last["done"]["error"]
     assert not desk.house.models.heard
 
 

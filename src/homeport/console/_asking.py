@@ -98,7 +98,11 @@ def _code(form: Mapping[str, str]) -> CodeRequest:
     if not (before + after).strip() and not form.get("instruction", "").strip():
         raise BadRequest("There is no code to complete.", "Write the beginning of it.")
     return CodeRequest(
-        before=before, after=after, file_name=form.get("file", "").strip(), instruction=form.get("instruction", "")
+        before=before,
+        after=after,
+        file_name=form.get("file", "").strip(),
+        language=form.get("language", ""),
+        instruction=form.get("instruction", ""),
     )
 
 

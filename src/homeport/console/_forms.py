@@ -47,8 +47,8 @@ def tied(name: str, tip: Node = None) -> dict[str, Any]:
     return {"id": name, "name": name, "aria_describedby": f"{name}-help" if tip else None}
 
 
-def text(name: str, called: Node, value: str, tip: Node = None, **more: Any) -> Renderable:  # noqa: ANN401 (attributes)
-    """One line to type; `more` are attributes of the input."""
+def text(name: str, /, called: Node, value: str, tip: Node = None, **more: Any) -> Renderable:  # noqa: ANN401 (attributes)
+    """One line to type; `more` are attributes of the input, as in `choice`."""
     return field(name, called, input(**{"type": "text", "value": value, **tied(name, tip), **more}), tip)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import TYPE_CHECKING
 
 from htpy import (
@@ -10,6 +11,7 @@ from htpy import (
     a,
     button,
     code,
+    datalist,
     details,
     div,
     form,
@@ -21,22 +23,23 @@ from htpy import (
     label,
     li,
     nav,
-    noscript,
     ol,
     option,
     p,
     pre,
     script,
+    section,
     select,
     span,
     summary,
     textarea,
+    ul,
 )
 
+from homeport.codetext.language import LANGUAGES
 from homeport.console import RANK, Asked, Page, Sent
 from homeport.console._asking import (
     CLEAR,
-    COMMANDS,
     CURSOR,
     INPUT,
     Question,
@@ -50,7 +53,7 @@ from homeport.console._asking import (
 )
 from homeport.console._forms import choice, field, text, tied
 from homeport.console._layout import asset, guard, page, problem
-from homeport.domain.errors import CallerError, HomeportError
+from homeport.domain.errors import BadRequest, CallerError, HomeportError
 from homeport.domain.requests import Message
 from homeport.features._ask import assigned
 from homeport.features._suits import by_fit
@@ -67,6 +70,21 @@ FIRST = "code_completions"
 TABS = (("code_completions", "Completion"), ("code_generations", "Generation"), ("chat", "Chat"))
 FITS = {"fully": "Fully compatible", "largely": "Largely compatible", "not": "Not compatible"}
 EXAMPLE = 'def is_even(number: int) -> bool:\n    """Tell whether a number is even."""\n    return '
+Models = dict[str, list[tuple[str, str]]]
+"""Names, and what they are called, by how well they suit the feature."""
+USUAL = "As the setting says"
+MOST = 4
+"""Models beside each other."""
+LISTED = 60
+"""Models that may be chosen in each of several lists."""
+KNOWN = (("", "As the file name says"), *sorted(((each.id, each.name) for each in LANGUAGES), key=lambda each: each[1]))
+SAYS = {
+    "/explain": "what the code does",
+    "/refactor": "make it simpler",
+    "/fix": "find and mend what is wrong",
+    "/tests": "write tests",
+    CLEAR: "begin a new conversation",
+}
 STREAM = "application/x-ndjson"
 AT_ONCE = ((b"x-accel-buffering", b"no"),)
 """A proxy in between passes each piece on as it comes."""
@@ -101,7 +119,7 @@ async def _drawn(asked: Asked, results: Sequence[Result], said: Sequence[Message
         _tabs(asked, key),
         problem(asked),
         draw(asked, key, models, results, said) if models else _empty(asked),
-        script(type="module", src=asset("playground.js")),
+        script(type="module", src=asset("playground/main.js")),
     )
 
 
@@ -113,7 +131,7 @@ def _lead(asked: Asked, key: str, feature: Feature) -> str:
         return f"{error.saw} Choose a model below to try it all the same."
 
 
-async def _models(asked: Asked, feature: Feature) -> dict[str, list[tuple[str, str]]]:
+async def _models(asked: Asked, feature: Feature) -> Models:
     """What may be chosen: models by how well they suit the feature."""
     seen = {name: each for name, (_, each) in (await asked.desk.store.capabilities()).items()}
     every = sorted(asked.desk.bench.snapshot().models.values(), key=lambda each: each.name)
@@ -152,13 +170,49 @@ def _empty(asked: Asked) -> Renderable:
 
 def _play(asked: Asked, key: str, kind: str, *content: Node) -> Renderable:
     hidden = input(type="hidden", name="feature", value=key)
-    return form(".play", method="post", action=ADDRESS, hx_boost="false", data_kind=kind)[
-        guard(asked, "ask"), hidden, content
+    return form(
+        ".play",
+        method="post",
+        action=ADDRESS,
+        hx_boost="false",
+        data_kind=kind,
+        data_person=asked.person.name,
+        data_editor=asset("codemirror/editor.js"),
+        data_highlight=asset("codemirror/highlight.js"),
+        data_languages=_words(),
+    )[guard(asked, "ask"), hidden, content]
+
+
+@cache
+def _words() -> str:
+    """What people call a language, by which its colours are found: ids, names, extensions and names of files."""
+    every = ((word, each.id) for each in LANGUAGES for word in (*each.extensions, *each.editor_ids, *each.files))
+    return json.dumps({word.lower(): key for word, key in every} | {each.id: each.id for each in LANGUAGES})
+
+
+def _model(asked: Asked, models: Models) -> Renderable:
+    return choice("model", "Model", {"": [("", USUAL)], **models}, asked.form.get("model", ""))
+
+
+def _several(asked: Asked, models: Models) -> Renderable:
+    """One to four models; where there are very many, the others are typed."""
+    chosen = [*asked.lists.get("model", ()), *[""] * MOST][:MOST]
+    many = sum(map(len, models.values())) > LISTED
+    places = [_beside(at, models, chosen[at], many=many) for at in range(1, MOST)]
+    first = choice("model-1", "Model", {"": [("", USUAL)], **models}, chosen[0], name="model")
+    return div(".pair.models")[
+        first,
+        places,
+        button(".quiet.scripted", type="button", hidden=True, data_more=True)["Compare with another model"],
+        datalist(id="models")[(option(value=name) for group in models.values() for name, _ in group)] if many else None,
     ]
 
 
-def _model(asked: Asked, name: str, called: str, models: dict[str, list[tuple[str, str]]], usual: str) -> Renderable:
-    return choice(name, called, {"": [("", usual)], **models}, asked.form.get(name, ""))
+def _beside(at: int, models: Models, value: str, *, many: bool) -> Renderable:
+    name, called = f"model-{at + 1}", f"Beside it, {at + 1} of {MOST}"
+    if many:
+        return text(name, called, value, name="model", list="models", autocomplete="off", maxlength="100")
+    return choice(name, called, {"": [("", "None")], **models}, value, name="model")
 
 
 def _typed(asked: Asked, name: str, otherwise: str = "") -> str:
@@ -168,7 +222,7 @@ def _typed(asked: Asked, name: str, otherwise: str = "") -> str:
 def _code(
     asked: Asked,
     key: str,
-    models: dict[str, list[tuple[str, str]]],
+    models: Models,
     results: Sequence[Result],
     _said: Sequence[Message],
 ) -> Renderable:
@@ -189,12 +243,12 @@ def _code(
         "code",
         div(".pair")[
             text("file", "File name", _typed(asked, "file", "example.py"), autocomplete="off", maxlength="200"),
-            _model(asked, "model", "Model", models, "As the setting says"),
-            _model(asked, "second", "Beside it", models, "No second one"),
+            choice("language", "Language", KNOWN, _typed(asked, "language")),
         ],
+        _several(asked, models),
         text("instruction", "What shall be written?", _typed(asked, "instruction")) if generates else None,
         field("code", "Code", div(".editor")[area["\n" + _typed(asked, "code", EXAMPLE)]], _keys()),
-        noscript[p(".help")["Write ", code[CURSOR], " where the cursor is; otherwise it is at the end."]],
+        p(".help.unscripted")["Write ", code[CURSOR], " where the cursor is; otherwise it is at the end."],
         div(".buttons")[
             button(".first", type="submit")["Generate" if generates else "Complete"],
             label(".check.scripted", hidden=True)[
@@ -209,8 +263,9 @@ def _code(
 
 def _keys() -> Renderable:
     return span(".scripted", hidden=True)[
-        kbd["Tab"], " accepts what is shown in grey, ", kbd["Esc"], " dismisses it, ", kbd["Ctrl"], " ", kbd["Space"],
-        " asks again.",
+        kbd["Tab"], " accepts what is shown in grey, ", kbd["Esc"], " dismisses it, ", kbd["Ctrl Space"],
+        " asks, ", kbd["Alt ]"], " shows what another model says. ",
+        kbd["Esc"], " and then ", kbd["Tab"], " leaves the editor.",
     ]  # fmt: skip
 
 
@@ -232,7 +287,7 @@ def figures(result: Result) -> str:
 def _chat(
     asked: Asked,
     key: str,
-    models: dict[str, list[tuple[str, str]]],
+    models: Models,
     results: Sequence[Result],
     said: Sequence[Message],
 ) -> Renderable:
@@ -250,11 +305,14 @@ def _chat(
             "message",
             "Message",
             textarea(rows="3", **tied("message", "help"))["\n" + (_typed(asked, "message") if typed else "")],
-            [[code[each], " "] for each in (*COMMANDS, CLEAR)],
+            _commands(),
         ),
+        div(".attached", data_attached=True, hidden=True),
+        input(type="file", name="picker", hidden=True, aria_label="File to attach"),
         div(".buttons")[
             button(".first", type="submit")["Send"],
             button(".scripted", type="button", data_stop=True, hidden=True)["Stop"],
+            button(".scripted", type="button", data_attach=True, hidden=True)["Attach a file"],
             button(".quiet", type="submit", name="do", value="clear")["Begin anew"],
             span(".soft.small", role="status", data_told=True),
         ],
@@ -267,8 +325,24 @@ def _chat(
                 ]),
             ],
         ],
-        _model(asked, "model", "Model", models, "As the setting says"),
+        _model(asked, models),
+        _kept(),
     )  # fmt: skip
+
+
+def _commands() -> Node:
+    said = (span[code(data_command=each, data_says=says)[each], f" {says}. "] for each, says in SAYS.items())
+    return ["About the code below, or what follows: ", *said]
+
+
+def _kept() -> Renderable:
+    """Filled by the script: the server keeps no conversation."""
+    return section(".kept", data_kept=True, hidden=True)[
+        h2["Conversations"],
+        p(".soft.small")["Kept in this tab alone, until you close it or sign out."],
+        ul[()],
+        button(".quiet", type="button", data_forget=True)["Delete all"],
+    ]
 
 
 def _turn(said: Message) -> Renderable:
@@ -279,7 +353,7 @@ def _turn(said: Message) -> Renderable:
 def _prompt(
     asked: Asked,
     key: str,
-    models: dict[str, list[tuple[str, str]]],
+    models: Models,
     results: Sequence[Result],
     _said: Sequence[Message],
 ) -> Renderable:
@@ -298,7 +372,7 @@ def _prompt(
             )
             for name in names
         ],
-        _model(asked, "model", "Model", models, "As the setting says"),
+        _model(asked, models),
         div(".buttons")[
             button(".first", type="submit")["Ask"],
             button(".scripted", type="button", data_stop=True, hidden=True)["Stop"],
@@ -309,11 +383,13 @@ def _prompt(
 
 
 def _questions(asked: Asked, *, stream: bool) -> list[Question]:
-    """One for each model that is chosen."""
-    form_, bench = asked.form, asked.desk.bench
-    key, second = form_.get("feature", FIRST), form_.get("second", "")
-    models = [form_.get("model", ""), *((second,) if second else ())]
-    return [question(bench, key, form_, model, stream=stream) for model in models]
+    """One for each model that is chosen; without a name it is the one that the setting says."""
+    key = asked.form.get("feature", FIRST)
+    first, *others = asked.lists.get("model", ("",))
+    names = list(dict.fromkeys([first, *filter(None, others)]))
+    if len(names) > MOST:
+        raise BadRequest(f"{len(names)} models were chosen.", f"Choose {MOST} at most.")
+    return [question(asked.desk.bench, key, asked.form, name, stream=stream) for name in names]
 
 
 async def ask(asked: Asked) -> Sent:

@@ -1,0 +1,149 @@
+// Chat: answers that are drawn while they come, and conversations that can be taken up again.
+import { answerOf, desk, figures } from "./asking.js";
+import { attaching } from "./attach.js";
+import { keeper } from "./kept.js";
+import { colour, drawer, markdown } from "./markdown.js";
+import { alert, make, press } from "./parts.js";
+import { slashes } from "./slash.js";
+
+const fresh = () => Math.random().toString(36).slice(2);
+
+function turn(role, whose, text = "") {
+  const said = make("div", "said", markdown(text));
+  const told = make("div", "told");
+  return { whole: make("li", `turn ${role}`, make("div", "whose", whose), said, told), said, told };
+}
+
+function copier(text, tell) {
+  const copy = press("Copy", "quiet", () => {
+    const done = navigator.clipboard?.writeText(text) ?? Promise.reject(new Error());
+    done.then(() => { copy.textContent = "Copied"; tell("Copied."); }, () => tell("This browser lets nothing be copied here: select it."));
+  });
+  copy.setAttribute("aria-label", "Copy the answer");
+  return copy;
+}
+
+// The list of conversations of this tab.
+function shelf(form, kept, open, forgotten) {
+  const place = form.querySelector("[data-kept]");
+  const list = place.querySelector("ul");
+  place.querySelector("[data-forget]").addEventListener("click", () => {
+    if (window.confirm("Delete every conversation of this tab?")) { kept.forget(); forgotten(); }
+  });
+  return (now) => {
+    const all = kept.all();
+    place.hidden = !all.length;
+    list.replaceChildren(...all.map((each) => {
+      const way = press(each.title, "quiet", () => open(each));
+      if (each.id === now) way.setAttribute("aria-current", "true");
+      const remove = press("Delete", "quiet", () => { kept.forget(each.id); forgotten(each.id); });
+      remove.setAttribute("aria-label", `Delete “${each.title}”`);
+      return make("li", "", way, remove);
+    }));
+  };
+}
+
+export function chats(form) {
+  const log = form.querySelector(".turns");
+  const { history, message } = form.elements;
+  const { tell, during, stop } = desk(form);
+  const kept = keeper(form.dataset.person);
+  const menu = slashes(message);
+  let id = fresh();
+
+  const turns = () => JSON.parse(history.value || "[]");
+  const draw = () => {
+    const made = turns().map((each) => {
+      const one = turn(each.role, each.role === "user" ? "You" : each.model || "Model", each.content);
+      if (each.role !== "user") one.told.append(copier(each.content, tell));
+      return one.whole;
+    });
+    log.replaceChildren(...made);
+    colour(form, log);
+  };
+  const begin = (words) => {
+    stop();
+    id = fresh();
+    history.value = "[]";
+    draw();
+    list(id);
+    tell(words);
+    message.focus();
+  };
+  const open = (each) => {
+    stop();
+    id = each.id;
+    history.value = JSON.stringify(each.turns);
+    draw();
+    list(id);
+    tell("Taken up again.");
+    message.focus();
+    log.lastChild?.scrollIntoView({ block: "nearest" });
+  };
+  const list = shelf(form, kept, open, (gone) => (!gone || gone === id ? begin("Deleted.") : list(id)));
+  const keep = (added) => {
+    const all = [...turns(), ...added];
+    history.value = JSON.stringify(all);
+    kept.save(id, all);
+    list(id);
+  };
+  const again = (text, mine, theirs) => {
+    mine.whole.remove();
+    theirs.whole.remove();
+    send(text);
+  };
+  const answered = (text, result, mine, theirs) => {
+    if (result.model) theirs.whole.firstChild.textContent = result.model;
+    if (result.error) {
+      theirs.said.append(alert(result.error));
+      theirs.told.append(press("Ask again", "", () => again(text, mine, theirs)));
+    }
+    if (result.text) theirs.told.append(copier(result.text, tell));
+    if (result.model || result.stopped) theirs.told.append(make("span", "soft small", figures(result)));
+    tell(result.error ? "" : result.stopped ? "Stopped." : "Answered.");
+    // an answer that broke off is shown, and no part of what goes on
+    if (result.text && !result.error) keep([{ role: "user", content: text }, { role: "assistant", content: result.text, model: result.model }]);
+    else if (result.stopped) { mine.whole.remove(); theirs.whole.remove(); if (!message.value) message.value = text; }
+  };
+  const send = (text) => {
+    const mine = turn("user", "You", text);
+    const theirs = turn("assistant", "Model");
+    theirs.said.append(make("p", "soft", "Thinking…"));
+    log.append(mine.whole, theirs.whole);
+    tell("Asking…");
+    log.setAttribute("aria-busy", "true");
+    const near = () => window.innerHeight + window.scrollY > document.documentElement.scrollHeight - 160;
+    let follows = true;
+    const grow = drawer(theirs.said, () => { if (follows) theirs.whole.scrollIntoView({ block: "nearest" }); });
+    const onScroll = () => { follows = near() || theirs.whole.getBoundingClientRect().bottom < window.innerHeight + 200; };
+    window.addEventListener("wheel", onScroll, { passive: true });
+    message.value = "";
+    return during(async (signal) => {
+      const result = await answerOf(form, { message: text }, signal, grow);
+      window.removeEventListener("wheel", onScroll);
+      grow.end(markdown(result.text));
+      answered(text, result, mine, theirs);
+      log.setAttribute("aria-busy", "false");
+      colour(form, theirs.whole);
+    });
+  };
+  const submit = () => {
+    const text = message.value.trim();
+    if (!text) { tell("Write a message first."); message.focus(); return; }
+    if (text === "/clear") { message.value = ""; begin("A new conversation."); } else send(text);
+  };
+
+  attaching(form, tell);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (event.submitter?.value === "clear") begin("A new conversation.");
+    else submit();
+  });
+  message.addEventListener("keydown", (event) => {
+    if (menu(event) || event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    submit();
+  });
+  draw();
+  list(id);
+}
