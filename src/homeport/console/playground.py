@@ -203,7 +203,7 @@ def _several(asked: Asked, models: Models) -> Renderable:
     return div(".pair.models")[
         first,
         places,
-        button(".quiet.scripted", type="button", hidden=True, data_more=True)["Compare with another model"],
+        button(".quiet.scripted", type="button", hidden=True, data_more=True)["Compare with another"],
         datalist(id="models")[(option(value=name) for group in models.values() for name, _ in group)] if many else None,
     ]
 
