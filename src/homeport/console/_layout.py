@@ -20,6 +20,7 @@ from htpy import (
     header,
     html,
     input,  # noqa: A004 (the element)
+    kbd,
     link,
     main,
     meta,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
     from htpy import Node
 
-    from homeport.console import Asked
+    from homeport.console import Asked, Page
 
 HEADERS = (
     (
@@ -141,6 +142,7 @@ def page(asked: Asked, name: str, *content: Node, scripts: tuple[str, ...] = ())
             div(".frame")[
                 div(".side")[
                     brand("/console"),
+                    a(".find", href="/console/find", data_dialog=True)["Find", kbd["Ctrl K"]],
                     nav(aria_label="Pages")[_menu(asked)],
                     _who(asked),
                 ],
@@ -172,7 +174,18 @@ def _said(asked: Asked) -> Node:
     return div(".note.good", role="status")[p[said.format(about)]] if said else None
 
 
+def jumps(asked: Asked) -> dict[str, Page]:
+    """The pages of the menu by the key that leads there: the first letter of the title that none before it took."""
+    found: dict[str, Page] = {}
+    every = asked.desk.pages.values()
+    for each in sorted((each for each in every if each.order), key=lambda each: (each.menu, each.order)):
+        letter = next((one for one in each.title.lower() if one.isalpha() and one not in found), "")
+        found |= {letter: each} if letter else {}
+    return found
+
+
 def _menu(asked: Asked) -> Iterator[Renderable]:
+    keys = {each.path: key for key, each in jumps(asked).items()}
     listed = [page for page in asked.desk.pages.values() if page.order and RANK[asked.person.role] >= RANK[page.see]]
     for part in ("", *PARTS):
         of_it = sorted((page for page in listed if page.menu == part), key=lambda page: page.order)
@@ -180,12 +193,13 @@ def _menu(asked: Asked) -> Iterator[Renderable]:
             yield div(".part")[part]
         for each in of_it:
             here = asked.path == each.path or (each.path != "/console" and asked.path.startswith(each.path + "/"))
-            yield a(href=each.path, aria_current="page" if here else None)[each.title]
+            yield a(href=each.path, aria_current="page" if here else None, data_go=keys.get(each.path))[each.title]
 
 
 def _who(asked: Asked) -> Renderable:
     return div(".who")[
         div[a(href="/console/account")[asked.person.name], " ", span(".soft")[f"({asked.person.role})"]],
+        a(".small", href="/console/keys", data_dialog=True)["Keyboard"],
         form(method="post", action="/console/sign-in", hx_boost="false")[
             guard(asked, "leave"), button(".quiet", type="submit")["Sign out"]
         ],

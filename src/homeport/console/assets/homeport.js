@@ -52,13 +52,88 @@ function showTheme(root) {
     each.setAttribute("aria-pressed", String(each.dataset.setTheme === now));
   }
 }
+// --- dialogs: a page of ours, shown over the one that is there
+
+async function openDialog(address, label) {
+  document.querySelector("dialog.over")?.remove();
+  const dialog = document.createElement("dialog");
+  dialog.className = "over";
+  dialog.setAttribute("aria-label", label);
+  dialog.addEventListener("close", () => dialog.remove());
+  dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+  document.body.append(dialog);
+  await htmx.ajax("GET", address, { target: dialog, swap: "innerHTML" });
+  if (!dialog.isConnected || !dialog.childElementCount) return;
+  dialog.showModal();
+  (dialog.querySelector("input") ?? dialog).focus();
+}
+document.addEventListener("click", (event) => {
+  const way = event.target.closest("a[data-dialog]");
+  if (!way || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  event.stopPropagation();
+  openDialog(way.getAttribute("href"), way.firstChild.textContent);
+}, true);
+
+// Arrows go through what was found, Enter takes the first, letters go on with the search.
+function walk(event, dialog) {
+  const ways = [...dialog.querySelectorAll("#found a")];
+  const at = ways.indexOf(document.activeElement);
+  const line = dialog.querySelector("input[type=search]");
+  if (event.key === "ArrowDown") ways[Math.min(at + 1, ways.length - 1)]?.focus();
+  else if (event.key === "ArrowUp") (ways[at - 1] ?? line)?.focus();
+  else if (event.key === "Enter" && event.target === line) ways[0]?.click();
+  else {
+    if (at >= 0 && event.key.length === 1 && !event.ctrlKey && !event.metaKey) line?.focus();
+    return;
+  }
+  event.preventDefault();
+}
+
+// --- keys
+
+const quietKeys = () => { try { return localStorage.getItem("keys") === "off"; } catch { return false; } };
+let jumps = 0;
+
+function single(event) {
+  if (event.key === "?") openDialog("/console/keys", "Keyboard");
+  else if (event.key === "/") {
+    const search = document.querySelector("main input[type=search]");
+    if (!search) return;
+    search.focus();
+  } else if (event.key === "g") jumps = Date.now();
+  else if (Date.now() - jumps < 1500) {
+    jumps = 0;
+    const way = document.querySelector(`a[data-go="${CSS.escape(event.key)}"]`);
+    if (!way) return;
+    way.click();
+  } else return;
+  event.preventDefault();
+}
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "/" || event.target.closest("input, textarea, select") || event.ctrlKey || event.metaKey) return;
-  const search = document.querySelector("input[type=search]");
-  if (search) { event.preventDefault(); search.focus(); }
+  const dialog = document.querySelector("dialog.over[open]");
+  if ((event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key.toLowerCase() === "k") {
+    event.preventDefault();
+    openDialog("/console/find", "Find");
+  } else if (dialog) walk(event, dialog);
+  else if (!event.ctrlKey && !event.metaKey && !event.altKey && !quietKeys()
+    && !event.target.closest("input, textarea, select, [contenteditable=true]")) single(event);
+});
+function showKeys(root) {
+  for (const each of root.querySelectorAll("[data-keys]")) each.setAttribute("aria-pressed", String(quietKeys()));
+}
+document.addEventListener("click", (event) => {
+  if (!event.target.closest("[data-keys]")) return;
+  try { localStorage.setItem("keys", quietKeys() ? "on" : "off"); } catch { /* a browser that keeps nothing */ }
+  showKeys(document);
+});
+// what the playground kept belongs to who is leaving
+document.addEventListener("submit", (event) => {
+  if (event.target.elements.do?.value === "leave") try { sessionStorage.clear(); } catch { /* as above */ }
 });
 document.addEventListener("htmx:load", (event) => {
   tellTimes(event.target);
   showTheme(event.target);
+  showKeys(event.target);
   for (const each of event.target.querySelectorAll("[data-scripted]")) each.hidden = false;
 });

@@ -93,7 +93,7 @@ export function chats(form) {
     send(text);
   };
   const answered = (text, result, mine, theirs) => {
-    if (result.model) theirs.whole.firstChild.textContent = result.model;
+    if (result.model || form.elements.model.value) theirs.whole.firstChild.textContent = result.model || form.elements.model.value;
     if (result.error) {
       theirs.said.append(alert(result.error));
       theirs.told.append(press("Ask again", "", () => again(text, mine, theirs)));
@@ -102,7 +102,7 @@ export function chats(form) {
     if (result.model || result.stopped) theirs.told.append(make("span", "soft small", figures(result)));
     tell(result.error ? "" : result.stopped ? "Stopped." : "Answered.");
     // an answer that broke off is shown, and no part of what goes on
-    if (result.text && !result.error) keep([{ role: "user", content: text }, { role: "assistant", content: result.text, model: result.model }]);
+    if (result.text && !result.error) keep([{ role: "user", content: text }, { role: "assistant", content: result.text, model: result.model || form.elements.model.value }]);
     else if (result.stopped) { mine.whole.remove(); theirs.whole.remove(); if (!message.value) message.value = text; }
   };
   const send = (text) => {
