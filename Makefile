@@ -51,7 +51,7 @@ peers: .venv/.dev ## Install other gateways into bench/.peers, for make bench to
 	sh bench/peers.sh $(ARGS)
 
 clean: ## Remove what was installed or built; keeps .homeport/, which holds your data
-	rm -rf .venv .uv .uv.new site build dist bench/.build bench/.peers examples/*/.venv tools/assets/node_modules .*_cache .hypothesis
+	rm -rf .venv .uv .uv.new site build dist bench/.build bench/.peers tests/.build examples/*/.venv tools/assets/node_modules .*_cache .hypothesis
 
 .venv/.run: requirements/run.txt $(PARTS)
 	@sh tools/install.sh $(LOCK)

@@ -328,6 +328,7 @@ async def run_instance(
 def _desk(settings: Settings, store: Store, vault: Vault, engine: Engine, bench: Workbench, upstream: Upstream) -> Desk:
     """What the console's pages work with."""
     # here, so that the gateway role does not load what knows passwords
+    from homeport.access.oidc import Providers  # noqa: PLC0415 (see above)
     from homeport.access.passwords import Passwords  # noqa: PLC0415 (see above)
 
     return Desk(
@@ -340,6 +341,7 @@ def _desk(settings: Settings, store: Store, vault: Vault, engine: Engine, bench:
         passwords=Passwords(),
         upstream=upstream,
         providers=discover(providers, Provider),
+        single_sign_on=Providers(),
         locate=engine.locate,
         pages={page.path: page for page in discover(console, Page).values()},
     )

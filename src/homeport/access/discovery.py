@@ -30,8 +30,8 @@ DOCUMENT = 256 * 1024
 NAME = 1024
 """Characters that an issuer's name may have."""
 
-_PATH = "/.well-known/openid-configuration"
-_HEADERS = MappingProxyType({"Accept": "application/json", "Accept-Encoding": "identity"})
+PATH = "/.well-known/openid-configuration"
+HEADERS = MappingProxyType({"Accept": "application/json", "Accept-Encoding": "identity"})
 _OK, _REDIRECTS = 200, range(300, 400)
 _WORDS: Mapping[str, str] = MappingProxyType(
     {
@@ -57,23 +57,42 @@ async def fetch(upstream: Upstream, url: str) -> Published:
     """Name and keys of the issuer at `url`, whose path is kept; raises Unusable that says what is wrong."""
     try:
         async with asyncio.timeout(FETCH_S):
-            issuer, keys_at = _discovered(url, await _document(upstream, url + _PATH))
-            return Published(issuer, read_set(await _document(upstream, keys_at)))
+            issuer, keys_at = _discovered(url, await document(upstream, url + PATH))
+            return Published(issuer, read_set(await document(upstream, keys_at)))
     except TimeoutError:
         raise Unusable(f"{url} did not answer within {FETCH_S:.0f} seconds") from None
 
 
-async def _document(upstream: Upstream, url: str) -> bytes:
+async def document(upstream: Upstream, url: str) -> bytes:
+    """What is there, whole; raises Unusable that says what is wrong."""
     try:
-        reply = await upstream.open(Call(url, _HEADERS, "GET", first_byte_s=FETCH_S, idle_s=FETCH_S, total_s=FETCH_S))
-        try:
-            if reply.status != _OK:
-                raise Unusable(f"{url} {_refusal(reply.status, reply.header('Location'))}")
-            return await reply.read(DOCUMENT)
-        finally:
-            reply.close()
+        answer = await exchanged(
+            upstream, Call(url, HEADERS, "GET", first_byte_s=FETCH_S, idle_s=FETCH_S, total_s=FETCH_S)
+        )
     except TransportError as error:
-        raise Unusable(f"{url} {_words(error)}") from error
+        raise Unusable(f"{url} {words(error)}") from error
+    if answer.status != _OK:
+        raise Unusable(f"{url} {refusal(answer.status, answer.location)}")
+    return answer.body
+
+
+class Answered(NamedTuple):
+    """A whole answer."""
+
+    status: int
+    location: str
+    body: bytes
+    """Of a redirect, nothing: they are not followed."""
+
+
+async def exchanged(upstream: Upstream, call: Call) -> Answered:
+    """A call with its whole answer, of at most `DOCUMENT` bytes; raises TransportError."""
+    reply = await upstream.open(call)
+    try:
+        body = b"" if reply.status in _REDIRECTS else await reply.read(DOCUMENT)
+        return Answered(reply.status, reply.header("Location"), body)
+    finally:
+        reply.close()
 
 
 def _discovered(url: str, document: bytes) -> tuple[str, str]:
@@ -82,13 +101,14 @@ def _discovered(url: str, document: bytes) -> tuple[str, str]:
         said: Any = orjson.loads(document)
         issuer, keys_at = said["issuer"], said["jwks_uri"]
     except (orjson.JSONDecodeError, KeyError, TypeError):
-        raise Unusable(f"{url}{_PATH} is not a discovery document with issuer and jwks_uri") from None
-    if not (_is_address(issuer) and _is_address(keys_at)):
-        raise Unusable(f"{url}{_PATH} names an issuer or a jwks_uri that is not an http(s) URL")
+        raise Unusable(f"{url}{PATH} is not a discovery document with issuer and jwks_uri") from None
+    if not (is_address(issuer) and is_address(keys_at)):
+        raise Unusable(f"{url}{PATH} names an issuer or a jwks_uri that is not an http(s) URL")
     return issuer, _beside(url, keys_at)
 
 
-def _is_address(text: Any) -> bool:  # noqa: ANN401 (whatever the issuer wrote)
+def is_address(text: Any) -> bool:  # noqa: ANN401 (whatever the issuer wrote)
+    """Whether it is an http(s) URL of sober length."""
     try:
         return isinstance(text, str) and len(text) <= NAME and bool(origin_of(text))
     except ValueError:
@@ -101,13 +121,14 @@ def _beside(url: str, keys_at: str) -> str:
     return theirs._replace(scheme=ours.scheme, netloc=ours.netloc, fragment="").geturl()
 
 
-def _refusal(status: int, location: str) -> str:
+def refusal(status: int, location: str) -> str:
+    """An answer that is no success as the rest of a sentence."""
     if status in _REDIRECTS:
         return f"redirects to {location[:200] or 'nowhere'}; redirects are not followed: configure where it leads"
     return f"answered HTTP {status}"
 
 
-def _words(error: TransportError) -> str:
+def words(error: TransportError) -> str:
     """A failure of the transport as the rest of a sentence."""
     if isinstance(error, Unreachable):
         return _WORDS.get(error.why, "cannot be reached") + (f" ({error.detail})" if error.detail else "")

@@ -88,7 +88,7 @@ def read(token: bytes) -> Opened:
     return Opened(
         kid=header.get("kid", ""),
         algorithm=header["alg"],
-        issuer=_text(claims, "iss"),
+        issuer=text(claims, "iss"),
         claims=claims,
         signed=token[: len(token) - len(parts[2]) - 1],
         signature=_bytes(parts[2]),
@@ -98,7 +98,20 @@ def read(token: bytes) -> Opened:
 def claims_of(opened: Opened, audience: str, now: float) -> Claims:
     """The claims, checked against audience and time; raises Refused."""
     claims = opened.claims
-    _check_audience(claims.get("aud"), audience)
+    check_audience(claims.get("aud"), audience)
+    expires = check_times(claims, now)
+    return Claims(
+        issuer=opened.issuer,
+        subject=text(claims, "sub"),
+        expires=expires,
+        scopes=_scopes(claims.get("scopes")),
+        realm=text(claims, "gitlab_realm", needed=False),
+        instance=text(claims, "gitlab_instance_id", needed=False),
+    )
+
+
+def check_times(claims: dict[str, Any], now: float) -> float:
+    """When it ends, in Unix seconds; raises Refused before and after its time, clocks forgiven `LEEWAY_S`."""
     expires = _moment(claims, "exp")
     if expires is None:
         raise Refused("It has no exp: a token must end.")
@@ -106,14 +119,7 @@ def claims_of(opened: Opened, audience: str, now: float) -> Claims:
         raise Refused("It has expired.")
     if any((_moment(claims, name) or 0) > now + LEEWAY_S for name in ("nbf", "iat")):
         raise Refused("It is not valid yet; compare the clocks of issuer and gateway.")
-    return Claims(
-        issuer=opened.issuer,
-        subject=_text(claims, "sub"),
-        expires=expires,
-        scopes=_scopes(claims.get("scopes")),
-        realm=_text(claims, "gitlab_realm", needed=False),
-        instance=_text(claims, "gitlab_instance_id", needed=False),
-    )
+    return expires
 
 
 def _bytes(segment: bytes) -> bytes:
@@ -145,7 +151,7 @@ def _check_header(header: dict[str, Any]) -> None:
         raise Refused("Its kid is not a short text.")
 
 
-def _text(claims: dict[str, Any], name: str, *, needed: bool = True) -> str:
+def text(claims: dict[str, Any], name: str, *, needed: bool = True) -> str:
     """A claim that is a text; one that is not needed may be empty, null or missing."""
     value = claims.get(name)
     if value is None and not needed:
@@ -165,7 +171,8 @@ def _moment(claims: dict[str, Any], name: str) -> float | None:
     return float(value)
 
 
-def _check_audience(value: Any, audience: str) -> None:  # noqa: ANN401 (whatever the issuer wrote)
+def check_audience(value: Any, audience: str) -> None:  # noqa: ANN401 (whatever the issuer wrote)
+    """Raise Refused for a token that is not made for `audience`."""
     listed = value if isinstance(value, list) else [value]
     if not all(isinstance(each, str) for each in listed) or audience not in listed:
         raise Refused(f"It is not made for {audience}: its aud does not name it.")

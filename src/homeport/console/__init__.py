@@ -47,6 +47,9 @@ class Asked(NamedTuple):
     """The address that the request came from."""
     secure: bool = False
     """Whether it came over TLS."""
+    cookies: Mapping[str, str] = MappingProxyType({})
+    correlation_id: str = ""
+    """What the log calls this request."""
     address: str = ""
     """Where people reach this instance: as it was set, else as this browser did; nothing behind the port or path."""
     problem: str = ""

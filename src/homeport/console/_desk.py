@@ -17,6 +17,7 @@ from homeport.domain.errors import BadRequest, CallerError, HomeportError, NotAl
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from homeport.access.oidc import Providers
     from homeport.access.passwords import Passwords
     from homeport.domain.models import Model
     from homeport.features import Workbench
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from homeport.providers import Provider
     from homeport.store.database import Store
 
-COOKIE, SAFE_COOKIE = "homeport", "__Host-homeport"
-"""The name of the session's cookie: browsers keep the second for us alone, but only over TLS."""
+COOKIE = "homeport"
+"""The name of the session's cookie."""
 SIGN_IN = "/console/sign-in"
 FORM_KEY = "key"
 """The field of every form that only our own pages know how to fill."""
@@ -46,6 +47,7 @@ class Request(NamedTuple):
     body: bytes = b""
     client: str = ""
     secure: bool = False
+    correlation_id: str = ""
 
 
 class Answer(NamedTuple):
@@ -71,6 +73,7 @@ class Desk:
     passwords: Passwords
     upstream: Upstream
     providers: Mapping[str, Provider]
+    single_sign_on: Providers
     locate: Callable[[Model], Model] = lambda model: model
     """A model with the address where it can be asked: an embedded one knows it only while it runs."""
     doorkeeper: sessions.Doorkeeper = field(default_factory=sessions.Doorkeeper)
@@ -113,6 +116,8 @@ class Desk:
             htmx=b"hx-request" in asked.headers and b"hx-boosted" not in asked.headers,
             client=asked.client,
             secure=asked.secure,
+            cookies=_cookies(asked),
+            correlation_id=asked.correlation_id,
             address=self.settings.url.rstrip("/") or _reached(asked),
         )
         if asked.method in {"GET", "HEAD"}:
@@ -173,12 +178,16 @@ def refuse_foreign(asked: Request) -> None:
         raise NotAllowed("The form came from another site.", "Send it from its page.")
 
 
-def cookie(value: str, *, secure: bool) -> tuple[bytes, bytes]:
-    """The header that sets the session's cookie, or ends it with an empty value."""
-    name = SAFE_COOKIE if secure else COOKIE
-    ends = "" if value else "; Max-Age=0"
+def cookie(value: str, *, secure: bool, name: str = COOKIE, lasts_s: int | None = None) -> tuple[bytes, bytes]:
+    """The header that sets a cookie, usually the session's, or ends it with an empty value."""
+    ends = "; Max-Age=0" if not value else "" if lasts_s is None else f"; Max-Age={lasts_s}"
     flags = "; Path=/; HttpOnly; SameSite=Lax" + ("; Secure" if secure else "")
-    return b"set-cookie", f"{name}={value}{flags}{ends}".encode()
+    return b"set-cookie", f"{safely(name, secure=secure)}={value}{flags}{ends}".encode()
+
+
+def safely(name: str, *, secure: bool) -> str:
+    """A cookie's name: browsers keep those with the prefix for us alone, but only over TLS."""
+    return f"__Host-{name}" if secure else name
 
 
 def _reached(asked: Request) -> str:
@@ -188,12 +197,16 @@ def _reached(asked: Request) -> str:
 
 
 def _cookie(asked: Request) -> str:
-    name = SAFE_COOKIE if asked.secure else COOKIE
+    return _cookies(asked).get(safely(COOKIE, secure=asked.secure), "")[:100]
+
+
+def _cookies(asked: Request) -> dict[str, str]:
+    """What the browser keeps for us; of several with one name, the first."""
+    found: dict[str, str] = {}
     for part in asked.headers.get(b"cookie", b"").decode("latin-1").split(";"):
-        key, _, value = part.strip().partition("=")
-        if key == name:
-            return value[:100]
-    return ""
+        name, _, value = part.strip().partition("=")
+        found.setdefault(name, value)
+    return found
 
 
 def _fields(sent: bytes) -> dict[str, tuple[str, ...]]:

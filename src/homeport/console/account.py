@@ -5,7 +5,7 @@ from __future__ import annotations
 import time as clock
 from typing import TYPE_CHECKING
 
-from htpy import Renderable, button, div, form, h1, h2, p, span, table, tbody, td, th, thead, time, tr
+from htpy import Renderable, a, button, div, form, h1, h2, p, span, table, tbody, td, th, thead, time, tr
 from htpy import input as control
 
 from homeport.access import sessions
@@ -14,6 +14,7 @@ from homeport.console import Asked, Page, Sent, go
 from homeport.console._desk import SIGN_IN, cookie
 from homeport.console._forms import text
 from homeport.console._layout import guard, page, problem
+from homeport.console._sso import HERE, chosen
 from homeport.domain.errors import BadRequest, TooMany
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ async def view(asked: Asked) -> Renderable:
         p(".lead")["Signed in as ", name, ", ", CALLED[asked.person.role], "."],
         problem(asked),
         _password(asked, known=stored is not None),
+        _provider(asked),
         _sessions(asked, open_),
         _theme(),
     )
@@ -55,6 +57,21 @@ def _password(asked: Asked, *, known: bool) -> Renderable:
         _secret("new", "New password", "new-password", explained),
         _secret("again", "New password, once more", "new-password"),
         div(".buttons")[button(".first", type="submit")["Keep it"]],
+    ]
+
+
+def _provider(asked: Asked) -> Node:
+    found = chosen(asked.desk)
+    if found is None:
+        return None
+    return [
+        h2["Single sign-on"],
+        p[
+            "Sign in with your account at ",
+            found.name,
+            ": ",
+            a(href=f"{HERE}?connect")["see or change who you are there"],
+        ],
     ]
 
 

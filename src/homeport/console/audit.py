@@ -59,7 +59,9 @@ THINGS = (
     ("token", "Tokens"),
     ("user", "People"),
     ("session", "Signing in and out"),
+    ("identity", "Single sign-on: accounts"),
     ("setting", "Settings"),
+    ("secret", "Secrets"),
     ("keys", "Encryption keys"),
 )
 FILTERS = ("who", "thing", "find", "from", "to")

@@ -4,40 +4,65 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-from htpy import Renderable, button, code, div, form, h1, p
+from htpy import Renderable, a, button, code, div, form, h1, p
 from htpy import input as field
 
 from homeport.access import sessions
+from homeport.access.errand import inside
 from homeport.console import Asked, Page, Sent, go
 from homeport.console._desk import cookie
 from homeport.console._layout import guard, page, problem
+from homeport.console._sso import HERE, chosen, passwords_open
 from homeport.domain.errors import BadRequest, TooMany
 
 if TYPE_CHECKING:
     from htpy import Node
+
+    from homeport.access.sso import SingleSignOn
 
 
 async def view(asked: Asked) -> Renderable | Sent:
     """The door."""
     if "code" in asked.query:
         return page(asked, "Sign in", *_with_code(asked))
+    wanted = asked.query.get("next") or asked.form.get("next") or ""
+    provider = chosen(asked.desk)
     return page(
         asked,
         "Sign in",
         h1["Sign in"],
         problem(asked),
-        form(".stack", method="post")[
-            guard(asked, "password"),
-            field(type="hidden", name="next", value=asked.query.get("next") or asked.form.get("next") or ""),
-            _labelled("Name", field(name="name", autocomplete="username", required=True, autofocus=True)),
-            _labelled("Password", field(name="password", type="password", autocomplete="current-password")),
-            button(".first", type="submit")["Sign in"],
-        ],
+        _left(provider) if "left" in asked.query else None,
+        _with_provider(provider, wanted) if provider else None,
+        _with_password(asked, wanted) if await passwords_open(asked.desk) else None,
         p(".soft.small")[
             "No password yet? ", code["homeport users code NAME"], " makes a link that signs you in once."
         ],
     )
+
+
+def _with_password(asked: Asked, wanted: str) -> Renderable:
+    return form(".stack", method="post")[
+        guard(asked, "password"),
+        field(type="hidden", name="next", value=wanted),
+        _labelled("Name", field(name="name", autocomplete="username", required=True, autofocus=True)),
+        _labelled("Password", field(name="password", type="password", autocomplete="current-password")),
+        button(".first", type="submit")["Sign in"],
+    ]
+
+
+def _with_provider(provider: SingleSignOn, wanted: str) -> Renderable:
+    """A link and not a form: browsers do not let a form lead to another site."""
+    ours = inside(wanted)
+    address = HERE if ours == "/console" else f"{HERE}?next={quote(ours)}"
+    return div(".buttons.ways")[a(".button.first", href=address)["Continue with ", provider.name]]
+
+
+def _left(provider: SingleSignOn | None) -> Renderable:
+    there = a(href=f"{HERE}?leave")["Sign out of ", provider.name, " too"] if provider else None
+    return div(".note.good", role="status")[p["You are signed out of Homeport. ", there]]
 
 
 def _with_code(asked: Asked) -> tuple[Node, ...]:
@@ -63,6 +88,8 @@ def _labelled(label: str, control: Renderable) -> Renderable:
 async def with_password(asked: Asked) -> Sent:
     """Begin a session for who knows the password; slower after each failure."""
     desk, name = asked.desk, asked.form.get("name", "").strip()
+    if not await passwords_open(desk):
+        raise BadRequest("Passwords are switched off here.", "Use single sign-on, or ask for a sign-in link.")
     keys = (f"name:{name[:100]}", f"from:{asked.client}")
     wait = desk.doorkeeper.wait_s(keys, time.monotonic())
     if wait > 0:
@@ -89,16 +116,15 @@ async def _begun(asked: Asked, name: str) -> Sent:
     """A new session, whatever was before."""
     value = sessions.mint()
     await asked.desk.store.begin_session(sessions.digest(asked.desk.pepper, value), name, sessions.LONGEST)
-    wanted = asked.form.get("next", "")
-    ours = wanted.startswith("/console") and wanted.isascii() and wanted.isprintable() and "\\" not in wanted
-    return go(wanted if ours else "/console", cookie(value, secure=asked.secure))
+    return go(inside(asked.form.get("next", "")), cookie(value, secure=asked.secure))
 
 
 async def leave(asked: Asked) -> Sent:
     """End this session."""
     if asked.person.session:
         await asked.desk.store.end_sessions(asked.person.name, asked.person.session, by=asked.person.name)
-    return go("/console/sign-in", cookie("", secure=asked.secure))
+    there = "?left" if chosen(asked.desk) else ""
+    return go(f"/console/sign-in{there}", cookie("", secure=asked.secure))
 
 
 PAGE = Page(

@@ -42,6 +42,7 @@ class Pages(Endpoint):
             headers=visit.headers,
             body=body,
             client=(scope.get("client") or ("",))[0],
+            correlation_id=visit.id,
             secure=self._desk.settings.url.startswith("https://"),
         )
         answer = await self._desk.answer(asked)

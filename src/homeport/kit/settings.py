@@ -226,6 +226,42 @@ class Settings(BaseSettings):
     no_proxy: str = ""
     """Who is reached without it, comma-separated: `.corp,10.0.0.0/8`; this machine always is."""
 
+    sso_issuer: str = ""
+    """Issuer of single sign-on, as the provider calls itself; it and those below win over the console."""
+
+    sso_client_id: str = ""
+    """What Homeport is called at that provider."""
+
+    sso_client_secret: SecretStr = SecretStr("")
+    """Its secret there, or where that is: `env:VARIABLE`, `file:/path`; unset: the one that the console stored."""
+
+    sso_name: str = ""
+    """What the button on the sign-in page calls the provider; unset: its host."""
+
+    sso_scopes: str = ""
+    """What the provider is asked for; unset: `openid profile email`."""
+
+    sso_claim: str = ""
+    """The claim that roles come from, also a path such as `realm_access.roles`; unset: `groups`."""
+
+    sso_admins: str = ""
+    """Values of that claim that make administrators, with semicolons between."""
+
+    sso_auditors: str = ""
+    """Values of that claim that make auditors, with semicolons between."""
+
+    sso_others: str = ""
+    """What becomes of everybody else: `user` or `refuse`; unset: `user`."""
+
+    sso_create: str = ""
+    """Whether somebody new gets an account: `on` or `off`; unset: `on`."""
+
+    sso_domains: str = ""
+    """Domains of e-mail addresses that are let in, with semicolons between; unset: all."""
+
+    sso_passwords: str = ""
+    """Whether passwords open the console too: `on` or `off` (once an administrator came by single sign-on)."""
+
     log_level: str = Field("INFO", validation_alias=_both("LOG_LEVEL", "LOGGING__LEVEL"))
     """DEBUG, INFO, WARNING or ERROR; also `AIGW_LOGGING__LEVEL`."""
 

@@ -9,10 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select, update
 
-from homeport.domain.errors import BadConfiguration, Outdated
+from homeport.domain.errors import BadConfiguration, InUse, Outdated
 from homeport.domain.models import Snapshot
 from homeport.kit.vault import VaultError
-from homeport.store import applying, audit, capabilities, checks, features, models, people, sessions, settings, tokens
+from homeport.store import (
+    applying,
+    audit,
+    capabilities,
+    checks,
+    features,
+    identities,
+    models,
+    people,
+    secrets,
+    sessions,
+    settings,
+    tokens,
+)
 from homeport.store.audit import EVERYTHING
 from homeport.store.engine import BUSY_S, Turn, close, connect, parse, reading, writing
 from homeport.store.tables import revision
@@ -26,11 +39,11 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from homeport.domain.capabilities import Capabilities
-    from homeport.domain.models import FeatureSetting, Model, Token
+    from homeport.domain.models import FeatureSetting, Model, Secret, Token
     from homeport.kit.vault import Vault
     from homeport.store.audit import Wanted
     from homeport.store.plan import Plan
-    from homeport.store.records import AuditEvent, Edited, Session, User
+    from homeport.store.records import Arrival, AuditEvent, Edited, Identity, Session, User
 
 
 class Store:
@@ -257,6 +270,69 @@ class Store:
         """Set a value, or forget it with None; raises BadRequest."""
         async with self._change(by) as change:
             await settings.put(change, name, value)
+
+    async def set_single_sign_on(
+        self, values: Mapping[str, str | None], secret: tuple[str, str, str] | None, *, closes: str = "", by: str
+    ) -> None:
+        """Set several settings at once, and a secret (name, whom it is for, text; empty to forget it).
+
+        `closes`: the issuer whose people alone get in from now on; raises InUse unless an administrator is one.
+        """
+        async with self._change(by) as change:
+            if closes and not await identities.administered(change.connection, closes):
+                saw = "No administrator has signed in with this provider yet: passwords must stay."
+                raise InUse(
+                    saw, "Sign in with it once as an administrator, then switch them off.", param="sso_passwords"
+                )
+            before = await settings.load(change.connection)
+            for name, value in values.items():
+                if before.get(name) != value:
+                    await settings.put(change, name, value)
+            if secret is not None:
+                await secrets.put(change, *secret)
+
+    async def secret(self, name: str, bound: str) -> Secret:
+        """A secret that was stored for `bound`; empty when there is none. Raises VaultError."""
+        async with reading(self._engine) as connection:
+            return await secrets.load(connection, self._vault, name, bound)
+
+    async def use_state(self, digest: bytes, until: datetime) -> bool:
+        """Take in that a sign-in's state came back; gives whether it had not before."""
+        async with self._turn.taken(), writing(self._engine) as connection:
+            return await identities.use(connection, digest, datetime.now(UTC), until)
+
+    async def enter(self, arrival: Arrival, digest: bytes, lasts: timedelta) -> str:
+        """Begin a session for somebody whom a provider vouches for; gives the account's name.
+
+        Raises NotAllowed, InUse or BadRequest for somebody who is not let in.
+        """
+        async with self._change("single sign-on") as change:
+            return await identities.enter(change, arrival, digest, lasts)
+
+    async def refused(self, subject: str, why: str, issuer: str) -> None:
+        """Write down that somebody whom a provider vouches for was not let in."""
+        async with self._change("single sign-on") as change:
+            await change.record("session.refuse", subject[:200], after={"issuer": issuer, "why": why})
+
+    async def identities(self, user: str | None = None) -> list[Identity]:
+        """Who is known to a provider of single sign-on, by name."""
+        async with reading(self._engine) as connection:
+            return await identities.load(connection, user)
+
+    async def administered(self, issuer: str) -> bool:
+        """Whether an administrator who may sign in has come from this issuer."""
+        async with reading(self._engine) as connection:
+            return await identities.administered(connection, issuer)
+
+    async def link_identity(self, issuer: str, subject: str, user: str, *, by: str) -> None:
+        """Say that somebody at a provider is this person; raises BadRequest, Unknown or InUse."""
+        async with self._change(by) as change:
+            await identities.link(change, issuer, subject, user)
+
+    async def unlink_identities(self, user: str, *, by: str) -> int:
+        """Forget who a person is at every provider; gives how many they were."""
+        async with self._change(by) as change:
+            return await identities.unlink(change, user)
 
     async def carry_out(self, plan: Plan, *, by: str) -> int:
         """Make all changes of a plan or none; gives the new revision.

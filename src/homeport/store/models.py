@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -13,7 +14,7 @@ from homeport.domain.models import Limits, Model, Secret, origin_of
 from homeport.kit.extra_headers import holds_references
 from homeport.kit.network import OPTIONS
 from homeport.kit.vault import VaultError
-from homeport.store import checks
+from homeport.store import checks, secrets
 from homeport.store.records import Edited
 from homeport.store.tables import (
     feature_fallbacks,
@@ -276,7 +277,8 @@ async def _release(writing: Writing, model_id: str) -> None:
 async def sealed(connection: AsyncConnection) -> dict[str, int]:
     """How many keys are sealed with each root key, by its id."""
     counted = select(model_keys.c.key_id, func.count().label("sealed")).group_by(model_keys.c.key_id)
-    return {row.key_id: row.sealed for row in await connection.execute(counted)}
+    found = Counter({row.key_id: row.sealed for row in await connection.execute(counted)})
+    return dict(found + Counter(await secrets.sealed(connection)))
 
 
 async def reseal(writing: Writing) -> int:
@@ -287,5 +289,7 @@ async def reseal(writing: Writing) -> int:
     again = [row for row in stale if readable[row.name].key]
     for row in again:
         await _store_key(writing, row.id, readable[row.name])
-    await writing.record("keys.rotate", current, after={"models": [row.name for row in again]})
-    return len(again)
+    others = await secrets.reseal(writing)
+    named = {"models": [row.name for row in again]} | ({"secrets": others} if others else {})
+    await writing.record("keys.rotate", current, after=named)
+    return len(again) + len(others)

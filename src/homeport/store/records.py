@@ -44,6 +44,32 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who somebody is at a provider of single sign-on."""
+
+    issuer: str
+    subject: str
+    user: str
+    created: datetime
+    seen: datetime | None = None
+    """When they signed in with it last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """Somebody whom a provider vouches for."""
+
+    issuer: str
+    subject: str
+    name: str
+    """What a new account is called; empty where the provider told no name."""
+    role: Role | None
+    """What the claims make of them; None leaves what is, and makes a user of somebody new."""
+    create: bool
+    """Whether somebody new gets an account."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEvent:
     """Who did what to which thing, and how it looked before and after; secrets are masked."""
 

@@ -11,6 +11,7 @@ from homeport.store.records import Session, User
 from homeport.store.tables import sessions, sign_in_codes, users
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime, timedelta
 
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -38,12 +39,14 @@ async def of_person(connection: AsyncConnection, user: str, at: datetime, idle: 
     return {row.digest: Session(user=person, created=row.created, seen=row.seen, expires=row.expires) for row in found}
 
 
-async def begin(writing: Writing, digest: bytes, user: str, lasts: timedelta) -> None:
-    """A new session; those that ended are forgotten."""
+async def begin(
+    writing: Writing, digest: bytes, user: str, lasts: timedelta, by: Mapping[str, str] | None = None
+) -> None:
+    """A new session; those that ended are forgotten. `by`: what the record says of how it was begun."""
     await writing.connection.execute(delete(sessions).where(sessions.c.expires <= writing.at))
     row = {"digest": digest, "user": user, "created": writing.at, "seen": writing.at, "expires": writing.at + lasts}
     await writing.connection.execute(insert(sessions).values(row))
-    await writing.record("session.begin", user)
+    await writing.record("session.begin", user, after=by)
 
 
 async def touch(connection: AsyncConnection, digest: bytes, at: datetime) -> None:

@@ -29,7 +29,7 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
 
-HEAD = "0007"
+HEAD = "0008"
 """The newest migration: what a database must be at to be opened. Four digits, so that newer sorts later."""
 
 NAMING = {
@@ -147,6 +147,32 @@ def _carried(name: str) -> Table:
 
 sessions = _carried("sessions")
 sign_in_codes = _carried("sign_in_codes")
+
+identities = Table(
+    "identities",
+    metadata,
+    Column("issuer", String(500), primary_key=True),
+    Column("subject", String(255), primary_key=True),
+    Column("user", ForeignKey("users.name", ondelete="CASCADE"), nullable=False, index=True),
+    Column("created", Moment, nullable=False),
+    Column("seen", Moment),
+)
+
+used_states = Table(
+    "used_states",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("expires", Moment, nullable=False, index=True),
+)
+
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("bound", Text, nullable=False),
+    Column("key_id", String(16), nullable=False),
+    Column("ciphertext", Text, nullable=False),
+)
 
 tokens = Table(
     "tokens",
