@@ -61,7 +61,7 @@ def test_the_secret_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--issuer", "http://sso.example.com", "--client-id", "h"), "must begin with https://"),
+        (("--issuer", "http://sso.example.com", "--client-id", "h"), "must begin with https,"),
         (("--issuer", "sso", "--client-id", "h"), "The issuer is not one."),
         (("--issuer", f"{ISSUER}?a=b", "--client-id", "h"), "The issuer is not one."),
         (("--issuer", ISSUER), "The client id is missing."),

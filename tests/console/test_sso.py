@@ -102,7 +102,7 @@ async def test_a_secret_is_forgotten_and_resealed(office: Office) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"sso_issuer": "http://sso.example.com"}, "must begin with https://"),
+        ({"sso_issuer": "http://sso.example.com"}, "must begin with https,"),
         ({"sso_issuer": "<script>alert(1)</script>"}, "The issuer is not one."),
         ({"sso_issuer": f"{ISSUER}#x"}, "The issuer is not one."),
         ({"sso_issuer": "https://ada:secret@sso.example.com"}, "The issuer is not one."),

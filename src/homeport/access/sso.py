@@ -149,7 +149,7 @@ def _issuer(text: str) -> str:
         raise BadRequest("The issuer is not one.", fix, param="sso_issuer")
     if not secure(text):
         fix = "Only a provider on this machine may go without; others would show passwords and tokens to everybody."
-        raise BadRequest("The issuer must begin with https://.", fix, param="sso_issuer")
+        raise BadRequest("The issuer must begin with https, not http.", fix, param="sso_issuer")
     return text
 
 

@@ -236,7 +236,11 @@ def _failed(asked: Asked, error: HomeportError) -> Sent:
         provider_error=asked.query.get("error", "")[:_SHOWN],
         provider_says=asked.query.get("error_description", "")[:_SHOWN],
     )
-    kinds = ((CallerError, "You are not signed in"), (SetupError, "Single sign-on is not set up rightly"))
+    stranger = asked.person.role == "anyone"
+    kinds = (
+        (CallerError, "You are not signed in" if stranger else "That did not work"),
+        (SetupError, "Single sign-on is not set up rightly"),
+    )
     title = next((said for kind, said in kinds if isinstance(error, kind)), "The provider did not do its part")
     drawn = page(
         asked,
@@ -290,7 +294,7 @@ async def _connecting(asked: Asked) -> Renderable | Sent:
     return page(
         asked,
         "Single sign-on",
-        h1[chosen.name],
+        h1["Connected with " if mine else "Connect with ", chosen.name],
         p(".lead")["Sign in as ", asked.person.name, " with your account there, without a password of Homeport's."],
         problem(asked),
         [dl(".facts")[dt["Connected"], dd[each.issuer], dt["Known there as"], dd[code[each.subject]]] for each in mine],
