@@ -205,13 +205,18 @@ def told(office: Office, text: str) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"aud": ["homeport"]}, {"aud": ["homeport", "other"], "azp": "homeport"}, {"azp": "homeport"},
-     {"exp": NOW - 30}, {"iat": NOW + 30}, {"nbf": NOW + 30}],
-)  # fmt: skip
+    [{"aud": ["homeport"]}, {"aud": ["homeport", "other"], "azp": "homeport"}, {"azp": "homeport"}],
+)
 async def test_what_is_allowed_is_let_in(rogue: Rogue, visitor: Visitor, change: dict[str, Any]) -> None:
     rogue.claims |= change
     assert (await visitor.sign_in()).status == 303
     assert visitor.signed_in
+
+
+@pytest.mark.parametrize(("claim", "seconds"), [("exp", -20), ("iat", 50), ("nbf", 50)])
+async def test_clocks_may_differ_a_little(rogue: Rogue, visitor: Visitor, claim: str, seconds: float) -> None:
+    rogue.claims[claim] = time.time() + seconds
+    assert (await visitor.sign_in()).status == 303
 
 
 async def test_es256_is_let_in(rogue: Rogue, visitor: Visitor) -> None:
