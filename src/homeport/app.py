@@ -130,6 +130,7 @@ def _workbench(settings: Settings, parts: Parts, upstream: Upstream, kinds: Mapp
         snapshot=parts.snapshot,
         families=every_family,
         generate={key: partial(kind.generate, upstream) for key, kind in kinds.items()},
+        counts={key: partial(kind.count, upstream) for key, kind in kinds.items() if kind.count},
         features=every_feature,
         overrides=load_wordings(settings.prompts_dir, every_feature, every_family),
         capacity=Capacity(),

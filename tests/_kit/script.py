@@ -148,7 +148,7 @@ class ModelServer:
         """Answer as an honest OpenAI-compatible server does."""
         if peer.target.endswith("/models"):
             await peer.document({"object": "list", "data": [{"id": "served"}]})
-        elif peer.target.endswith("/props"):
+        elif peer.target.endswith(("/props", "/tokenize")):
             await peer.document({"error": {"message": "not found"}}, 404)
         elif peer.json["stream"]:
             await peer.head()

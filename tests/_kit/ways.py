@@ -156,6 +156,18 @@ def events(body: bytes) -> list[Any]:
     return ["[DONE]" if data == b"[DONE]" else json.loads(data) for data in found]
 
 
+def named_events(body: bytes) -> list[tuple[str, Any]]:
+    """Name and data of each event of a stream as Anthropic and OpenAI's Responses frame it."""
+    assert body.endswith(b"\n\n")
+    found = []
+    for block in body.decode().removesuffix("\n\n").split("\n\n"):
+        first, second = block.split("\n")
+        assert first.startswith("event: ")
+        assert second.startswith("data: ")
+        found.append((first[7:], json.loads(second[6:])))
+    return found
+
+
 def sse(body: bytes) -> list[tuple[str, Any]]:
     """Name and data of each event of a v4 stream, whose framing must be exact."""
     assert body.endswith(b"\r\n\r\n")

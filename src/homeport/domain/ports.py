@@ -12,5 +12,8 @@ from homeport.domain.streams import Chunks
 Generate = Callable[[Model, Prompt], Chunks]
 """Ask a model and get its answer as a stream."""
 
+Count = Callable[[Model, Prompt], Awaitable[int]]
+"""Tokens of a conversation as the model server counts them; 0 where it cannot."""
+
 SearchDocs = Callable[[str, int], Awaitable[Sequence[Passage]]]
 """The passages of documentation that answer a question best, at most so many."""

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from homeport.domain.models import Model
-    from homeport.domain.requests import Message
+    from homeport.domain.requests import Message, Native
 
 
 class PromptRequest(NamedTuple):
@@ -48,6 +48,10 @@ class Prompt(NamedTuple):
     """Give the answer as bytes of the OpenAI wire format where the upstream speaks it."""
     usage: bool = False
     """The client wants the usage at the end of the relayed stream."""
+    parts: bool = False
+    """Give thoughts, and calls of tools piece by piece as they come."""
+    native: Native | None = None
+    """The same as the client sent it; a server that speaks that format gets this, and its bytes are passed on."""
 
     @property
     def size(self) -> int:

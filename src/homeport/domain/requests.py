@@ -65,6 +65,14 @@ class Message(NamedTuple):
     content: str
 
 
+class Native(NamedTuple):
+    """A conversation as the client sent it, for a model server that speaks the same wire format."""
+
+    wire: str
+    """Name of the format."""
+    body: Mapping[str, Any]
+
+
 class ChatRequest(NamedTuple):
     """A conversation that wants its next turn."""
 
@@ -81,6 +89,10 @@ class ChatRequest(NamedTuple):
     """The client speaks the OpenAI wire format: chunks may be passed on as bytes."""
     usage: bool = False
     """The client wants the usage at the end of a stream."""
+    parts: bool = False
+    """The answer is wanted in all its parts: thoughts, and calls of tools piece by piece."""
+    native: Native | None = None
+    """Where the client speaks another format than OpenAI's, which some model servers speak too."""
 
 
 class TextRequest(NamedTuple):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from homeport.domain.models import Model, Snapshot
     from homeport.domain.passages import Passage
-    from homeport.domain.ports import Generate, SearchDocs
+    from homeport.domain.ports import Count, Generate, SearchDocs
     from homeport.domain.streams import Chunks
     from homeport.domain.wording import Wording
     from homeport.families import Family
@@ -129,6 +129,8 @@ class Workbench:
     health: Health = field(default_factory=Health)
     budget: Budget = field(default_factory=Budget)
     shadows: Shadows
+    counts: Mapping[str, Count] = field(default_factory=dict)
+    """By platform: count the tokens of a conversation, where its servers can."""
     text_platforms: frozenset[str] = field(default_factory=frozenset)
     """Platforms that can continue plain text."""
     streaming: bool = True

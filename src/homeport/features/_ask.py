@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from contextlib import aclosing
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from homeport.domain.errors import (
@@ -23,7 +25,7 @@ from homeport.features._measure import comparable
 from homeport.kit.journal import facts, note, overheard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from homeport.domain.models import FeatureSetting, Snapshot
     from homeport.domain.prompts import Prompt
@@ -42,12 +44,7 @@ def choose(bench: Workbench, feature: str, wanted: str | Model = "") -> Model:
     `wanted` may be a registered name, the identifier of exactly one model, or a feature's name.
     Raises Unknown (with the names that are known), FeatureUnassigned or FeatureDisabled.
     """
-    if isinstance(wanted, Model):
-        model = wanted
-    elif not wanted or wanted in bench.features:
-        model = assigned(bench, bench.snapshot(), wanted or feature)
-    else:
-        model = named(bench.snapshot(), wanted)
+    model = wanted if isinstance(wanted, Model) else meant(bench, feature, wanted)
     note(model=model.name, platform=model.platform, family=model.family)
     asked_as, known = bench.spelled(model.family)
     if not known:
@@ -56,16 +53,35 @@ def choose(bench: Workbench, feature: str, wanted: str | Model = "") -> Model:
     return model
 
 
+def meant(bench: Workbench, feature: str, wanted: str) -> Model:
+    """As `choose`, for what is no request to the model: nothing is noted."""
+    if not wanted or wanted in bench.features:
+        return assigned(bench, bench.snapshot(), wanted or feature)
+    return named(bench.snapshot(), wanted)
+
+
 def named(snapshot: Snapshot, wanted: str) -> Model:
-    """A model by its name, or by the identifier that only one model has."""
+    """A model by its name, by the identifier that only one model has, or by an alias."""
     model = snapshot.models.get(wanted)
     if model is None:
         same = [each for each in snapshot.models.values() if each.identifier == wanted]
-        model = same[0] if len(same) == 1 else None
+        model = same[0] if len(same) == 1 else aliased(snapshot.models.values(), wanted)
     if model is None or not model.enabled:
         known = ", ".join(sorted(name for name, each in snapshot.models.items() if each.enabled)) or "none yet"
         raise Unknown(f"There is no model {wanted!r}.", f"Registered models: {known}.", param="model")
     return model
+
+
+def aliased(models: Iterable[Model], wanted: str) -> Model | None:
+    """The enabled model whose alias names `wanted` most exactly; of two that do so equally, the first by name."""
+    found = [
+        (-len(alias.replace("*", "")), "*" in alias, model.name, model)
+        for model in models
+        if model.enabled
+        for alias in re.split(r"[\s,]+", model.options.get("aliases", ""))
+        if fnmatchcase(wanted, alias)
+    ]
+    return min(found, key=lambda each: each[:3])[3] if found else None
 
 
 def assigned(bench: Workbench, snapshot: Snapshot, feature: str) -> Model:

@@ -43,6 +43,7 @@ class Measures:
         self._ratios: OrderedDict[Server, deque[float]] = OrderedDict()
         self._windows: OrderedDict[Server, tuple[int, float]] = OrderedDict()
         self._toolless: OrderedDict[Server, float] = OrderedDict()
+        self._countless: OrderedDict[Server, float] = OrderedDict()
 
     def takes_tools(self, model: Model) -> bool:
         """Whether nothing is known against asking it with tools."""
@@ -51,6 +52,14 @@ class Measures:
     def refused_tools(self, model: Model) -> None:
         """Take in that its server refused tools and answers without."""
         _remember(self._toolless, _server(model), time.monotonic() + REMEMBERED_S)
+
+    def may_count(self, model: Model) -> bool:
+        """Whether nothing is known against asking its server to count tokens."""
+        return time.monotonic() >= self._countless.get(_server(model), 0.0)
+
+    def cannot_count(self, model: Model) -> None:
+        """Take in that its server has no tokenizer to ask."""
+        _remember(self._countless, _server(model), time.monotonic() + REMEMBERED_S)
 
     def characters_per_token(self, model: Model) -> float:
         """What to expect: of what was seen lately the lower quarter, so that few prompts are too long."""

@@ -9,7 +9,9 @@ from homeport.domain.prompts import Prompt
 from homeport.domain.requests import ChatRequest, Message
 from homeport.features import Feature
 from homeport.features._ask import answer_room, ask, budget, choose
+from homeport.features._count import estimated
 from homeport.features._measure import note_cut
+from homeport.kit.journal import note
 
 if TYPE_CHECKING:
     from homeport.domain.models import Model
@@ -26,7 +28,10 @@ def run(bench: Workbench, wanted: ChatRequest) -> Chunks:
     model = choose(bench, "chat", wanted.model)
     # messages that are passed on as they came cannot be made shorter
     shorter = partial(build, bench, model, wanted) if wanted.messages else None
-    return ask(bench, model, build(bench, model, wanted), shorter)
+    prompt = build(bench, model, wanted)
+    if wanted.parts:
+        note(prompt_tokens_estimated=estimated(bench, model, prompt))
+    return ask(bench, model, prompt, shorter)
 
 
 def build(bench: Workbench, model: Model, wanted: ChatRequest) -> Prompt:
@@ -58,6 +63,8 @@ def build(bench: Workbench, model: Model, wanted: ChatRequest) -> Prompt:
         stream=wanted.stream,
         relay=wanted.relay,
         usage=wanted.usage,
+        parts=wanted.parts,
+        native=wanted.native,
     )
 
 

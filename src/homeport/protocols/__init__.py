@@ -51,6 +51,14 @@ class Reported(Protocol):
     errors: int
 
 
+class Writer(Protocol):
+    """Keeps the parts of one answer."""
+
+    def add(self, chunk: Chunk) -> object:
+        """Take in a chunk of an answer that is collected; a stream's are given to `piece`."""
+        ...
+
+
 class Asked(NamedTuple):
     """A parsed request: which feature, with what, and what the answer needs to echo."""
 
@@ -69,6 +77,10 @@ class Asked(NamedTuple):
     """What the client says of earlier answers; only counted."""
     user: str = ""
     """Whom the client asks for, where several share its token."""
+    ignored: tuple[str, ...] = ()
+    """Options of the client that change nothing here; a header names them."""
+    writer: Writer | None = None
+    """What remembers the parts of this one answer, where its rendering needs that."""
 
 
 class Answer(NamedTuple):
@@ -86,6 +98,8 @@ class Answer(NamedTuple):
     lang: str = ""
     """Language id of the code, when there is code."""
     usage: Usage | None = None
+    asked_tokens: int = 0
+    """Tokens of the prompt as they were estimated before the model server counted them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,3 +190,5 @@ class WireProtocol:
     """Error and correlation id → status and body."""
     process_time: bool = False
     """Send X-Process-Time."""
+    id_header: bytes = b""
+    """Another header under which its clients look for the correlation id."""

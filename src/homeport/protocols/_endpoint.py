@@ -45,6 +45,8 @@ FLAGS = b"x-gitlab-enabled-feature-flags"
 EXPANDED = b"expanded_ai_logging"
 CARRIERS = frozenset({b"authorization", b"x-api-key", b"api-key"})
 USER = b"x-gitlab-global-user-id"
+IGNORED = b"x-homeport-ignored"
+"""The header that names the options of a request that changed nothing."""
 CAME_BY = VIA.lower().encode()
 NOTICEABLE_S = 0.05
 """A wait for a token issuer's keys that counts as a part of the answer's time."""
@@ -156,6 +158,8 @@ class Endpoint:
         visit.streaming, visit.reported = asked.stream, asked.reported
         visit.framing = (route.streaming, asked) if asked.stream and route.streaming else None
         visit.phase = "waiting"
+        if asked.ignored:
+            visit.also = ((IGNORED, ", ".join(asked.ignored).encode()),)
         if door.log_content == "always" or wants_content(visit.headers):
             door.listen(visit.headers)
         # where the body says which feature is meant, only now is it known what it needs

@@ -66,6 +66,8 @@ class Visit:
     """File name and language of the code that was asked about, as the editor has them."""
     reported: Sequence[Reported] = ()
     error: HomeportError | None = None
+    also: tuple[tuple[bytes, bytes], ...] = ()
+    """More headers of the answer, whatever it says."""
     framing: tuple[Streaming, Asked] | None = None
     """How the answer is streamed, once that is known."""
 
@@ -93,6 +95,7 @@ class Visit:
             family=facts.get("family", ""),
             lang=facts.get("lang", ""),
             usage=self.usage,
+            asked_tokens=facts.get("prompt_tokens_estimated", 0),
         )
 
     async def whole(self, asked: Asked, ask: Ask, chunks: Chunks) -> None:
@@ -103,6 +106,8 @@ class Visit:
             self.seen(chunk)
             texts.append(chunk.text)
             wire = chunk.wire or wire
+            if asked.writer is not None:
+                asked.writer.add(chunk)
         text = "".join(texts)
         self.length = len(text)
         self.stripped = len(text.strip())
@@ -144,7 +149,9 @@ class Visit:
         self, status: int, content_type: bytes, more: tuple[tuple[bytes, bytes], ...] = (), length: int | None = None
     ) -> None:
         """Send status and headers; nothing is stored unless `more` begins with how long."""
-        headers = [(b"content-type", content_type), (b"x-request-id", self.id.encode()), *more]
+        headers = [(b"content-type", content_type), (b"x-request-id", self.id.encode()), *more, *self.also]
+        if self.protocol.id_header:
+            headers.append((self.protocol.id_header, self.id.encode()))
         if not more or more[0][0] != NO_STORE[0]:
             headers.append(NO_STORE)
         if length is not None:

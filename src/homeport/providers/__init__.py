@@ -61,6 +61,10 @@ class Option:
 
 _FILE = r"/.+"
 COMMON: Mapping[str, Option] = {
+    "aliases": Option(
+        text="Other names that clients may ask for it by, comma-separated; `*` stands for anything: `claude-*`.",
+        form=r"[\w.:/@*-]+(\s*,\s*[\w.:/@*-]+)*",
+    ),
     "ca_file": Option(text="Certificate authorities (PEM, on the server) to trust besides the others.", form=_FILE),
     "client_cert_file": Option(text="The certificate that we show (PEM, on the server), and its chain.", form=_FILE),
     "client_key_file": Option(text="Its key, without a passphrase, where that is a file of its own.", form=_FILE),
@@ -79,7 +83,7 @@ COMMON: Mapping[str, Option] = {
         parse=extra_headers.parse,
     ),
 }
-"""Options of every platform: how its servers are reached."""
+"""Options of every platform: how its servers are reached, and how its models may be called."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +96,8 @@ class Provider:
     """Names of the models it serves; raises Unlisted where it cannot tell."""
     window: Callable[[Upstream, Model], Awaitable[int]] | None = None
     """Tokens that a prompt and its answer may have together, as its server tells; 0 where it does not."""
+    count: Callable[[Upstream, Model, Prompt], Awaitable[int]] | None = None
+    """Tokens of a conversation by its server's own tokenizer; 0 where it has none to ask, or raises UpstreamError."""
     prefixes: tuple[str, ...] = ()
     """Identifier prefixes that name it, without the slash ("custom_openai")."""
     needs_endpoint: bool = True

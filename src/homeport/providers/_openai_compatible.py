@@ -12,7 +12,7 @@ from homeport.domain.errors import UpstreamError
 from homeport.domain.streams import Chunk, Usage
 from homeport.kit.upstream import TransportError
 from homeport.providers import _window, _wire
-from homeport.providers._tool_calls import Heard, first, pieces_of
+from homeport.providers._tool_calls import Heard, Spoken, first, pieces_of, thought_of
 from homeport.providers._wire import EVENT_LIMIT, drain, explain, is_field, lines, no_stream, opened, truncated
 
 if TYPE_CHECKING:
@@ -38,8 +38,6 @@ _FINISHED = re.compile(rb'"finish_reason": ?"')
 """Stands in the event that ends the text, and not in a text: there a quotation mark is escaped."""
 _NO_CHOICES = re.compile(rb'"choices": ?\[\]')
 _DATA = re.compile(rb"^data:(.*)$", re.MULTILINE)
-THOUGHTS = ("reasoning_content", "reasoning")
-"""Where servers with a reasoning parser put what a model thinks (vLLM and SGLang documentation, "Reasoning")."""
 EXPECTED = "Expected the OpenAI wire format; check that the endpoint ends in `/v1`."
 
 
@@ -111,6 +109,30 @@ async def window(upstream: Upstream, model: Model) -> int:
     return _window.running(await _look(upstream, model, f"{root}/props"))
 
 
+async def count(upstream: Upstream, model: Model, prompt: Prompt) -> int:
+    """Tokens of a conversation, by the `/tokenize` of vLLM, or by those of llama.cpp, which lays it out apart.
+
+    Sources: vLLM, "OpenAI-compatible server", tokenizer API; llama.cpp's server, `/apply-template`, `/tokenize`.
+    """
+    said = orjson.loads(_body(model, prompt, PLAIN))
+    asked = {name: said[name] for name in ("model", "messages", "tools") if name in said}
+    found = await _post_at_root(upstream, model, "/tokenize", {**asked, "add_generation_prompt": True})
+    if "count" in found:
+        return _wire.count(found["count"])
+    laid_out = (await _post_at_root(upstream, model, "/apply-template", asked)).get("prompt")
+    if not isinstance(laid_out, str):
+        return 0
+    text = {"content": laid_out, "add_special": True, "parse_special": True}
+    tokens = (await _post_at_root(upstream, model, "/tokenize", text)).get("tokens")
+    return len(tokens) if isinstance(tokens, list) else 0
+
+
+def _post_at_root(upstream: Upstream, model: Model, path: str, body: dict[str, Any]) -> Awaitable[dict[str, Any]]:
+    root = model.endpoint.rstrip("/").removesuffix("/v1")
+    wanted = _wire.call(model, root + path, bearer(model), _wire.dumped(body))
+    return _wire.document(upstream, model, wanted, refused, expected=EXPECTED)
+
+
 def _look(upstream: Upstream, model: Model, url: str, dialect: Dialect = PLAIN) -> Awaitable[dict[str, Any]]:
     wanted = _wire.call(model, url, dialect.headers(model), method="GET")
     return _wire.document(upstream, model, wanted, dialect.refuse, expected=EXPECTED)
@@ -128,15 +150,19 @@ async def _document(upstream: Upstream, model: Model, prompt: Prompt, dialect: D
         text = _wire.text_of(choice["text"] if prompt.kind == "text" else choice["message"].get("content"))
         finish = choice.get("finish_reason") or "stop"
         call = first(pieces_of(choice["message"])) if _agent(prompt) else None
-        thinks = prompt.kind == "chat" and any(choice["message"].get(name) for name in THOUGHTS)
+        thinks = prompt.kind == "chat" and bool(thought_of(choice["message"]))
+        whole = Chunk(text, finish, _usage(body), data if prompt.relay else b"", call, thinks)
+        pieces = Spoken.whole(choice, whole) if prompt.parts else ()
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise _malformed(model, "a document without choices") from error
-    yield Chunk(text, finish, _usage(body), data if prompt.relay else b"", call, thinks)
+    yield whole
+    for piece in pieces:
+        yield Chunk(piece=piece)
 
 
 def _agent(prompt: Prompt) -> bool:
     """Whether calls of tools are wanted as such, and not in the bytes that are passed on."""
-    return not prompt.relay and bool(prompt.extra.get("tools"))
+    return not prompt.relay and not prompt.parts and bool(prompt.extra.get("tools"))
 
 
 async def _relay(upstream: Upstream, model: Model, prompt: Prompt, dialect: Dialect) -> Chunks:
@@ -247,7 +273,9 @@ def _usage_event(part: bytes, known: Usage | None, *, keep: bool) -> tuple[Usage
 async def _events(upstream: Upstream, model: Model, prompt: Prompt, dialect: Dialect) -> Chunks:
     reply = await _open(upstream, model, prompt, dialect)
     heard = Heard() if _agent(prompt) else None
-    pick = heard.text if heard else _text_of_completion if prompt.kind == "text" else _text_of_chat
+    spoken = Spoken() if prompt.parts else None
+    listener = heard or spoken
+    pick = listener.text if listener else _text_of_completion if prompt.kind == "text" else _text_of_chat
     began = ended = finished = False
     try:
         async with aclosing(lines(reply, model, EXPECTED)) as found:
@@ -259,7 +287,11 @@ async def _events(upstream: Upstream, model: Model, prompt: Prompt, dialect: Dia
                 chunk = _read_event(data, pick, model)
                 if chunk is not None:
                     finished = finished or bool(chunk.finish)
-                    yield chunk
+                    if spoken is None:
+                        yield chunk
+                    else:
+                        for each in spoken.taken(chunk):
+                            yield each
         # an answer that said why it finished, in a body that ended properly, lacks nothing but its end mark
         if not ended and not finished:
             raise truncated(model) if began else no_stream(model, reply, EXPECTED)

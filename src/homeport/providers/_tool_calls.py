@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import time
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from homeport.domain.agents import ToolCall
-from homeport.domain.streams import Chunk, Usage
+from homeport.domain.streams import CallPiece, Chunk, Usage
 from homeport.kit.journal import correlation_id
 
 if TYPE_CHECKING:
@@ -25,26 +25,18 @@ if TYPE_CHECKING:
 DONE = b"data: [DONE]\n\n"
 
 
-class Call(NamedTuple):
-    """A piece of a tool call: the first one names the tool, all of them carry arguments."""
-
-    at: int
-    """Which part of the answer it is, in the platform's own count."""
-    id: str = ""
-    name: str = ""
-    arguments: str = ""
-
-
-def rendered(pieces: AsyncGenerator[Chunk | Call, None], model: Model, prompt: Prompt) -> Chunks:
+def rendered(pieces: AsyncGenerator[Chunk | CallPiece, None], model: Model, prompt: Prompt) -> Chunks:
     """Chunks; where tools were offered to a client of OpenAI's format, as its bytes."""
+    if prompt.parts:
+        return _in_parts(pieces)
     if not (prompt.relay and prompt.extra.get("tools")):
         return _words(pieces)
     return (_streamed if prompt.stream else _whole)(pieces, model, prompt)
 
 
-async def _words(pieces: AsyncGenerator[Chunk | Call, None]) -> Chunks:
+async def _words(pieces: AsyncGenerator[Chunk | CallPiece, None]) -> Chunks:
     """The text as it comes, and at the end the first call, if there is one."""
-    calls: list[Call] = []
+    calls: list[CallPiece] = []
     async with aclosing(pieces) as found:
         async for piece in found:
             if isinstance(piece, Chunk):
@@ -56,11 +48,18 @@ async def _words(pieces: AsyncGenerator[Chunk | Call, None]) -> Chunks:
         yield Chunk(call=call)
 
 
+async def _in_parts(pieces: AsyncGenerator[Chunk | CallPiece, None]) -> Chunks:
+    """Everything as it comes."""
+    async with aclosing(pieces) as found:
+        async for piece in found:
+            yield piece if isinstance(piece, Chunk) else Chunk(piece=piece)
+
+
 class Heard:
     """Reads the text of a chat's events, and keeps the pieces of calls between them."""
 
     def __init__(self) -> None:
-        self._pieces: list[Call] = []
+        self._pieces: list[CallPiece] = []
 
     def text(self, choice: Mapping[str, Any]) -> object:
         """The text of an event's first choice."""
@@ -74,7 +73,53 @@ class Heard:
         return first(self._pieces)
 
 
-def first(calls: Iterable[Call]) -> ToolCall | None:
+class Spoken:
+    """Reads all parts of a chat's events: text, thoughts, pieces of calls, and what ended the text."""
+
+    __slots__ = ("_pieces", "_stopped_by", "_thought")
+
+    def __init__(self) -> None:
+        self._pieces: list[CallPiece] = []
+        self._thought = self._stopped_by = ""
+
+    def text(self, choice: Mapping[str, Any]) -> object:
+        """The text of an event's first choice; the rest is kept until it is taken."""
+        delta = choice["delta"]
+        if "tool_calls" in delta:
+            self._pieces.extend(pieces_of(delta))
+        self._thought = thought_of(delta)
+        self._stopped_by = stopped_by(choice)
+        return delta.get("content")
+
+    def taken(self, chunk: Chunk) -> Iterator[Chunk]:
+        """The chunk of the event that was read last, with all that it held."""
+        chunk.thought, chunk.stopped_by = self._thought, self._stopped_by
+        self._thought = self._stopped_by = ""
+        yield chunk
+        if self._pieces:
+            yield from (Chunk(piece=piece) for piece in self._pieces)
+            self._pieces.clear()
+
+    @staticmethod
+    def whole(choice: Mapping[str, Any], chunk: Chunk) -> list[CallPiece]:
+        """Put the thoughts of a document's choice into its chunk; its calls."""
+        chunk.thought, chunk.stopped_by = thought_of(choice["message"]), stopped_by(choice)
+        return list(pieces_of(choice["message"]))
+
+
+def thought_of(said: Mapping[str, Any]) -> str:
+    """What the model thought aloud: `reasoning_content` (DeepSeek, llama.cpp, SGLang) or `reasoning` (vLLM)."""
+    thought = said.get("reasoning_content") or said.get("reasoning")
+    return thought if isinstance(thought, str) else ""
+
+
+def stopped_by(choice: Mapping[str, Any]) -> str:
+    """The stop sequence that ended the text: vLLM and SGLang tell (`stop_reason`, `matched_stop`)."""
+    found = choice.get("stop_reason") or choice.get("matched_stop")
+    return found if isinstance(found, str) else ""
+
+
+def first(calls: Iterable[CallPiece]) -> ToolCall | None:
     """The first call, put together from its pieces: an agent makes one after the other."""
     own = list(calls)
     own = [each for each in own if each.at == own[0].at]
@@ -82,17 +127,19 @@ def first(calls: Iterable[Call]) -> ToolCall | None:
     return ToolCall(name=name, argument="".join(each.arguments for each in own)) if own else None
 
 
-def pieces_of(message: Mapping[str, Any]) -> Iterator[Call]:
+def pieces_of(message: Mapping[str, Any]) -> Iterator[CallPiece]:
     """The calls in a message or a delta of OpenAI's format; some servers leave out the index or send objects."""
     for number, each in enumerate(message.get("tool_calls") or ()):
         function = each.get("function") or {}
         given = function.get("arguments") or ""
         text = given if isinstance(given, str) else orjson.dumps(given).decode()
         at = each.get("index", number)
-        yield Call(at if isinstance(at, int) else number, "", str(function.get("name") or ""), text)
+        yield CallPiece(
+            at if isinstance(at, int) else number, str(each.get("id") or ""), str(function.get("name") or ""), text
+        )
 
 
-async def _streamed(pieces: AsyncGenerator[Chunk | Call, None], model: Model, prompt: Prompt) -> Chunks:
+async def _streamed(pieces: AsyncGenerator[Chunk | CallPiece, None], model: Model, prompt: Prompt) -> Chunks:
     head = _head(model, "chat.completion.chunk")
     usage: Usage | None = None
     finish = "stop"
@@ -100,7 +147,7 @@ async def _streamed(pieces: AsyncGenerator[Chunk | Call, None], model: Model, pr
     places: dict[int, int] = {}
     async with aclosing(pieces) as found:
         async for piece in found:
-            if isinstance(piece, Call):
+            if isinstance(piece, CallPiece):
                 yield Chunk(wire=_event(head, role | {"tool_calls": [_begun(piece, places)]}))
             else:
                 usage, finish = piece.usage or usage, piece.finish or finish
@@ -115,16 +162,16 @@ async def _streamed(pieces: AsyncGenerator[Chunk | Call, None], model: Model, pr
     yield Chunk(usage=usage, finish=finish)
 
 
-async def _whole(pieces: AsyncGenerator[Chunk | Call, None], model: Model, _prompt: Prompt) -> Chunks:
+async def _whole(pieces: AsyncGenerator[Chunk | CallPiece, None], model: Model, _prompt: Prompt) -> Chunks:
     text, finish = "", "stop"
     usage: Usage | None = None
-    calls: dict[int, Call] = {}
+    calls: dict[int, CallPiece] = {}
     async with aclosing(pieces) as found:
         async for piece in found:
-            if isinstance(piece, Call):
-                old = calls.get(piece.at, Call(piece.at))
+            if isinstance(piece, CallPiece):
+                old = calls.get(piece.at, CallPiece(piece.at))
                 arguments = old.arguments + piece.arguments
-                calls[piece.at] = Call(piece.at, old.id or piece.id, old.name or piece.name, arguments)
+                calls[piece.at] = CallPiece(piece.at, old.id or piece.id, old.name or piece.name, arguments)
             else:
                 text += piece.text
                 usage, finish = piece.usage or usage, piece.finish or finish
@@ -145,7 +192,7 @@ def _event(head: dict[str, Any], delta: dict[str, Any], finish: str | None = Non
     return b"data: " + orjson.dumps(head | {"choices": [choice]}) + b"\n\n"
 
 
-def _begun(call: Call, places: dict[int, int]) -> dict[str, Any]:
+def _begun(call: CallPiece, places: dict[int, int]) -> dict[str, Any]:
     """A piece as OpenAI counts: tool calls alone, from 0."""
     place = places.setdefault(call.at, len(places))
     if call.id:
@@ -153,7 +200,7 @@ def _begun(call: Call, places: dict[int, int]) -> dict[str, Any]:
     return {"index": place, "function": {"arguments": call.arguments}}
 
 
-def _function(call: Call) -> dict[str, Any]:
+def _function(call: CallPiece) -> dict[str, Any]:
     return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments or ""}}
 
 

@@ -5,6 +5,7 @@ Source: Anthropic API reference, "Create a message", "Streaming messages", "Erro
 
 from __future__ import annotations
 
+import re
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -12,9 +13,9 @@ from urllib.parse import quote
 import orjson
 
 from homeport.domain.errors import UpstreamError, UpstreamRefused
-from homeport.domain.streams import Chunk, Usage
+from homeport.domain.streams import CallPiece, Chunk, Usage
 from homeport.providers import Option, Provider, _unwanted, _wire, option
-from homeport.providers._tool_calls import Call, rendered
+from homeport.providers._tool_calls import rendered
 from homeport.providers._turns import Image, Result, Text, conversation
 
 if TYPE_CHECKING:
@@ -41,14 +42,22 @@ FINISH = {
     "refusal": "content_filter",
 }
 ENDED = "message_stop"
+WIRE = "anthropic"
+"""The name of the format, where a client speaks it too."""
+COUNTED = ("model", "messages", "system", "tools", "tool_choice", "thinking")
+_NOTABLE = re.compile(rb"^event: ?(message_start|message_delta|message_stop|error)\ndata: ?(.*)$", re.MULTILINE)
+"""Events of a stream that say more than a piece of the answer."""
 
 
 def generate(upstream: Upstream, model: Model, prompt: Prompt) -> Chunks:
-    """Ask the model for a message."""
+    """Ask the model for a message; a client of this format gets its bytes."""
+    native = prompt.native
+    if native is not None and native.wire == WIRE:
+        return _unwanted.without(lambda within: _passed_on(upstream, within, prompt, native.body), model)
     return _unwanted.without(lambda within: rendered(_asked(upstream, within, prompt), model, prompt), model)
 
 
-async def _asked(upstream: Upstream, model: Model, prompt: Prompt) -> AsyncGenerator[Chunk | Call, None]:
+async def _asked(upstream: Upstream, model: Model, prompt: Prompt) -> AsyncGenerator[Chunk | CallPiece, None]:
     call = _wire.call(model, _url(model, "/messages"), _headers(model), _body(model, prompt))
     if not prompt.stream:
         body = await _wire.document(upstream, model, call, _refused, expected=EXPECTED)
@@ -74,6 +83,81 @@ async def _asked(upstream: Upstream, model: Model, prompt: Prompt) -> AsyncGener
         raise _wire.truncated(model) if began else _wire.malformed(model, "no stream of events", EXPECTED)
     finally:
         reply.close()
+
+
+async def _passed_on(upstream: Upstream, model: Model, prompt: Prompt, body: Mapping[str, Any]) -> Chunks:
+    """The answer to a message as its client wrote it, hardly read."""
+    call = _wire.call(model, _url(model, "/messages"), _headers(model), _same(model, prompt, body))
+    if not prompt.stream:
+        data = await _wire.body_of(upstream, model, call, _refused)
+        found = [each for each in _pieces(model, prompt, _wire.parse(data, model, EXPECTED)) if isinstance(each, Chunk)]
+        yield Chunk(found[0].text, found[-1].finish, found[-1].usage, data)
+        return
+    reply = await _wire.opened(upstream, model, call, _refused)
+    reader = _Reader(model, prompt)
+    try:
+        while not reader.ended and (part := await _wire.guard(model, reply.part())):
+            if whole := reader.events(part, reply):
+                yield reader.chunk(whole)
+        if not reader.ended:
+            raise _wire.truncated(model) if reader.began else _wire.malformed(model, "no stream of events", EXPECTED)
+        await _wire.drain(reply)
+    finally:
+        reply.close()
+
+
+class _Reader:
+    """Reads of a stream that is passed on what the log needs: usage, the end, and whether it is one."""
+
+    def __init__(self, model: Model, prompt: Prompt) -> None:
+        self._model = model
+        self._prompt = prompt
+        self._held = b""
+        self._asked = 0
+        self.began = self.ended = False
+
+    def events(self, part: bytes, reply: Reply) -> bytes:
+        """The whole events that have come; raises UpstreamMalformed for what is no event."""
+        whole, end, self._held = (self._held + part).replace(b"\r\n", b"\n").rpartition(b"\n\n")
+        if len(self._held) > _wire.EVENT_LIMIT:
+            raise _wire.malformed(self._model, f"an event of more than {_wire.EVENT_LIMIT} bytes", EXPECTED)
+        if not self.began and not _wire.is_field((whole or self._held).split(b"\n", 1)[0][:64]):
+            raise _wire.no_stream(self._model, reply, EXPECTED)
+        self.began = self.began or bool(end)
+        return whole + end
+
+    def chunk(self, whole: bytes) -> Chunk:
+        """These events as they are; raises UpstreamError for one that reports a failure."""
+        found = Chunk(wire=whole)
+        for kind, data in _NOTABLE.findall(whole):
+            event = _wire.parse(data, self._model, EXPECTED)
+            self.ended = self.ended or kind == b"message_stop"
+            if kind == b"message_start":
+                self._asked = _asked_tokens(event.get("message"))
+            told = _event(self._model, self._prompt, event, self._asked)
+            if isinstance(told, Chunk):
+                found.finish, found.usage = told.finish or found.finish, told.usage or found.usage
+        return found
+
+
+def _same(model: Model, prompt: Prompt, body: Mapping[str, Any]) -> bytes:
+    """The client's own message, within the model's limits and without what the model refuses."""
+    unwanted = _unwanted.of(model)
+    kept = {name: value for name, value in body.items() if name not in unwanted and name != "stop_sequences"}
+    if "stop_sequences" in body and "stop" not in unwanted:
+        kept["stop_sequences"] = body["stop_sequences"]
+    most = prompt.sampling.max_tokens or model.limits.output_tokens
+    own = {"model": model.identifier or model.name, "stream": prompt.stream, "max_tokens": most}
+    return _wire.dumped(kept | own)
+
+
+async def count(upstream: Upstream, model: Model, prompt: Prompt) -> int:
+    """Tokens of a conversation, as the server counts them (Anthropic API reference, "Count tokens")."""
+    native = prompt.native
+    said = orjson.loads(_body(model, prompt) if native is None else _same(model, prompt, native.body))
+    asked = {name: said[name] for name in COUNTED if name in said}
+    call = _wire.call(model, _url(model, "/messages/count_tokens"), _headers(model), _wire.dumped(asked))
+    return _wire.count((await _wire.document(upstream, model, call, _refused, expected=EXPECTED)).get("input_tokens"))
 
 
 def _url(model: Model, path: str) -> str:
@@ -139,16 +223,16 @@ def _tools(said: Conversation) -> dict[str, Any]:
     return {"tools": tools, "tool_choice": {"type": said.choice}}
 
 
-def _pieces(model: Model, prompt: Prompt, body: Mapping[str, Any]) -> list[Chunk | Call]:
+def _pieces(model: Model, prompt: Prompt, body: Mapping[str, Any]) -> list[Chunk | CallPiece]:
     """What a message holds that came as one document."""
     try:
         content = body["content"]
         said = "".join(part["text"] for part in content if part["type"] == "text")
         thinks = any(part["type"] in {"thinking", "redacted_thinking"} for part in content)
-        found: list[Chunk | Call] = [Chunk(said, thinks=thinks)]
+        found: list[Chunk | CallPiece] = [Chunk(said, thinks=thinks)]
         used = [part for part in content if part["type"] == "tool_use"]
         for at, use in enumerate(used):
-            found.append(Call(at, use["id"], use["name"], orjson.dumps(use.get("input") or {}).decode()))
+            found.append(CallPiece(at, use["id"], use["name"], orjson.dumps(use.get("input") or {}).decode()))
         usage = Usage(_asked_tokens(body), _answered_tokens(body))
         found.append(Chunk(finish=_finish(model, prompt, body.get("stop_reason")), usage=usage))
     except (KeyError, TypeError, AttributeError) as error:
@@ -156,7 +240,7 @@ def _pieces(model: Model, prompt: Prompt, body: Mapping[str, Any]) -> list[Chunk
     return found
 
 
-def _event(model: Model, prompt: Prompt, event: Mapping[str, Any], asked: int) -> Chunk | Call | None:
+def _event(model: Model, prompt: Prompt, event: Mapping[str, Any], asked: int) -> Chunk | CallPiece | None:
     """What one event of the stream holds; raises UpstreamError for one that reports a failure."""
     kind = event.get("type")
     try:
@@ -166,7 +250,7 @@ def _event(model: Model, prompt: Prompt, event: Mapping[str, Any], asked: int) -
             return _delta(event)
         if kind == "content_block_start" and event["content_block"]["type"] == "tool_use":
             block = event["content_block"]
-            return Call(_wire.number_of(event["index"]), _wire.text_of(block["id"]), _wire.text_of(block["name"]))
+            return CallPiece(_wire.number_of(event["index"]), _wire.text_of(block["id"]), _wire.text_of(block["name"]))
         if kind == "message_delta":
             reason = event["delta"].get("stop_reason")
             finish = _finish(model, prompt, reason) if reason else None
@@ -176,18 +260,18 @@ def _event(model: Model, prompt: Prompt, event: Mapping[str, Any], asked: int) -
     return None
 
 
-def _delta(event: Mapping[str, Any]) -> Chunk | Call | None:
+def _delta(event: Mapping[str, Any]) -> Chunk | CallPiece | None:
     delta = event["delta"]
     if delta["type"] == "text_delta":
         return Chunk(_wire.text_of(delta["text"]))
     if delta["type"] == "input_json_delta":
-        return Call(_wire.number_of(event["index"]), arguments=_wire.text_of(delta["partial_json"]))
+        return CallPiece(_wire.number_of(event["index"]), arguments=_wire.text_of(delta["partial_json"]))
     return None
 
 
 def _finish(model: Model, prompt: Prompt, reason: object) -> str:
     """OpenAI's word for it; raises UpstreamRejected where only an error can say that the model declined."""
-    if reason == "refusal" and not prompt.relay:
+    if reason == "refusal" and not (prompt.relay or prompt.parts):
         raise _wire.declined(model, "A safety classifier")
     return FINISH.get(str(reason), "stop")
 
@@ -257,6 +341,7 @@ PROVIDER = Provider(
     label="Anthropic-compatible (Messages)",
     generate=generate,
     served=served,
+    count=count,
     prefixes=("anthropic",),
     text=False,
     options=OPTIONS,

@@ -19,10 +19,10 @@ from homeport.domain.errors import (
     UpstreamRejected,
     UpstreamTimeout,
 )
-from homeport.domain.streams import Chunk, Usage
+from homeport.domain.streams import CallPiece, Chunk, Usage
 from homeport.providers import Option, Provider, Unlisted, _aws, _unwanted, _wire, option
 from homeport.providers._eventstream import BadStream, Decoder
-from homeport.providers._tool_calls import Call, rendered
+from homeport.providers._tool_calls import rendered
 from homeport.providers._turns import Image, Result, Text, conversation
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def generate(upstream: Upstream, model: Model, prompt: Prompt) -> Chunks:
     return _unwanted.without(lambda within: rendered(_asked(upstream, within, prompt), model, prompt), model)
 
 
-async def _asked(upstream: Upstream, model: Model, prompt: Prompt) -> AsyncGenerator[Chunk | Call, None]:
+async def _asked(upstream: Upstream, model: Model, prompt: Prompt) -> AsyncGenerator[Chunk | CallPiece, None]:
     region = _region(model)
     streamed = prompt.stream and "stream" not in _unwanted.of(model)
     action = "converse-stream" if streamed else "converse"
@@ -195,22 +195,22 @@ def _guardrail(model: Model) -> dict[str, str]:
         raise BadConfiguration("The guardrail of the environment cannot be read.", fix) from error
 
 
-def _pieces(model: Model, prompt: Prompt, body: Mapping[str, Any]) -> list[Chunk | Call]:
+def _pieces(model: Model, prompt: Prompt, body: Mapping[str, Any]) -> list[Chunk | CallPiece]:
     """What an answer holds that came as one document."""
     try:
         content = body["output"]["message"]["content"]
         thinks = any("reasoningContent" in part for part in content)
-        found: list[Chunk | Call] = [Chunk("".join(part.get("text", "") for part in content), thinks=thinks)]
+        found: list[Chunk | CallPiece] = [Chunk("".join(part.get("text", "") for part in content), thinks=thinks)]
         used = [part["toolUse"] for part in content if "toolUse" in part]
         for at, use in enumerate(used):
-            found.append(Call(at, use["toolUseId"], use["name"], orjson.dumps(use.get("input") or {}).decode()))
+            found.append(CallPiece(at, use["toolUseId"], use["name"], orjson.dumps(use.get("input") or {}).decode()))
         found.append(Chunk(finish=_finish(model, prompt, body["stopReason"]), usage=_usage(body.get("usage"))))
     except (KeyError, TypeError, AttributeError) as error:
         raise _wire.malformed(model, "a document without a message", EXPECTED) from error
     return found
 
 
-def _event(model: Model, prompt: Prompt, message: Message) -> Chunk | Call | None:
+def _event(model: Model, prompt: Prompt, message: Message) -> Chunk | CallPiece | None:
     """What one message of the stream holds; raises UpstreamError for an exception in it."""
     kind = message.headers.get(":message-type")
     if kind in {"exception", "error"}:
@@ -222,7 +222,7 @@ def _event(model: Model, prompt: Prompt, message: Message) -> Chunk | Call | Non
             return _delta(data)
         if event == "contentBlockStart" and "toolUse" in data.get("start", {}):
             use = data["start"]["toolUse"]
-            return Call(data["contentBlockIndex"], use["toolUseId"], use["name"])
+            return CallPiece(data["contentBlockIndex"], use["toolUseId"], use["name"])
         if event == "messageStop":
             return Chunk(finish=_finish(model, prompt, data["stopReason"]))
         if event == "metadata":
@@ -232,18 +232,18 @@ def _event(model: Model, prompt: Prompt, message: Message) -> Chunk | Call | Non
     return None
 
 
-def _delta(data: Mapping[str, Any]) -> Chunk | Call | None:
+def _delta(data: Mapping[str, Any]) -> Chunk | CallPiece | None:
     delta = data["delta"]
     if isinstance(delta.get("text"), str):
         return Chunk(delta["text"])
     if "toolUse" in delta:
-        return Call(_wire.number_of(data["contentBlockIndex"]), arguments=_wire.text_of(delta["toolUse"]["input"]))
+        return CallPiece(_wire.number_of(data["contentBlockIndex"]), arguments=_wire.text_of(delta["toolUse"]["input"]))
     return None
 
 
 def _finish(model: Model, prompt: Prompt, reason: str) -> str:
     """OpenAI's word for it; raises UpstreamRejected where only an error can say that a filter stepped in."""
-    if reason in FILTERS and not prompt.relay:
+    if reason in FILTERS and not (prompt.relay or prompt.parts):
         raise _wire.declined(model, FILTERS[reason])
     return FINISH.get(reason, "stop")
 

@@ -40,6 +40,13 @@ async def served(upstream: Upstream, model: Model) -> Sequence[str]:
         raise _down(model) from error
 
 
+async def count(upstream: Upstream, model: Model, prompt: Prompt) -> int:
+    """Tokens of a conversation, as the engine counts them."""
+    if not model.endpoint:
+        raise _down(model)
+    return await wire.count(upstream, model, prompt)
+
+
 def _down(model: Model) -> UpstreamUnreachable:
     """With what the engine said last, if this request saw it down from the start."""
     saw = f"The engine of the embedded model {model.name!r} is not running."
@@ -55,6 +62,7 @@ PROVIDER = Provider(
     label="Embedded (llama.cpp on this machine's CPU)",
     generate=generate,
     served=served,
+    count=count,
     prefixes=("embedded",),
     needs_endpoint=False,
     needs_identifier=False,

@@ -62,6 +62,7 @@ PROVIDER = Provider(
     generate=generate,
     served=wire.served,
     window=wire.window,
+    count=wire.count,
     prefixes=("custom_openai", "openai"),
     options=OPTIONS,
 )
