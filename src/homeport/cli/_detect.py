@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 import shlex
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import click
+
+from homeport import providers
 from homeport.cli import _models
 from homeport.cli._output import note, result, sheet, table, warn
 from homeport.cli._session import in_store, opened, whoami
@@ -16,18 +20,24 @@ from homeport.diagnostics._prove import Trial, doubts
 from homeport.diagnostics._served import Served, of_the_server, served, wants_a_key
 from homeport.domain.errors import HomeportError, UpstreamError
 from homeport.domain.models import Model, Secret
-from homeport.families import Family
+from homeport.families import Family, resolve
+from homeport.features._holes import SUFFIX, proven
 from homeport.kit.addresses import parse_networks
 from homeport.kit.discover import discover
 from homeport.kit.upstream_http import HttpUpstream
+from homeport.providers import Unlisted
+from homeport.providers._engine import PLATFORM, Engine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from homeport.diagnostics import Doubt
     from homeport.domain.capabilities import Capabilities
     from homeport.kit.settings import Settings
 
+SUGGESTED = 5
+"""Of so many models at most, each is told how to register it."""
 SHADES = " ▏▎▍▌▋▊▉█"
 
 
@@ -35,58 +45,115 @@ SHADES = " ▏▎▍▌▋▊▉█"
 class Wanted:
     """What was typed."""
 
-    url: str
-    key_env: str | None = None
-    key_file: Path | None = None
+    url: str = ""
+    """An address, or a registered model's name; empty where the platform knows its address."""
+    platform: str | None = None
+    option: tuple[str, ...] = ()
+    api_key_env: str | None = None
+    api_key_file: Path | None = None
     identifier: str | None = None
     prove: bool = True
 
 
+class Found(NamedTuple):
+    """What was found at a server: the model that was meant, or the first, and all that it serves."""
+
+    model: Model
+    names: Sequence[str]
+    seen: Mapping[str, Capabilities]
+
+
 def detect(settings: Settings, wanted: Wanted, *, as_json: bool) -> None:
     """Print what is served at an address, and what a model can do there; raises UpstreamError."""
-    if not wanted.url.startswith(("http://", "https://")):
-        _registered(settings, wanted.url, as_json=as_json)
+    if wanted.url and not wanted.url.startswith(("http://", "https://")):
+        _registered(settings, wanted, as_json=as_json)
         return
-    key = _models.key_from(wanted.key_env, wanted.key_file) or Secret()
-    endpoint, names, seen = asyncio.run(_looked(settings, wanted, key))
+    asked = _asked(wanted)
+    model, names, seen = asyncio.run(_looked(settings, asked, prove=wanted.prove))
     guessed = [(name, _models.family_of(None, name)[0]) for name in names]
     found: list[dict[str, Any]] = [{"identifier": name, "family": family} for name, family in guessed]
     for entry in found:
         if entry["identifier"] in seen:
             entry["seen"] = seen[entry["identifier"]].as_json()
     result(
-        {"endpoint": endpoint, "models": found},
+        {"platform": model.platform, "endpoint": "" if model.platform == PLATFORM else model.endpoint, "models": found},
         as_json=as_json,
         people=lambda: "\n\n".join((table(("IDENTIFIER", "FAMILY"), guessed), *map(_told, seen.values()))),
     )
-    _advise(endpoint, guessed, seen, wanted)
+    _advise(model, guessed, seen, wanted)
 
 
-def _advise(
-    endpoint: str, guessed: Sequence[tuple[str, str]], seen: Mapping[str, Capabilities], wanted: Wanted
-) -> None:
+def _asked(wanted: Wanted) -> Model:
+    """What was typed as a model without a name; raises UsageError or BadRequest."""
+    platform, identifier = _models.split(wanted.identifier or "", wanted.platform)
+    if wanted.platform is None and platform == _models.DEFAULT_PLATFORM:
+        platform = _models.platform_of(wanted.url)
+    offer = _models.platform_known(platform)
+    url = wanted.url.rstrip("/")
+    if not url and offer.needs_endpoint:
+        message = "Give an address, a registered model's name, or a platform that needs neither: --platform bedrock."
+        raise click.UsageError(message)
+    options = _models.options_in({"option": wanted.option})
+    providers.check(_models.shelf_of_platforms(), platform, options)
+    key = _models.key_from(wanted.api_key_env, wanted.api_key_file) or Secret()
+    name = url or offer.label
+    return Model(name=name, platform=platform, endpoint=url, identifier=identifier, key=key, options=options)
+
+
+def _advise(model: Model, guessed: Sequence[tuple[str, str]], seen: Mapping[str, Capabilities], wanted: Wanted) -> None:
     """How to register what was found; with the family that was proven, where one was."""
-    families = discover(_families(), Family)
-    for name, family in guessed:
-        found = seen.get(name)
-        proven = found.best_layout if found else ""
-        chosen = f" --family {proven}" if proven in families and proven != family else ""
-        typed = f"--endpoint {shlex.quote(endpoint)} --identifier {shlex.quote(name)}{chosen}{_with_key(wanted)}"
-        note(f"Register it:  homeport models add NAME {typed}")
-        if found:
-            model = Model(name="NAME", platform=_models.DEFAULT_PLATFORM, family=proven if chosen else family)
-            for doubt in doubts(model, families, found):
-                warn(f"{name}: {doubt.told(model.name)}")
+    shown = [each for each in guessed if each[0] in seen] or guessed
+    if len(shown) > SUGGESTED:
+        note(f"Register one:  {_to_add(replace(model, family=''), 'ID', {}, wanted)}")
+        shown = []
+    for name, family in shown:
+        better, options, said = _as_proven(model, family, seen.get(name))
+        note(f"Register it:  {_to_add(replace(model, family=better), name, options, wanted)}")
+        for doubt in said:
+            warn(f"{name}: {doubt.told('NAME')}")
     if len(guessed) > 1 and not seen and wanted.prove:
         note("See what one of them can do:  add --identifier ID")
 
 
-def _registered(settings: Settings, name: str, *, as_json: bool) -> None:
+def _as_proven(model: Model, family: str, seen: Capabilities | None) -> tuple[str, dict[str, str], list[Doubt]]:
+    """The family to register it with, where it is not the one that is guessed; its options, and what is doubtful."""
+    if seen is None:
+        return "", {}, []
+    families = discover(_families(), Family)
+    best = seen.best_layout
+    better = best if best in families and best != family else ""
+    options = {"fim": SUFFIX} if proven(seen, families, families[better or family]) else {}
+    as_registered = replace(model, name="NAME", family=better or family, options={**model.options, **options})
+    return better, options, doubts(as_registered, families, seen)
+
+
+def _to_add(model: Model, name: str, more: Mapping[str, str], wanted: Wanted) -> str:
+    """The command that registers a model by the name that its server has for it."""
+    parts = ["homeport models add NAME"]
+    if model.platform != _models.DEFAULT_PLATFORM:
+        parts.append(f"--platform {model.platform}")
+    if model.endpoint and model.platform != PLATFORM:
+        parts.append(f"--endpoint {shlex.quote(model.endpoint)}")
+    parts.append(f"--identifier {shlex.quote(name)}")
+    if model.family:
+        parts.append(f"--family {model.family}")
+    parts += [f"--option {shlex.quote(f'{key}={value}')}" for key, value in {**model.options, **more}.items()]
+    return " ".join(parts) + _with_key(wanted)
+
+
+def _registered(settings: Settings, wanted: Wanted, *, as_json: bool) -> None:
     """Measure a registered model and keep what was seen."""
+    name = wanted.url
+    if wanted.platform or wanted.option or wanted.identifier or wanted.api_key_env or wanted.api_key_file:
+        message = f"{name!r} is no address, and of a registered model all is known. An address begins with https://."
+        raise click.UsageError(message)
     model, seen = asyncio.run(_measured(settings, name))
     in_store(lambda store: store.measured(name, seen, by=whoami()))
-    found = [doubt.told(name) for doubt in doubts(model, discover(_families(), Family), seen)]
+    families = discover(_families(), Family)
+    found = [doubt.told(name) for doubt in doubts(model, families, seen)]
     result({"name": name, "seen": seen.as_json(), "warnings": found}, as_json=as_json, people=lambda: _told(seen))
+    if "fim" not in model.options and proven(seen, families, families[resolve(model.family, families)[0]]):
+        note("Completions are asked by the server's `suffix` from now on, because that was proven best.")
     for doubt in found:
         warn(doubt)
 
@@ -94,14 +161,26 @@ def _registered(settings: Settings, name: str, *, as_json: bool) -> None:
 async def _measured(settings: Settings, name: str) -> tuple[Model, Capabilities]:
     async with opened(settings) as store, _reached(settings) as upstream:
         model = await store.model(name)
-        return model, await _tried(upstream, model)
+        async with _located(settings, model) as here:
+            return model, await _tried(upstream, here)
+
+
+@asynccontextmanager
+async def _located(settings: Settings, model: Model) -> AsyncIterator[Model]:
+    """The model where it can be asked: the embedded one at an engine of our own; raises BadConfiguration."""
+    if model.platform != PLATFORM:
+        yield model
+        return
+    engine = Engine(threads=settings.embedded_threads, weights=settings.embedded_model)
+    await engine.start()
+    try:
+        yield replace(engine.locate(model), platform=_models.DEFAULT_PLATFORM)
+    finally:
+        await engine.stop()
 
 
 async def _tried(upstream: HttpUpstream, model: Model) -> Capabilities:
     provider = _models.platform_known(model.platform)
-    if not model.endpoint and provider.needs_endpoint:
-        saw = f"The model {model.name!r} has no address."
-        raise HomeportError(saw, "One that runs inside the server is measured with `homeport doctor`.")
     families = discover(_families(), Family)
     with Steps() as steps:
         trial = Trial(provider=provider, upstream=upstream, model=model, families=families, told=steps)
@@ -116,17 +195,18 @@ def _families() -> Any:  # noqa: ANN401 (a module)
 
 def _with_key(wanted: Wanted) -> str:
     """The option that names the key again."""
-    if wanted.key_env is not None:
-        return f" --api-key-env {shlex.quote(wanted.key_env)}"
-    return "" if wanted.key_file is None else f" --api-key-file {shlex.quote(str(wanted.key_file))}"
+    if wanted.api_key_env is not None:
+        return f" --api-key-env {shlex.quote(wanted.api_key_env)}"
+    return "" if wanted.api_key_file is None else f" --api-key-file {shlex.quote(str(wanted.api_key_file))}"
 
 
-def _of_the_server(url: str, error: UpstreamError) -> HomeportError:
+def _of_the_server(model: Model, error: UpstreamError) -> HomeportError:
     """The same words about a server that is no model yet."""
     fix = "Start it, or give its base URL, up to and including /v1 where it has one."
     if wants_a_key(error):
         fix = "It wants a key: name the variable that holds it with --api-key-env, or the file with --api-key-file."
-    model = Model(name=url, platform=_models.DEFAULT_PLATFORM, endpoint=url)
+    if model.platform != _models.DEFAULT_PLATFORM and "homeport models" not in error.fix:
+        fix = error.fix
     return HomeportError(of_the_server(model, error), fix)
 
 
@@ -144,38 +224,47 @@ async def _reached(settings: Settings) -> AsyncIterator[HttpUpstream]:
         await upstream.close()
 
 
-async def _looked(
-    settings: Settings, wanted: Wanted, key: Secret
-) -> tuple[str, Sequence[str], dict[str, Capabilities]]:
-    """The endpoint, the names that it serves, and what the one that was meant can do."""
-    url = wanted.url.rstrip("/")
-    async with _reached(settings) as upstream:
+async def _looked(settings: Settings, asked: Model, *, prove: bool) -> Found:
+    """What is served, and what the model that was meant can do; raises HomeportError."""
+    async with _reached(settings) as upstream, _located(settings, asked) as here:
         try:
-            endpoint, names = await _served(upstream, url, key)
+            endpoint, names = await _served(upstream, here)
+        except Unlisted as error:
+            endpoint, names = here.endpoint, _unlisted(asked, error)
         except UpstreamError as error:
-            raise _of_the_server(url, error) from error
-        chosen = wanted.identifier or (names[0] if len(names) == 1 else "")
+            raise _of_the_server(here, error) from error
+        chosen = asked.identifier or (names[0] if len(names) == 1 else "")
         if chosen and chosen not in names:
-            raise HomeportError(f"Nothing is served as {chosen!r} at {endpoint}.", f"Served: {', '.join(names)}.")
-        if not chosen or not wanted.prove:
-            return endpoint, names, {}
-        model = Model(
-            name=chosen,
-            platform=_models.DEFAULT_PLATFORM,
-            family=_models.family_of(None, chosen)[0],
-            endpoint=endpoint,
-            identifier=chosen,
-            key=key,
-        )
-        return endpoint, names, {chosen: await _tried(upstream, model)}
+            raise HomeportError(f"Nothing is served as {chosen!r} at {endpoint or asked.name}.", _near(chosen, names))
+        found = replace(asked, endpoint=endpoint)
+        if not chosen or not prove:
+            return Found(found, names, {})
+        model = replace(here, endpoint=endpoint, identifier=chosen, family=_models.family_of(None, chosen)[0])
+        return Found(found, names, {chosen: await _tried(upstream, model)})
 
 
-async def _served(upstream: HttpUpstream, url: str, key: Secret) -> Served:
+def _unlisted(asked: Model, error: Unlisted) -> list[str]:
+    """The one that was named, where the server does not tell which there are; raises HomeportError when none was."""
+    if not asked.identifier:
+        raise HomeportError(error.saw, "Name the model, or the deployment, with --identifier ID.") from error
+    note(error.saw)
+    return [asked.identifier]
+
+
+def _near(chosen: str, names: Sequence[str]) -> str:
+    """What is served instead: all of a few, else those that are called nearly so."""
+    if len(names) <= SUGGESTED:
+        return f"Served: {', '.join(names)}."
+    near = difflib.get_close_matches(chosen, names, n=SUGGESTED, cutoff=0.3)
+    return f"Near to it: {', '.join(near) or 'none'}; without --identifier all {len(names)} are listed."
+
+
+async def _served(upstream: HttpUpstream, model: Model) -> Served:
     """The endpoint, with /v1 where the server answers only there, and the names that it serves."""
-    model = Model(name=url, platform=_models.DEFAULT_PLATFORM, endpoint=url, key=key)
-    found = await served(upstream, _models.platform_known(model.platform), model, versioned=True)
-    if found.endpoint != url:
-        warn(f"It answers at {found.endpoint}, not at {url}.")
+    versioned = model.platform == _models.DEFAULT_PLATFORM
+    found = await served(upstream, _models.platform_known(model.platform), model, versioned=versioned)
+    if found.endpoint != model.endpoint.rstrip("/"):
+        warn(f"It answers at {found.endpoint}, not at {model.endpoint}.")
     return found
 
 

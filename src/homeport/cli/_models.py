@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -65,6 +66,13 @@ def platform_known(platform: str) -> Provider:
         return shelf[platform]
     message = f"There is no platform {platform!r}. Known: {', '.join(shelf)}."
     raise click.UsageError(message)
+
+
+def platform_of(url: str) -> str:
+    """The platform whose servers have such addresses; the default one for any other."""
+    host = urlsplit(url).hostname or ""
+    known = (key for key, offer in shelf_of_platforms().items() if host.endswith(offer.hosts or "\0"))
+    return next(known, DEFAULT_PLATFORM)
 
 
 def key_from(variable: str | None, file: Path | None) -> Secret | None:

@@ -49,6 +49,16 @@ class Given(TypedDict, total=False):
     total_s: float | None
 
 
+class Sought(TypedDict):
+    """The options of `detect` that say where to look."""
+
+    platform: str | None
+    option: tuple[str, ...]
+    identifier: str | None
+    api_key_env: str | None
+    api_key_file: Path | None
+
+
 def _number(flag: str, name: str, text: str, default: str) -> Callable[[Any], Any]:
     kind = click.FloatRange(min=0) if name.endswith("_s") else click.IntRange(min=0)
     return click.option(flag, name, type=kind, help=f"{text}  [default: {default}]")
@@ -222,10 +232,14 @@ def test(*, name: str, as_json: bool) -> None:
     examples=(
         "homeport models detect http://gpu1:8000/v1",
         "homeport models detect http://gpu1:8000/v1 --identifier qwen-coder",
+        "homeport models detect https://mine.openai.azure.com --identifier my-deployment --api-key-env KEY",
+        "homeport models detect --platform bedrock --option region=eu-central-1",
         "homeport models detect coder",
     ),
 )
-@click.argument("url", metavar="URL|NAME")
+@click.argument("url", metavar="[URL|NAME]", required=False)
+@click.option("--platform", help="How the server is reached.  [default: by its host name, else openai]")
+@click.option("--option", metavar="NAME=VALUE", multiple=True, help="What else its platform wants to know (region=…).")
 @click.option("--identifier", metavar="ID", help="Of several models, the one whose abilities are found out.")
 @click.option("--prove/--no-prove", default=True, help="Ask the model for real, or only list names.  [default: prove]")
 @click.option("--api-key-env", metavar="VAR", help="The environment variable that holds the server's key.")
@@ -233,24 +247,17 @@ def test(*, name: str, as_json: bool) -> None:
     "--api-key-file", metavar="FILE", type=click.Path(path_type=Path), help="The file that holds the server's key."
 )
 @json_option
-def detect(
-    *,
-    url: str,
-    identifier: str | None,
-    prove: bool,
-    api_key_env: str | None,
-    api_key_file: Path | None,
-    as_json: bool,
-) -> None:
+def detect(*, url: str | None, prove: bool, as_json: bool, **sought: Unpack[Sought]) -> None:
     """Find out what a server serves and what its model can do, and how to register it.
 
     The model is asked to chat, to stream, to call a tool, and to fill three holes in code in every layout that
     Homeport knows: the layout that fills them is the one it was trained with. Of a registered model (NAME), what
-    was seen is kept and shown by `models show`.
+    was seen is kept and shown by `models show`, and decides how completions are asked for. A platform that knows its
+    own address needs no URL; the embedded model's engine is started for it.
     """
     from homeport.cli import _detect  # noqa: PLC0415 (loads every family and platform)
 
-    wanted = _detect.Wanted(url=url, key_env=api_key_env, key_file=api_key_file, identifier=identifier, prove=prove)
+    wanted = _detect.Wanted(url=url or "", prove=prove, **sought)
     _detect.detect(load(), wanted, as_json=as_json)
 
 

@@ -48,4 +48,5 @@ def wants_a_key(error: UpstreamError) -> bool:
 
 def of_the_server(model: Model, error: UpstreamError) -> str:
     """What went wrong, said of a server whose model is not registered yet."""
-    return error.saw.replace(f"The model {model.name!r}", f"The server at {model.endpoint}")
+    server = f"The server at {model.endpoint}" if model.endpoint else model.name
+    return error.saw.replace(f"The model {model.name!r}", server)

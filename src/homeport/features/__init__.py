@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from homeport.features._capacity import Capacity
     from homeport.features._measure import Measures
     from homeport.features._shadow import Shadows
+    from homeport.routing.order import Share
 
 DATE = "current_date"
 """A slot that every prompt has but those of code, which are asked on every keystroke."""
@@ -151,6 +152,8 @@ class Workbench:
     """Searches the documentation."""
     overrides: Mapping[tuple[str, str], Override] = field(default_factory=dict)
     """The administrator's wordings, by prompt id and family; an empty family means all."""
+    shares: dict[str, tuple[Snapshot, Sequence[Share], Sequence[Model]]] = field(default_factory=dict)
+    """By feature: who shares its work and who stands behind them, in the registry that it was made of."""
     spellings: dict[str, tuple[str, bool]] = field(default_factory=dict)
     """Other names of families that were looked up before: GitLab sends one with every request."""
 

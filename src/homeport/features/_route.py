@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ PATIENCE = 4.0
 """So many times as long as it or the others usually take is the first byte awaited while another can be asked …"""
 LEAST_S = 1.0
 """… but at least so many seconds …"""
+STEP_S = 0.25
 UNKNOWN_S = (5.0, 2.0)
 """… and at least so many when nothing is known of it; the second for completions, which nobody waits for longer."""
 
@@ -77,15 +79,24 @@ def _setting(bench: Workbench, feature: str, wanted: str | Model) -> FeatureSett
 
 def _models(bench: Workbench, feature: str, setting: FeatureSetting, wanted: Any) -> list[Model]:  # noqa: ANN401 (as `serve`)
     """Those to ask, in their order; disabled ones are passed over, and when all are, there is none."""
-    known = bench.snapshot().models
-    pool = [
-        Share(known[name], weight) for name, weight in setting.pool.items() if name in known and known[name].enabled
-    ]
-    fallbacks = [known[name] for name in setting.fallbacks if name in known and known[name].enabled]
+    pool, fallbacks = _able(bench, setting)
     if not pool and not fallbacks:
         return []
     about = about_of(wanted) if setting.sticky else ""
     return order(pool, fallbacks, bench.health, bench.capacity.load, about, completion=feature == COMPLETIONS)
+
+
+def _able(bench: Workbench, setting: FeatureSetting) -> tuple[Sequence[Share], Sequence[Model]]:
+    """Who shares the work and who stands behind them; put together once for each registry."""
+    snapshot = bench.snapshot()
+    kept = bench.shares.get(setting.feature)
+    if kept is not None and kept[0] is snapshot:
+        return kept[1:]
+    known = {name: model for name, model in snapshot.models.items() if model.enabled}
+    pool = [Share(known[name], weight) for name, weight in setting.pool.items() if name in known]
+    fallbacks = [known[name] for name in setting.fallbacks if name in known]
+    bench.shares[setting.feature] = snapshot, pool, fallbacks
+    return pool, fallbacks
 
 
 def about_of(wanted: Any) -> str:  # noqa: ANN401 (as `serve`)
@@ -152,11 +163,13 @@ class _Turn:
     def hurry(self, others: Sequence[Model]) -> None:
         """Wait less long for the first byte, because there is another one to ask and a retry left to do so."""
         completion = self._feature == COMPLETIONS
-        own = self._bench.health.first_s(self.model, completion=completion)
-        usual = max(own, *(self._bench.health.first_s(other, completion=completion) for other in others))
-        patience = max(PATIENCE * usual, LEAST_S if own else UNKNOWN_S[completion])
+        own = usual = self._bench.health.first_s(self.model, completion=completion)
+        for other in others:
+            usual = max(usual, self._bench.health.first_s(other, completion=completion))
+        # in whole steps, so that what is made for it can be used again
+        patience = max(math.ceil(PATIENCE * usual / STEP_S) * STEP_S, LEAST_S if own else UNKNOWN_S[completion])
         if patience < self.model.limits.first_token_s and self._bench.budget.spend(self._feature):
-            self.model = self.model.within(patience)
+            self.model = self._bench.health.hurried(self.model, patience)
             self._patience_s = patience
 
     def may_go_on(self, error: UpstreamError) -> bool:

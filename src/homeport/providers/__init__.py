@@ -98,6 +98,8 @@ class Provider:
     """Tokens that a prompt and its answer may have together, as its server tells; 0 where it does not."""
     count: Callable[[Upstream, Model, Prompt], Awaitable[int]] | None = None
     """Tokens of a conversation by its server's own tokenizer; 0 where it has none to ask, or raises UpstreamError."""
+    hosts: tuple[str, ...] = ()
+    """Ends of host names by which its servers are known."""
     prefixes: tuple[str, ...] = ()
     """Identifier prefixes that name it, without the slash ("custom_openai")."""
     needs_endpoint: bool = True

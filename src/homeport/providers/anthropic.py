@@ -342,6 +342,7 @@ PROVIDER = Provider(
     generate=generate,
     served=served,
     count=count,
+    hosts=("api.anthropic.com",),
     prefixes=("anthropic",),
     text=False,
     options=OPTIONS,

@@ -141,6 +141,7 @@ PROVIDER = Provider(
     label="Azure OpenAI",
     generate=generate,
     served=served,
+    hosts=(".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com"),
     prefixes=("azure",),
     text=False,
     options=OPTIONS,

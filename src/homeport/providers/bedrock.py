@@ -343,6 +343,7 @@ PROVIDER = Provider(
     label="AWS Bedrock",
     generate=generate,
     served=served,
+    hosts=(".amazonaws.com", ".amazonaws.com.cn"),
     prefixes=("bedrock",),
     needs_endpoint=False,
     text=False,

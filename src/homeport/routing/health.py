@@ -44,6 +44,7 @@ class _Record:
             "asked_until",
             "asked_with",
             "failed",
+            "hurried",
             "first_s",
             "in_a_row",
             "opened",
@@ -72,6 +73,8 @@ class _Record:
         self.silent = False
         """A probe went unanswered since the circuit opened."""
         self.trial_until = 0.0
+        self.hurried: tuple[Model, float, Model] | None = None
+        """A model with less time for its first byte, and what it was made of."""
 
     @property
     def left_alone_until(self) -> float:
@@ -101,6 +104,8 @@ class Health:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._records: dict[Key, _Record] = {}
         self._clock = clock
+        self.trouble = 0
+        """How many circuits are open: while none is, nobody has to be looked at."""
         self.on_change: Callable[[Key, bool], None] = lambda _key, _healthy: None
         """Told when a circuit opens (False) and closes (True)."""
 
@@ -156,6 +161,17 @@ class Health:
         record = self._records.get((model.name, model.endpoint))
         return record.first_s[completion] if record else 0.0
 
+    def hurried(self, model: Model, seconds: float) -> Model:
+        """The model with at most so much time for its first byte; copied only when either is another one."""
+        record = self._records.get((model.name, model.endpoint))
+        kept = record.hurried if record else None
+        if kept and kept[0] is model and kept[1] == seconds:
+            return kept[2]
+        made = model.within(seconds)
+        if record:
+            record.hurried = (model, seconds, made)
+        return made
+
     def answered(self, model: Model, first_s: float = 0.0, *, completion: bool = False) -> None:
         """Take in that it answered, and how long its first byte took where that says something."""
         record = self._records.get((model.name, model.endpoint)) or self._new(model)
@@ -167,6 +183,7 @@ class Health:
         # an answer that was under way does not take back what the server asked for meanwhile
         if record.opened and self._clock() >= record.asked_until:
             record.opened = 0
+            self.trouble -= 1
             record.failed = record.answers = 0
             self.on_change(key_of(model), True)  # noqa: FBT003 (a callback's own words)
 
@@ -197,6 +214,7 @@ class Health:
         record.trial_until = 0.0
         record.silent = False
         if first:
+            self.trouble += 1
             self.on_change(key_of(model), False)  # noqa: FBT003 (a callback's own words)
 
     def probed(self, model: Model, *, answers: bool) -> None:
@@ -223,7 +241,7 @@ class Health:
     def _new(self, model: Model) -> _Record:
         if len(self._records) >= SERVERS:
             well = (key for key, record in self._records.items() if not record.opened)
-            del self._records[next(well, next(iter(self._records)))]
+            self.trouble -= self._records.pop(next(well, next(iter(self._records)))).opened > 0
         record = self._records[key_of(model)] = _Record()
         return record
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 from hashlib import blake2b
+from operator import truediv
 from random import random
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -49,22 +50,27 @@ def order(
     another request is trying right now come last. When all are left alone, the one that is back first is
     asked: somebody has to find out.
     """
-    able = [share for share in pool if health.allows(share.model)]
-    spare = [model for model in fallbacks if health.allows(model)]
-    every = (*(share.model for share in pool), *fallbacks)
-    # which one is tried only has to be looked at when somebody is missing
-    if len(able) + len(spare) < len(every):
-        spare += [model for model in every if health.is_tried(model)]
+    able, spare = _well(pool, fallbacks, health) if health.trouble else (pool, fallbacks)
     if not able and not spare:
-        return [min(every, key=health.back_in)]
+        return [min((*(share.model for share in pool), *fallbacks), key=health.back_in)]
     if len(able) < 2:  # noqa: PLR2004 (one needs no choosing)
         return [*(share.model for share in able), *spare]
     loads = [running(share.model) for share in able]
     weights = _weights(able, health, completion=completion)
-    busy = [load / weight for load, weight in zip(loads, weights, strict=True)]
+    busy = list(map(truediv, loads, weights))
     chosen = _near(able, loads, about) if about else _two(weights, busy)
     rest = sorted((at for at in range(len(able)) if at != chosen), key=busy.__getitem__)
     return [able[chosen].model, *(able[at].model for at in rest), *spare]
+
+
+def _well(pool: Sequence[Share], fallbacks: Sequence[Model], health: Health) -> tuple[Sequence[Share], Sequence[Model]]:
+    """Those that may be asked; behind them those that another request is trying."""
+    able = [share for share in pool if health.allows(share.model)]
+    spare = [model for model in fallbacks if health.allows(model)]
+    every = (*(share.model for share in pool), *fallbacks)
+    if len(able) + len(spare) < len(every):
+        spare += [model for model in every if health.is_tried(model)]
+    return able, spare
 
 
 def _weights(able: Sequence[Share], health: Health, *, completion: bool) -> list[float]:
@@ -77,8 +83,10 @@ def _weights(able: Sequence[Share], health: Health, *, completion: bool) -> list
 
 
 def _two(weights: Sequence[float], busy: Sequence[float]) -> int:
-    """The less busy of two that are drawn by their weights."""
+    """The less busy of two that are drawn by their weights; of two there are it is always these."""
     one = _drawn(weights)
+    if len(weights) == 2:  # noqa: PLR2004 (see above)
+        return one if busy[one] <= busy[1 - one] else 1 - one
     other = _drawn([0.0 if at == one else weight for at, weight in enumerate(weights)])
     return one if busy[one] <= busy[other] else other
 
