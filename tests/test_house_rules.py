@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 import yaml
@@ -120,7 +120,7 @@ def test_the_picture_shows_every_room() -> None:
 @pytest.mark.parametrize("picture", sorted(DOCS.rglob("*.svg")), ids=lambda file: file.name)
 def test_a_picture_is_legible_in_the_dark_and_said_in_words(picture: Path) -> None:
     drawn = picture.read_text()
-    root = ElementTree.fromstring(drawn)  # noqa: S314 (our own file)
+    root = ET.fromstring(drawn)  # noqa: S314 (our own file)
     assert (root.get("role"), bool(root.get("aria-label"))) == ("img", True)
     assert "prefers-color-scheme: dark" in drawn
 

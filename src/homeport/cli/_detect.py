@@ -145,7 +145,9 @@ def _registered(settings: Settings, wanted: Wanted, *, as_json: bool) -> None:
     """Measure a registered model and keep what was seen."""
     name = wanted.url
     if wanted.platform or wanted.option or wanted.identifier or wanted.api_key_env or wanted.api_key_file:
-        message = f"{name!r} is no address, and of a registered model all is known. An address begins with https://."
+        message = (
+            f"{name!r} is no address, and of a registered model all is known. An address has a scheme, http or https."
+        )
         raise click.UsageError(message)
     model, seen = asyncio.run(_measured(settings, name))
     in_store(lambda store: store.measured(name, seen, by=whoami()))

@@ -232,7 +232,7 @@ def test(*, name: str, as_json: bool) -> None:
     examples=(
         "homeport models detect http://gpu1:8000/v1",
         "homeport models detect http://gpu1:8000/v1 --identifier qwen-coder",
-        "homeport models detect https://mine.openai.azure.com --identifier my-deployment --api-key-env KEY",
+        "homeport models detect $AZURE_ENDPOINT --platform azure --identifier my-deployment --api-key-env KEY",
         "homeport models detect --platform bedrock --option region=eu-central-1",
         "homeport models detect coder",
     ),
