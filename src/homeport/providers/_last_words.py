@@ -10,7 +10,7 @@ from homeport.kit.journal import masked
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-LINES, CHARACTERS = 8, 160
+LINES, CHARACTERS = 10, 160
 """At most so many lines, and so many characters of each."""
 
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b.|[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
