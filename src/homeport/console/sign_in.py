@@ -36,20 +36,20 @@ async def view(asked: Asked) -> Renderable | Sent:
         problem(asked),
         _left(provider) if "left" in asked.query else None,
         _with_provider(provider, wanted) if provider else None,
-        _with_password(asked, wanted) if await passwords_open(asked.desk) else None,
+        _with_password(asked, wanted, first=provider is None) if await passwords_open(asked.desk) else None,
         p(".soft.small")[
             "No password yet? ", code["homeport users code NAME"], " makes a link that signs you in once."
         ],
     )
 
 
-def _with_password(asked: Asked, wanted: str) -> Renderable:
+def _with_password(asked: Asked, wanted: str, *, first: bool) -> Renderable:
     return form(".stack", method="post")[
         guard(asked, "password"),
         field(type="hidden", name="next", value=wanted),
-        _labelled("Name", field(name="name", autocomplete="username", required=True, autofocus=True)),
+        _labelled("Name", field(name="name", autocomplete="username", required=True, autofocus=first)),
         _labelled("Password", field(name="password", type="password", autocomplete="current-password")),
-        button(".first", type="submit")["Sign in"],
+        button(class_="first" if first else None, type="submit")["Sign in"],
     ]
 
 

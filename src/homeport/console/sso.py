@@ -351,23 +351,24 @@ def _tried(asked: Asked, errand: Errand, vouched: Vouched) -> Sent:
     """What the provider says of an administrator, and what it would make of them; nothing was changed."""
     _same_session(asked, errand)
     chosen, claims = vouched
+    title = "It works"
     try:
         role = sso.person(chosen, claims).role
         outcome = f"They sign in as {role}." if role else "They keep their role; somebody new is a user."
     except NotAllowed as error:
-        outcome = str(error)
+        title, outcome = "You would not be let in", str(error)
     facts = {
         "Subject": claims["sub"],
         "Name of a new account": sso.called(claims) or "none: neither a proven e-mail address nor preferred_username",
         "Proven e-mail address": sso.proven_email(claims) or "none",
         f"Claim {chosen.claim}": ", ".join(sso.values_of(claims, chosen.claim)) or "not there",
-        "Other claims": ", ".join(sorted(claims)),
+        "All claims": ", ".join(sorted(claims)),
         "What that makes": outcome,
     }
     drawn = page(
         asked,
-        "It works",
-        h1["It works"],
+        title,
+        h1[title],
         p(".lead")[chosen.name, " vouches for you. Nothing was changed and nobody was signed in."],
         dl(".facts")[[(dt[name], dd[str(value)[:1000]]) for name, value in facts.items()]],
         div(".buttons")[a(".button.first", href="/console/single-sign-on")["Back to the settings"]],
