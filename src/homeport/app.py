@@ -23,6 +23,7 @@ from homeport.console import Page
 from homeport.console._desk import Desk
 from homeport.domain.errors import BadConfiguration, BadRequest, StoreUnavailable
 from homeport.domain.models import FeatureSetting, Model, Snapshot, origin_of
+from homeport.domain.verbose import Verbose
 from homeport.families import Family, resolve
 from homeport.features import Feature, Workbench
 from homeport.features._capacity import Capacity
@@ -39,12 +40,15 @@ from homeport.front.paths import Homeport, Lost
 from homeport.kit import server
 from homeport.kit.addresses import parse_networks
 from homeport.kit.discover import discover
+from homeport.kit.logs import Rotated, Sink
 from homeport.kit.metrics import Load, Metrics
 from homeport.kit.upstream_http import HttpUpstream
 from homeport.kit.vault import Vault
 from homeport.protocols import WireProtocol
 from homeport.protocols._book import Book
 from homeport.protocols._endpoint import Door
+from homeport.protocols._llm_log import BYTES as LLM_LOG_BYTES
+from homeport.protocols._llm_log import LlmLog
 from homeport.providers import Provider
 from homeport.providers._engine import PLATFORM, Engine
 from homeport.store import models_file
@@ -62,6 +66,7 @@ if TYPE_CHECKING:
     from homeport.kit.upstream import Upstream
     from homeport.store.database import Store
     from homeport.store.registry import Registry
+    from homeport.store.request_log import RequestLog
 
 log = structlog.get_logger()
 
@@ -88,6 +93,9 @@ class Parts:
     """Makes what the console's pages work with; None where there is no console."""
     store: Store | None = None
     """What an instance remembers; None at a gateway."""
+    request_log: RequestLog | None = None
+    """Where an instance writes down requests that have ended; None where none are kept."""
+    llm_log: LlmLog | None = None
     assigned_by: str = features.ASSIGNED_BY
     """How a feature gets a model, for people."""
     trusts_bodies: bool = False
@@ -109,19 +117,43 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
         gate=parts.gate,
         carrier=carrier,
         federation=parts.federation,
-        book=Book(metrics, logs.request, bench.features),
+        book=_book(metrics, logs, bench, parts),
         body_limit=settings.body_limit,
         log_content=settings.content_logged(parts.log_content),
+        verbose=_verbose(settings, parts),
         supersede=settings.supersede,
         store=parts.store,
+        request_log=parts.request_log,
     )
     _measure(metrics, bench, logs)
+    if parts.request_log is not None:
+        _measure_log(metrics, parts.request_log)
     every = (*shelf.values(), papers.first(with_console=parts.desk is not None), papers.documents(shelf.values()))
     routes = paths.routes(door, every)
     if parts.desk is not None:
-        pages = Pages(door, parts.desk(bench, upstream))
+        desk = parts.desk(bench, upstream)
+        desk.request_log, desk.again = parts.request_log, partial(paths.again, routes)
+        pages = Pages(door, desk)
         routes |= {"/console": pages, "/console/{page}": pages}
     return Homeport(routes, door, Lost(door, sorted(routes)))
+
+
+def _book(metrics: Metrics, logs: Logs, bench: Workbench, parts: Parts) -> Book:
+    keep = None if parts.request_log is None else parts.request_log.enter
+    return Book(metrics, logs.request, bench.features, keep, parts.llm_log)
+
+
+def _verbose(settings: Settings, parts: Parts) -> Callable[[], bool]:
+    """Whether an administrator has content logged for a while; an operator who said never has the last word."""
+    return (lambda: False) if settings.log_content == "never" else Verbose(parts.snapshot)
+
+
+def _measure_log(metrics: Metrics, request_log: RequestLog) -> None:
+    """Show whether the request log keeps up."""
+    lost = "Requests that were not written into the request log"
+    metrics.watch("homeport_request_log_lost", lost, lambda: request_log.lost)
+    waiting = "Requests that wait to be written into the request log"
+    metrics.watch("homeport_request_log_waiting", waiting, lambda: request_log.waiting)
 
 
 def _workbench(settings: Settings, parts: Parts, upstream: Upstream, kinds: Mapping[str, Provider]) -> Workbench:
@@ -317,6 +349,8 @@ async def run_instance(
         parts = Parts(
             snapshot=_Located(registry, engine),
             gate=gate,
+            request_log=await _request_log(settings, url, stack),
+            llm_log=_llm_log(settings, stack),
             trouble=lambda: readiness.trouble(registry, engine) or readiness.missing_keys(federation),
             federation=federation,
             store=store,
@@ -324,6 +358,42 @@ async def run_instance(
         )
         told = partial(_announce, settings, stack, where, ready)
         await serve(settings, parts, logs, metrics=metrics, listener=listener, ready=told)
+
+
+async def _request_log(settings: Settings, url: str, stack: contextlib.AsyncExitStack) -> RequestLog | None:
+    """The request log, written until the stack closes; what is wrong with it keeps nobody from being served."""
+    from homeport.store import request_log  # noqa: PLC0415 (as in run_instance)
+
+    if not settings.request_log_days:
+        return None
+    kept = request_log.Kept(
+        days=settings.request_log_days,
+        rows=settings.request_log_rows,
+        content_days=settings.request_content_days,
+        content_bytes=settings.request_content_mb * 1_000_000,
+        usage_days=settings.usage_days,
+    )
+    try:
+        opened = await request_log.RequestLog.open(request_log.address(url, str(settings.data_dir)), kept)
+    except StoreUnavailable as error:
+        log.warning("no request is written down: the request log cannot be opened", reason=str(error))
+        return None
+    stack.push_async_callback(opened.close)
+    _background(stack, opened.follow())
+    _background(stack, opened.tidy_up())
+    return opened
+
+
+def _llm_log(settings: Settings, stack: contextlib.AsyncExitStack) -> LlmLog | None:
+    """The log of what models were asked, written until the stack closes; without a file that can be, there is none."""
+    file = settings.llm_log_file
+    try:
+        sink = Sink(Rotated(file, LLM_LOG_BYTES))
+    except OSError as error:
+        log.warning("llm.log is not written: the file cannot be opened", file=str(file), reason=str(error))
+        return None
+    stack.callback(sink.close)
+    return LlmLog(sink.write)
 
 
 def _desk(settings: Settings, store: Store, vault: Vault, engine: Engine, bench: Workbench, upstream: Upstream) -> Desk:

@@ -171,13 +171,15 @@ async def eventually(true: Any, seconds: float = 30.0) -> None:
 
 
 @contextlib.asynccontextmanager
-async def opened(
+async def opened(  # noqa: PLR0913 (what a house may be given)
     *,
     file: Path | None = None,
     verifiers: Sequence[Verifier] = (),
     registry: Registry | None = None,
     desk: Any = None,
     store: Any = None,
+    request_log: Any = None,
+    llm_log: Any = None,
     **settings: Any,
 ) -> AsyncIterator[House]:
     """A house that is furnished and serves until the block ends.
@@ -195,6 +197,7 @@ async def opened(
             known = partial(getattr, registry, "current")
             gate = Gate(known, PEPPER, verifiers=verifiers)
             parts = replace(parts, snapshot=known, gate=gate, desk=desk and partial(desk, chosen), store=store)
+        parts = replace(parts, request_log=request_log, llm_log=llm_log)
         house.app = app.build(chosen, parts, house.transport, house.metrics, logs)
         house.furnish()
         model_server.catalogue = model_server.behave

@@ -22,6 +22,7 @@ from homeport.store import schema
 from homeport.store.database import Store
 from homeport.store.records import User
 from homeport.store.registry import Registry
+from homeport.store.request_log import RequestLog
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -56,6 +57,12 @@ class Office:
         self.store = store
         self.vault = vault
         self.cookie = ""
+        self.request_log: RequestLog
+
+    async def written(self) -> None:
+        """Wait until every request that has ended is in the request log."""
+        self.house.app.door.book.settle()
+        await self.request_log.settle()
 
     async def sign_in(self, name: str = "ada", role: Any = "admin") -> None:
         """Be somebody of this role, who is made if need be."""
@@ -127,10 +134,14 @@ async def office_at(folder: Path, **settings: Any) -> AsyncIterator[Office]:
     registry = Registry(store, 60.0)
     await registry.refresh()
     made = partial(_desk, store, vault)
+    log = await RequestLog.open(f"sqlite+aiosqlite:///{folder / 'requests.db'}")
     try:
-        async with opened(desk=made, registry=registry, store=store, **settings) as house:
-            yield Office(house, store, vault)
+        async with opened(desk=made, registry=registry, store=store, request_log=log, **settings) as house:
+            office = Office(house, store, vault)
+            office.request_log = log
+            yield office
     finally:
+        await log.close()
         await store.close()
 
 

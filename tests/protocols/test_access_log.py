@@ -59,7 +59,8 @@ async def test_all_fields_of_a_completion(house: House) -> None:
     assert line.pop("client_port") > 0
     timing = {name: line.pop(name) for name in list(line) if TIMING.search(name)}
     assert all(0 <= value < time.time() - sent for value in timing.values())
-    assert set(timing) == {
+    # only the first request of a connection to the model server has this one
+    assert set(timing) - {"connect_duration_s"} == {
         "duration_s",
         "duration_request",
         "auth_duration_s",

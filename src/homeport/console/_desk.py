@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from homeport.kit.vault import Vault
     from homeport.providers import Provider
     from homeport.store.database import Store
+    from homeport.store.request_log import RequestLog
+
+    Again = Callable[[str, str], tuple[str, Any]]
+    """From path and body: a feature, and what is asked of it."""
 
 COOKIE = "homeport"
 """The name of the session's cookie."""
@@ -79,6 +83,10 @@ class Desk:
     doorkeeper: sessions.Doorkeeper = field(default_factory=sessions.Doorkeeper)
     pages: Mapping[str, Page] = field(default_factory=dict)
     """By address."""
+    request_log: RequestLog | None = None
+    """Requests that have ended; None where none are kept."""
+    again: Again | None = None
+    """Reads a body that was sent to a path once more."""
     _seen: dict[bytes, float] = field(default_factory=dict)
 
     async def answer(self, asked: Request) -> Answer:

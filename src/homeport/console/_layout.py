@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
+from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -35,6 +36,7 @@ from markupsafe import Markup
 from homeport import __version__
 from homeport.console import RANK
 from homeport.console._desk import FORM_KEY
+from homeport.domain.verbose import until_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -146,7 +148,7 @@ def page(asked: Asked, name: str, *content: Node, scripts: tuple[str, ...] = ())
                     nav(aria_label="Pages")[_menu(asked)],
                     _who(asked),
                 ],
-                main("#content.content", tabindex="-1")[_said(asked), content],
+                main("#content.content", tabindex="-1")[_overheard(asked), _said(asked), content],
             ],
         ],
     ]
@@ -165,6 +167,17 @@ def guard(asked: Asked, do: str) -> Node:
 def brand(address: str) -> Renderable:
     """The mark, which leads home."""
     return a(".brand", href=address)[Markup(MARK), "Homeport"]  # noqa: S704 (our own drawing)
+
+
+def _overheard(asked: Asked) -> Node:
+    """What everybody should know while it lasts."""
+    until = until_of(asked.desk.bench.snapshot())
+    if not until or asked.desk.settings.log_content == "never":
+        return None
+    told = f"Verbose logging is on until {datetime.fromtimestamp(until, UTC):%Y-%m-%d %H:%M} UTC: "
+    return div(".note.warn", role="status")[
+        p[told, "what is asked and answered is written down. ", a(href="/console/verbose")["More"]]
+    ]
 
 
 def _said(asked: Asked) -> Node:
@@ -250,6 +263,7 @@ IN_WORDS = {
     "identity.unlink": "disconnected from single sign-on:",
     "secret.set": "changed the secret",
     "setting.set": "set",
+    "request.replay": "asked again what was asked in",
     "keys.rotate": "sealed all API keys with the new root key",
 }
 """What was done, as the audit calls it, before the name of the thing."""

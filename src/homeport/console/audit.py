@@ -63,6 +63,7 @@ THINGS = (
     ("setting", "Settings"),
     ("secret", "Secrets"),
     ("keys", "Encryption keys"),
+    ("request", "Requests asked again"),
 )
 FILTERS = ("who", "thing", "find", "from", "to")
 EXPORTED = 10_000

@@ -154,6 +154,7 @@ async def ask(
         if waited:
             _respect(bench, model)
             model = model.after(waited)
+            note(queue_duration_s=int(waited * 1e4) / 1e4)
         again: Prompt | None = prompt
         while again is not None:
             prompt, again = again, None
@@ -213,7 +214,11 @@ class _Attempt:
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
-        note(inference_duration_s=int((time.perf_counter() - self._start) * 1e4) / 1e4)
+        took = int((time.perf_counter() - self._start) * 1e4) / 1e4
+        note(inference_duration_s=took, asked_at=self._start)
+        if isinstance(error, UpstreamError):
+            tried = {"model": self._model.name, "error": error.code, "duration_s": took}
+            facts().setdefault("attempts", []).append(tried)
         if kind is None:
             prompt = self._prompt
             # of a long answer that comes as a whole, the first byte says how long it is and not how fast the server

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import structlog
 
-from homeport.kit.journal import facts, masked
+from homeport.domain.entries import Exchange
+from homeport.kit.journal import facts, heard, masked
 
 if TYPE_CHECKING:
     from homeport.domain.models import Model
@@ -39,7 +40,11 @@ async def written_down(model: Model, prompt: Prompt, answer: Chunks, secrets: tu
                     pieces.append(piece)
                 yield chunk
     finally:
-        _write("answer", model, "".join(pieces), hidden, size)
+        answered = "".join(pieces)
+        _write("answer", model, answered, hidden, size)
+        if (gathered := heard()) is not None:
+            texts = (masked(text, hidden)[:LIMIT] for text in (said(prompt), answered))
+            gathered.append(Exchange(model.name, *texts))
 
 
 def said(prompt: Prompt) -> str:

@@ -27,7 +27,7 @@ class Pages(Endpoint):
 
     def __init__(self, door: Door, desk: Desk) -> None:
         look = Look(paths=("",), need=PUBLIC, look=lambda _bench: Reply(body=b""))
-        protocol = WireProtocol(label="Console", routes=(look,), error=_openai.error)
+        protocol = WireProtocol(label="Console", routes=(look,), error=_openai.error, kept=False)
         super().__init__(door, protocol, look, "/console")
         self._desk = desk
 

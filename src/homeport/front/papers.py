@@ -36,7 +36,7 @@ def first(*, with_console: bool) -> WireProtocol:
     for address, (kind, data) in files.items():
         file = Reply(body=data, content_type=kind, headers=(FOREVER, VARY))
         looks.append(Look(paths=(address,), need=PUBLIC, look=partial(_same, file), summary="A file of the pages"))
-    return WireProtocol(label="Console", routes=tuple(looks), error=_openai.error)
+    return WireProtocol(label="Console", routes=tuple(looks), error=_openai.error, kept=False)
 
 
 def _same(file: Reply, _bench: Workbench) -> Reply:
@@ -50,6 +50,7 @@ def documents(shelf: Iterable[WireProtocol]) -> WireProtocol:
     people = Reply(body=str(_reference.draw(description)).encode(), content_type=HTML, headers=_layout.HEADERS)
     return WireProtocol(
         label="Documents",
+        kept=False,
         error=_openai.error,
         routes=(
             Look(paths=("/openapi.json",), need=PUBLIC, look=lambda _bench: machine, summary="OpenAPI description"),

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from typing_extensions import override
 
 from homeport.access import PUBLIC
 from homeport.domain.errors import Unknown
+from homeport.domain.models import Caller
 from homeport.front.files import FOLDER, File
-from homeport.protocols import Look, Reply, WireProtocol, _openai
-from homeport.protocols._endpoint import Door, Endpoint, Several
+from homeport.protocols import Arrival, Ask, Look, Reply, WireProtocol, _openai
+from homeport.protocols._endpoint import Door, Endpoint, Several, validated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -58,6 +59,21 @@ def routes(door: Door, every: Iterable[WireProtocol]) -> dict[str, Endpoint | Se
                 made = File if path.startswith(FOLDER) else Endpoint
                 found.setdefault(path, []).append(made(door, protocol, route, path))
     return {path: each[0] if len(each) == 1 else Several(each) for path, each in found.items()}
+
+
+def again(known: Mapping[str, Endpoint | Several], path: str, body: str) -> tuple[str, Any]:
+    """The feature and the request that this body once meant at this path; raises Unknown or BadRequest."""
+    found, tail = known.get(path), ""
+    if found is None:
+        stems = sorted((each[: each.index("{")] for each in known if each.endswith("}")), key=len)
+        stem = next((each for each in reversed(stems) if path.startswith(each)), "")
+        found = next((each for pattern, each in known.items() if pattern.startswith(f"{stem}{{")), None)
+        tail = path[len(stem) :]
+    route = next((each.route for each in found.endpoints if isinstance(each.route, Ask)), None) if found else None
+    if route is None:
+        raise Unknown("Nothing is asked at this path any more.", "Requests to it cannot be repeated.")
+    asked = route.parse(validated(route.body, body.encode()), Arrival(tail, [], Caller(subject="", kind="anonymous")))
+    return asked.feature, asked.request
 
 
 class Lost(Endpoint):

@@ -33,6 +33,7 @@ _LOOKS_SECRET = re.compile(
 )
 _current: ContextVar[Facts | None] = ContextVar("homeport_request", default=None)
 _overheard: ContextVar[tuple[str, ...] | None] = ContextVar("homeport_overheard", default=None)
+_heard: ContextVar[list[Any] | None] = ContextVar("homeport_heard", default=None)
 
 
 class _Ids:
@@ -111,11 +112,17 @@ def correlation_id() -> str:
 def overhear(*secrets: str) -> None:
     """From here on, what the current request says to models and hears of them is logged, without `secrets`."""
     _overheard.set(secrets)
+    _heard.set([])
 
 
 def overheard() -> tuple[str, ...] | None:
     """What must be masked in the current request's content; None when its content is nobody's to see."""
     return _overheard.get()
+
+
+def heard() -> list[Any] | None:
+    """Where what is said in the current request is gathered; None when it is nobody's to see."""
+    return _heard.get()
 
 
 def masked(text: str, secrets: Iterable[str]) -> str:

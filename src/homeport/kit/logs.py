@@ -105,6 +105,22 @@ class LogFile:
         self._descriptor = -1
 
 
+class Rotated(LogFile):
+    """A file that nobody has to rotate: beyond a size it is set aside, and the one set aside before it is gone."""
+
+    def __init__(self, file: Path, most: int) -> None:
+        """`most`: bytes."""
+        super().__init__(file)
+        self._most = most
+
+    @override
+    def follow(self) -> None:
+        with contextlib.suppress(OSError):
+            if self._file.stat().st_size > self._most:
+                self._file.replace(self._file.with_name(f"{self._file.name}.1"))
+        super().follow()
+
+
 def _appending(file: Path) -> tuple[int, tuple[int, int]]:
     """A descriptor that appends to the file, and which file that is."""
     file.parent.mkdir(parents=True, exist_ok=True)

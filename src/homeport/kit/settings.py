@@ -279,6 +279,24 @@ class Settings(BaseSettings):
     )
     """`always`, where `HOMEPORT_LOG_CONTENT` says nothing; also `AIGW_LOGGING__ENABLE_REQUEST_LOGGING`."""
 
+    llm_log: Path | None = None
+    """The instance's log of what models were asked, in GitLab's form; unset: `llm.log` in the data directory."""
+
+    request_log_days: float = Field(30, ge=0)
+    """Days that requests are kept, to be looked at; 0 keeps none, and then there is no usage either."""
+
+    request_log_rows: int = Field(20_000_000, ge=1000)
+    """Requests that are kept at most; the oldest go first."""
+
+    request_content_days: float = Field(7, ge=0)
+    """Days that prompts and answers are kept where verbose logging was on."""
+
+    request_content_mb: int = Field(500, ge=1)
+    """Megabytes that they may take; the oldest go first."""
+
+    usage_days: float = Field(400, ge=1)
+    """Days for which sums of requests are kept."""
+
     body_limit: int = Field(4 * 1024 * 1024, ge=1024, le=32 * 1024 * 1024)
     """Bytes that a request body may have."""
 
@@ -395,6 +413,11 @@ class Settings(BaseSettings):
         """Command line, then environment, then homeport.toml."""
         del dotenv_settings, file_secret_settings
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def llm_log_file(self) -> Path:
+        """Where the instance logs what models were asked."""
+        return self.llm_log or self.data_dir / "llm.log"
 
     @property
     def docs_file(self) -> Path:

@@ -10,6 +10,7 @@ import asyncio
 import re
 import socket
 import ssl
+import time
 from collections import deque
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
@@ -20,6 +21,7 @@ from typing_extensions import override
 
 from homeport.kit import certificates
 from homeport.kit.addresses import denied, denied_by_name
+from homeport.kit.journal import note
 from homeport.kit.network import Network, usual
 from homeport.kit.proxy import Proxy, Tunnel, of_the_proxy
 from homeport.kit.upstream import (
@@ -453,7 +455,10 @@ class HttpUpstream(Upstream):
                 # a pooled connection that the server was just closing: it has not read the request
                 if wire.heard:
                     raise
-        return await self._send(await self._connect(place, call.connect_s), request, call, fresh=True)
+        began = time.perf_counter()
+        wire = await self._connect(place, call.connect_s)
+        note(connect_duration_s=int((time.perf_counter() - began) * 1e4) / 1e4)
+        return await self._send(wire, request, call, fresh=True)
 
     async def _send(self, wire: _Wire, request: bytes, call: Call, *, fresh: bool = False) -> HttpReply:
         self._busy.add(wire)

@@ -192,3 +192,5 @@ class WireProtocol:
     """Send X-Process-Time."""
     id_header: bytes = b""
     """Another header under which its clients look for the correlation id."""
+    kept: bool = True
+    """Write its requests into the request log; where not, only those that asked a model."""

@@ -8,14 +8,18 @@ protocols are those of its AI Gateway (gateway protocol, "Log lines"), so that w
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from homeport.codetext.language import language_of
+from homeport.domain.entries import Entry, Offered, Phases, Traits
 from homeport.domain.errors import CallerError, NotAuthenticated, UpstreamRefused
 from homeport.kit.logs import frame, moment
-from homeport.kit.metrics import OTHER, Kind
+from homeport.kit.metrics import OTHER, REPORTED, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,8 +29,10 @@ if TYPE_CHECKING:
     from homeport.kit.journal import Facts
     from homeport.kit.metrics import Answers, Histogram, Metrics, Reports
     from homeport.protocols import Reported
+    from homeport.protocols._llm_log import LlmLog
     from homeport.protocols._visit import Visit
 
+_PROGRAM = re.compile(rb"[A-Za-z][A-Za-z0-9._-]{0,39}")
 BATCH_S = 0.05
 FAILED = 400
 FILTERED = "content_filter"
@@ -64,9 +70,19 @@ CATEGORIES = {"Chat": "duo_chat", "Merge requests": "code_review_workflow", "Sec
 class Book:
     """Collects finished requests; `write` takes the line of each."""
 
-    def __init__(self, metrics: Metrics, write: Callable[[Facts], None], features: Mapping[str, Feature]) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        write: Callable[[Facts], None],
+        features: Mapping[str, Feature],
+        keep: Callable[[Entry], None] | None = None,
+        llm_log: LlmLog | None = None,
+    ) -> None:
+        """`keep` takes what goes into the request log, where there is one."""
         self._metrics = metrics
         self._write = write
+        self._keep = keep
+        self._llm_log = llm_log
         self._features = {key: (_category(each), each.scope) for key, each in features.items()}
         self._open: list[tuple[Visit, float, float]] = []
         self._series: dict[tuple[str, str, int], Histogram] = {}
@@ -74,7 +90,7 @@ class Book:
         self._reports: dict[tuple[str | None, str | None, str | None], Reports] = {}
 
     def enter(self, visit: Visit) -> None:
-        """Take in a request that has ended; of its content nothing is kept any longer."""
+        """Take in a request that has ended; of its content nothing is kept any longer, unless it is to be logged."""
         visit.framing = None
         self._open.append((visit, time.perf_counter() - visit.started, time.time()))
         if len(self._open) == 1:
@@ -85,8 +101,15 @@ class Book:
         entries, self._open = self._open, []
         for visit, took, at in entries:
             outcome = visit.facts.pop("outcome", None) or ("completed" if visit.status < FAILED else "rejected")
+            asked_at = visit.facts.pop("asked_at", 0.0)
             self._measure(visit, outcome, took)
             self._log(visit, outcome, at, took)
+            asks = "feature" in visit.facts
+            if self._keep is not None and (asks or visit.protocol.kept):
+                made = entry(visit, outcome, at, took, asked_at)
+                self._keep(made)
+                if asks and self._llm_log is not None:
+                    self._llm_log.tell(made, visit.path, stream=visit.streaming)
 
     def _measure(self, visit: Visit, outcome: str, took: float) -> None:
         key = visit.path, visit.scope["method"], visit.status // 100
@@ -193,6 +216,58 @@ class Book:
             line["editor_lang"] = language(visit.code[1])
         if visit.error is not None:
             line.update(_of_the_error(visit.error) | line)
+
+
+def entry(visit: Visit, outcome: str, at: float, took: float, asked_at: float) -> Entry:
+    """What the request log keeps of a request."""
+    caller, usage, get = visit.caller, visit.usage, visit.facts.get
+    who, token = (caller.subject, caller.token) if caller is not None else (get("caller", ""), "")
+    client, label = program(visit.headers.get(AGENT, b"")[:TEXT]), visit.protocol.label
+    names = (get("feature", ""), get("model", ""), get("platform", ""), get("family", ""), get("lang") or "")
+    failure = (visit.status, outcome, get("error_code", ""), get("error", ""))
+    attempts = get("attempts")
+    return Entry(
+        at,
+        visit.id,
+        Traits(who, "", token, client, label, *names, *failure),
+        _phases(visit, took, asked_at),
+        usage.prompt_tokens if usage is not None else 0,
+        usage.completion_tokens if usage is not None else 0,
+        visit.received,
+        visit.sent,
+        orjson.dumps(attempts).decode() if attempts else "",
+        _offered(visit.reported) if visit.reported else (),
+        visit.heard.content() if visit.heard is not None else None,
+    )
+
+
+def _phases(visit: Visit, took: float, asked_at: float) -> Phases:
+    facts, started = visit.facts, visit.started
+    asked = asked_at - started if asked_at else 0.0
+    return Phases(
+        int(took * 1e6),
+        int((visit.admitted - started) * 1e6) if visit.admitted else 0,
+        int(facts.get("queue_duration_s", 0.0) * 1e6),
+        int(asked * 1e6),
+        int(facts.get("connect_duration_s", 0.0) * 1e6),
+        int((visit.first - started) * 1e6) if visit.first is not None else 0,
+        int((asked + facts["inference_duration_s"]) * 1e6) if asked_at else 0,
+    )
+
+
+def _offered(reported: Sequence[Reported]) -> tuple[Offered, ...]:
+    """What may be believed of an editor's report."""
+    believed = (each for each in reported if 0 <= each.accepts <= each.requests <= REPORTED)
+    return tuple(
+        Offered(each.model_name or "", language(each.lang or ""), each.requests, each.accepts) for each in believed
+    )
+
+
+@lru_cache(maxsize=1024)
+def program(agent: bytes) -> str:
+    """The name with which a client's description of itself begins, without its version."""
+    found = _PROGRAM.match(agent)
+    return found[0].decode() if found else ""
 
 
 def _of_the_error(error: HomeportError) -> Facts:

@@ -19,11 +19,12 @@ from homeport.domain.requests import CodeRequest
 from homeport.features._route import COMPLETIONS, serve
 from homeport.kit.journal import VIA, came_back, masked, overhear, overheard, trace
 from homeport.protocols import Arrival, Ask, Look, method_of
+from homeport.protocols._heard import Heard
 from homeport.protocols._supersede import Latest
 from homeport.protocols._visit import Visit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from pydantic import BaseModel
     from pydantic_core import ErrorDetails
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from homeport.protocols._book import Book
     from homeport.protocols._visit import Receive, Scope, Send
     from homeport.store.database import Store
+    from homeport.store.request_log import RequestLog
 
 log = structlog.get_logger()
 
@@ -70,11 +72,14 @@ class Door:
         book: Book,
         body_limit: int,
         log_content: LogContent = "never",
+        verbose: Callable[[], bool] = lambda: False,
         supersede: bool = False,
         federation: Federation | None = None,
         store: Store | None = None,
+        request_log: RequestLog | None = None,
     ) -> None:
         self.bench = bench
+        self.request_log = request_log
         self.store = store
         self.gate = gate
         self.federation = federation
@@ -82,14 +87,23 @@ class Door:
         self.book = book
         self.body_limit = body_limit
         self.log_content = log_content
+        self.verbose = verbose
         self.latest = Latest() if supersede else None
         self.stopping = False
         self._told = False
 
-    def listen(self, headers: Mapping[bytes, bytes]) -> None:
+    def hears(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether somebody wants the content of a request with these headers to be logged."""
+        return self.log_content == "always" or self.verbose() or wants_content(headers)
+
+    def listen(self, visit: Visit, body: bytes) -> None:
         """Have the current request's content logged, if the operator allows it; else say once who could."""
-        if self.log_content != "never":
-            overhear(*(value.decode("latin-1").rpartition(" ")[2] for name in CARRIERS if (value := headers.get(name))))
+        headers = visit.headers
+        if self.log_content != "never" or self.verbose():
+            sent = (value.decode("latin-1").rpartition(" ")[2] for name in CARRIERS if (value := headers.get(name)))
+            secrets = tuple(sent)
+            overhear(*secrets)
+            visit.heard = Heard(visit.scope["path"], body, secrets)
         elif not self._told:
             self._told = True
             log.warning(
@@ -146,8 +160,11 @@ class Endpoint:
             await visit.reply(route.look(door.bench))
             return
         body = await read_body(visit.scope["headers"], receive, door.body_limit)
+        visit.received = len(body)
         arrival = Arrival(visit.scope.get("homeport.tail", ""), visit.scope["headers"], caller)
         if isinstance(route, Ask):
+            if door.hears(visit.headers):
+                door.listen(visit, body)
             await self._ask(visit, route, route.parse(validated(route.body, body), arrival), arrival)
         else:
             await visit.reply(await route.act(door, validated(route.body, body) if route.body else None, arrival))
@@ -160,8 +177,6 @@ class Endpoint:
         visit.phase = "waiting"
         if asked.ignored:
             visit.also = ((IGNORED, ", ".join(asked.ignored).encode()),)
-        if door.log_content == "always" or wants_content(visit.headers):
-            door.listen(visit.headers)
         # where the body says which feature is meant, only now is it known what it needs
         require(arrival.caller, door.bench.features[asked.feature].scope)
         for scope in asked.scopes:
@@ -170,6 +185,8 @@ class Endpoint:
         if type(request) is CodeRequest:
             visit.code = request.file_name, request.language
         if asked.carried is not None and asked.carried.named:
+            if visit.heard is not None:
+                visit.heard.hide(asked.carried.key.reveal())
             request = request._replace(model=door.carrier(asked.carried, arrival.caller, code=bool(visit.code)))
         if type(request) is PromptRequest and (spent := visit.admitted - visit.started) > NOTICEABLE_S:
             request = request._replace(spent_s=spent)
@@ -187,6 +204,8 @@ class Endpoint:
 
     async def _answer(self, visit: Visit, route: Ask, asked: Asked, request: Any) -> None:  # noqa: ANN401 (each feature has a request of its own)
         chunks = serve(self.door.bench, asked.feature, request)
+        if visit.heard is not None:
+            chunks = visit.heard.listening(chunks)
         async with aclosing(chunks):
             if not asked.stream:
                 await visit.whole(asked, route, chunks)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from homeport.domain.streams import Chunk, Chunks, Usage
     from homeport.kit.journal import Facts
     from homeport.protocols import Reported, Streaming, WireProtocol
+    from homeport.protocols._heard import Heard
 
     Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
     Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -68,6 +69,12 @@ class Visit:
     error: HomeportError | None = None
     also: tuple[tuple[bytes, bytes], ...] = ()
     """More headers of the answer, whatever it says."""
+    received = 0
+    """Bytes of the request's body."""
+    sent = 0
+    """Bytes of the answer's body."""
+    heard: Heard | None = None
+    """What is said, where it may be kept."""
     framing: tuple[Streaming, Asked] | None = None
     """How the answer is streamed, once that is known."""
 
@@ -130,6 +137,7 @@ class Visit:
             self.length += len(chunk.text)
             data = chunk.wire if relayed else framing.piece(asked, answer, chunk)
             if data:
+                self.sent += len(data)
                 await send({"type": "http.response.body", "body": data, "more_body": True})
         if answer is None:
             await self.head(200, framing.content_type, framing.headers)
@@ -165,6 +173,7 @@ class Visit:
     async def body(self, data: bytes, *, last: bool = False) -> None:
         """Send a part of the body."""
         if data or last:
+            self.sent += len(data)
             await self.send({"type": "http.response.body", "body": data, "more_body": not last})
         if last:
             self.phase = "done"

@@ -38,6 +38,7 @@ PROTOCOL = WireProtocol(
     label="Monitoring",
     error=error,
     process_time=True,
+    kept=False,
     routes=(
         Look(paths=("/monitoring/healthz",), need=PUBLIC, look=healthz, summary="Is the process alive?"),
         Look(paths=("/monitoring/ready",), need=PUBLIC, look=ready, summary="Can it serve?"),

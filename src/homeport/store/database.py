@@ -346,6 +346,11 @@ class Store:
             await applying.carry_out(change, plan.changes)
         return number
 
+    async def note_replay(self, correlation_id: str, model: str, *, by: str) -> None:
+        """Somebody had a logged request asked again of this model."""
+        async with self._change(by) as change:
+            await change.record("request.replay", correlation_id, after={"model": model})
+
     async def audit(self, limit: int = 100, wanted: Wanted = EVERYTHING) -> Sequence[AuditEvent]:
         """The latest changes, or the latest of those that are `wanted`, newest first."""
         async with reading(self._engine) as connection:

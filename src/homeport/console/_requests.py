@@ -1,0 +1,49 @@
+"""What the pages about requests share: moments, durations, outcomes, the log itself."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from htpy import Renderable, span, time
+
+from homeport.domain.errors import Unknown
+
+if TYPE_CHECKING:
+    from homeport.console import Asked
+    from homeport.domain.entries import Traits
+    from homeport.store.request_log import RequestLog
+
+OUTCOMES = {"completed": "completed", "rejected": "failed", "broken": "broke off", "client_closed": "client left"}
+FAILED, MISTAKEN = 500, 400
+A_MILLISECOND, TEN_SECONDS = 1_000, 10_000_000
+
+
+def log_of(asked: Asked) -> RequestLog:
+    """The request log; raises Unknown where there is none."""
+    if asked.desk.request_log is None:
+        raise Unknown("No requests are kept here.", "HOMEPORT_REQUEST_LOG_DAYS says for how long they are; 0 is never.")
+    return asked.desk.request_log
+
+
+def moment(at: float) -> Renderable:
+    """A moment to the second, in UTC."""
+    told = datetime.fromtimestamp(at, UTC)
+    return time(datetime=told.isoformat())[f"{told:%Y-%m-%d %H:%M:%S}"]
+
+
+def lasting(us: int) -> str:
+    """A duration, given in microseconds."""
+    if not us:
+        return "-"
+    if us < A_MILLISECOND:
+        return f"{us} µs"
+    return f"{us / 1000:,.0f} ms" if us < TEN_SECONDS else f"{us / 1e6:,.1f} s"
+
+
+def ended(traits: Traits) -> Renderable:
+    """How a request ended: in words and in colour."""
+    left = traits.outcome == "client_closed"
+    failed = traits.status >= FAILED or traits.outcome == "broken"
+    kind = "warn" if left else "bad" if failed else "warn" if traits.status >= MISTAKEN else "good"
+    return span(class_=f"pill {kind}")[f"{OUTCOMES.get(traits.outcome, traits.outcome)} · {traits.status}"]

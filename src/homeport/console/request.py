@@ -1,0 +1,279 @@
+"""The life of one request: who asked, what happened when, what was said if that was logged, and it asked again."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote
+
+import orjson
+from htpy import (
+    Renderable,
+    a,
+    button,
+    code,
+    dd,
+    del_,
+    details,
+    div,
+    dl,
+    dt,
+    form,
+    h1,
+    h2,
+    h3,
+    input,  # noqa: A004 (the element)
+    ins,
+    li,
+    p,
+    pre,
+    span,
+    summary,
+    table,
+    tbody,
+    td,
+    th,
+    tr,
+    ul,
+)
+from markupsafe import Markup
+
+from homeport.console import Asked, Page, Sent
+from homeport.console._asking import Question, Result, named, side_by_side
+from homeport.console._forms import choice
+from homeport.console._layout import guard, page, problem
+from homeport.console._requests import ended, lasting, log_of, moment
+from homeport.domain.errors import BadRequest, Unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from htpy import Node
+
+    from homeport.domain.entries import Content, Segment
+    from homeport.store.log_search import Found
+
+WIDTH, LEAST = 1000, 4
+"""Of a bar that takes the whole time, and of the shortest."""
+SHOWN = 20_000
+"""Characters of a text on the page."""
+DIGITS = 19
+
+
+class Again(NamedTuple):
+    """A request asked again."""
+
+    row: int
+    before: str
+    result: Result
+
+
+async def view(asked: Asked) -> Renderable:
+    """The page."""
+    return await _drawn(asked, None)
+
+
+async def _drawn(asked: Asked, again: Again | None) -> Renderable:
+    log = log_of(asked)
+    found = await log.find(asked.tail)
+    if not found:
+        saw = "No request with this id is kept."
+        raise Unknown(saw, "It may be too old, or not from here; what has just ended is here within a second.")
+    content = {each.row: await log.content(each.row) for each in found}
+    several = f"{len(found)} requests came with this id; the newest is first." if len(found) > 1 else None
+    return page(
+        asked,
+        "Request",
+        h1["Request ", code[asked.tail]],
+        p(".lead")[several] if several else None,
+        problem(asked),
+        [_one(asked, each, content[each.row], again if again and again.row == each.row else None) for each in found],
+        p(".soft.small")[
+            "The same id is in the logs of Homeport and of the model server: ", code[f"grep {asked.tail} FILE"]
+        ],
+    )
+
+
+def _one(asked: Asked, found: Found, content: Content | None, again: Again | None) -> Renderable:
+    return div(".card")[
+        h2[ended(found.traits), " ", moment(found.began)],
+        div(".note.bad")[p[found.traits.error]] if found.traits.error else None,
+        _facts(found),
+        h3["Where the time went"],
+        _waterfall(found.phases.segments(), found.phases.took),
+        _attempts(found),
+        _said(asked, found, content, again),
+    ]
+
+
+def _facts(found: Found) -> Renderable:
+    traits = found.traits
+    pairs = (
+        ("User", traits.who),
+        ("Team", traits.team),
+        ("Token", traits.token),
+        ("Client", traits.client),
+        ("Protocol", traits.protocol),
+        ("Feature", traits.feature),
+        ("Model", traits.model),
+        ("Platform", traits.platform),
+        ("Family", traits.family),
+        ("Language", traits.language),
+        ("Error code", traits.error_code),
+        ("Tokens", f"{found.prompt_tokens} in, {found.answer_tokens} out" if found.prompt_tokens else ""),
+        ("Bytes", f"{found.received:,} in, {found.sent:,} out"),
+    )
+    return dl(".facts")[(div[dt[name], dd[value]] for name, value in pairs if value)]
+
+
+def _waterfall(segments: Sequence[Segment], took: int) -> Renderable:
+    rows = (
+        tr[
+            th(scope="row")[each.name],
+            td(".bar")[_bar(each, took)],
+            td(".nowrap")[lasting(each.end - each.start)],
+        ]
+        for each in segments
+    )
+    return table(".waterfall")[tbody[rows, tr[th(scope="row")["all of it"], td, td(".nowrap")[lasting(took)]]]]
+
+
+def _bar(each: Segment, took: int) -> Markup:
+    """Where in the whole time it lies; the numbers are beside it, so it is drawn for the eye alone."""
+    width = max((each.end - each.start) * WIDTH // max(took, 1), LEAST)
+    start = min(each.start * WIDTH // max(took, 1), WIDTH - width)
+    drawn = (
+        f'<svg viewBox="0 0 {WIDTH} 10" preserveAspectRatio="none" aria-hidden="true"><rect class="track" width='
+        f'"{WIDTH}" height="10"/><rect x="{start}" width="{width}" height="10"/></svg>'
+    )
+    return Markup(drawn)  # noqa: S704 (made of numbers)
+
+
+def _attempts(found: Found) -> Node:
+    if not found.attempts:
+        return None
+    told = (
+        li[code[str(each.get("model"))], f" after {each.get('duration_s')} s: ", code[str(each.get("error"))]]
+        for each in found.attempts
+    )
+    return [h3["Models that were asked and failed"], ul[told]]
+
+
+# what was said
+
+
+def _said(asked: Asked, found: Found, content: Content | None, again: Again | None) -> Node:
+    if content is None:
+        way = a(href="/console/verbose")["Verbose logging"]
+        return p(".soft.small")["What was said was not logged. ", way, " does that for a while."]
+    if asked.person.role != "admin":
+        return p(".soft.small")["What was said was logged; administrators may read it."]
+    exchanges = (
+        [_folded(f"What {each.model} was told", each.prompt), _folded(f"What {each.model} said", spoken(each.answer))]
+        for each in content.exchanges
+    )
+    return [
+        h3["What was said"],
+        _folded("What the client sent", pretty(content.body) or "It was too long to be kept."),
+        exchanges,
+        _folded("What the client was answered", spoken(content.answer)),
+        _replay(asked, found, content, again),
+    ]
+
+
+def _folded(called: str, text: str) -> Renderable:
+    cut = p(".soft.small")[f"The first {SHOWN:,} of {len(text):,} characters."] if len(text) > SHOWN else None
+    return details[summary[called], div[pre[code[text[:SHOWN]]], cut]]
+
+
+def pretty(text: str) -> str:
+    """JSON in lines; anything else as it is."""
+    try:
+        return orjson.dumps(orjson.loads(text), option=orjson.OPT_INDENT_2).decode()
+    except orjson.JSONDecodeError:
+        return text
+
+
+def spoken(answer: str) -> str:
+    """The words of an answer that was passed on in OpenAI's form, whole or as events; any other as it is."""
+    events = [line.removeprefix("data:").strip() for line in answer.splitlines() if line.startswith("data:")]
+    pieces = [_words(each) for each in events or [answer]]
+    return "".join(each for each in pieces if each) if any(each is not None for each in pieces) else answer
+
+
+def _words(text: str) -> str | None:
+    try:
+        first = orjson.loads(text)["choices"][0]
+        found = first.get("text") or (first.get("delta") or first.get("message") or {}).get("content")
+    except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError):
+        return None
+    return str(found or "")
+
+
+# asking again
+
+
+def _replay(asked: Asked, found: Found, content: Content, again: Again | None) -> Node:
+    if not content.body:
+        return None
+    names = sorted(each.name for each in asked.desk.bench.snapshot().models.values() if each.enabled)
+    models = tuple((each, each) for each in names)
+    return [
+        h3["Ask again"],
+        form(method="post", action=f"/console/requests/{quote(asked.tail)}")[
+            guard(asked, "replay"),
+            input(type="hidden", name="row", value=str(found.row)),
+            choice(f"model-{found.row}", "Of which model", models, asked.form.get("model", ""), name="model"),
+            div(".buttons")[button(".first", type="submit")["Ask"]],
+        ],
+        _compared(found, again) if again else None,
+    ]
+
+
+def _compared(found: Found, again: Again) -> Renderable:
+    before, result = again.before, again.result
+    return div(role="status")[
+        div(".results")[
+            div(".result")[h3[f"Then: {found.traits.model}"], pre[code[before]], _took(found.phases.took)],
+            div(".result")[
+                h3[f"Now: {result.model or 'nobody'}"],
+                p(".bad", role="alert")[result.error] if result.error else pre[code[result.text]],
+                _took(result.whole_ms * 1000),
+            ],
+        ],
+        h3["What differs"],
+        p["Nothing."] if before.strip() == result.text.strip() else pre(".differs")[_lines(before, result.text)],
+    ]
+
+
+def _took(us: int) -> Renderable:
+    return p(".soft.small")[f"whole after {lasting(us)}"]
+
+
+def _lines(before: str, after: str) -> Iterator[Node]:
+    for line in difflib.ndiff(before.splitlines(), after.splitlines()):
+        if line.startswith("- "):
+            yield [del_[line], "\n"]
+        elif line.startswith("+ "):
+            yield [ins[line], "\n"]
+        elif line.startswith("  "):
+            yield [span(".soft")[line], "\n"]
+
+
+async def replay(asked: Asked) -> Sent:
+    """Ask another model the same, and show both answers."""
+    row, again = asked.form.get("row", ""), asked.desk.again
+    content = await log_of(asked).content(int(row)) if row.isdecimal() and len(row) <= DIGITS else None
+    if content is None or not content.body or again is None:
+        raise BadRequest("What was said in this request is not kept.", "Choose one whose content was logged.")
+    model = named(asked.desk.bench, asked.form.get("model", ""))
+    feature, request = again(content.path, content.body)
+    wanted = {"model": model, "stream": False, "relay": False}
+    changes = {name: value for name, value in wanted.items() if hasattr(request, name)}
+    await asked.desk.store.note_replay(asked.tail, model.name, by=asked.person.name)
+    question = Question(feature, request._replace(**changes))
+    (result,) = await side_by_side(asked.desk.bench, [question], asked.person.name)
+    return Sent(await _drawn(asked, Again(int(row), spoken(content.answer), result)))
+
+
+PAGE = Page(path="/console/requests/{id}", title="Request", see="auditor", view=view, acts={"replay": replay}, order=0)

@@ -1,0 +1,196 @@
+"""Requests that have ended: looked for by who, what, which model, how it ended and when; newest first, or live."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+from htpy import (
+    Renderable,
+    a,
+    button,
+    code,
+    div,
+    form,
+    h1,
+    h2,
+    input,  # noqa: A004 (the element)
+    label,
+    nav,
+    p,
+    span,
+    table,
+    tbody,
+    td,
+    th,
+    thead,
+    tr,
+)
+
+from homeport.console import Asked, Page, Sent, go
+from homeport.console._forms import PER_PAGE, sifter
+from homeport.console._layout import page
+from homeport.console._requests import ended, lasting, log_of, moment
+from homeport.domain.errors import BadRequest
+from homeport.store.log_search import Sought
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from htpy import Node
+
+    from homeport.store.log_search import Found
+
+STATUSES = (
+    ("", "However it ended"),
+    ("2xx", "Answered"),
+    ("failed", "Failed, or its client left"),
+    ("4xx", "Refused (4xx)"),
+    ("429", "Too many (429)"),
+    ("499", "Client left (499)"),
+    ("5xx", "Failed (5xx)"),
+)
+FILTERS = ("find", "who", "feature", "model", "language", "client", "status", "code", "from", "to")
+HEADS = ("When", "Who", "Feature", "Model", "Outcome", "First", "Took", "Tokens", "Id")
+AN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
+A_STATUS = re.compile(r"[1-5][0-9]{2}")
+DIGITS = 18
+
+
+async def view(asked: Asked) -> Renderable | Sent:
+    """The page; an id leads straight to its request."""
+    log = log_of(asked)
+    typed = asked.query.get("find", "").strip()
+    if AN_ID.fullmatch(typed) and await log.find(typed):
+        return go(f"{asked.path}/{quote(typed)}")
+    found = await log.search(_sought(asked), PER_PAGE + 1)
+    return page(
+        asked,
+        "Requests",
+        div(".top")[h1["Requests"], div(".buttons")[_tail(asked)]],
+        p(".lead")["What was asked, of which model, and how it ended; newest first, times are UTC."],
+        _filter(asked, await log.names("model"), await log.names("feature")),
+        _rows(asked, found),
+    )
+
+
+def _sought(asked: Asked) -> Sought:
+    query = {name: value.strip() for name, value in asked.query.items()}
+    below, status = query.get("below", ""), query.get("status", "")
+    if status and status not in dict(STATUSES) and not A_STATUS.fullmatch(status):
+        raise BadRequest("There is no such status.", "Choose one, or write a number such as 502.", param="status")
+    exact: dict[str, Any] = {name: query.get(name, "") for name in ("who", "feature", "model", "language", "client")}
+    return Sought(
+        **exact,
+        error_code=query.get("code", ""),
+        status=status,
+        text=query.get("find", ""),
+        since=_moment(query.get("from", "")),
+        until=_moment(query.get("to", "")),
+        below=int(below) if below.isdecimal() and len(below) <= DIGITS + 1 else 0,
+    )
+
+
+def _moment(typed: str) -> float:
+    """Unix seconds of a moment as browsers write it, in UTC; 0 for none."""
+    if not typed:
+        return 0.0
+    try:
+        return datetime.fromisoformat(typed).replace(tzinfo=UTC).timestamp()
+    except ValueError as error:
+        raise BadRequest("The filter has a time that is none.", "Write one like 2027-01-31T09:00.") from error
+
+
+def _address(asked: Asked, **more: object) -> str:
+    kept = {name: asked.query[name] for name in FILTERS if asked.query.get(name)}
+    return f"{asked.path}?{urlencode({**kept, **more})}"
+
+
+def _tail(asked: Asked) -> Renderable:
+    if "live" in asked.query:
+        return a(".button", href=_address(asked))["Stop following"]
+    return a(".button", href=_address(asked, live="1"))["Follow live"]
+
+
+def _filter(asked: Asked, models: Sequence[str], features: Sequence[str]) -> Renderable:
+    return form(".filter", method="get", action=asked.path, role="search")[
+        _line(asked, "find", "Id, or text of an error", type="search"),
+        _line(asked, "who", "User, exactly"),
+        sifter(asked, "feature", "Feature", (("", "Every feature"), *((each, each) for each in features))),
+        sifter(asked, "model", "Model", (("", "Every model"), *((each, each) for each in models))),
+        sifter(asked, "status", "Outcome", STATUSES),
+        _when(asked, "from", "From"),
+        _when(asked, "to", "To"),
+        button(type="submit")["Show"],
+    ]
+
+
+def _line(asked: Asked, name: str, called: str, **more: Any) -> Renderable:  # noqa: ANN401 (attributes)
+    return input(name=name, value=asked.query.get(name, ""), placeholder=called, aria_label=called, **more)
+
+
+def _when(asked: Asked, name: str, called: str) -> Renderable:
+    value = asked.query.get(name, "")
+    return label(".check")[span(".soft")[called], input(type="datetime-local", name=name, value=value)]
+
+
+def _rows(asked: Asked, found: Sequence[Found]) -> Renderable:
+    """The list; followed live it asks for itself again, and only it is drawn anew."""
+    again: dict[str, Any] = {}
+    if "live" in asked.query:
+        again = {
+            "hx_get": _address(asked, live="1"),
+            "hx_trigger": "every 2s",
+            "hx_select": "#rows",
+            "hx_swap": "outerHTML",
+        }
+    live = p(".soft.small")["Following: the list is drawn anew every two seconds."] if again else None
+    return div("#rows", **again)[live, _table(found[:PER_PAGE]) if found else _nothing(asked), _pager(asked, found)]
+
+
+def _nothing(asked: Asked) -> Renderable:
+    if any(asked.query.get(name) for name in (*FILTERS, "below")):
+        return div(".empty")[h2["No request is like this"], p[a(href=asked.path)["Show all"]]]
+    return div(".empty")[
+        h2["Nobody asked for anything yet"],
+        p["Whatever is asked from now on is here within a second. ", a(href="/console/playground")["Ask something"]],
+    ]
+
+
+def _pager(asked: Asked, found: Sequence[Found]) -> Node:
+    newest = a(".button", href=_address(asked))["← Newest"] if asked.query.get("below") else None
+    older = None
+    if len(found) > PER_PAGE:
+        older = a(".button", href=_address(asked, below=found[PER_PAGE - 1].row))["Older →"]
+    return nav(".buttons", aria_label="Pages of the list")[newest, older] if newest or older else None
+
+
+def _table(found: Sequence[Found]) -> Renderable:
+    return div(".scroll")[
+        table(".wide")[thead[tr[(th(scope="col")[head] for head in HEADS)]], tbody[(_row(each) for each in found)]]
+    ]
+
+
+def _row(each: Found) -> Renderable:
+    traits = each.traits
+    tokens = f"{each.prompt_tokens} + {each.answer_tokens}" if each.prompt_tokens or each.answer_tokens else "-"
+    return tr[
+        td(".nowrap", data_label="When")[moment(each.at)],
+        td(data_label="Who")[traits.who or span(".soft")["nobody"]],
+        td(data_label="Feature")[traits.feature or span(".soft")[traits.protocol or "unknown path"]],
+        td(data_label="Model")[traits.model or span(".soft")["none"]],
+        td(data_label="Outcome")[ended(traits), " ", code[traits.error_code] if traits.error_code else None],
+        td(".nowrap", data_label="First")[lasting(each.phases.first)],
+        td(".nowrap", data_label="Took")[lasting(each.phases.took)],
+        td(".nowrap", data_label="Tokens")[tokens],
+        td(data_label="Id")[
+            a(href=f"/console/requests/{quote(each.correlation_id)}", title=each.correlation_id)[
+                code[f"…{each.correlation_id[-8:]}"]
+            ]
+        ],
+    ]
+
+
+PAGE = Page(path="/console/requests", title="Requests", see="auditor", view=view, menu="Operate", order=20)

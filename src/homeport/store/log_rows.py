@@ -1,0 +1,229 @@
+"""Finished requests as rows: what is written of a batch, made without waiting for anything."""
+
+from __future__ import annotations
+
+import secrets
+from bisect import bisect_left
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from homeport.store.log_tables import BOUNDS_MS, FIRST, SUMS, TOOK, TRAITS, USAGE_TRAITS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from sqlalchemy import Table
+
+    from homeport.domain.entries import Content, Entry, Offered, Traits
+
+Row = tuple[Any, ...]
+
+SPREAD = 1024
+"""Numbers within one microsecond: each process has one of them, so that those of several do not meet."""
+HOUR, DAY = 3600, 86_400
+KNOWN = 50_000
+"""Kinds whose numbers are kept at hand."""
+TEXTS = 2_000
+"""Different texts of errors that one process writes down; of further ones only the code is kept."""
+CLIENTS, MODELS = 300, 1_000
+"""Names that callers may make up: as many as are told apart."""
+OTHER = "other"
+TEXT = 200
+ERROR = 500
+BUCKETS = len(BOUNDS_MS) + 1
+
+
+class Batch(NamedTuple):
+    """Rows of several requests, for each table; in the order of their keys, so that writers do not block each other."""
+
+    kinds: list[Row]
+    requests: list[Row]
+    contents: list[Row]
+    usage_kinds: list[Row]
+    usage: list[Row]
+
+
+def number(*parts: str) -> int:
+    """A number of 63 bits for these texts."""
+    return int.from_bytes(blake2b("\0".join(parts).encode(), digest_size=8).digest(), "big") >> 1
+
+
+def moment_of(row: int) -> float:
+    """When the request with this number ended, in Unix seconds."""
+    return row / SPREAD / 1e6
+
+
+def first_of(at: float) -> int:
+    """The lowest number of a request that ended then or later."""
+    return int(at * 1e6) * SPREAD
+
+
+class Rows:
+    """Makes rows of entries; remembers the numbers of kinds, and which names are taken."""
+
+    def __init__(self) -> None:
+        self._place = secrets.randbelow(SPREAD)
+        self._last = 0
+        self._kinds: dict[Traits, tuple[int, Row, int, Row]] = {}
+        self._taken: dict[str, set[str]] = {"client": set(), "model": set(), "error": set()}
+
+    def add(self, draft: Draft, entries: Iterable[Entry]) -> None:
+        """Put these into a batch."""
+        for entry in entries:
+            kind, traits, use, of_use = self._known(entry.traits)
+            row = self._next(entry.at)
+            draft.saw(kind, row, traits)
+            draft.used[use] = of_use
+            draft.requests.append((row, kind, number(entry.correlation_id), entry.correlation_id, *_figures(entry)))
+            if entry.content is not None:
+                draft.contents.append(_said(row, entry.content))
+            _count(draft.sum(entry.at, use), entry)
+            for each in entry.offered:
+                self._offer(draft, entry, each)
+
+    def _next(self, at: float) -> int:
+        """The number of a request: later ones have larger ones."""
+        self._last = max(first_of(at) + self._place, self._last + SPREAD)
+        return self._last
+
+    def _known(self, traits: Traits) -> tuple[int, Row, int, Row]:
+        found = self._kinds.get(traits)
+        if found is None:
+            if len(self._kinds) >= KNOWN:
+                self._kinds.clear()
+            found = self._kinds[traits] = self._made(traits)
+        return found
+
+    def _made(self, traits: Traits) -> tuple[int, Row, int, Row]:
+        bounded = traits._replace(
+            client=self._name("client", traits.client, CLIENTS, OTHER),
+            model=self._name("model", traits.model, MODELS, OTHER),
+            error=self._name("error", traits.error, TEXTS, "", ERROR),
+        )
+        texts = tuple(storable(getattr(bounded, name)) for name in TRAITS)
+        row = (*texts, traits.status, storable(bounded.error, ERROR))
+        use = tuple(storable(getattr(bounded, name)) for name in USAGE_TRAITS)
+        return number(*map(str, row)), row, number(*use), use
+
+    def _name(self, what: str, name: str, most: int, other: str, size: int = TEXT) -> str:
+        """The name, if it has a place among those that are told apart."""
+        taken, name = self._taken[what], name[:size]
+        if name in taken or not name:
+            return name
+        if len(taken) >= most:
+            return other
+        taken.add(name)
+        return name
+
+    def _offer(self, draft: Draft, entry: Entry, each: Offered) -> None:
+        """What an editor reports belongs to the model and language that it names; it is no request."""
+        named = entry.traits._replace(model=each.model, language=each.language, outcome="", error_code="")
+        _, _, use, of_use = self._known(named)
+        draft.used[use] = of_use
+        found = draft.sum(entry.at, use)
+        found[4] += each.offered
+        found[5] += each.accepted
+
+
+class Draft:
+    """The rows of a batch while it is made."""
+
+    def __init__(self) -> None:
+        self.requests: list[Row] = []
+        self.contents: list[Row] = []
+        self.used: dict[int, Row] = {}
+        self._kinds: dict[int, list[Any]] = {}
+        self._sums: dict[tuple[int, int], list[int]] = {}
+
+    def saw(self, kind: int, row: int, traits: Row) -> None:
+        """A request of this kind."""
+        found = self._kinds.get(kind)
+        if found is None:
+            self._kinds[kind] = [kind, row, row, *traits]
+        else:
+            found[2] = row
+
+    def sum(self, at: float, use: int) -> list[int]:
+        """The sums of the hour to be added to."""
+        key = int(at) // HOUR * HOUR, use
+        found = self._sums.get(key)
+        if found is None:
+            found = self._sums[key] = [0] * (len(SUMS) + 2 * BUCKETS)
+        return found
+
+    def batch(self) -> Batch:
+        """Everything, in order."""
+        return Batch(
+            [tuple(each) for _, each in sorted(self._kinds.items())],
+            self.requests,
+            self.contents,
+            [(key, *each) for key, each in sorted(self.used.items())],
+            _spans(self._sums),
+        )
+
+
+def _figures(entry: Entry) -> Row:
+    return (
+        *entry.phases,
+        entry.prompt_tokens,
+        entry.answer_tokens,
+        entry.received,
+        entry.sent,
+        storable(entry.attempts, 0),
+    )
+
+
+def _count(found: list[int], entry: Entry) -> None:
+    took, first = entry.phases.took, entry.phases.first
+    found[0] += 1
+    found[1] += entry.prompt_tokens
+    found[2] += entry.answer_tokens
+    found[3] += took
+    found[len(SUMS) + bisect_left(BOUNDS_MS, took / 1000)] += 1
+    if first:
+        found[len(SUMS) + BUCKETS + bisect_left(BOUNDS_MS, first / 1000)] += 1
+
+
+def _spans(sums: dict[tuple[int, int], list[int]]) -> list[Row]:
+    """Each hour's sums, and the same as a part of their day's."""
+    days: dict[tuple[int, int], list[int]] = {}
+    for (hour, use), found in sums.items():
+        day = hour // DAY * DAY, use
+        days[day] = [a + b for a, b in zip(days[day], found, strict=True)] if day in days else found
+    rows = [(HOUR, start, use, *each) for (start, use), each in sums.items()]
+    return sorted([*rows, *((DAY, start, use, *each) for (start, use), each in days.items())])
+
+
+def _said(row: int, content: Content) -> Row:
+    exchanges = orjson.dumps([each._asdict() for each in content.exchanges]).decode()
+    texts = [storable(text, 0) for text in (content.path, content.body, content.answer, exchanges)]
+    return row, sum(map(len, texts)), *texts
+
+
+def storable(text: str, most: int = TEXT) -> str:
+    """Without what a database refuses (NUL, half a surrogate pair), and cut at `most` characters unless that is 0."""
+    text = text[:most] if most else text
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.encode("utf-8", "replace").decode().replace("\0", "?")
+
+
+def insert(table: Table, mark: Callable[[int], str], on_conflict: str) -> str:
+    """The statement that adds a row as the driver wants it; `mark` gives the placeholder of a number."""
+    names = [column.name for column in table.columns]
+    marks = ", ".join(mark(number) for number in range(1, len(names) + 1))
+    return f"INSERT INTO {table.name} ({', '.join(_quoted(names))}) VALUES ({marks}) ON CONFLICT {on_conflict}"  # noqa: S608 (our own names)
+
+
+def _quoted(names: Iterable[str]) -> list[str]:
+    return [f'"{name}"' for name in names]
+
+
+def adding() -> str:
+    """What becomes of sums that are there already."""
+    names = (*SUMS, *TOOK, *FIRST)
+    return "(span, start, kind) DO UPDATE SET " + ", ".join(
+        f"{name} = usage.{name} + excluded.{name}" for name in names
+    )

@@ -1,0 +1,196 @@
+"""Finding requests again: newest first, a page at a time, at any size of the log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+from sqlalchemy import and_, func, literal, or_, select, union_all
+
+from homeport.domain.entries import Content, Exchange, Phases, Traits
+from homeport.store.log_rows import first_of, moment_of, number
+from homeport.store.log_tables import PHASES, SIZES, contents, kinds, requests
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+END = 2**63 - 1
+NEAR = 3_000
+"""Requests that are looked through for frequent ones before rare ones are looked for."""
+SEVERAL = 50
+"""Requests with one id that are shown."""
+CHOICES = 1_000
+EXACT = ("who", "team", "token", "client", "protocol", "feature", "model", "language", "outcome", "error_code")
+FAILED = 400
+
+
+class Sought(NamedTuple):
+    """Which requests; what is empty does not matter."""
+
+    who: str = ""
+    team: str = ""
+    token: str = ""
+    client: str = ""
+    protocol: str = ""
+    feature: str = ""
+    model: str = ""
+    language: str = ""
+    outcome: str = ""
+    error_code: str = ""
+    status: str = ""
+    """A number, a class such as "5xx", or "failed"."""
+    text: str = ""
+    """A part of an error's text or code, in any case."""
+    since: float = 0.0
+    """Unix seconds."""
+    until: float = 0.0
+    below: int = 0
+    """Only those older than the request with this number."""
+    above: int = 0
+    """Only those newer than it."""
+
+
+class Found(NamedTuple):
+    """A request as it was written down."""
+
+    row: int
+    """Its number: later ones have larger ones."""
+    at: float
+    """When it ended, in Unix seconds."""
+    correlation_id: str
+    traits: Traits
+    phases: Phases
+    prompt_tokens: int
+    answer_tokens: int
+    received: int
+    sent: int
+    attempts: list[dict[str, Any]]
+
+    @property
+    def began(self) -> float:
+        """When it began, in Unix seconds."""
+        return self.at - self.phases.took / 1e6
+
+
+async def search(connection: AsyncConnection, sought: Sought, limit: int) -> Sequence[Found]:
+    """The newest `limit` of them."""
+    conditions = list(_conditions(sought))
+    lower = max(first_of(sought.since) if sought.since else 0, sought.above + 1)
+    upper = min(first_of(sought.until) if sought.until else END, sought.below or END)
+    within = and_(requests.c.id >= lower, requests.c.id < upper)
+    newest = _whole().where(within).order_by(requests.c.id.desc()).limit(limit)
+    if not conditions:
+        return [_found(row) for row in await connection.execute(newest)]
+    floor = await connection.scalar(
+        select(requests.c.id).where(within).order_by(requests.c.id.desc()).offset(NEAR).limit(1)
+    )
+    near = newest.where(requests.c.id > (floor or 0), *conditions)
+    found = [_found(row) for row in await connection.execute(near)]
+    if len(found) == limit or floor is None:
+        return found
+    return await _rare(connection, conditions, (lower, upper), limit)
+
+
+async def _rare(
+    connection: AsyncConnection, conditions: Sequence[ColumnElement[bool]], ids: tuple[int, int], limit: int
+) -> Sequence[Found]:
+    """The same for requests that are not frequent: those of the kinds that were seen last."""
+    lower, upper = ids
+    seen = [row.id for row in await connection.execute(_kinds(conditions, lower, upper, limit))]
+    if not seen:
+        return []
+    each = (
+        select(
+            select(requests.c.id)
+            .where(requests.c.kind == kind, requests.c.id >= lower, requests.c.id < upper)
+            .order_by(requests.c.id.desc())
+            .limit(limit)
+            .subquery()
+        )
+        for kind in seen
+    )
+    numbers = union_all(*each).order_by("id").subquery()
+    newest = select(numbers.c.id).order_by(numbers.c.id.desc()).limit(limit)
+    ids_found = [row.id for row in await connection.execute(newest)]
+    rows = await connection.execute(_whole().where(requests.c.id.in_(ids_found)).order_by(requests.c.id.desc()))
+    return [_found(row) for row in rows]
+
+
+def _kinds(conditions: Sequence[ColumnElement[bool]], lower: int, upper: int, limit: int) -> Select[Any]:
+    """The kinds whose newest requests are the newest of all, as many as requests are wanted."""
+    wanted = and_(kinds.c.last >= lower, kinds.c.first < upper, *conditions)
+    if upper == END:
+        return select(kinds.c.id).where(wanted).order_by(kinds.c.last.desc()).limit(limit)
+    # one that was seen since, too: when it was seen last before that has to be looked up
+    before = (
+        select(func.max(requests.c.id))
+        .where(requests.c.kind == kinds.c.id, requests.c.id < upper)
+        .correlate(kinds)
+        .scalar_subquery()
+    )
+    done = select(kinds.c.id, kinds.c.last.label("top")).where(wanted, kinds.c.last < upper)
+    going_on = select(kinds.c.id, before.label("top")).where(wanted, kinds.c.last >= upper)
+    both = union_all(done, going_on).subquery()
+    return select(both.c.id).where(both.c.top.is_not(None)).order_by(both.c.top.desc()).limit(limit)
+
+
+def _conditions(sought: Sought) -> Iterator[ColumnElement[bool]]:
+    for name in EXACT:
+        value = getattr(sought, name)
+        if value:
+            yield kinds.c[name] == value
+    if sought.status == "failed":
+        yield kinds.c.status >= FAILED
+    elif sought.status.endswith("xx"):
+        lowest = int(sought.status[0]) * 100
+        yield and_(kinds.c.status >= lowest, kinds.c.status < lowest + 100)
+    elif sought.status:
+        yield kinds.c.status == int(sought.status)
+    if sought.text:
+        part = kinds.c.error.icontains(sought.text, autoescape=True)
+        yield and_(
+            kinds.c.error_code != literal(""), or_(part, kinds.c.error_code.icontains(sought.text, autoescape=True))
+        )
+
+
+async def find(connection: AsyncConnection, correlation_id: str) -> Sequence[Found]:
+    """Those with this correlation id."""
+    same = (requests.c.key == number(correlation_id), requests.c.correlation_id == correlation_id)
+    rows = await connection.execute(_whole().where(*same).order_by(requests.c.id.desc()).limit(SEVERAL))
+    return [_found(row) for row in rows]
+
+
+async def names(connection: AsyncConnection, trait: str) -> Sequence[str]:
+    """What a trait may be, by name."""
+    column = kinds.c[trait]
+    found = await connection.execute(select(column).distinct().where(column != "").order_by(column).limit(CHOICES))
+    return [row[0] for row in found]
+
+
+async def content(connection: AsyncConnection, row: int) -> Content | None:
+    """What was said in the request with this number."""
+    found = (await connection.execute(select(contents).where(contents.c.id == row))).first()
+    if found is None:
+        return None
+    exchanges = tuple(Exchange(**each) for each in orjson.loads(found.exchanges))
+    return Content(found.path, found.body, found.answer, exchanges)
+
+
+def _whole() -> Select[Any]:
+    of_kind = [column for column in kinds.columns if column.name not in {"id", "first", "last"}]
+    return select(requests, *of_kind).join_from(requests, kinds, kinds.c.id == requests.c.kind)
+
+
+def _found(row: Any) -> Found:  # noqa: ANN401 (a row of `_whole`)
+    return Found(
+        row=row.id,
+        at=moment_of(row.id),
+        correlation_id=row.correlation_id,
+        traits=Traits(**{name: getattr(row, name) for name in Traits._fields}),
+        phases=Phases(**{name: getattr(row, name) for name in PHASES}),
+        attempts=orjson.loads(row.attempts) if row.attempts else [],
+        **{name: getattr(row, name) for name in SIZES},
+    )

@@ -1,0 +1,129 @@
+"""Sums of requests: by hour or day, and by who asked, for what, in which language, of which model."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import BigInteger, and_, case, cast, func, literal, select
+
+from homeport.store.log_rows import DAY, HOUR
+from homeport.store.log_tables import BOUNDS_MS, FIRST, SUMS, TOOK, usage, usage_kinds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+BY = ("who", "team", "feature", "model", "language", "error_code", "outcome")
+"""What sums may be told apart by."""
+IN_HOURS_S = 3 * DAY
+"""A time up to this long is summed by hours, a longer one by days."""
+MOST = 1_000
+LONGEST_MS = 60_000
+"""Where the last bucket of a histogram is taken to end."""
+
+
+class Asked(NamedTuple):
+    """Which sums; what is empty does not matter."""
+
+    since: float
+    """Unix seconds; taken to the beginning of its hour, or of its day where the time is long."""
+    until: float
+    by: str = ""
+    """One of `BY`; empty for one sum of everything."""
+    over_time: bool = False
+    """One for each hour or day."""
+    who: str = ""
+    team: str = ""
+    feature: str = ""
+    model: str = ""
+    language: str = ""
+
+    @property
+    def span(self) -> int:
+        """The seconds that are summed together."""
+        return HOUR if self.until - self.since <= IN_HOURS_S else DAY
+
+
+class Used(NamedTuple):
+    """Sums of the requests that have something in common."""
+
+    name: str
+    start: int
+    """Unix seconds; 0 where there is one sum for the whole time."""
+    requests: int
+    failed: int
+    """Those that were rejected or broken off."""
+    cancelled: int
+    """Those whose client left."""
+    prompt_tokens: int
+    answer_tokens: int
+    offered: int
+    """Suggestions of which editors told what became of them."""
+    accepted: int
+    took_ms: tuple[int, int, int]
+    """The median, the 95th and the 99th percentile of how long requests took, from a histogram; 0 for none."""
+    first_ms: tuple[int, int, int]
+    """The same of the time until the first piece of the answer."""
+
+
+async def usage_rows(connection: AsyncConnection, asked: Asked) -> Sequence[Any]:
+    """The sums as the database gives them."""
+    named = usage_kinds.c[asked.by] if asked.by else literal("")
+    start = usage.c.start if asked.over_time else literal(0)
+    columns = [named.label("name"), start.label("start")]
+    sums = [cast(func.sum(usage.c[name]), BigInteger).label(name) for name in (*SUMS, *TOOK, *FIRST)]
+    since = int(asked.since) // asked.span * asked.span
+    narrowed = [usage_kinds.c[name] == value for name in BY[:5] if (value := getattr(asked, name))]
+    wanted = (
+        select(*columns, *sums, _of("failed", "rejected", "broken"), _of("cancelled", "client_closed"))
+        .join_from(usage, usage_kinds, usage_kinds.c.id == usage.c.kind)
+        .where(and_(usage.c.span == asked.span, usage.c.start >= since, usage.c.start < int(asked.until), *narrowed))
+    )
+    groups = [group for group, used in ((named, bool(asked.by)), (start, asked.over_time)) if used]
+    if groups:
+        wanted = wanted.group_by(*groups).order_by(start if asked.over_time else func.sum(usage.c.requests).desc())
+    return list(await connection.execute(wanted.limit(MOST)))
+
+
+def _of(name: str, *outcomes: str) -> Any:  # noqa: ANN401 (a labelled sum)
+    counted = case((usage_kinds.c.outcome.in_(outcomes), usage.c.requests), else_=0)
+    return cast(func.sum(counted), BigInteger).label(name)
+
+
+async def usage_of(connection: AsyncConnection, asked: Asked) -> list[Used]:
+    """The sums, the largest first, or over time the earliest first."""
+    return [_used(row) for row in await usage_rows(connection, asked) if row.requests is not None]
+
+
+def _used(row: Any) -> Used:  # noqa: ANN401 (a row of `usage_rows`)
+    return Used(
+        name=row.name,
+        start=row.start,
+        requests=row.requests,
+        failed=row.failed,
+        cancelled=row.cancelled,
+        prompt_tokens=row.prompt_tokens,
+        answer_tokens=row.answer_tokens,
+        offered=row.offered,
+        accepted=row.accepted,
+        took_ms=_percentiles([getattr(row, name) for name in TOOK]),
+        first_ms=_percentiles([getattr(row, name) for name in FIRST]),
+    )
+
+
+def _percentiles(counts: Sequence[int]) -> tuple[int, int, int]:
+    return percentile(counts, 0.5), percentile(counts, 0.95), percentile(counts, 0.99)
+
+
+def percentile(counts: Sequence[int], share: float) -> int:
+    """Milliseconds within which this share of what a histogram counted lies, interpolated in its bucket."""
+    total = sum(counts)
+    if not total:
+        return 0
+    wanted, edges = share * total, (0, *BOUNDS_MS, LONGEST_MS)
+    upto = list(accumulate(counts))
+    at = next(number for number, reached in enumerate(upto) if reached >= wanted and counts[number])
+    part = (wanted - (upto[at] - counts[at])) / counts[at]
+    return round(edges[at] + (edges[at + 1] - edges[at]) * part)

@@ -1,0 +1,244 @@
+"""The request log: what became of each request, written beside the registry and off everybody's way.
+
+A file of its own beside SQLite's registry, the same database on PostgreSQL. What cannot be written is lost and
+counted; nothing here ever holds up a request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from sqlalchemy import func, select, text
+
+from homeport.domain.errors import StoreSchema, StoreUnavailable
+from homeport.store import log_retention, log_search, log_usage
+from homeport.store.engine import close, connect, parse, reading, writing
+from homeport.store.log_rows import Draft, Rows, adding, insert
+from homeport.store.log_tables import VERSION, contents, kinds, log_version, metadata, requests, usage, usage_kinds
+from homeport.store.version import sqlite_file
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+    from homeport.domain.entries import Content, Entry
+    from homeport.store.log_rows import Batch
+    from homeport.store.log_search import Found, Sought
+    from homeport.store.log_usage import Asked, Used
+
+log = structlog.get_logger()
+
+WAITING = 50_000
+"""Requests that may wait to be written; beyond that the oldest are lost."""
+TOGETHER_S = 0.5
+"""How long a request waits for others, to be written with them."""
+AT_ONCE = 2_000
+"""Requests written in one transaction."""
+SLICE = 100
+"""Requests made into rows before others have their turn: that takes a millisecond."""
+AGAIN_S = 5.0
+"""After how long a database that did not take them is tried again."""
+TIDY_S = 600.0
+CLOSE_S = 3.0
+PATIENCE_S = 5.0
+_LOCK = 0x686F6D656C6F6773  # "homelogs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """How long and how much is kept; what is older goes, and what is too much, the oldest first."""
+
+    days: float = 30
+    rows: int = 20_000_000
+    content_days: float = 7
+    content_bytes: int = 500_000_000
+    usage_days: float = 400
+
+
+class RequestLog:
+    """Takes finished requests, and finds them again."""
+
+    def __init__(self, engine: AsyncEngine, kept: Kept) -> None:
+        """For `open`, which makes the tables."""
+        self._engine = engine
+        self._kept = kept
+        self._waiting: deque[Entry] = deque()
+        self._some = asyncio.Event()
+        self._rows = Rows()
+        self._statements = _statements(engine.dialect.name)
+        self._batch: Batch | None = None
+        self._told = 0
+        self.lost = 0
+        """Requests that were not written down."""
+
+    @classmethod
+    async def open(cls, url: str, kept: Kept | None = None) -> RequestLog:
+        """Connect, and make the tables where there are none; raises StoreUnavailable."""
+        file = sqlite_file(parse(url))
+        if file is not None and not file.exists():
+            file.touch(mode=0o600)
+        engine = connect(url, patience_s=PATIENCE_S)
+        try:
+            async with writing(engine) as connection:
+                await _prepare(connection)
+        except BaseException:
+            await close(engine)
+            raise
+        return cls(engine, kept or Kept())
+
+    def enter(self, entry: Entry) -> None:
+        """Have a request written down soon."""
+        if len(self._waiting) >= WAITING:
+            self._waiting.popleft()
+            self.lost += 1
+        self._waiting.append(entry)
+        if not self._some.is_set():
+            self._some.set()
+
+    @property
+    def waiting(self) -> int:
+        """Requests that are not written yet."""
+        return len(self._waiting)
+
+    async def follow(self) -> None:
+        """Write what is entered, until this is cancelled."""
+        while True:
+            await self._some.wait()
+            await asyncio.sleep(TOGETHER_S)
+            self._some.clear()
+            try:
+                await self.settle()
+            except StoreUnavailable as error:
+                self._some.set()
+                log.warning("requests not written down yet", reason=error.code, waiting=self.waiting)
+                await asyncio.sleep(AGAIN_S)
+            if self.lost > self._told:
+                log.warning("requests were lost to the request log: it could not be written", lost=self.lost)
+                self._told = self.lost
+
+    async def settle(self) -> None:
+        """Write everything that waits; raises StoreUnavailable when that must be tried again."""
+        while self._waiting or self._batch:
+            if self._batch is None:
+                self._batch = await self._next()
+            try:
+                await self._write(self._batch)
+            except StoreUnavailable as error:
+                if type(error) is not StoreUnavailable:
+                    raise
+                # no lock, no full disk: these rows themselves are refused, and would be for ever
+                self.lost += len(self._batch.requests)
+                log.warning("requests not written down: the database refuses them", reason=str(error))
+            self._batch = None
+
+    async def _next(self) -> Batch:
+        draft = Draft()
+        while self._waiting and len(draft.requests) < AT_ONCE:
+            self._rows.add(draft, [self._waiting.popleft() for _ in range(min(SLICE, len(self._waiting)))])
+            await asyncio.sleep(0)
+        return draft.batch()
+
+    async def _write(self, batch: Batch) -> None:
+        async with writing(self._engine) as connection:
+            for statement, rows in zip(self._statements, batch, strict=True):
+                if rows:
+                    await connection.exec_driver_sql(statement, rows)
+
+    async def tidy_up(self) -> None:
+        """Forget what is too old or too much, now and then, until this is cancelled."""
+        while True:
+            try:
+                await self.tidy()
+            except StoreUnavailable as error:
+                log.warning("old requests not forgotten yet", reason=error.code)
+            await asyncio.sleep(TIDY_S)
+
+    async def tidy(self) -> int:
+        """Forget what is too old or too much; gives how many requests that were."""
+        kept = self._kept
+        now = time.time()
+        oldest = await log_retention.oldest(self._engine, now, kept.days, kept.rows)
+        gone = await log_retention.forget(self._engine, oldest)
+        await log_retention.forget_content(self._engine, now - kept.content_days * 86_400, kept.content_bytes)
+        await log_retention.forget_usage(self._engine, now, kept.usage_days)
+        return gone
+
+    async def search(self, sought: Sought, limit: int) -> Sequence[Found]:
+        """The newest requests like this, newest first; raises StoreUnavailable."""
+        async with reading(self._engine) as connection:
+            return await log_search.search(connection, sought, limit)
+
+    async def find(self, correlation_id: str) -> Sequence[Found]:
+        """The requests with this correlation id, newest first: clients may use one for several."""
+        async with reading(self._engine) as connection:
+            return await log_search.find(connection, correlation_id)
+
+    async def names(self, trait: str) -> Sequence[str]:
+        """The values that requests have here, such as the names of models: at most a few hundred."""
+        async with reading(self._engine) as connection:
+            return await log_search.names(connection, trait)
+
+    async def content(self, row: int) -> Content | None:
+        """What was said in a request, if that was kept."""
+        async with reading(self._engine) as connection:
+            return await log_search.content(connection, row)
+
+    async def usage(self, asked: Asked) -> Sequence[Used]:
+        """Sums of requests, by what is asked for."""
+        async with reading(self._engine) as connection:
+            return await log_usage.usage_of(connection, asked)
+
+    async def close(self) -> None:
+        """Write what waits, as far as that can be done soon, and let go of the database."""
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await self.settle()
+        except (StoreUnavailable, TimeoutError) as error:
+            count = self.waiting + (len(self._batch.requests) if self._batch else 0)
+            log.warning("requests lost at the end", lost=count, reason=type(error).__name__)
+        await close(self._engine)
+
+
+def address(registry: str, folder: str) -> str:
+    """Where the log of an instance is whose registry is there: a SQLite file of its own in `folder`, or the same."""
+    return f"sqlite+aiosqlite:///{folder}/requests.db" if registry.startswith("sqlite") else registry
+
+
+async def _prepare(connection: AsyncConnection) -> None:
+    if connection.dialect.name == "postgresql":
+        await connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+    await connection.run_sync(_make)
+
+
+def _make(connection: Connection) -> None:
+    metadata.create_all(connection)
+    found = connection.scalar(select(func.max(log_version.c.number)))
+    if found is None:
+        connection.execute(log_version.insert().values(number=VERSION))
+    elif found != VERSION:
+        saw = f"The request log is at version {found}; this program needs {VERSION}."
+        raise StoreSchema(saw, "Start the program that made it, or move the log away.")
+
+
+def _statements(dialect: str) -> Sequence[str]:
+    """What adds a batch, one for each of its parts."""
+
+    def mark(number: int) -> str:
+        return f"${number}" if dialect == "postgresql" else "?"
+
+    later = '(id) DO UPDATE SET "last" = excluded."last" WHERE excluded."last" > request_kinds."last"'
+    wanted: Any = (
+        (kinds, later),
+        (requests, "DO NOTHING"),
+        (contents, "DO NOTHING"),
+        (usage_kinds, "DO NOTHING"),
+        (usage, adding()),
+    )
+    return [insert(table, mark, conflict) for table, conflict in wanted]

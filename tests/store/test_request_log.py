@@ -1,0 +1,293 @@
+"""The request log on both databases: what is entered is found again, and what is too old or too much is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from databases import everything_locked, run_sql, sqlite_path
+
+from homeport.domain.entries import Content, Entry, Exchange, Offered, Phases, Traits
+from homeport.domain.errors import StoreBusy, StoreSchema
+from homeport.store import engine, log_rows, log_search, request_log
+from homeport.store.log_search import Sought
+from homeport.store.log_usage import Asked, percentile
+from homeport.store.request_log import Kept, RequestLog
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+NOW = time.time()
+DAY = 86_400
+
+
+@pytest.fixture
+async def address(url: str, quick_dir: Path) -> str:
+    """Where a log may be, without one."""
+    found = request_log.address(url, str(quick_dir))
+    if found.startswith("postgresql"):
+        for table in reversed(request_log.metadata.sorted_tables):
+            await run_sql(found, f"DROP TABLE IF EXISTS {table.name}")
+    return found
+
+
+@pytest.fixture
+async def kept(address: str) -> AsyncIterator[RequestLog]:
+    """An empty log."""
+    log = await RequestLog.open(address)
+    yield log
+    await log.close()
+
+
+def entry(number: int = 0, at: float = NOW, *, took: int = 200_000, **traits: object) -> Entry:
+    """A request like many others."""
+    usual: dict[str, object] = {"who": "ada", "feature": "chat", "model": "big", "status": 200, "outcome": "completed"}
+    phases = Phases(took, 300, 0, 900, 0, took // 2, took - 100)
+    return Entry(at, f"id-{number}", Traits(**(usual | traits)), phases, 100, 20, 512, 64)  # type: ignore[arg-type]
+
+
+async def filled(log: RequestLog, *entries: Entry) -> None:
+    """Enter these and wait until they are written."""
+    for each in entries:
+        log.enter(each)
+    await log.settle()
+
+
+def numbers(found: object) -> list[int]:
+    """Which they are, by their ids."""
+    return [int(each.correlation_id.removeprefix("id-")) for each in found]  # type: ignore[attr-defined]
+
+
+async def test_everything_that_was_entered_comes_back(kept: RequestLog) -> None:
+    traits = Traits(*"abcdefghij", 502, "rejected", "upstream_timeout", "It took too long.")  # type: ignore[arg-type]
+    phases = Phases(*range(1, 8))
+    content = Content("/v1/completions", '{"prompt": "x"}', "y", (Exchange("big", "<x>", "y"),))
+    tried = '[{"model":"small","error":"upstream_timeout","duration_s":1.5}]'
+    await filled(kept, Entry(NOW, "abc", traits, phases, 1, 2, 3, 4, tried, (), content))
+    (found,) = await kept.find("abc")
+    assert found.at == pytest.approx(NOW, abs=0.001)
+    assert (found.traits, found.phases) == (traits, phases)
+    assert (found.prompt_tokens, found.answer_tokens, found.received, found.sent) == (1, 2, 3, 4)
+    assert found.attempts == [{"model": "small", "error": "upstream_timeout", "duration_s": 1.5}]
+    assert await kept.content(found.row) == content
+    assert await kept.content(found.row - 1) is None
+    assert await kept.find("abd") == []
+
+
+async def test_requests_with_one_id_are_all_found_newest_first(kept: RequestLog) -> None:
+    await filled(kept, entry(1, who="a"), entry(1, NOW + 1, who="b"), entry(2))
+    assert [each.traits.who for each in await kept.find("id-1")] == ["b", "a"]
+
+
+@pytest.mark.parametrize("near", [0, 3000])
+async def test_filters_alone_and_together(kept: RequestLog, near: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rare and frequent ones are looked for in different ways, and found alike."""
+    monkeypatch.setattr(log_search, "NEAR", near)
+    many = [
+        entry(
+            number,
+            NOW - 1000 + number,
+            who=("ada", "bob")[number % 2],
+            model=("big", "small", "tiny")[number % 3],
+            status=502 if number % 5 == 0 else 200,
+            error_code="upstream_timeout" if number % 5 == 0 else "",
+            error=f"It took {number % 10} s: 100%." if number % 5 == 0 else "",
+        )
+        for number in range(60)
+    ]
+    await filled(kept, *many)
+
+    async def of(limit: int = 100, **wanted: object) -> list[int]:
+        return numbers(await kept.search(Sought(**wanted), limit))  # type: ignore[arg-type]
+
+    def expected(true: object) -> list[int]:
+        return [number for number in reversed(range(60)) if true(number)]  # type: ignore[operator]
+
+    assert await of() == expected(lambda _: True)
+    assert await of(7) == list(range(59, 52, -1))
+    assert await of(who="bob") == expected(lambda n: n % 2)
+    assert await of(who="bob", model="tiny") == expected(lambda n: n % 2 and n % 3 == 2)
+    assert (
+        await of(status="failed") == await of(status="5xx") == await of(status="502") == expected(lambda n: n % 5 == 0)
+    )
+    assert await of(text="TOOK 5 S: 100%") == expected(lambda n: n % 10 == 5)
+    assert await of(text="timeout", who="ada") == expected(lambda n: n % 10 == 0)
+    assert await of(text="100_") == await of(who="nobody") == await of(model="big", feature="code_completions") == []
+    rows = dict(zip(range(60), sorted(each.row for each in await kept.search(Sought(), 100)), strict=True))
+    assert await of(4, who="ada", below=rows[30]) == [28, 26, 24, 22]
+    assert await of(who="ada", above=rows[50]) == [58, 56, 54, 52]
+    assert await of(model="big", since=NOW - 980, until=NOW - 970) == [27, 24, 21]
+    assert await of(2, status="failed", below=rows[40], above=rows[3]) == [35, 30]
+
+
+async def test_names_that_may_be_chosen(kept: RequestLog) -> None:
+    await filled(kept, entry(1, model="b"), entry(2, model="a"), entry(3, model=""))
+    assert await kept.names("model") == ["a", "b"]
+
+
+async def test_pages_follow_each_other_without_a_gap(kept: RequestLog) -> None:
+    await filled(kept, *(entry(number, NOW, who="ada" if number % 3 else "bob") for number in range(50)))
+    seen: list[int] = []
+    below = 0
+    while found := await kept.search(Sought(who="ada", below=below), 7):
+        seen += numbers(found)
+        below = found[-1].row
+    assert seen == [number for number in reversed(range(50)) if number % 3]
+
+
+async def test_what_a_caller_makes_up_does_not_break_or_fill_it(kept: RequestLog) -> None:
+    await filled(kept, entry(1, who="a\0b\ud800", client="x" * 5000, error="e" * 5000, error_code="c"))
+    (found,) = await kept.find("id-1")
+    assert found.traits.who == "a?b?"
+    assert (len(found.traits.client), len(found.traits.error)) == (200, 500)
+    await filled(kept, *(entry(2, client=f"client{number}") for number in range(400)))
+    assert len(await kept.names("client")) == log_rows.CLIENTS + 1
+    assert (await kept.find("id-2"))[0].traits.client == "other"
+
+
+async def test_usage_by_everything(kept: RequestLog) -> None:
+    hour = NOW // 3600 * 3600
+    await filled(
+        kept,
+        entry(1, hour, who="ada", took=100_000),
+        entry(2, hour + 1, who="ada", took=300_000, model="small"),
+        entry(3, hour - 3600, who="bob", status=502, outcome="rejected", error_code="upstream_timeout"),
+        entry(4, hour - 3600, who="bob", status=499, outcome="client_closed"),
+        entry(5, hour - 10 * DAY, who="bob"),
+        entry(6, hour)._replace(offered=(Offered("small", "go", 10, 4),)),
+    )
+    today = Asked(hour - 7200, hour + 3600)
+    (whole,) = await kept.usage(today)
+    assert (whole.requests, whole.failed, whole.cancelled) == (5, 1, 1)
+    assert (whole.prompt_tokens, whole.answer_tokens, whole.offered, whole.accepted) == (500, 100, 10, 4)
+    assert 75 < whole.took_ms[0] <= 200
+    assert 200 < whole.took_ms[1] <= 300
+    who = {each.name: each.requests for each in await kept.usage(today._replace(by="who"))}
+    assert who == {"ada": 3, "bob": 2}
+    causes = {each.name: each.requests for each in await kept.usage(today._replace(by="error_code"))}
+    assert causes == {"": 4, "upstream_timeout": 1}
+    models = {each.name: (each.requests, each.accepted) for each in await kept.usage(today._replace(by="model"))}
+    assert models == {"big": (4, 0), "small": (1, 4)}
+    (of_go,) = await kept.usage(today._replace(language="go"))
+    assert (of_go.requests, of_go.offered) == (0, 10)
+    times = [(each.start, each.requests) for each in await kept.usage(today._replace(over_time=True))]
+    assert times == [(hour - 3600, 2), (hour, 3)]
+    assert sum(each.requests for each in await kept.usage(Asked(hour - 20 * DAY, hour + DAY, by="who"))) == 6
+    assert await kept.usage(Asked(hour - 40 * DAY, hour - 30 * DAY)) == []
+
+
+@pytest.mark.parametrize(
+    ("counts", "share", "expected"),
+    [([0] * 16, 0.5, 0), ([10] + [0] * 15, 0.5, 12), ([0] * 15 + [1], 0.99, 59_800), ([1, 0, 1] + [0] * 13, 0.95, 95)],
+)
+def test_percentiles(counts: list[int], share: float, expected: int) -> None:
+    assert percentile(counts, share) == expected
+
+
+async def test_what_is_too_old_goes(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_log.log_retention, "BITE", 3)
+    monkeypatch.setattr(request_log.log_retention, "PAUSE_S", 0)
+    log = await RequestLog.open(address, Kept(days=2, content_days=1, usage_days=5))
+    said = Content("/v1", "{}", "y")
+    old = [entry(number, NOW - 3 * DAY + number, who="old")._replace(content=said) for number in range(10)]
+    await filled(log, *old, entry(90, NOW - 1.5 * DAY)._replace(content=said), entry(91)._replace(content=said))
+    assert await log.tidy() == 10
+    found = await log.search(Sought(), 100)
+    assert numbers(found) == [91, 90]
+    assert [await log.content(each.row) is not None for each in found] == [True, False]
+    assert await log.names("who") == ["ada"]
+    assert sum(each.requests for each in await log.usage(Asked(NOW - 4 * DAY, NOW + DAY))) == 12
+    assert await log.tidy() == 0
+    await log.close()
+
+
+async def test_what_is_too_much_goes_the_oldest_first(address: str) -> None:
+    log = await RequestLog.open(address, Kept(rows=25, content_bytes=100))
+    hour = NOW // 3600 * 3600
+    said = Content("", "x" * 40, "")
+    await filled(log, *(entry(number, hour - 3600 * (50 - number))._replace(content=said) for number in range(50)))
+    await log.tidy()
+    found = numbers(await log.search(Sought(), 100))
+    assert found == list(range(49, 49 - len(found), -1))
+    assert 24 <= len(found) <= 27
+    said_still = [
+        number for number in range(50) for each in await log.find(f"id-{number}") if await log.content(each.row)
+    ]
+    assert said_still == [48, 49]
+    await log.close()
+
+
+@asynccontextmanager
+async def locked(address: str) -> AsyncIterator[None]:
+    """Somebody keeps everybody else away from the log."""
+    if address.startswith("sqlite"):
+        async with everything_locked(address):
+            yield
+        return
+    async with engine.disposed(engine.connect(address)) as other, engine.writing(other) as connection:
+        await connection.exec_driver_sql("LOCK TABLE requests IN ACCESS EXCLUSIVE MODE")
+        yield
+
+
+async def test_a_locked_log_is_written_later_and_loses_nothing(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"PATIENCE_S": 0.2, "TOGETHER_S": 0.0, "AGAIN_S": 0.01}.items():
+        monkeypatch.setattr(request_log, name, value)
+    log = await RequestLog.open(address)
+    async with locked(address):
+        log.enter(entry(1))
+        with pytest.raises(StoreBusy):
+            await log.settle()
+        log.enter(entry(2))
+    following = asyncio.create_task(log.follow())
+    async with asyncio.timeout(10):
+        while len(await log.search(Sought(), 10)) < 2:  # noqa: ASYNC110 (what is waited for has no event)
+            await asyncio.sleep(0.01)
+    following.cancel()
+    assert log.lost == 0
+    assert numbers(await log.search(Sought(), 10)) == [2, 1]
+    await log.close()
+
+
+async def test_a_full_queue_loses_the_oldest_and_counts_them(kept: RequestLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_log, "WAITING", 3)
+    await filled(kept, *(entry(number) for number in range(5)))
+    assert kept.lost == 2
+    assert numbers(await kept.search(Sought(), 10)) == [4, 3, 2]
+
+
+async def test_what_waits_is_written_at_the_end(address: str) -> None:
+    log = await RequestLog.open(address)
+    log.enter(entry(1))
+    await log.close()
+    again = await RequestLog.open(address)
+    assert numbers(await again.search(Sought(), 10)) == [1]
+    await again.close()
+
+
+@pytest.mark.usefixtures("kept")
+async def test_the_log_of_a_newer_program_is_left_alone(address: str) -> None:
+    await run_sql(address, "UPDATE log_version SET number = 99")
+    with pytest.raises(StoreSchema, match="version 99"):
+        await RequestLog.open(address)
+
+
+@pytest.mark.usefixtures("kept")
+async def test_a_file_only_its_owner_may_read(address: str, quick_dir: Path) -> None:
+    if address.startswith("sqlite"):
+        assert sqlite_path(address) == str(quick_dir / "requests.db")
+        assert (quick_dir / "requests.db").stat().st_mode & 0o777 == 0o600
+
+
+async def test_two_processes_write_the_same_kinds(kept: RequestLog, address: str) -> None:
+    other = await RequestLog.open(address)
+    await asyncio.gather(
+        *(filled(each, *(entry(number, who=f"u{number % 7}") for number in range(300))) for each in (kept, other))
+    )
+    assert len(await kept.search(Sought(who="u3"), 1000)) == 2 * len([n for n in range(300) if n % 7 == 3])
+    (used,) = await kept.usage(Asked(NOW - 3600, NOW + 3600))
+    assert used.requests == 600
+    await other.close()
