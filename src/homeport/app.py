@@ -339,10 +339,7 @@ async def run_instance(
         pepper = vault.derive(tokens.PEPPER)
         gate = _gate(settings, lambda: registry.current, pepper, federation, lambda: registry.healthy)
         engine = Engine(threads=settings.embedded_threads, weights=settings.embedded_model)
-        if any(model.platform == PLATFORM and model.enabled for model in registry.current.models.values()):
-            on_step("embedded model")
-            await engine.start()
-            stack.push_async_callback(engine.stop)
+        await _start(engine, registry.current, on_step, stack)
         _background(stack, registry.follow())
         _background(stack, _note_use(store, gate))
         on_step("listening")
@@ -358,6 +355,16 @@ async def run_instance(
         )
         told = partial(_announce, settings, stack, where, ready)
         await serve(settings, parts, logs, metrics=metrics, listener=listener, ready=told)
+
+
+async def _start(
+    engine: Engine, snapshot: Snapshot, on_step: Callable[[str], None], stack: contextlib.AsyncExitStack
+) -> None:
+    """Start the embedded model, if one is registered; the stack stops it."""
+    if any(model.platform == PLATFORM and model.enabled for model in snapshot.models.values()):
+        on_step("embedded model")
+        await engine.start()
+        stack.push_async_callback(engine.stop)
 
 
 async def _request_log(settings: Settings, url: str, stack: contextlib.AsyncExitStack) -> RequestLog | None:

@@ -34,6 +34,8 @@ class Arrival(NamedTuple):
     headers: list[tuple[bytes, bytes]]
     """As ASGI has them: names in lower case."""
     caller: Caller
+    query: str = ""
+    """What follows the question mark, as it was sent."""
 
     def header(self, name: bytes) -> str:
         """The value of a header, or an empty text."""

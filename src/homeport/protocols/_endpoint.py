@@ -161,7 +161,8 @@ class Endpoint:
             return
         body = await read_body(visit.scope["headers"], receive, door.body_limit)
         visit.received = len(body)
-        arrival = Arrival(visit.scope.get("homeport.tail", ""), visit.scope["headers"], caller)
+        query = visit.scope["query_string"].decode("latin-1")
+        arrival = Arrival(visit.scope.get("homeport.tail", ""), visit.scope["headers"], caller, query)
         if isinstance(route, Ask):
             if door.hears(visit.headers):
                 door.listen(visit, body)

@@ -127,3 +127,17 @@ def percentile(counts: Sequence[int], share: float) -> int:
     at = next(number for number, reached in enumerate(upto) if reached >= wanted and counts[number])
     part = (wanted - (upto[at] - counts[at])) / counts[at]
     return round(edges[at] + (edges[at + 1] - edges[at]) * part)
+
+
+COLUMNS = (
+    "start",
+    *("requests", "failed", "cancelled", "prompt_tokens", "answer_tokens", "offered", "accepted"),
+    *("took_p50_ms", "took_p95_ms", "took_p99_ms", "first_p50_ms", "first_p95_ms", "first_p99_ms"),
+)
+"""What stands in a table beside the name."""
+
+
+def flat(used: Used) -> list[str | int]:
+    """Sums as cells of a table; a spreadsheet shall not take a name for a formula."""
+    name = f"'{used.name}" if used.name.startswith(("=", "+", "-", "@", "\t", "\r")) else used.name
+    return [name, *used[1:9], *used.took_ms, *used.first_ms]

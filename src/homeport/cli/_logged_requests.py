@@ -1,0 +1,131 @@
+"""Requests of the log for people and for programs, and the lines of log files that belong to one."""
+
+from __future__ import annotations
+
+from collections import deque
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from homeport.cli._output import sheet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from homeport.kit.settings import Settings
+    from homeport.store.log_search import Found
+
+WIDTH = 50
+"""Characters of a bar that takes the whole time."""
+LINES = 100
+"""Lines of log files about one request that are shown, the last ones."""
+
+
+def document(found: Found) -> dict[str, Any]:
+    """A request as a JSON document; times in milliseconds."""
+    phases = [
+        {"phase": each.name, "start_ms": each.start / 1000, "end_ms": each.end / 1000}
+        for each in found.phases.segments()
+    ]
+    return {
+        "correlation_id": found.correlation_id,
+        "at": moment(found.at),
+        "began": moment(found.began),
+        **found.traits._asdict(),
+        "took_ms": found.phases.took / 1000,
+        "first_ms": found.phases.first / 1000 or None,
+        "phases": phases,
+        "prompt_tokens": found.prompt_tokens,
+        "answer_tokens": found.answer_tokens,
+        "received_bytes": found.received,
+        "sent_bytes": found.sent,
+        "attempts": found.attempts,
+    }
+
+
+def moment(at: float) -> str:
+    """A moment in UTC, to the millisecond."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+
+
+def row(found: Found) -> tuple[str, ...]:
+    """A request as a row of a table; what callers may have made up cannot reach for the terminal."""
+    traits = found.traits
+    cells = (
+        moment(found.at)[:19].replace("T", " "),
+        traits.who or "-",
+        traits.feature or traits.protocol or "-",
+        traits.model or "-",
+        str(traits.status),
+        traits.error_code or traits.outcome,
+        f"{found.phases.took / 1000:.0f} ms",
+        found.correlation_id,
+    )
+    return tuple(_plain(cell) for cell in cells)
+
+
+def one_line(found: Found, *, as_json: bool) -> str:
+    """A request on a line of its own."""
+    return orjson.dumps(document(found)).decode() if as_json else "  ".join(row(found))
+
+
+def shown(found: Sequence[Found], lines: Sequence[dict[str, Any]]) -> str:
+    """All that is known of one id."""
+    parts = [_life(each) for each in found]
+    if lines:
+        parts.append("\n".join(f"{each['file']}: {_plain(each['line'])}" for each in lines))
+    return "\n\n".join(parts)
+
+
+def _life(found: Found) -> str:
+    traits = found.traits
+    pairs = [
+        ("request", found.correlation_id),
+        ("began", moment(found.began)),
+        ("outcome", f"{traits.outcome} ({traits.status})"),
+        *((name, getattr(traits, name)) for name in ("error_code", "error", "who", "team", "token", "client")),
+        *((name, getattr(traits, name)) for name in ("protocol", "feature", "model", "platform", "family", "language")),
+        ("tokens", f"{found.prompt_tokens} in, {found.answer_tokens} out" if found.prompt_tokens else ""),
+        ("bytes", f"{found.received} in, {found.sent} out"),
+        *(("tried", f"{each['model']}: {each['error']} after {each['duration_s']} s") for each in found.attempts),
+    ]
+    told = sheet((name, _plain(value)) for name, value in pairs if value)
+    return "\n".join([told, "", *_waterfall(found)])
+
+
+def _waterfall(found: Found) -> Iterator[str]:
+    took = max(found.phases.took, 1)
+    for each in found.phases.segments():
+        start = each.start * WIDTH // took
+        size = max(each.end * WIDTH // took - start, 1)
+        bar = (" " * start + "█" * size)[:WIDTH].ljust(WIDTH)
+        yield f"{each.name:<12}│{bar}│ {(each.end - each.start) / 1000:.1f} ms"
+    yield f"{'all of it':<12}│{'':{WIDTH}}│ {found.phases.took / 1000:.1f} ms"
+
+
+def named_files(settings: Settings) -> list[Path]:
+    """The log files that the settings name."""
+    return [file for file in (settings.log_file, settings.llm_log_file) if file is not None]
+
+
+def lines_with(id_: str, files: Sequence[Path]) -> list[dict[str, Any]]:
+    """The last lines of these files that hold the id, the one set aside before included."""
+    found: deque[dict[str, Any]] = deque(maxlen=LINES)
+    wanted = id_.encode("utf-8", "replace")
+    for file in files:
+        for each in (file.with_name(f"{file.name}.1"), file):
+            if each.is_file():
+                with each.open("rb") as lines:
+                    found.extend(_line(each, line) for line in lines if wanted in line)
+    return list(found)
+
+
+def _line(file: Path, line: bytes) -> dict[str, Any]:
+    return {"file": str(file), "line": line.decode("utf-8", "replace").rstrip("\n")}
+
+
+def _plain(value: object) -> str:
+    """Text that cannot reach for the terminal."""
+    return "".join(char if char.isprintable() else "?" for char in str(value))
