@@ -129,7 +129,7 @@ def _facts(found: Found) -> Renderable:
 def _waterfall(segments: Sequence[Segment], took: int) -> Renderable:
     rows = (
         tr[
-            th(scope="row")[each.name],
+            th(".nowrap", scope="row")[each.name],
             td(".bar")[_bar(each, took)],
             td(".nowrap")[lasting(each.end - each.start)],
         ]

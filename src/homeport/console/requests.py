@@ -53,7 +53,7 @@ STATUSES = (
     ("5xx", "Failed (5xx)"),
 )
 FILTERS = ("find", "who", "feature", "model", "language", "client", "status", "code", "from", "to")
-HEADS = ("When", "Who", "Feature", "Model", "Outcome", "First", "Took", "Tokens", "Id")
+HEADS = ("When", "Who", "Feature", "Model", "Outcome", "Took", "Tokens", "Id")
 AN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 A_STATUS = re.compile(r"[1-5][0-9]{2}")
 DIGITS = 18
@@ -182,10 +182,9 @@ def _row(each: Found) -> Renderable:
         td(data_label="Feature")[traits.feature or span(".soft")[traits.protocol or "unknown path"]],
         td(data_label="Model")[traits.model or span(".soft")["none"]],
         td(data_label="Outcome")[ended(traits), " ", code[traits.error_code] if traits.error_code else None],
-        td(".nowrap", data_label="First")[lasting(each.phases.first)],
         td(".nowrap", data_label="Took")[lasting(each.phases.took)],
         td(".nowrap", data_label="Tokens")[tokens],
-        td(data_label="Id")[
+        td(".nowrap", data_label="Id")[
             a(href=f"/console/requests/{quote(each.correlation_id)}", title=each.correlation_id)[
                 code[f"…{each.correlation_id[-8:]}"]
             ]

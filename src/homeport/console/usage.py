@@ -38,7 +38,7 @@ BY = (
 )
 NOTHING = {"error_code": "no error", "language": "no code", "team": "no team"}
 """What an empty name means."""
-HEADS = ("Requests", "Failed", "Client left", "Tokens in", "Tokens out", "Median", "95 %", "First, 95 %", "Accepted")
+HEADS = ("Requests", "Failed", "Client left", "Tokens", "Median", "95 %", "First, 95 %", "Accepted")
 WIDTH, HEIGHT = 1000, 160
 
 
@@ -64,7 +64,7 @@ async def view(asked: Asked) -> Renderable | Sent:
             sifter(asked._replace(query={"by": by}), "by", "Told apart", BY),
             button(type="submit")["Show"],
         ],
-        [_figures(whole[0]), _over_time(times, wanted.span), _table(found, by)] if times else _none(),
+        [_figures(whole[0]), _over_time(times, wanted), _table(found, by)] if times else _none(),
     )
 
 
@@ -97,10 +97,11 @@ def _ms(ms: int) -> str:
     return f"{ms:,} ms" if ms else "-"
 
 
-def _over_time(times: Sequence[Used], span: int) -> Renderable:
+def _over_time(times: Sequence[Used], wanted: Wanted) -> Renderable:
     """A bar for each hour or day; the table under it says the same in numbers."""
+    span = wanted.span
     called = "hour" if span < DAY else "day"
-    first, last = times[0].start, times[-1].start
+    first, last = int(wanted.since) // span * span, int(wanted.until) // span * span
     most, slots = max(each.requests for each in times) or 1, (last - first) // span + 1
     wide = WIDTH / slots
     bars = "".join(
@@ -133,8 +134,7 @@ def _row(each: Used, by: str) -> Renderable:
         f"{each.requests:,}",
         f"{each.failed:,}",
         f"{each.cancelled:,}",
-        f"{each.prompt_tokens:,}",
-        f"{each.answer_tokens:,}",
+        f"{each.prompt_tokens:,} + {each.answer_tokens:,}",
         _ms(each.took_ms[0]),
         _ms(each.took_ms[1]),
         _ms(each.first_ms[1]),

@@ -1,0 +1,115 @@
+"""Usage in the console and over the API: what was asked is counted, told apart, and taken away as a file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from house import PEPPER
+
+from homeport.access import tokens
+from homeport.domain.entries import Entry, Offered, Phases, Traits
+from homeport.domain.models import Token
+
+if TYPE_CHECKING:
+    from offices import Office
+
+PAGE = "/console/usage"
+
+
+@pytest.fixture
+async def desk(office: Office) -> Office:
+    """Some requests of two people, and an auditor who looks."""
+    now = time.time()
+    for number in range(30):
+        traits = Traits(
+            who=("ada", "=cmd()")[number % 2],
+            feature="chat",
+            model=("big", "small")[number % 3 == 0],
+            language="go",
+            status=502 if number == 7 else 200,
+            outcome="rejected" if number == 7 else "completed",
+            error_code="upstream_timeout" if number == 7 else "",
+        )
+        offered = (Offered("big", "go", 4, 1),) if number == 0 else ()
+        phases = Phases(took=400_000, first=90_000)
+        office.request_log.enter(Entry(now, f"id-{number}", traits, phases, 10, 2, offered=offered))
+    await office.request_log.settle()
+    await office.sign_in("audi", "auditor")
+    return office
+
+
+async def api(office: Office, path: str, scope: str = "admin") -> tuple[int, object]:
+    """What a program gets."""
+    token = tokens.mint()
+    row = Token(
+        name=f"p{time.monotonic_ns()}",
+        owner="ada",
+        digest=tokens.digest(PEPPER, token),
+        hint="abcd",
+        scopes=frozenset({scope}),
+    )
+    await office.store.add_token(row, by="tests")
+    answer = await office.house.get(path, token)
+    return answer.status, json.loads(answer.body)
+
+
+async def test_figures_a_chart_and_a_table(desk: Office) -> None:
+    shown = await desk.get(PAGE)
+    assert shown.status == 200
+    assert 'role="img" aria-label="Requests in each day from' in shown.body
+    for said in ("30 requests", "360 tokens", "3.3 % failed", "25.0 % of suggestions accepted", "big", "small"):
+        assert said in " ".join(shown.text.split()), said
+    causes = " ".join((await desk.get(f"{PAGE}?by=error_code&days=1")).text.split())
+    assert "upstream_timeout 1 1" in causes
+    assert "no error 29 0" in causes
+
+
+async def test_nothing_was_asked(office: Office) -> None:
+    await office.sign_in("ada", "admin")
+    assert "Nothing was asked in this time" in (await office.get(PAGE)).text
+
+
+async def test_files(desk: Office) -> None:
+    rows = list(csv.DictReader(io.StringIO((await desk.get(f"{PAGE}?by=who&export=csv")).body)))
+    assert {row["who"]: row["requests"] for row in rows} == {"ada": "15", "'=cmd()": "15"}
+    found = json.loads((await desk.get(f"{PAGE}?by=model&export=json")).body)["usage"]
+    assert {each["name"]: each["requests"] for each in found} == {"big": 20, "small": 10}
+
+
+@pytest.mark.parametrize("query", ["by=password", "days=31", "export=exe"])
+async def test_usage_that_there_is_not(desk: Office, query: str) -> None:
+    assert (await desk.get(f"{PAGE}?{query}")).status == 400
+
+
+async def test_users_do_not_see_it(desk: Office) -> None:
+    await desk.sign_in("uma", "user")
+    assert (await desk.get(PAGE)).status == 403
+
+
+async def test_the_api(desk: Office) -> None:
+    status, found = await api(desk, "/api/admin/v1/usage?by=user&days=1")
+    assert status == 200
+    assert {each["name"]: each["requests"] for each in found} == {"ada": 15, "=cmd()": 15}  # type: ignore[attr-defined]
+    status, found = await api(desk, "/api/admin/v1/requests?status=5xx&limit=5")
+    assert [each["correlation_id"] for each in found] == ["id-7"]  # type: ignore[attr-defined]
+    status, found = await api(desk, "/api/admin/v1/requests/id-7")
+    assert (status, found[0]["traits"]["error_code"]) == (200, "upstream_timeout")  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["usage?by=x", "usage?days=x", "usage?days=-1", "requests?status=9", "requests?limit=x", "requests?since=nan"],
+)
+async def test_the_api_refuses_what_makes_no_sense(desk: Office, path: str) -> None:
+    assert (await api(desk, f"/api/admin/v1/{path}"))[0] == 400
+
+
+async def test_the_api_is_for_administrators(desk: Office) -> None:
+    for path in ("usage", "requests", "requests/id-7"):
+        assert (await api(desk, f"/api/admin/v1/{path}", "duo_chat"))[0] == 403
+    assert (await api(desk, "/api/admin/v1/requests/none"))[0] == 404
