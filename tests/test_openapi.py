@@ -95,7 +95,14 @@ async def test_it_describes_what_is_served(house: House) -> None:
         assert need.scope in {"", *SCOPES}
 
 
-TAILS = {"name": "x", "feature": "chat", "prompt_id": "chat/explain_code", "path": "v1/messages", "model": WORDS}
+TAILS = {
+    "id": "x",
+    "name": "x",
+    "feature": "chat",
+    "prompt_id": "chat/explain_code",
+    "path": "v1/messages",
+    "model": WORDS,
+}
 """What may follow a path that goes on."""
 
 
