@@ -133,6 +133,7 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
     if parts.desk is not None:
         desk = parts.desk(bench, upstream)
         desk.request_log, desk.again = parts.request_log, partial(paths.again, routes)
+        desk.recent = metrics.recent
         pages = Pages(door, desk)
         routes |= {"/console": pages, "/console/{page}": pages}
     return Homeport(routes, door, Lost(door, sorted(routes)))

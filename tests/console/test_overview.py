@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from homeport.domain.models import FeatureSetting, Model
+
 if TYPE_CHECKING:
     from offices import Office
 
@@ -38,3 +40,33 @@ async def test_changes_are_told_in_words(office: Office) -> None:
     await office.sign_in()
     text = " ".join((await office.get("/console")).text.split())
     assert "tests set the access of ada" in text
+
+
+def rows(body: str, title: str) -> list[list[str]]:
+    table = body.partition(f"<h3>{title}</h3>")[2].partition("</table>")[0]
+    return [re.findall(r'<td class="number"(?: data-value="([\d.]+)")?>', row) for row in table.split("<tr>")[2:]]
+
+
+async def test_use_is_shown_as_tables_that_a_script_draws(office: Office) -> None:
+    model = Model(
+        name="coder",
+        platform="openai",
+        family="qwen_coder",
+        endpoint=office.house.models.url,
+        identifier="served-coder",
+    )
+    await office.store.add_model(model, by="tests")
+    setting = FeatureSetting(feature="code_completions", assignment="model", model="coder")
+    await office.store.set_feature(setting, by="tests")
+    await office.sign_in()
+    await office.send("/console/playground", "ask", feature="code_completions", code="x = ", file="a.py")
+    await office.house.record()
+    body = (await office.get("/console")).body
+    assert "1 in the last hour, 0 of them failed" in body
+    counted = rows(body, "Requests")
+    assert len(counted) == 60
+    assert sum(int(requests) for requests, _ in counted) == 1
+    assert len(rows((await office.get("/console?span=day")).body, "Requests")) == 96
+    assert (await office.get("/console?span=%3Cb%3E")).status == 200
+    await office.sign_in("uma", "user")
+    assert "<figure" not in (await office.get("/console")).body

@@ -13,6 +13,7 @@ from htpy import h1, p
 from homeport.access import sessions
 from homeport.console import RANK, Asked, Page, Person, Sent, go
 from homeport.domain.errors import BadRequest, CallerError, HomeportError, NotAllowed, Unknown, WrongMethod
+from homeport.kit.recent import Recent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -80,6 +81,8 @@ class Desk:
     single_sign_on: Providers
     locate: Callable[[Model], Model] = lambda model: model
     """A model with the address where it can be asked: an embedded one knows it only while it runs."""
+    recent: Recent = field(default_factory=Recent)
+    """The requests of the last day that this process served."""
     doorkeeper: sessions.Doorkeeper = field(default_factory=sessions.Doorkeeper)
     pages: Mapping[str, Page] = field(default_factory=dict)
     """By address."""

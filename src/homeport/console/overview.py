@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from time import time as now
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from htpy import Renderable, a, div, h1, h2, li, p, span, strong, table, tbody, td, th, thead, time, tr, ul
+from htpy import Renderable, a, div, h1, h2, li, nav, p, span, strong, table, tbody, td, th, thead, time, tr, ul
 
 from homeport.console import RANK, Asked, Page
+from homeport.console._chart import Series, chart, charted
 from homeport.console._layout import IN_WORDS, page
+from homeport.kit.recent import total
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from htpy import Node
 
     from homeport.domain.models import Snapshot
+    from homeport.kit.recent import Point
     from homeport.store.records import AuditEvent
 
 LATEST = 8
+SPANS: Mapping[str, tuple[int, int]] = MappingProxyType({"hour": (60, 1), "day": (24 * 60, 15)})
+"""Minutes shown, and how many of them make a point."""
 
 
 class Step(NamedTuple):
@@ -40,6 +47,7 @@ async def view(asked: Asked) -> Renderable:
         h1["Overview"],
         p(".lead")["Everything is well."] if not trouble else div(".note.warn", role="alert")[p[trouble]],
         _figures(asked, snapshot),
+        _use(asked) if asked.person.role != "user" else None,
         _next(steps) if asked.person.role == "admin" and not all(step.done for step in steps) else None,
         _changes(latest) if latest else None,
     )
@@ -80,6 +88,46 @@ def _way(asked: Asked, address: str, said: str) -> Node:
 
 def _figure(value: int, label: Node, more: str = "") -> Renderable:
     return div(".card.figure")[div(".value")[value], div(".label")[label], div(".small.warn")[more] if more else None]
+
+
+def _use(asked: Asked) -> Node:
+    """How much was asked and how soon answers began: in the last hour, or the last day."""
+    span = asked.query.get("span", "")
+    span = span if span in SPANS else "hour"
+    minutes, step = SPANS[span]
+    points = asked.desk.recent.points(now(), minutes, step)
+    return [
+        div(".top")[
+            h2["Use"], nav(".pills", aria_label="Time shown")[(_way_to(each, here=each == span) for each in SPANS)]
+        ],
+        charted(_counts(points, span, step), _firsts(points, span)),
+        p(".soft.small")["What this process served since it started."],
+    ]
+
+
+def _way_to(span: str, *, here: bool) -> Node:
+    return a(".pill", href=f"/console?span={span}", aria_current="true" if here else None)[f"Last {span}"]
+
+
+def _counts(points: Sequence[Point], span: str, step: int) -> Renderable:
+    requests, failed = total(points)
+    most = max(each.requests for each in points)
+    said = f"{requests:,} in the last {span}, {failed:,} of them failed; {most:,} at most in {step} min."
+    lines = (
+        Series("Requests", [each.requests for each in points]),
+        Series("Failed", [each.failed for each in points], "bad"),
+    )
+    return chart("Requests", said, [each.at for each in points], lines)
+
+
+def _firsts(points: Sequence[Point], span: str) -> Renderable:
+    medians = [each.median_ms for each in points]
+    known = [each for each in medians if each is not None]
+    said = (
+        f"Medians from {min(known):,.0f} to {max(known):,.0f} ms." if known else f"No answer began in the last {span}."
+    )
+    lines = Series("Median", medians), Series("95th percentile", [each.p95_ms for each in points], "warn")
+    return chart("Time to the first token", said, [each.at for each in points], lines, unit="ms")
 
 
 def _next(steps: Sequence[Step]) -> Renderable:

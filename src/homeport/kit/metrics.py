@@ -19,6 +19,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
+from homeport.kit.recent import Recent
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -188,6 +190,8 @@ class Metrics(Collector):
         self._reports: dict[Labels, Reports] = {}
         self._spoken: dict[Labels, int] = {}
         self._abandoned: dict[Labels, int] = {}
+        self.recent = Recent()
+        """The last day, for the console."""
         self.registry = CollectorRegistry()
         self.registry.register(self)
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _PROGRAM = re.compile(rb"[A-Za-z][A-Za-z0-9._-]{0,39}")
 BATCH_S = 0.05
 FAILED = 400
+FAILURES = frozenset({"broken", "rejected"})
 FILTERED = "content_filter"
 """How an answer ended, or the fact of a request, that the model server's filter stopped."""
 KINDS = 2_000
@@ -103,6 +104,9 @@ class Book:
             outcome = visit.facts.pop("outcome", None) or ("completed" if visit.status < FAILED else "rejected")
             asked_at = visit.facts.pop("asked_at", 0.0)
             self._measure(visit, outcome, took)
+            if "feature" in visit.facts:
+                first = None if visit.first is None else visit.first - visit.started
+                self._metrics.recent.add(at, failed=outcome in FAILURES, first_s=first)
             self._log(visit, outcome, at, took)
             asks = "feature" in visit.facts
             if self._keep is not None and (asks or visit.protocol.kept):

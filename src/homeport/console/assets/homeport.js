@@ -5,6 +5,7 @@ const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 function tellTimes(root) {
   for (const each of root.querySelectorAll("time[datetime]")) {
     const then = new Date(each.dateTime);
+    if ("clock" in each.dataset) { each.textContent = then.toLocaleString([], { dateStyle: "short", timeStyle: "short" }); continue; }
     const seconds = (then - Date.now()) / 1000;
     const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? UNITS[3];
     each.textContent = ago.format(Math.round(seconds / size), unit);

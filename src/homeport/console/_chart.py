@@ -1,0 +1,78 @@
+"""A chart: a table that everybody can read, drawn as lines where there is a script."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from htpy import (
+    Fragment,
+    Renderable,
+    details,
+    div,
+    figcaption,
+    figure,
+    fragment,
+    h3,
+    link,
+    p,
+    script,
+    summary,
+    table,
+    tbody,
+    td,
+    th,
+    thead,
+    time,
+    tr,
+)
+
+from homeport.console._layout import asset
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+
+class Series(NamedTuple):
+    """One line of a chart."""
+
+    called: str
+    values: Sequence[float | None]
+    """As many as there are moments; None where nothing is known."""
+    shade: str = "accent"
+    """A colour among the tokens of the style sheet."""
+
+
+def chart(called: str, said: str, at: Sequence[int], series: Sequence[Series], *, unit: str = "") -> Renderable:
+    """Series over moments (seconds since 1970); `said` is what a reader shall see in them, in one sentence."""
+    head = tr[
+        th["When"], (th(data_shade=each.shade)[f"{each.called}{f' ({unit})' if unit else ''}"] for each in series)
+    ]
+    return figure(".card.chart", data_chart=asset("uplot/uplot.js"), data_unit=unit)[
+        figcaption[h3[called], p(".soft.small")[said]],
+        div(".plot", aria_hidden="true"),
+        details[
+            summary["As a table"],
+            div(".scroll", tabindex="0")[table[thead[head], tbody[_rows(at, [each.values for each in series])]]],
+        ],
+    ]
+
+
+def charted(*figures: Renderable) -> Fragment:
+    """Charts beside each other, with what draws them."""
+    return fragment[
+        link(rel="stylesheet", href=asset("uplot/uplot.css")),
+        div(".charts")[figures],
+        script(type="module", src=asset("charts.js")),
+    ]
+
+
+def _rows(at: Sequence[int], columns: Iterable[Sequence[float | None]]) -> Iterator[Renderable]:
+    for moment, *values in zip(at, *columns, strict=True):
+        when = datetime.fromtimestamp(moment, UTC)
+        cells = (td(".number", data_value=None if each is None else str(each))[_told(each)] for each in values)
+        yield tr[th(scope="row")[time(datetime=when.isoformat(), data_clock=True)[f"{when:%Y-%m-%d %H:%M} UTC"]], cells]
+
+
+def _told(value: float | None) -> str:
+    return "none" if value is None else f"{value:,.0f}"

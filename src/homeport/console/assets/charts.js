@@ -1,0 +1,66 @@
+// Draws the tables of figures as lines; colours are those of the page, and change with them.
+const COLOURS = ["ink", "soft", "line"];
+
+function colour(name) {
+  const probe = document.createElement("span");
+  probe.style.color = `var(--${name})`;
+  document.body.append(probe);
+  const found = getComputedStyle(probe).color;
+  probe.remove();
+  return found;
+}
+
+function read(figure) {
+  const rows = [...figure.querySelectorAll("tbody tr")];
+  const heads = [...figure.querySelectorAll("thead th")].slice(1);
+  const moments = rows.map((row) => new Date(row.querySelector("time").dateTime) / 1000);
+  const column = (at) => rows.map((row) => row.querySelectorAll("td")[at].dataset.value).map((each) => (each === undefined ? null : Number(each)));
+  return { heads, data: [moments, ...heads.map((_, at) => column(at))] };
+}
+
+const amount = (unit) => (value) => (value === null || value === undefined ? "none" : `${Math.round(value).toLocaleString("en")}${unit ? ` ${unit}` : ""}`);
+
+function options(figure, heads, width) {
+  const [ink, soft, line] = COLOURS.map(colour);
+  const told = amount(figure.dataset.unit);
+  const axis = { stroke: soft, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 }, font: "12px system-ui" };
+  const one = (head, at) => ({
+    label: head.textContent, stroke: colour(head.dataset.shade), width: 2, dash: at ? [6, 4] : [], spanGaps: false,
+    fill: at ? undefined : colour(`${head.dataset.shade}-soft`), points: { show: at === 0 && width > 500 ? undefined : false }, value: (_, value) => told(value),
+  });
+  return {
+    width, height: 200, padding: [12, 8, 0, 0], cursor: { drag: { x: false, y: false } },
+    axes: [axis, { ...axis, size: 64, values: (_, ticks) => ticks.map(told) }],
+    scales: { y: { range: (_, low, high) => [0, Math.max(high ?? 0, 1) * 1.1] } },
+    series: [{ label: "When", value: "{HH}:{mm}" }, ...heads.map(one)],
+    legend: { markers: { stroke: (_, at) => colour(heads[at - 1]?.dataset.shade ?? "ink"), fill: () => ink } },
+  };
+}
+
+const drawn = new Map();
+
+async function draw(figure) {
+  const { default: Plot } = await import(figure.dataset.chart);
+  const place = figure.querySelector(".plot");
+  const { heads, data } = read(figure);
+  drawn.get(figure)?.destroy();
+  drawn.set(figure, new Plot(options(figure, heads, place.clientWidth), data, place));
+}
+
+const sizes = new ResizeObserver((entries) => {
+  for (const { target, contentRect } of entries) drawn.get(target.parentElement)?.setSize({ width: contentRect.width, height: 200 });
+});
+
+function start() {
+  for (const figure of drawn.keys()) if (!figure.isConnected) { drawn.get(figure).destroy(); drawn.delete(figure); }
+  for (const figure of document.querySelectorAll("figure[data-chart]:not([data-ready])")) {
+    figure.dataset.ready = "";
+    draw(figure).then(() => sizes.observe(figure.querySelector(".plot")));
+  }
+}
+const again = () => { for (const figure of drawn.keys()) draw(figure); };
+
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
+new MutationObserver(again).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+document.addEventListener("htmx:load", start);
+start();
