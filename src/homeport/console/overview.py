@@ -97,7 +97,7 @@ def _use(asked: Asked) -> Node:
     minutes, step = SPANS[span]
     points = asked.desk.recent.points(now(), minutes, step)
     return [
-        div(".top")[
+        div(".top.use")[
             h2["Use"], nav(".pills", aria_label="Time shown")[(_way_to(each, here=each == span) for each in SPANS)]
         ],
         charted(_counts(points, span, step), _firsts(points, span)),

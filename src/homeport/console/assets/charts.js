@@ -18,22 +18,25 @@ function read(figure) {
   return { heads, data: [moments, ...heads.map((_, at) => column(at))] };
 }
 
+// counts and milliseconds: no axis needs fractions
+const WHOLE = Array.from({ length: 10 }, (_, power) => [1, 2, 5].map((each) => each * 10 ** power)).flat();
 const amount = (unit) => (value) => (value === null || value === undefined ? "none" : `${Math.round(value).toLocaleString("en")}${unit ? ` ${unit}` : ""}`);
 
 function options(figure, heads, width) {
   const [ink, soft, line] = COLOURS.map(colour);
   const told = amount(figure.dataset.unit);
+  const clock = (at) => new Date(at * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   const axis = { stroke: soft, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 }, font: "12px system-ui" };
   const one = (head, at) => ({
     label: head.textContent, stroke: colour(head.dataset.shade), width: 2, dash: at ? [6, 4] : [], spanGaps: false,
-    fill: at ? undefined : colour(`${head.dataset.shade}-soft`), points: { show: at === 0 && width > 500 ? undefined : false }, value: (_, value) => told(value),
+    fill: at ? undefined : colour(`${head.dataset.shade}-soft`), points: { show: at === 0 && width > 500 ? undefined : false }, value: (plot, value) => (plot.cursor.idx === null ? "" : told(value)),
   });
   return {
     width, height: 200, padding: [12, 8, 0, 0], cursor: { drag: { x: false, y: false } },
-    axes: [axis, { ...axis, size: 64, values: (_, ticks) => ticks.map(told) }],
+    axes: [{ ...axis, space: 60, values: (_, ticks) => ticks.map(clock) }, { ...axis, size: 78, incrs: WHOLE, values: (_, ticks) => ticks.map(told) }],
     scales: { y: { range: (_, low, high) => [0, Math.max(high ?? 0, 1) * 1.1] } },
-    series: [{ label: "When", value: "{HH}:{mm}" }, ...heads.map(one)],
-    legend: { markers: { stroke: (_, at) => colour(heads[at - 1]?.dataset.shade ?? "ink"), fill: () => ink } },
+    series: [{ label: "When", value: (_, at) => (at ? clock(at) : "") }, ...heads.map(one)],
+    legend: { markers: { width: 0, fill: (_, at) => (at ? colour(heads[at - 1].dataset.shade) : ink) } },
   };
 }
 
@@ -43,6 +46,9 @@ async function draw(figure) {
   const { default: Plot } = await import(figure.dataset.chart);
   const place = figure.querySelector(".plot");
   const { heads, data } = read(figure);
+  // nothing to draw: the sentence above says so
+  place.hidden = !data.slice(1).some((each) => each.some(Boolean));
+  if (place.hidden) return;
   drawn.get(figure)?.destroy();
   drawn.set(figure, new Plot(options(figure, heads, place.clientWidth), data, place));
 }
