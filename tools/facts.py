@@ -246,12 +246,11 @@ MANY = 7
 
 
 def shelf_of_protocols() -> str:
-    """What Homeport speaks: one row a protocol."""
-    rows = (
-        (offer.label, "<br>".join(f"`{path}`" for path in in_short(offer)))
-        for offer in discover(protocols, protocols.WireProtocol).values()
-    )
-    return table(("Protocol", "Paths"), rows)
+    """What Homeport speaks: one row a protocol, those of one kind (what stands before a colon) together."""
+    rows: dict[str, list[str]] = {}
+    for offer in discover(protocols, protocols.WireProtocol).values():
+        rows.setdefault(offer.label.partition(":")[0], []).extend(in_short(offer))
+    return table(("Protocol", "Paths"), ((kind, code(*found).replace(", ", "<br>")) for kind, found in rows.items()))
 
 
 def in_short(offer: protocols.WireProtocol) -> list[str]:

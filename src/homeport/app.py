@@ -21,6 +21,7 @@ from homeport.access import sessions, tokens
 from homeport.access.gate import MAKES, Gate
 from homeport.console import Page
 from homeport.console._desk import Desk
+from homeport.diagnostics._connection import Prober
 from homeport.domain.errors import BadConfiguration, BadRequest, StoreUnavailable
 from homeport.domain.models import FeatureSetting, Model, Snapshot, origin_of
 from homeport.domain.verbose import Verbose
@@ -89,7 +90,9 @@ class Parts:
     trouble: Callable[[], str] = str
     federation: Federation | None = None
     """What is known about signed tokens; None where none is accepted."""
-    desk: Callable[[Workbench, Upstream], Desk] | None = None
+    locate: Callable[[Model], Model] = lambda model: model
+    """A model with the address where it can be asked: an embedded one knows it only while it runs."""
+    desk: Callable[[Workbench, Prober], Desk] | None = None
     """Makes what the console's pages work with; None where there is no console."""
     store: Store | None = None
     """What an instance remembers; None at a gateway."""
@@ -112,6 +115,7 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
     _look_at_docs(settings)
     carrier = _carrier(settings, parts, kinds)
     metrics.loads = partial(loads, bench, carrier)
+    prober = Prober(settings=settings, upstream=upstream, providers=kinds, families=bench.families, locate=parts.locate)
     door = Door(
         bench=bench,
         gate=parts.gate,
@@ -124,6 +128,8 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
         supersede=settings.supersede,
         store=parts.store,
         request_log=parts.request_log,
+        url=settings.url,
+        prober=prober,
     )
     _measure(metrics, bench, logs)
     if parts.request_log is not None:
@@ -131,7 +137,7 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
     every = (*shelf.values(), papers.first(with_console=parts.desk is not None), papers.documents(shelf.values()))
     routes = paths.routes(door, every)
     if parts.desk is not None:
-        desk = parts.desk(bench, upstream)
+        desk = parts.desk(bench, prober)
         desk.request_log, desk.again = parts.request_log, partial(paths.again, routes)
         desk.recent = metrics.recent
         pages = Pages(door, desk)
@@ -276,7 +282,7 @@ async def serve(
                 count = len(running.server_state.tasks)
                 log.warning("stopping, waiting for open requests", open_requests=count, at_most_s=settings.drain_s)
 
-        running = server.Server(server.configure(app, _times(settings)), on_start=ready, on_stop=stop)
+        running = server.Server(server.configure(app, _times(settings), app.sockets), on_start=ready, on_stop=stop)
         # what exists now lives as long as the process: the collector need not look at it again
         gc.collect()
         gc.freeze()
@@ -352,7 +358,8 @@ async def run_instance(
             trouble=lambda: readiness.trouble(registry, engine) or readiness.missing_keys(federation),
             federation=federation,
             store=store,
-            desk=partial(_desk, settings, store, vault, engine),
+            locate=engine.locate,
+            desk=partial(_desk, settings, store, vault),
         )
         told = partial(_announce, settings, stack, where, ready)
         await serve(settings, parts, logs, metrics=metrics, listener=listener, ready=told)
@@ -404,7 +411,7 @@ def _llm_log(settings: Settings, stack: contextlib.AsyncExitStack) -> LlmLog | N
     return LlmLog(sink.write)
 
 
-def _desk(settings: Settings, store: Store, vault: Vault, engine: Engine, bench: Workbench, upstream: Upstream) -> Desk:
+def _desk(settings: Settings, store: Store, vault: Vault, bench: Workbench, prober: Prober) -> Desk:
     """What the console's pages work with."""
     # here, so that the gateway role does not load what knows passwords
     from homeport.access.oidc import Providers  # noqa: PLC0415 (see above)
@@ -418,10 +425,10 @@ def _desk(settings: Settings, store: Store, vault: Vault, engine: Engine, bench:
         pepper=vault.derive(sessions.PEPPER),
         token_pepper=vault.derive(tokens.PEPPER),
         passwords=Passwords(),
-        upstream=upstream,
-        providers=discover(providers, Provider),
+        upstream=prober.upstream,
+        providers=prober.providers,
         single_sign_on=Providers(),
-        locate=engine.locate,
+        prober=prober,
         pages={page.path: page for page in discover(console, Page).values()},
     )
 

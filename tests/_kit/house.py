@@ -226,7 +226,7 @@ async def _serving(house: House, settings: Any) -> AsyncIterator[None]:
     house.port = listener.getsockname()[1]
     started = asyncio.Event()
     house.server = server.Server(
-        server.configure(house, app._times(settings)),  # noqa: SLF001 (what serve() does itself)
+        server.configure(house, app._times(settings), house.app.sockets),  # noqa: SLF001 (what serve() does itself)
         on_start=started.set,
         on_stop=house.app.stopping,
     )

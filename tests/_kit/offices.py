@@ -41,14 +41,6 @@ class Shown(NamedTuple):
         return unescape(re.sub(r"<[^>]+>", " ", self.body))
 
 
-class Nowhere:
-    """An engine that runs nothing."""
-
-    def locate(self, model: Any) -> Any:
-        """The model as it is."""
-        return model
-
-
 class Office:
     """A console, and one browser in front of it."""
 
@@ -145,5 +137,5 @@ async def office_at(folder: Path, **settings: Any) -> AsyncIterator[Office]:
         await store.close()
 
 
-def _desk(store: Store, vault: Vault, settings: Any, bench: Any, upstream: Any) -> Any:
-    return app._desk(settings, store, vault, Nowhere(), bench, upstream)  # type: ignore[arg-type]  # noqa: SLF001 (as the instance does it)
+def _desk(store: Store, vault: Vault, settings: Any, bench: Any, prober: Any) -> Any:
+    return app._desk(settings, store, vault, bench, prober)  # noqa: SLF001 (as the instance does it)

@@ -429,7 +429,7 @@ async def test_one_in_use_goes_without_replacement_if_that_is_said(admin: Office
 )
 def test_a_replacement_is_named_once(setting: dict[str, Any], expected: dict[str, Any]) -> None:
     made = FeatureSetting(feature="chat", assignment="model", **setting)
-    assert model_page.replaced(made, "old", "new") == FeatureSetting(feature="chat", assignment="model", **expected)
+    assert made.replaced("old", "new") == FeatureSetting(feature="chat", assignment="model", **expected)
 
 
 # who may

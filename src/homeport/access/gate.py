@@ -31,7 +31,7 @@ BYPASS = Caller(subject="bypass", kind="bypass", scopes=frozenset(SCOPES))
 """The caller of every endpoint while authentication is switched off."""
 
 _BEARER = b"bearer "
-_KEY_HEADERS = frozenset({b"x-api-key", b"api-key"})
+_KEY_HEADERS = frozenset({b"x-api-key", b"api-key", b"private-token"})
 _PASS = (b"bypass-auth", b"true")
 _SIGNED = frozenset({"instance", "direct"})
 MAKES = "`homeport tokens create` makes one"
@@ -184,7 +184,7 @@ def require(caller: Caller, scope: str) -> None:
 
 
 def credential(headers: Collection[tuple[bytes, bytes]], makes: str = MAKES) -> str:
-    """The one credential of a request: from Authorization (Bearer), x-api-key or api-key.
+    """The one credential of a request: from Authorization (Bearer), x-api-key, api-key or GitLab's private-token.
 
     Raises NotAuthenticated when there is none and BadRequest when there are two that differ:
     if they disagreed, one part of the system might judge by this one and another by that.
@@ -199,7 +199,9 @@ def credential(headers: Collection[tuple[bytes, bytes]], makes: str = MAKES) -> 
             continue
         if found and sent and sent != found:
             saw = "The request carries two different credentials."
-            raise BadRequest(saw, "Send one only: `Authorization: Bearer <token>`, `x-api-key` or `api-key`.")
+            raise BadRequest(
+                saw, "Send one only: `Authorization: Bearer <token>`, `x-api-key`, `api-key` or `private-token`."
+            )
         found = sent or found
     if not found:
         saw = "The request carries no credential."

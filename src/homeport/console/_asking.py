@@ -13,6 +13,7 @@ from homeport.domain.errors import BadRequest, HomeportError, Unknown
 from homeport.domain.prompts import PromptRequest
 from homeport.domain.requests import ChatRequest, CodeRequest, Message
 from homeport.features._route import serve
+from homeport.features._slash import COMMANDS, about_code
 from homeport.kit.journal import facts, note, open_event
 
 if TYPE_CHECKING:
@@ -26,12 +27,6 @@ Kind = Literal["code", "chat", "prompt"]
 KINDS: Mapping[type[Any], Kind] = {CodeRequest: "code", ChatRequest: "chat"}
 CURSOR = "<CURSOR>"
 """Stands in the code where the cursor is, for who has no script."""
-COMMANDS = {
-    "/explain": "chat_explain_code",
-    "/refactor": "chat_refactor_code",
-    "/fix": "chat_fix_code",
-    "/tests": "chat_write_tests",
-}
 CLEAR = "/clear"
 INPUT = "in-"
 """Before the name of a prompt's value, in the name of its field."""
@@ -76,7 +71,7 @@ def question(bench: Workbench, feature: str, form: Mapping[str, str], model: str
     if kind == "code":
         return Question(feature, _code(form)._replace(model=asked, stream=stream))
     if kind == "chat":
-        found = _said(bench, feature, form)
+        found = _said(feature, form)
         return found._replace(request=found.request._replace(model=asked, stream=stream))
     given = {key.removeprefix(INPUT): value for key, value in form.items() if key.startswith(INPUT)}
     return Question(feature, _prompt(bench, feature, given)._replace(model=asked, stream=stream))
@@ -106,12 +101,12 @@ def _code(form: Mapping[str, str]) -> CodeRequest:
     )
 
 
-def _said(bench: Workbench, feature: str, form: Mapping[str, str]) -> Question:
+def _said(feature: str, form: Mapping[str, str]) -> Question:
     """The conversation with what is said now, or what a command stands for."""
     message = form.get("message", "").strip()
     command, _, rest = message.partition(" ")
     if command in COMMANDS:
-        return Question(COMMANDS[command], _about_code(bench, COMMANDS[command], form, rest.strip()))
+        return Question(COMMANDS[command], _about_code(COMMANDS[command], form, rest.strip()))
     if not message:
         raise BadRequest("There is nothing to answer.", "Write a message.")
     code = form.get("code", "").strip("\n")
@@ -129,13 +124,12 @@ def fenced(code: str, file: str) -> str:
     return f"{file.strip()}\n{fence}\n{code}\n{fence}".strip()
 
 
-def _about_code(bench: Workbench, feature: str, form: Mapping[str, str], rest: str) -> PromptRequest:
+def _about_code(feature: str, form: Mapping[str, str], rest: str) -> PromptRequest:
     """A command about the code beside the message, or about the rest of the message itself."""
     code = form.get("code", "").strip("\n")
     if not code and not rest:
         raise BadRequest("There is no code for this command.", "Open “Code” below the message and paste some.")
-    given = {"selected_text": code or rest, "input": rest if code else ""}
-    return _prompt(bench, feature, given)
+    return about_code(feature, code, rest)
 
 
 def _prompt(bench: Workbench, feature: str, given: Mapping[str, str]) -> PromptRequest:

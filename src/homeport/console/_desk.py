@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from homeport.access.oidc import Providers
     from homeport.access.passwords import Passwords
-    from homeport.domain.models import Model
+    from homeport.diagnostics._connection import Prober
     from homeport.features import Workbench
     from homeport.kit.settings import Settings
     from homeport.kit.upstream import Upstream
@@ -79,8 +79,7 @@ class Desk:
     upstream: Upstream
     providers: Mapping[str, Provider]
     single_sign_on: Providers
-    locate: Callable[[Model], Model] = lambda model: model
-    """A model with the address where it can be asked: an embedded one knows it only while it runs."""
+    prober: Prober
     recent: Recent = field(default_factory=Recent)
     """The requests of the last day that this process served."""
     doorkeeper: sessions.Doorkeeper = field(default_factory=sessions.Doorkeeper)

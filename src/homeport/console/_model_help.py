@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,20 +11,16 @@ from htpy import form as form_tag
 from homeport.console import Sent
 from homeport.console import _model_form as model_form
 from homeport.console._layout import guard
-from homeport.diagnostics import Finding, model_answers, model_reachable, model_served
-from homeport.diagnostics._front_door import FrontDoor
-from homeport.diagnostics._registration import OPENAI
-from homeport.diagnostics._scene import EMBEDDED, Scene
-from homeport.diagnostics._served import of_the_server, served, wants_a_key
-from homeport.domain.errors import BadRequest, CallerError, HomeportError, UpstreamError
+from homeport.diagnostics._connection import STEPS, Step
+from homeport.diagnostics._served import of_the_server, wants_a_key
+from homeport.domain.errors import CallerError, UpstreamError
 from homeport.families import UNKNOWN, guess
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from homeport.console import Asked
-    from homeport.console._desk import Desk
-    from homeport.diagnostics import Change, Doubt
+    from homeport.diagnostics import Change, Doubt, Finding
     from homeport.domain.models import Model
 
 MARKS = {
@@ -45,21 +40,6 @@ FIELDS = {
 }
 """What the form calls what a change is about."""
 SHOWN = 30
-
-
-class Step(NamedTuple):
-    """One step of testing a connection."""
-
-    key: str
-    question: str
-    ask: Callable[[Scene, Model], Awaitable[Finding]]
-
-
-STEPS = (
-    Step("address", "Does its server answer at this address?", model_reachable.ask),
-    Step("served", "Is the key accepted, and the model served?", model_served.ask),
-    Step("answers", "Does it answer a question?", model_answers.ask),
-)
 
 
 def beside(act: Callable[[Asked], Awaitable[Sent]]) -> Callable[[Asked], Awaitable[Sent]]:
@@ -95,14 +75,10 @@ class Detected(NamedTuple):
 
 async def detect(asked: Asked, model: Model, values: Mapping[str, str], address: str) -> Detected:
     """Ask the endpoint what it serves and fill in what follows from that."""
-    offer = asked.desk.providers[model.platform]
-    if not model.endpoint and offer.needs_endpoint:
-        raise BadRequest("There is no endpoint to ask.", "Fill it in, then detect.", param="endpoint")
-    nameless = replace(model, name=model.name or "new")
     try:
-        found = await served(asked.desk.upstream, offer, nameless, versioned=model.platform == OPENAI)
+        found = await asked.desk.prober.served(model)
     except UpstreamError as error:
-        return Detected(values, (), _not_served(nameless, error))
+        return Detected(values, (), _not_served(replace(model, name=model.name or "new"), error))
     identifier = _chosen(asked.form.get("use", ""), model.identifier, found.names)
     family = guess(identifier, asked.desk.bench.families) or values.get("family") or UNKNOWN
     filled = {**values, "endpoint": found.endpoint, "identifier": identifier, "family": family}
@@ -166,41 +142,19 @@ def _pending(step: Step, address: str) -> Renderable:
 async def one(asked: Asked, model: Model, key: str, address: str) -> Node:
     """The step called `key`, done, and the next one where there is one and this one went well."""
     at = next((number for number, each in enumerate(STEPS) if each.key == key), 0)
-    found, took_s = await _asked(asked.desk, model, STEPS[at])
-    done = _done(STEPS[at], found, took_s)
-    if found.status == "fail":
+    taken = await asked.desk.prober.take(model, STEPS[at])
+    done = _done(*taken)
+    if taken.found.status == "fail":
         return done, _verdict(well=False)
     return done, _pending(STEPS[at + 1], address) if at + 1 < len(STEPS) else _verdict(well=True)
 
 
 async def whole(asked: Asked, model: Model) -> Renderable:
     """Every step at once, up to the first that fails."""
-    lines: list[Node] = []
-    well = True
-    for step in STEPS:
-        found, took_s = await _asked(asked.desk, model, step)
-        lines.append(_done(step, found, took_s))
-        well = found.status != "fail"
-        if not well:
-            break
+    taken = [each async for each in asked.desk.prober.steps(model)]
+    lines = [_done(*each) for each in taken]
+    well = taken[-1].found.status != "fail"
     return div(".card")[h2["Test connection"], ol(".steps")[lines, _verdict(well=well)]]
-
-
-async def _asked(desk: Desk, model: Model, step: Step) -> tuple[Finding, float]:
-    """What a step saw; of a model that runs inside only whether it answers says anything."""
-    if model.platform == EMBEDDED:
-        if step.ask is not model_answers.ask:
-            return Finding(status="skip", saw="It runs inside Homeport."), 0.0
-        model = replace(desk.locate(model), platform=OPENAI)
-        if not model.endpoint:
-            return Finding(status="fail", saw="Its engine does not run.", fix="See the log, or restart Homeport."), 0.0
-    scene = Scene(settings=desk.settings, upstream=desk.upstream, door=FrontDoor(desk.upstream, ""))
-    began = time.perf_counter()
-    try:
-        found = await step.ask(scene, model)
-    except HomeportError as error:
-        found = Finding(status="fail", saw=error.saw, fix=error.fix)
-    return found, time.perf_counter() - began
 
 
 def _done(step: Step, found: Finding, took_s: float) -> Renderable:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, urlencode
 
@@ -152,15 +151,7 @@ def changed(setting: FeatureSetting, choice: str) -> FeatureSetting:
     name = choice.removeprefix(MODEL)
     if name == choice or not name:
         raise BadRequest("That is no choice for a feature.", "Choose a model, or one of the other entries.")
-    weights = {name if each == setting.model else each: n for each, n in setting.weights.items() if each != name}
-    return replace(
-        setting,
-        assignment="model",
-        model=name,
-        weights=weights,
-        fallbacks=tuple(each for each in setting.fallbacks if each != name),
-        shadow="" if setting.shadow == name else setting.shadow,
-    )
+    return setting.led_by(name)
 
 
 def _lead(shelf: Shelf) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -41,9 +40,8 @@ from homeport.console import Asked, Page, Sent, _release, go
 from homeport.console import _model_form as model_form
 from homeport.console import _model_help as model_help
 from homeport.console._layout import guard, page, problem
-from homeport.diagnostics._prove import Trial
 from homeport.diagnostics._prove import doubts as doubts_of_seen
-from homeport.diagnostics._registration import OPENAI, doubts
+from homeport.diagnostics._registration import doubts
 from homeport.diagnostics._scene import EMBEDDED
 from homeport.domain.errors import BadRequest, Outdated, Unknown
 from homeport.features._holes import PREFIX, SUFFIX
@@ -278,14 +276,8 @@ async def test(asked: Asked) -> Sent:
 async def measure(asked: Asked) -> Sent:
     """Find out what it can do, and keep that."""
     stored = await _model(asked)
-    model, platform = stored, stored.platform
-    if platform == EMBEDDED:
-        model, platform = replace(asked.desk.locate(stored), platform=OPENAI), OPENAI
-    if platform not in asked.desk.providers or (not model.endpoint and asked.desk.providers[platform].needs_endpoint):
-        raise BadRequest("It cannot be asked now.", "Test the connection first.")
     desk = asked.desk
-    trial = Trial(provider=desk.providers[platform], upstream=desk.upstream, model=model, families=desk.bench.families)
-    await desk.store.measured(stored.name, await trial.run(), by=asked.person.name)
+    await desk.store.measured(stored.name, await desk.prober.measure(stored), by=asked.person.name)
     if asked.htmx:
         return Sent(_can_do(asked, stored, (await desk.store.capabilities()).get(stored.name)))
     return go(f"{model_form.address(stored.name)}?said=measured&about={quote(stored.name)}#can")
@@ -370,31 +362,11 @@ async def delete(asked: Asked) -> Sent:
         raise BadRequest(f"There is no other model named {instead[:100]!r}.", "Choose one of the list.")
     else:
         moved = [
-            FeatureChange(name=each.feature, before=each, after=replaced(each, model.name, instead)) for each in users
+            FeatureChange(name=each.feature, before=each, after=each.replaced(model.name, instead)) for each in users
         ]
         gone = ModelChange(name=model.name, before=model)
         await desk.store.carry_out(Plan(revision=snapshot.revision, changes=(*moved, gone)), by=by)
     return go(f"{model_form.LIST}?said=removed&about={quote(model.name)}")
-
-
-def replaced(setting: FeatureSetting, old: str, new: str) -> FeatureSetting:
-    """A setting with one model in place of another, each named once."""
-    first = new if setting.model == old else setting.model
-    weights: dict[str, int] = {}
-    for name, weight in setting.weights.items():
-        named = new if name == old else name
-        weights[named] = max(weight, weights.get(named, 0))
-    taken = {first, *weights}
-    fallbacks = tuple(dict.fromkeys(new if name == old else name for name in setting.fallbacks))
-    kept = tuple(name for name in fallbacks if name not in taken)
-    shadow = new if setting.shadow == old else setting.shadow
-    return replace(
-        setting,
-        model=first,
-        weights=weights,
-        fallbacks=kept,
-        shadow="" if shadow in {*taken, *kept} else shadow,
-    )
 
 
 PAGE = Page(

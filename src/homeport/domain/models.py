@@ -166,6 +166,33 @@ class FeatureSetting:
     shadow: str = ""
     """A model that is asked the same and whose answers nobody sees."""
 
+    def led_by(self, name: str) -> FeatureSetting:
+        """The same with `name` as its first model: those that help the first stay."""
+        weights = {name if each == self.model else each: n for each, n in self.weights.items() if each != name}
+        return replace(
+            self,
+            assignment="model",
+            model=name,
+            weights=weights,
+            fallbacks=tuple(each for each in self.fallbacks if each != name),
+            shadow="" if self.shadow == name else self.shadow,
+        )
+
+    def replaced(self, old: str, new: str) -> FeatureSetting:
+        """The same with one model in place of another, each named once."""
+        first = new if self.model == old else self.model
+        weights: dict[str, int] = {}
+        for name, weight in self.weights.items():
+            named = new if name == old else name
+            weights[named] = max(weight, weights.get(named, 0))
+        taken = {first, *weights}
+        fallbacks = tuple(dict.fromkeys(new if name == old else name for name in self.fallbacks))
+        kept = tuple(name for name in fallbacks if name not in taken)
+        shadow = new if self.shadow == old else self.shadow
+        return replace(
+            self, model=first, weights=weights, fallbacks=kept, shadow="" if shadow in {*taken, *kept} else shadow
+        )
+
     @property
     def pool(self) -> Mapping[str, int]:
         """The models that share the work, and how much each takes: 1 where nothing is said."""

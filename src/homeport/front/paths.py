@@ -11,7 +11,7 @@ from homeport.access import PUBLIC
 from homeport.domain.errors import Unknown
 from homeport.domain.models import Caller
 from homeport.front.files import FOLDER, File
-from homeport.protocols import Arrival, Ask, Look, Reply, WireProtocol, _openai
+from homeport.protocols import Arrival, Ask, Look, Reply, Talk, WireProtocol, _openai
 from homeport.protocols._endpoint import Door, Endpoint, Several, validated
 
 if TYPE_CHECKING:
@@ -44,6 +44,11 @@ class Homeport:
                 scope["homeport.tail"] = path[len(prefix) :]
                 return endpoint
         return self._lost
+
+    @property
+    def sockets(self) -> Iterable[str]:
+        """The paths that speak WebSocket."""
+        return (path for path, each in self.routes.items() if isinstance(each.endpoints[0].route, Talk))
 
     def stopping(self) -> None:
         """From now on an interrupted request is told that Homeport stops."""

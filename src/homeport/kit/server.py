@@ -29,7 +29,7 @@ from homeport.kit.journal import new_id
 
 if TYPE_CHECKING:
     from asyncio import TimerHandle, Transport
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 log = structlog.get_logger()
 
@@ -40,10 +40,16 @@ PIPELINED = 8
 """Requests that may wait on one connection before it is no longer read."""
 WAITING = 100
 """Requests that may wait on it at most: one piece of what was read may hold thousands."""
+SOCKET_BYTES = 64 * 1024
+"""Bytes of one message that a client may send over a WebSocket."""
+SOCKET_PING_S = 20.0
+"""How often a WebSocket's other end is asked whether it is there, and how long it may take to say so."""
 CLIENT_LEFT = "client left"
 """The message of the CancelledError that a request sees when its client is gone."""
 FAREWELL_S = 1.0
 """How long interrupted requests have to tell their clients."""
+STOPPING = "stopping"
+"""The message of the one that a WebSocket sees when the server stops."""
 BODY_LATE = "body late"
 """The message of the one that it sees when its body did not arrive in time."""
 BODY_BROKEN = "body broken"
@@ -155,6 +161,8 @@ class Connection(HttpToolsProtocol):
     head_s: ClassVar[float] = 10.0
     body_s: ClassVar[float] = 60.0
     stall_s: ClassVar[float] = 30.0
+    sockets: ClassVar[frozenset[str]] = frozenset()
+    """Paths at which a WebSocket is offered."""
 
     _head_timer: TimerHandle | None = None
     _body_timer: TimerHandle | None = None
@@ -172,6 +180,7 @@ class Connection(HttpToolsProtocol):
     _host: bytes | None = None
     _hosts = 0
     _plain_head = b""
+    _socket_head = b""
 
     @override
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
@@ -228,6 +237,8 @@ class Connection(HttpToolsProtocol):
             no_http = Refusal("bad_request", "Invalid HTTP request received. Expected HTTP/1.1.")
             self._refuse(cause if isinstance(cause, Refusal) else no_http)
             return
+        if self._socket_head:
+            return
         # most requests arrive whole: only one that does not needs a timer
         if self._expecting == "body":
             # of a body's first piece most is head
@@ -242,6 +253,9 @@ class Connection(HttpToolsProtocol):
             try:
                 self.parser.feed_data(data)
             except httptools.HttpParserUpgrade as end:
+                if self._socket_head:
+                    self._become_socket(bytes(data)[end.args[0] :])
+                    return
                 # the parser takes the rest for that protocol's: it has skipped the body
                 self.parser.feed_data(self._plain_head)
                 data = memoryview(data)[end.args[0] :]
@@ -308,7 +322,8 @@ class Connection(HttpToolsProtocol):
         if self._hosts != 1 and (self._hosts or version != "1.0"):
             raise Refusal("bad_request", f"There are {self._hosts} Host headers. Expected one.")
         if self.parser.should_upgrade():
-            self._plain_head = self._without_upgrade(version)
+            self._socket_head = self._wanted_socket(version)
+            self._plain_head = b"" if self._socket_head else self._without_upgrade(version)
             return
         self._disarm_head()
         if self.transport.is_closing():
@@ -337,6 +352,29 @@ class Connection(HttpToolsProtocol):
             raise Refusal("bad_request", "CONNECT is not spoken here.")
         kept = [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
         return b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version.encode(), b"".join(kept))
+
+    def _wanted_socket(self, version: str) -> bytes:
+        """The head that was read, where it asks for a WebSocket at a path that offers one; else nothing."""
+        asked = dict(self.headers).get(b"upgrade", b"").lower()
+        if asked != b"websocket" or self.parser.get_method() != b"GET" or self._answering():
+            return b""
+        if httptools.parse_url(self.url).path.decode("latin-1") not in self.sockets:
+            return b""
+        head = b"".join(b"%b: %b\r\n" % header for header in self.headers)
+        return b"GET %b HTTP/%b\r\n%b\r\n" % (self.url, version.encode(), head)
+
+    def _become_socket(self, rest: bytes) -> None:
+        """Hand the connection over; `rest` is what came behind the head."""
+        # here, because few connections need what it loads
+        from homeport.kit.sockets import Socket  # noqa: PLC0415 (see above)
+
+        self._disarm_head()
+        self.connections.discard(self)
+        heir = Socket(self.config, self.server_state, self.app_state)
+        heir.stall_s = self.stall_s
+        heir.connection_made(self.transport)
+        self.transport.set_protocol(heir)
+        heir.data_received(self._socket_head + rest)
 
     def _exchange(self) -> Exchange:
         keep = self.scope["http_version"] != "1.0" and self.parser.should_keep_alive()
@@ -568,14 +606,18 @@ def _calm(record: logging.LogRecord) -> bool:
     return True
 
 
-def configure(app: Any, times: Times) -> uvicorn.Config:  # noqa: ANN401 (an ASGI application)
-    """A uvicorn configuration with our limits."""
+def configure(app: Any, times: Times, sockets: Iterable[str] = ()) -> uvicorn.Config:  # noqa: ANN401 (an ASGI application)
+    """A uvicorn configuration with our limits; WebSockets are offered at the paths `sockets`."""
     logging.getLogger("uvicorn.error").addFilter(_calm)
-    limits = {"head_s": times.head_s, "body_s": times.body_s, "stall_s": times.stall_s}
+    limits = {"head_s": times.head_s, "body_s": times.body_s, "stall_s": times.stall_s, "sockets": frozenset(sockets)}
     return uvicorn.Config(
         app,
         http=type("Connection", (Connection,), limits),
-        ws="none",
+        ws="none",  # ours takes its place: see `Connection.sockets`
+        ws_max_size=SOCKET_BYTES,
+        ws_ping_interval=SOCKET_PING_S,
+        ws_ping_timeout=SOCKET_PING_S,
+        ws_per_message_deflate=False,
         loop="none",
         lifespan="off",
         access_log=False,

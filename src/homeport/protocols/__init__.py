@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from homeport.domain.streams import Chunk, Usage
     from homeport.features import Workbench
     from homeport.protocols._endpoint import Door
+    from homeport.protocols._socket import Line
 
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -83,6 +84,10 @@ class Asked(NamedTuple):
     """Options of the client that change nothing here; a header names them."""
     writer: Writer | None = None
     """What remembers the parts of this one answer, where its rendering needs that."""
+    suggests: bool = False
+    """The answer is a suggestion that an editor may report on."""
+    framing: Streaming | None = None
+    """How it is streamed, where a header decides; else as the endpoint says."""
 
 
 class Answer(NamedTuple):
@@ -166,7 +171,26 @@ class Look:
     summary: str = ""
 
 
-def method_of(route: Ask | Act | Look) -> Method:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Talk:
+    """A WebSocket: both sides may speak at any time."""
+
+    paths: tuple[str, ...]
+    need: Need
+    subprotocol: str
+    talk: Callable[[Door, Line, Arrival], Awaitable[None]]
+    """Talks until it returns, is cancelled because the client left, or raises."""
+    refused: Callable[[HomeportError], str]
+    """The last text for a client that may not talk, or whose talk went wrong."""
+    farewell: str
+    """The last text when Homeport stops."""
+    summary: str = ""
+
+
+Route = Ask | Act | Look | Talk
+
+
+def method_of(route: Route) -> Method:
     """The method that an endpoint speaks."""
     if isinstance(route, Act):
         return route.method
@@ -187,7 +211,7 @@ class WireProtocol:
     """A family of endpoints that share one error format."""
 
     label: str
-    routes: tuple[Ask | Act | Look, ...]
+    routes: tuple[Route, ...]
     error: Callable[[HomeportError, str], tuple[int, bytes]]
     """Error and correlation id → status and body."""
     process_time: bool = False
@@ -196,3 +220,5 @@ class WireProtocol:
     """Another header under which its clients look for the correlation id."""
     kept: bool = True
     """Write its requests into the request log; where not, only those that asked a model."""
+    error_headers: Callable[[int], tuple[tuple[bytes, bytes], ...]] = lambda _status: ()
+    """Further headers of an error with this status."""

@@ -18,10 +18,14 @@ from homeport.domain.prompts import PromptRequest
 from homeport.domain.requests import CodeRequest
 from homeport.features._route import COMPLETIONS, serve
 from homeport.kit.journal import VIA, came_back, masked, overhear, overheard, trace
-from homeport.protocols import Arrival, Ask, Look, method_of
+from homeport.kit.server import STOPPING
+from homeport.protocols import Arrival, Ask, Look, Talk, method_of
+from homeport.protocols._chats import Chats
 from homeport.protocols._heard import Heard
+from homeport.protocols._socket import Line
 from homeport.protocols._supersede import Latest
 from homeport.protocols._visit import Visit
+from homeport.store.acceptance import Suggestion, Suggestions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,11 +35,13 @@ if TYPE_CHECKING:
 
     from homeport.access.federation import Federation
     from homeport.access.gate import Gate
+    from homeport.diagnostics._connection import Prober
     from homeport.features import Workbench
     from homeport.features._carried import Carrier
     from homeport.kit.settings import LogContent
-    from homeport.protocols import Act, Asked, WireProtocol
+    from homeport.protocols import Asked, Route, WireProtocol
     from homeport.protocols._book import Book
+    from homeport.protocols._graphql._run import Api
     from homeport.protocols._visit import Receive, Scope, Send
     from homeport.store.database import Store
     from homeport.store.request_log import RequestLog
@@ -45,7 +51,7 @@ log = structlog.get_logger()
 VERBOSE = b"x-gitlab-enabled-instance-verbose-ai-logs"
 FLAGS = b"x-gitlab-enabled-feature-flags"
 EXPANDED = b"expanded_ai_logging"
-CARRIERS = frozenset({b"authorization", b"x-api-key", b"api-key"})
+CARRIERS = frozenset({b"authorization", b"x-api-key", b"api-key", b"private-token"})
 USER = b"x-gitlab-global-user-id"
 IGNORED = b"x-homeport-ignored"
 """The header that names the options of a request that changed nothing."""
@@ -57,6 +63,8 @@ MESSAGE = 2000
 DEPTH = 64
 OPENINGS = 200_000
 """Objects and arrays, those in code included: more of them than this would hold up everybody else."""
+SWITCHED = 101
+"""The status of a request that became a WebSocket."""
 FORM = "Send a JSON object; its form is described at /docs."
 
 
@@ -77,10 +85,14 @@ class Door:
         federation: Federation | None = None,
         store: Store | None = None,
         request_log: RequestLog | None = None,
+        prober: Prober,
+        url: str = "",
     ) -> None:
         self.bench = bench
         self.request_log = request_log
         self.store = store
+        self.url = url
+        self.prober = prober
         self.gate = gate
         self.federation = federation
         self.carrier = carrier
@@ -89,6 +101,10 @@ class Door:
         self.log_content = log_content
         self.verbose = verbose
         self.latest = Latest() if supersede else None
+        self.chats = Chats()
+        self.suggestions = Suggestions()
+        self.api: Api | None = None
+        """GraphQL, once it was asked."""
         self.stopping = False
         self._told = False
 
@@ -115,7 +131,7 @@ class Door:
 class Endpoint:
     """One URL of one protocol, as a bare ASGI application."""
 
-    def __init__(self, door: Door, protocol: WireProtocol, route: Ask | Act | Look, path: str) -> None:
+    def __init__(self, door: Door, protocol: WireProtocol, route: Route, path: str) -> None:
         self.door = door
         self.protocol = protocol
         self.route = route
@@ -151,6 +167,9 @@ class Endpoint:
         if visit.scope["method"] != method and (method, visit.scope["method"]) != ("GET", "HEAD"):
             spoken = self.spoken or method
             raise WrongMethod(f"{visit.scope['method']} is not spoken at {self.path}.", f"Use {spoken}.", param=spoken)
+        if isinstance(route, Talk):
+            await self._talk(visit, receive, route)
+            return
         visit.caller = caller = await door.gate.admitted(visit.scope["headers"], route.need)
         visit.admitted = time.perf_counter()
         if CAME_BY in visit.headers and came_back(visit.headers[CAME_BY].decode("latin-1")):
@@ -170,11 +189,36 @@ class Endpoint:
         else:
             await visit.reply(await route.act(door, validated(route.body, body) if route.body else None, arrival))
 
+    async def _talk(self, visit: Visit, receive: Receive, route: Talk) -> None:
+        """Talk; who may not is told so in the socket's own language, for browsers hide any other answer."""
+        if visit.scope["type"] != "websocket":
+            await self.door.gate.admitted(visit.scope["headers"], route.need)
+            raise BadRequest(
+                "This is a WebSocket.", "Ask with `Upgrade: websocket`; proxies between must pass that on."
+            )
+        line = Line(visit.scope, receive, visit.send)
+        await line.accept(route.subprotocol)
+        visit.status, visit.phase = SWITCHED, "done"
+        try:
+            visit.caller = caller = await self.door.gate.admitted(visit.scope["headers"], route.need)
+            await route.talk(self.door, line, Arrival("", visit.scope["headers"], caller))
+        except HomeportError as error:
+            visit.facts.update(error_code=error.code, error=error.saw)
+            await line.say(route.refused(error))
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if STOPPING not in error.args or task is None:
+                raise
+            task.uncancel()
+            await line.say(route.farewell)
+        await line.end()
+
     async def _ask(self, visit: Visit, route: Ask, asked: Asked, arrival: Arrival) -> None:
         door = self.door
         visit.facts["feature"] = asked.feature
         visit.streaming, visit.reported = asked.stream, asked.reported
-        visit.framing = (route.streaming, asked) if asked.stream and route.streaming else None
+        framing = asked.framing or route.streaming
+        visit.framing = (framing, asked) if asked.stream and framing else None
         visit.phase = "waiting"
         if asked.ignored:
             visit.also = ((IGNORED, ", ".join(asked.ignored).encode()),)
@@ -210,10 +254,14 @@ class Endpoint:
         async with aclosing(chunks):
             if not asked.stream:
                 await visit.whole(asked, route, chunks)
-            elif route.streaming:
-                await visit.stream(asked, route.streaming, chunks)
+            elif visit.framing:
+                await visit.stream(asked, visit.framing[0], chunks)
             else:
                 raise BadRequest("This endpoint does not stream.", 'Ask with "stream": false.', param="stream")
+        if asked.suggests and visit.caller is not None:
+            facts = visit.facts
+            made = Suggestion(visit.id, asked.feature, facts.get("model", ""), facts.get("lang", ""))
+            self.door.suggestions.made(visit.caller.subject, made)
 
 
 class Several:

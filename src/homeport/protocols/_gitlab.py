@@ -21,6 +21,25 @@ if TYPE_CHECKING:
     from homeport.domain.streams import Chunk
     from homeport.protocols import Answer, Asked
 
+GITLABS = {
+    "code_completions": "code_completions",
+    "code_generations": "code_generations",
+    "chat": "duo_chat",
+    "chat_explain_code": "duo_chat_explain_code",
+    "chat_write_tests": "duo_chat_write_tests",
+    "chat_refactor_code": "duo_chat_refactor_code",
+    "chat_fix_code": "duo_chat_fix_code",
+    "chat_troubleshoot_job": "duo_chat_troubleshoot_job",
+    "chat_summarize_comments": "duo_chat_summarize_comments",
+    "chat_explain_vulnerability": "duo_chat_explain_vulnerability",
+    "merge_request_summary": "summarize_new_merge_request",
+    "merge_commit_message": "generate_commit_message",
+    "code_review": "review_merge_request",
+    "code_review_summary": "summarize_review",
+    "resolve_vulnerability": "resolve_vulnerability",
+    "cli_help": "glab_ask_git_command",
+}
+"""GitLab's names of our features; what it has no setting for is left out."""
 MISDIRECTED = 421
 BUSY = 429
 UNPROCESSABLE = 422
@@ -56,6 +75,17 @@ class CurrentFile(Lenient):
     language_identifier: str | None = Field(None, max_length=255)
     content_above_cursor: str = Field(max_length=CODE_LIMIT)
     content_below_cursor: str = Field(max_length=CODE_LIMIT)
+
+
+class Telemetry(Lenient):
+    """What an editor reports of earlier suggestions."""
+
+    model_engine: str | None = Field(None, max_length=50)
+    model_name: str | None = Field(None, max_length=50)
+    lang: str | None = Field(None, max_length=50)
+    requests: int
+    accepts: int
+    errors: int
 
 
 class ModelMetadata(Lenient):
@@ -169,3 +199,61 @@ RAW = Streaming(content_type=b"text/event-stream; charset=utf-8", headers=((b"x-
 def engine(model: str) -> dict[str, str]:
     """How the protocol names the model that answered."""
     return {"engine": "agent", "name": model}
+
+
+def metadata_of(answer: Answer) -> dict[str, Any]:
+    """Who answered, and when."""
+    return {"model": engine(answer.model), "timestamp": answer.created, "enabled_feature_flags": []}
+
+
+def suggestion(answer: Answer, more: dict[str, Any], name: str = "id") -> bytes:
+    """The document of a suggestion; `more` says what else of its model, `name` is its id."""
+    choices = [{"text": answer.text, "index": 0, "finish_reason": "length"}] if answer.text else []
+    return orjson.dumps(
+        {
+            "id": name,
+            "model": {**engine(answer.model), "lang": answer.lang, **more},
+            "experiments": [],
+            "object": "text_completion",
+            "created": answer.created,
+            "choices": choices,
+            "metadata": {"enabled_feature_flags": []},
+        }
+    )
+
+
+def _event(name: str, data: object) -> bytes:
+    return b"event: " + name.encode() + b"\r\ndata: " + orjson.dumps(data) + b"\r\n\r\n"
+
+
+def opening(_asked: Asked, answer: Answer) -> bytes:
+    """The first event."""
+    return _event("stream_start", {"metadata": metadata_of(answer)})
+
+
+def piece(_asked: Asked, _answer: Answer, chunk: Chunk) -> bytes:
+    """A piece of the suggestion."""
+    if not chunk.text:
+        return b""
+    return _event("content_chunk", {"choices": [{"delta": {"content": chunk.text}, "index": 0}]})
+
+
+def closing(_asked: Asked, _answer: Answer) -> bytes:
+    """The last event."""
+    return _event("stream_end", None)
+
+
+def failed(_asked: Asked, problem: HomeportError, correlation_id: str) -> bytes:
+    """An event that clients skip, for whoever reads the wire; `stream_end` never follows it."""
+    return _event("error", {"code": problem.code, "message": str(problem), "correlation_id": correlation_id})
+
+
+EVENTS = Streaming(
+    content_type=b"text/event-stream; charset=utf-8",
+    headers=((b"x-streaming-format", b"sse"), (b"x-accel-buffering", b"no")),
+    opening=opening,
+    piece=piece,
+    closing=closing,
+    failed=failed,
+)
+"""Server-sent events with CRLF line ends."""

@@ -12,14 +12,14 @@ import orjson
 from pydantic.json_schema import models_json_schema
 
 from homeport import __version__
-from homeport.protocols import Look, WireProtocol, method_of
+from homeport.protocols import Act, Ask, WireProtocol, method_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pydantic import BaseModel
 
-    from homeport.protocols import Act, Ask
+    from homeport.protocols import Route
 
 _NO_NAME = re.compile(r"[^a-zA-Z0-9]+")
 _LONG = re.compile(r"\bhomeport__protocols__+([a-z]\w*?)__([A-Z]\w*)")
@@ -57,13 +57,11 @@ def _short(document: dict[str, Any]) -> dict[str, Any]:
     return short
 
 
-def _form(route: Ask | Act | Look) -> type[BaseModel] | None:
-    return None if isinstance(route, Look) else route.body
+def _form(route: Route) -> type[BaseModel] | None:
+    return route.body if isinstance(route, Ask | Act) else None
 
 
-def _operation(
-    protocol: WireProtocol, route: Ask | Act | Look, path: str, body: Mapping[str, Any] | None
-) -> dict[str, Any]:
+def _operation(protocol: WireProtocol, route: Route, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": _name(route, path),
         "summary": route.summary,
@@ -77,14 +75,14 @@ def _operation(
     if path.endswith("}"):
         name = path[path.index("{") + 1 : -1]
         operation["parameters"] = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}}]
-    if body is None or isinstance(route, Look):
+    if body is None or not isinstance(route, Ask | Act):
         return {method_of(route).lower(): operation}
     content = {"schema": body, "example": dict(route.example)}
     operation["requestBody"] = {"required": True, "content": {"application/json": content}}
     return {method_of(route).lower(): operation}
 
 
-def _name(route: Ask | Act | Look, path: str) -> str:
+def _name(route: Route, path: str) -> str:
     """The name of an operation: its path, and its method where that is none of the two usual ones."""
     plain = _NO_NAME.sub("_", path.strip("/")).rstrip("_")
     method = method_of(route).lower()

@@ -194,7 +194,7 @@ class Visit:
             return
         status, body = self.protocol.error(error, self.id)
         after = RETRY_S if status == BUSY and error.retry_after_s is None else error.retry_after_s
-        more = [(ERROR, error.code.encode())]
+        more = [(ERROR, error.code.encode()), *self.protocol.error_headers(status)]
         if after is not None:
             more.append((b"retry-after", b"%d" % after))
         if isinstance(error, WrongMethod):

@@ -11,49 +11,28 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from homeport import providers
 from homeport.access import SCOPES, Need, tokens
 from homeport.domain.errors import BadRequest, Unknown
-from homeport.domain.models import FeatureSetting, Limits, Model, Secret, Token
-from homeport.families import guess, resolve
-from homeport.kit.discover import discover
+from homeport.domain.models import FeatureSetting, Token
+from homeport.families import UNKNOWN, guess
 from homeport.protocols import Act, Reply, WireProtocol
+from homeport.protocols._admin import ModelChanges, Strict, added, apply, by, drafted, edited, replace, store_of
 from homeport.protocols._openai import error
-from homeport.providers import Provider
-from homeport.store import checks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from homeport.diagnostics._connection import Done
+    from homeport.domain.models import Model
     from homeport.protocols import Arrival
     from homeport.protocols._endpoint import Door
-    from homeport.store.database import Store
     from homeport.store.records import AuditEvent
 
 ADMIN = Need("admin")
 MODELS, FEATURES, TOKENS = "/api/admin/v1/models", "/api/admin/v1/features", "/api/admin/v1/tokens"
 MOST = 500
-
-
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class ModelChanges(_Body):
-    """What may be said of a model; what is left out stays."""
-
-    name: str | None = None
-    platform: str | None = None
-    family: str | None = Field(None, description="Guessed from the identifier when a new model names none.")
-    endpoint: str | None = None
-    identifier: str | None = None
-    api_key: str | None = Field(None, description="Written and never read back; empty forgets it.")
-    enabled: bool | None = None
-    clean: bool | None = None
-    limits: dict[str, float | int] | None = None
-    options: dict[str, str] | None = None
 
 
 class NewModel(ModelChanges):
@@ -62,7 +41,7 @@ class NewModel(ModelChanges):
     name: str
 
 
-class Setting(_Body):
+class Setting(Strict):
     """Which models serve a feature."""
 
     assignment: Literal["unassigned", "disabled", "model", "inherit"] = "model"
@@ -73,7 +52,28 @@ class Setting(_Body):
     shadow: str = ""
 
 
-class NewToken(_Body):
+class Choice(Strict):
+    """What serves all features of a section."""
+
+    assignment: Literal["unassigned", "disabled", "model", "inherit"] = "model"
+    model: str = ""
+
+
+class Replacement(Strict):
+    """Which model takes another one's place."""
+
+    instead: str
+
+
+class Endpoint(Strict):
+    """A model server, perhaps with its key."""
+
+    endpoint: str
+    platform: str = "openai"
+    api_key: str | None = None
+
+
+class NewToken(Strict):
     """A token to make."""
 
     name: str
@@ -82,65 +82,104 @@ class NewToken(_Body):
     expires: datetime | None = None
 
 
-def _store(door: Door) -> Store:
-    if door.store is None:
-        raise Unknown("This gateway has no database: its models are in its file.", "Ask the instance.")
-    return door.store
-
-
 def _reply(found: Any, status: int = 200) -> Reply:  # noqa: ANN401 (any JSON)
     return Reply(body=orjson.dumps(found), status=status)
 
 
-def _by(arrival: Arrival) -> str:
-    return f"api:{arrival.caller.subject}"[:100]
-
-
 async def models(door: Door, _body: None, _arrival: Arrival) -> Reply:
     """Every model, and what it was seen to do."""
-    store = _store(door)
+    store = store_of(door)
     seen = await store.capabilities()
     return _reply([_model(each, seen) for each in await store.models()])
 
 
 async def model(door: Door, _body: None, arrival: Arrival) -> Reply:
     """One model."""
-    store = _store(door)
+    store = store_of(door)
     return _reply(_model(await store.model(arrival.tail), await store.capabilities()))
 
 
 async def add_model(door: Door, body: NewModel, arrival: Arrival) -> Reply:
     """Register a model."""
-    family = body.family or guess(body.identifier or body.name, door.bench.families) or "general"
-    fields = {"platform": "openai"} | _changes(door, body, family)
-    fields["limits"] = checks.limits(fields.get("limits", {}), Limits())
-    made = Model(**fields)
-    _check(made.platform, made.options)
-    stored = await _store(door).add_model(made, by=_by(arrival))
-    return _reply(_model(stored, {}), 201)
+    return _reply(_model(await added(door, body, by(arrival)), {}), 201)
 
 
 async def edit_model(door: Door, body: ModelChanges, arrival: Arrival) -> Reply:
     """Change some of what is registered; a stored key stays only while the endpoint's origin does."""
-    store = _store(door)
-    changes = _changes(door, body, body.family)
-    if not changes:
-        raise BadRequest("There is nothing to change.", "Name at least one field.")
-    before = await store.model(arrival.tail)
-    _check(changes.get("platform", before.platform), changes.get("options", {}))
-    edited = await store.edit_model(arrival.tail, changes, by=_by(arrival))
-    return _reply({**_model(edited.model, {}), "notes": list(edited.notes)})
+    changed = await edited(door, arrival.tail, body, by(arrival))
+    return _reply({**_model(changed.model, {}), "notes": list(changed.notes)})
 
 
 async def remove_model(door: Door, _body: None, arrival: Arrival) -> Reply:
     """Forget a model; refused while a feature uses it."""
-    await _store(door).remove_model(arrival.tail, by=_by(arrival))
+    await store_of(door).remove_model(arrival.tail, by=by(arrival))
     return _reply({"removed": arrival.tail})
+
+
+async def replace_model(door: Door, body: Replacement, arrival: Arrival) -> Reply:
+    """Forget a model and let another one serve what it served, in one step."""
+    moved = await replace(door, arrival.tail, body.instead, by(arrival))
+    return _reply({"removed": arrival.tail, "instead": body.instead, "features": moved})
+
+
+async def try_model(door: Door, _body: None, arrival: Arrival) -> Reply:
+    """Ask a registered model, a step at a time, up to the first that fails."""
+    return await _tested(door, await store_of(door).model(arrival.tail))
+
+
+async def try_draft(door: Door, body: NewModel, _arrival: Arrival) -> Reply:
+    """The same for a model that is not registered yet."""
+    store_of(door)
+    return await _tested(door, drafted(door, body))
+
+
+async def _tested(door: Door, tested: Model) -> Reply:
+    steps = [_step(each) async for each in door.prober.steps(tested)]
+    return _reply({"well": all(each["status"] != "fail" for each in steps), "steps": steps})
+
+
+def _step(done: Done) -> dict[str, Any]:
+    found = {"step": done.step.key, "question": done.step.question, "status": done.found.status}
+    return {**found, "saw": done.found.saw, "fix": done.found.fix, "took_s": round(done.took_s, 4)}
+
+
+async def measure_model(door: Door, _body: None, arrival: Arrival) -> Reply:
+    """Find out what a model can do, and keep that."""
+    store = store_of(door)
+    seen = await door.prober.measure(await store.model(arrival.tail))
+    await store.measured(arrival.tail, seen, by=by(arrival))
+    return _reply(seen.as_json())
+
+
+async def detect(door: Door, body: Endpoint, _arrival: Arrival) -> Reply:
+    """What an endpoint serves, with the family that each name points to."""
+    store_of(door)
+    fields = {"platform": body.platform, "endpoint": body.endpoint, "api_key": body.api_key, "name": "new"}
+    found = await door.prober.served(drafted(door, ModelChanges(**fields)))
+    families = door.bench.families
+    served = [{"identifier": name, "family": guess(name, families) or UNKNOWN} for name in found.names]
+    return _reply({"endpoint": found.endpoint, "models": served})
+
+
+async def set_section(door: Door, body: Choice, arrival: Arrival) -> Reply:
+    """Let one model serve every feature of a section, all or nothing."""
+    offers = {key: each for key, each in door.bench.features.items() if each.listed}
+    members = [key for key, each in offers.items() if each.section.lower() == arrival.tail.lower()]
+    if not members:
+        known = ", ".join(dict.fromkeys(each.section for each in offers.values()))
+        raise Unknown(f"There is no section {arrival.tail[:100]!r}.", f"Known: {known}.")
+    if (body.assignment == "model") != bool(body.model):
+        raise BadRequest("A model is named exactly when one shall serve.", "Give `model` alone, or an `assignment`.")
+    able = [key for key in members if body.assignment != "inherit" or offers[key].inherits]
+    without = {key: FeatureSetting(feature=key, assignment=body.assignment) for key in able}
+    await apply(door, dict.fromkeys(able, body.model) if body.model else without, by(arrival))
+    settings = await store_of(door).features()
+    return _reply([_feature(door, settings[key]) for key in able])
 
 
 async def features(door: Door, _body: None, _arrival: Arrival) -> Reply:
     """Every feature and its setting."""
-    settings = await _store(door).features()
+    settings = await store_of(door).features()
     listed = [key for key, each in door.bench.features.items() if each.listed]
     return _reply([_feature(door, settings.get(key, FeatureSetting(feature=key))) for key in listed])
 
@@ -155,13 +194,13 @@ async def set_feature(door: Door, body: Setting, arrival: Arrival) -> Reply:
         raise BadRequest(f"There is nothing that {arrival.tail!r} could inherit from.", "Name a model.")
     fields = body.model_dump() | {"fallbacks": tuple(body.fallbacks)}
     setting = FeatureSetting(feature=arrival.tail, **fields)
-    await _store(door).set_feature(setting, by=_by(arrival))
+    await store_of(door).set_feature(setting, by=by(arrival))
     return _reply(_feature(door, setting))
 
 
 async def list_tokens(door: Door, _body: None, _arrival: Arrival) -> Reply:
     """Every token, but never the token itself."""
-    return _reply([_token(each) for each in await _store(door).tokens()])
+    return _reply([_token(each) for each in await store_of(door).tokens()])
 
 
 async def add_token(door: Door, body: NewToken, arrival: Arrival) -> Reply:
@@ -179,51 +218,25 @@ async def add_token(door: Door, body: NewToken, arrival: Arrival) -> Reply:
         created=datetime.now(UTC),
         expires=body.expires,
     )
-    await _store(door).add_token(token, by=_by(arrival))
+    await store_of(door).add_token(token, by=by(arrival))
     return _reply({**_token(token), "token": made}, 201)
 
 
 async def revoke_token(door: Door, _body: None, arrival: Arrival) -> Reply:
     """Make a token useless at once."""
-    await _store(door).revoke_token(arrival.tail, by=_by(arrival))
+    await store_of(door).revoke_token(arrival.tail, by=by(arrival))
     return _reply({"revoked": arrival.tail})
 
 
 async def rotate_keys(door: Door, _body: None, arrival: Arrival) -> Reply:
     """Make a new root key and seal every stored API key with it."""
-    made, count = await _store(door).rotate_keys(by=_by(arrival))
+    made, count = await store_of(door).rotate_keys(by=by(arrival))
     return _reply({"key": made, "sealed": count})
 
 
 async def audit(door: Door, _body: None, _arrival: Arrival) -> Reply:
     """The latest changes, newest first."""
-    return _reply([_event(each) for each in await _store(door).audit(MOST)])
-
-
-def _free(door: Door, name: str) -> str:
-    if name in door.bench.features or any(map(str.isspace, name)):
-        raise BadRequest(f"{name!r} cannot be a model's name: it is a feature's, or has spaces.", "Choose another.")
-    return name
-
-
-def _changes(door: Door, body: ModelChanges, family: str | None) -> dict[str, Any]:
-    """The fields that were given, as the store takes them; raises BadRequest for an unknown family."""
-    changes = {name: value for name, value in body.model_dump().items() if value is not None}
-    if "api_key" in changes:
-        changes["key"] = Secret(changes.pop("api_key"))
-    if "name" in changes:
-        _free(door, changes["name"])
-    if family is not None:
-        changes["family"], known = resolve(family, door.bench.families)
-        if not known:
-            known_ones = ", ".join(door.bench.families)
-            raise BadRequest(f"There is no family {family!r}.", f"Known: {known_ones}.", param="family")
-    return changes
-
-
-def _check(platform: str, options: Mapping[str, str]) -> None:
-    given = {name: value for name, value in options.items() if value}
-    providers.check(discover(providers, Provider), platform, given)
+    return _reply([_event(each) for each in await store_of(door).audit(MOST)])
 
 
 def _model(found: Model, seen: Mapping[str, tuple[datetime, Any]]) -> dict[str, Any]:
@@ -277,6 +290,51 @@ PROTOCOL = WireProtocol(
             example={"enabled": False},
         ),
         Act(paths=(f"{MODELS}/{{name}}",), need=ADMIN, act=remove_model, method="DELETE", summary="Forget a model."),
+        Act(
+            paths=("/api/admin/v1/model-replacements/{name}",),
+            need=ADMIN,
+            act=replace_model,
+            body=Replacement,
+            summary="Forget a model, and let another one serve what it served.",
+            example={"instead": "coder"},
+        ),
+        Act(
+            paths=("/api/admin/v1/model-tests",),
+            need=ADMIN,
+            act=try_draft,
+            body=NewModel,
+            summary="Test the connection to a model that is not registered.",
+            example=EXAMPLE,
+        ),
+        Act(
+            paths=("/api/admin/v1/model-tests/{name}",),
+            need=ADMIN,
+            act=try_model,
+            summary="Test the connection to a registered model.",
+        ),
+        Act(
+            paths=("/api/admin/v1/model-measurements/{name}",),
+            need=ADMIN,
+            act=measure_model,
+            summary="Find out what a model can do.",
+        ),
+        Act(
+            paths=("/api/admin/v1/detections",),
+            need=ADMIN,
+            act=detect,
+            body=Endpoint,
+            summary="What does an endpoint serve?",
+            example={"endpoint": "http://gpu1:8000/v1"},
+        ),
+        Act(
+            paths=("/api/admin/v1/sections/{section}",),
+            need=ADMIN,
+            act=set_section,
+            method="PUT",
+            body=Choice,
+            summary="Let one model serve a whole section of features.",
+            example={"model": "coder"},
+        ),
         Act(paths=(FEATURES,), need=ADMIN, act=features, method="GET", summary="List the features."),
         Act(
             paths=(f"{FEATURES}/{{feature}}",),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-import orjson
 from pydantic import Field
 
 from homeport.access import Need
@@ -19,26 +18,16 @@ from homeport.protocols._gitlab import (
     ContextItem,
     CurrentFile,
     Lenient,
+    Telemetry,
     carried,
-    engine,
     error,
     related,
+    suggestion,
 )
 
 if TYPE_CHECKING:
     from homeport.domain.models import Carried
     from homeport.protocols import Arrival
-
-
-class Telemetry(Lenient):
-    """What an editor reports of earlier suggestions."""
-
-    model_engine: str | None = Field(None, max_length=50)
-    model_name: str | None = Field(None, max_length=50)
-    lang: str | None = Field(None, max_length=50)
-    requests: int
-    accepts: int
-    errors: int
 
 
 class CodeBody(Lenient):
@@ -111,27 +100,12 @@ def completed(_asked: Asked, answer: Answer) -> bytes:
     consumed = None
     if answer.usage:
         consumed = {"input_tokens": answer.usage.prompt_tokens, "output_tokens": answer.usage.completion_tokens}
-    return _suggestion(answer, {"tokens_consumption_metadata": consumed})
+    return suggestion(answer, {"tokens_consumption_metadata": consumed})
 
 
 def generated(_asked: Asked, answer: Answer) -> bytes:
     """The suggestion; of a generation the protocol tells no cost."""
-    return _suggestion(answer, {})
-
-
-def _suggestion(answer: Answer, more: dict[str, Any]) -> bytes:
-    choices = [{"text": answer.text, "index": 0, "finish_reason": "length"}] if answer.text else []
-    return orjson.dumps(
-        {
-            "id": "id",
-            "model": {**engine(answer.model), "lang": answer.lang, **more},
-            "experiments": [],
-            "object": "text_completion",
-            "created": answer.created,
-            "choices": choices,
-            "metadata": {"enabled_feature_flags": []},
-        }
-    )
+    return suggestion(answer, {})
 
 
 EXAMPLE = {

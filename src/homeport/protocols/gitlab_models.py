@@ -12,31 +12,11 @@ import orjson
 
 from homeport.access import PUBLIC
 from homeport.protocols import Look, Reply, WireProtocol
-from homeport.protocols._gitlab import error
+from homeport.protocols._gitlab import GITLABS, error
 
 if TYPE_CHECKING:
     from homeport.domain.models import Snapshot
     from homeport.features import Workbench
-
-GITLABS = {
-    "code_completions": "code_completions",
-    "code_generations": "code_generations",
-    "chat": "duo_chat",
-    "chat_explain_code": "duo_chat_explain_code",
-    "chat_write_tests": "duo_chat_write_tests",
-    "chat_refactor_code": "duo_chat_refactor_code",
-    "chat_fix_code": "duo_chat_fix_code",
-    "chat_troubleshoot_job": "duo_chat_troubleshoot_job",
-    "chat_summarize_comments": "duo_chat_summarize_comments",
-    "chat_explain_vulnerability": "duo_chat_explain_vulnerability",
-    "merge_request_summary": "summarize_new_merge_request",
-    "merge_commit_message": "generate_commit_message",
-    "code_review": "review_merge_request",
-    "code_review_summary": "summarize_review",
-    "resolve_vulnerability": "resolve_vulnerability",
-    "cli_help": "glab_ask_git_command",
-}
-"""GitLab's names of our features; what it has no setting for is left out."""
 
 
 def look(bench: Workbench) -> Reply:

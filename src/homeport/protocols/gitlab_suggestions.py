@@ -12,22 +12,21 @@ from pydantic import Field, model_validator
 
 from homeport.access import KNOWN
 from homeport.domain.requests import CodeRequest
-from homeport.protocols import Answer, Ask, Asked, Streaming, WireProtocol
+from homeport.protocols import Answer, Ask, Asked, WireProtocol
 from homeport.protocols._gitlab import (
     CODE_LIMIT,
+    EVENTS,
     RAW,
     ContextItem,
     Lenient,
     PromptEnhancer,
     WithMetadata,
-    engine,
     error,
+    metadata_of,
     related,
 )
 
 if TYPE_CHECKING:
-    from homeport.domain.errors import HomeportError
-    from homeport.domain.streams import Chunk
     from homeport.protocols import Arrival
 
 NO_ENHANCER = PromptEnhancer()
@@ -115,42 +114,12 @@ def _instruction(file: CursorPayload) -> str:
     return said or (file.prompt if isinstance(file.prompt, str) else "")
 
 
-def _metadata(answer: Answer) -> dict[str, Any]:
-    return {"model": engine(answer.model), "timestamp": answer.created, "enabled_feature_flags": []}
-
-
 def whole(_asked: Asked, answer: Answer) -> bytes:
     """The suggestion."""
     choices = [{"text": answer.text, "index": 0, "finish_reason": "length"}] if answer.text else []
-    metadata = _metadata(answer)
+    metadata = metadata_of(answer)
     metadata["model"]["lang"] = answer.lang
     return orjson.dumps({"choices": choices, "metadata": metadata})
-
-
-def _event(name: str, data: object) -> bytes:
-    return b"event: " + name.encode() + b"\r\ndata: " + orjson.dumps(data) + b"\r\n\r\n"
-
-
-def opening(_asked: Asked, answer: Answer) -> bytes:
-    """The first event."""
-    return _event("stream_start", {"metadata": _metadata(answer)})
-
-
-def piece(_asked: Asked, _answer: Answer, chunk: Chunk) -> bytes:
-    """A piece of the suggestion."""
-    if not chunk.text:
-        return b""
-    return _event("content_chunk", {"choices": [{"delta": {"content": chunk.text}, "index": 0}]})
-
-
-def closing(_asked: Asked, _answer: Answer) -> bytes:
-    """The last event."""
-    return _event("stream_end", None)
-
-
-def failed(_asked: Asked, problem: HomeportError, correlation_id: str) -> bytes:
-    """An event that clients skip, for whoever reads the wire; `stream_end` never follows it."""
-    return _event("error", {"code": problem.code, "message": str(problem), "correlation_id": correlation_id})
 
 
 EXAMPLE = {
@@ -188,14 +157,7 @@ PROTOCOL = WireProtocol(
             body=SuggestionBody,
             parse=parse,
             whole=whole,
-            streaming=Streaming(
-                content_type=b"text/event-stream; charset=utf-8",
-                headers=((b"x-streaming-format", b"sse"), (b"x-accel-buffering", b"no")),
-                opening=opening,
-                piece=piece,
-                closing=closing,
-                failed=failed,
-            ),
+            streaming=EVENTS,
             summary="Complete or generate code, as server-sent events (scope by component).",
             example=EXAMPLE,
         ),

@@ -123,6 +123,11 @@ class Store:
             row = await models.find(connection, name)
         return models.build([row], self._vault)[0][name]
 
+    async def model_ids(self) -> dict[str, str]:
+        """What each model is stored as, by its name: 32 hexadecimal digits that stay when it is renamed."""
+        async with reading(self._engine) as connection:
+            return await models.ids(connection)
+
     async def add_model(self, model: Model, *, by: str) -> Model:
         """Register a model; raises BadRequest."""
         async with self._change(by) as change:
