@@ -172,3 +172,19 @@ async def test_a_new_root_key(api: Api) -> None:
     assert len(api.office.vault.key_ids) == 2
     (latest, *_rest) = (await api.ask("GET", "/audit")).json
     assert (latest["who"], latest["what"], latest["after"]) == ("api:ada", "keys.rotate", {"models": ["coder"]})
+
+
+async def test_single_sign_on(api: Api) -> None:
+    assert (await api.ask("GET", "/sso")).json["issuer"] == ""
+    said = {"issuer": "https://sso.example.com", "client_id": "homeport", "client_secret": KEY, "admins": "a;b"}
+    made = await api.ask("PATCH", "/sso", said)
+    assert made.status == 200, made.body
+    assert (made.json["issuer"], made.json["client_secret_set"]) == ("https://sso.example.com", True)
+    assert KEY.encode() not in made.body
+    for wrong in ({"others": "all"}, {"issuer": "no url"}, {"magic": "x"}, {"client_secret": "env:"}):
+        refused = await api.ask("PATCH", "/sso", wrong)
+        assert refused.status == 400, (wrong, refused.body)
+    closed = await api.ask("PATCH", "/sso", {"passwords": "off"})
+    assert (closed.status, closed.json["error"]["code"]) == (409, "in_use")
+    assert (await api.ask("GET", "/sso")).json == made.json
+    assert ("api:ada", "setting.set") in [(each["who"], each["what"]) for each in (await api.ask("GET", "/audit")).json]

@@ -1,0 +1,95 @@
+"""Single sign-on, as the console and `homeport sso` set it, for programs. The client's secret is never read back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field
+
+from homeport.access import Need, sso
+from homeport.domain.errors import Unknown
+from homeport.protocols import Act, Reply, WireProtocol
+from homeport.protocols._openai import error
+
+if TYPE_CHECKING:
+    from homeport.protocols import Arrival
+    from homeport.protocols._endpoint import Door
+    from homeport.store.database import Store
+
+PATH = "/api/admin/v1/sso"
+ADMIN = Need("admin")
+PREFIX = "sso_"
+
+
+class Changes(BaseModel):
+    """What is said stays or changes; what is left out stays; an empty text is as usual."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    issuer: str | None = Field(None, description="As the provider writes it; empty switches single sign-on off.")
+    client_id: str | None = None
+    client_secret: str | None = Field(
+        None, description="Written and never read back; env:VARIABLE and file:/path work."
+    )
+    name: str | None = None
+    scopes: str | None = None
+    claim: str | None = None
+    admins: str | None = Field(None, description="Values of the claim, with semicolons between.")
+    auditors: str | None = None
+    others: str | None = Field(None, description="user or refuse")
+    create: str | None = Field(None, description="on or off")
+    domains: str | None = None
+    passwords: str | None = Field(None, description="on or off")
+
+
+async def show(door: Door, _body: None, _arrival: Arrival) -> Reply:
+    """What is stored; HOMEPORT_SSO_… variables of the server win over it and are not shown."""
+    return await _shown(_store(door))
+
+
+async def change(door: Door, body: Changes, arrival: Arrival) -> Reply:
+    """Set some of it; raises BadRequest, or InUse where passwords may not be switched off yet."""
+    said = body.model_dump(exclude_none=True)
+    secret = said.pop("client_secret", None)
+    sso.check_secret(secret or "")
+    changes = {PREFIX + name: value for name, value in said.items()}
+    store = _store(door)
+    values = {**sso.USUAL, **await store.settings()}
+    stored = sso.changed(values, changes)
+    issuer = {**values, **changes}.get("sso_issuer", "")
+    closes = issuer if changes.get("sso_passwords") == "off" else ""
+    kept = None if secret is None else (sso.SECRET, issuer, secret)
+    await store.set_single_sign_on(stored, kept, closes=closes, by=f"api:{arrival.caller.subject}"[:100])
+    return await _shown(store)
+
+
+async def _shown(store: Store) -> Reply:
+    values = {**sso.USUAL, **await store.settings()}
+    told = {name.removeprefix(PREFIX): values.get(name, "") for name in sso.NAMES}
+    kept = bool(await store.secret(sso.SECRET, values.get("sso_issuer", "")))
+    return Reply(orjson.dumps({**told, "client_secret_set": kept}))
+
+
+def _store(door: Door) -> Store:
+    if door.store is None:
+        raise Unknown("A gateway alone has no console to sign in to.", "Ask the instance.")
+    return door.store
+
+
+PROTOCOL = WireProtocol(
+    label="Administration: single sign-on",
+    error=error,
+    routes=(
+        Act(paths=(PATH,), need=ADMIN, act=show, method="GET", summary="Show how single sign-on is set."),
+        Act(
+            paths=(PATH,),
+            need=ADMIN,
+            act=change,
+            method="PATCH",
+            body=Changes,
+            summary="Set single sign-on.",
+            example={"issuer": "https://sso.example.com/realms/main", "client_id": "homeport"},
+        ),
+    ),
+)
