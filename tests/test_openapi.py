@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from house import House
 
 OTHERWISE = {
+    "/v1/responses/{response_id}": 404,
     "/v1/code/user_access_token": 403,  # a person's token is refused there, whatever it may
     "/api/v4/code_suggestions/direct_access": 403,
     "/api/v4/code_suggestions/connection_details": 201,
@@ -107,6 +108,7 @@ TAILS = {
     "prompt_id": "chat/explain_code",
     "path": "v1/messages",
     "model": WORDS,
+    "response_id": "resp_x",
 }
 """What may follow a path that goes on."""
 

@@ -126,6 +126,7 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
         log_content=settings.content_logged(parts.log_content),
         verbose=_verbose(settings, parts),
         supersede=settings.supersede,
+        keep_s=settings.responses_s,
         store=parts.store,
         request_log=parts.request_log,
         url=settings.url,

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import anthropic
 import orjson
 import pytest
+from deltas import call, plays
 from house import KEY, TOKEN, WORDS, eventually
-from script import DONE, event, piece, stream, usage_event
+from script import piece, stream
 from ways import named_events
 
 if TYPE_CHECKING:
@@ -33,48 +34,6 @@ async def client(house: House) -> AsyncIterator[anthropic.AsyncAnthropic]:
         base_url=f"http://127.0.0.1:{house.port}", api_key=TOKEN, max_retries=0
     ) as found:
         yield found
-
-
-def plays(house: House, *deltas: dict[str, Any], finish: str = "stop", **choice: Any) -> None:
-    """The model server streams these deltas, or gives their sum as a document."""
-
-    async def play(peer: Peer) -> None:
-        if not peer.json["stream"]:
-            await peer.document(_joined(deltas, finish, choice))
-            return
-        await peer.head()
-        frame = {"id": "u", "object": "chat.completion.chunk", "created": 1, "model": "served"}
-        for delta in deltas:
-            await peer.chunk(event({**frame, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}))
-        last = {"index": 0, "delta": {}, "finish_reason": finish, **choice}
-        await peer.events([event({**frame, "choices": [last]}), usage_event(), DONE])
-        await peer.end()
-
-    house.models.play = play
-
-
-def _joined(deltas: tuple[dict[str, Any], ...], finish: str, choice: dict[str, Any]) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "content": None}
-    calls: dict[int, dict[str, Any]] = {}
-    for delta in deltas:
-        for name in ("content", "reasoning_content"):
-            if delta.get(name):
-                message[name] = (message.get(name) or "") + delta[name]
-        for call in delta.get("tool_calls", ()):
-            own = calls.setdefault(call["index"], {"type": "function", "function": {"arguments": ""}})
-            own["id"] = call.get("id") or own["id"]
-            own["function"]["name"] = call["function"].get("name") or own["function"]["name"]
-            own["function"]["arguments"] += call["function"].get("arguments", "")
-    if calls:
-        message["tool_calls"] = list(calls.values())
-    usage = {"prompt_tokens": 11, "completion_tokens": 3, "total_tokens": 14}
-    return {"choices": [{"index": 0, "message": message, "finish_reason": finish, **choice}], "usage": usage}
-
-
-def call(at: int, name: str = "", arguments: str = "", **more: Any) -> dict[str, Any]:
-    """A delta with a piece of a call."""
-    function = {"name": name, "arguments": arguments} if name else {"arguments": arguments}
-    return {"tool_calls": [{"index": at, **({"id": f"call_{at}"} if name else {}), "function": function, **more}]}
 
 
 async def test_message(client: anthropic.AsyncAnthropic, house: House) -> None:

@@ -324,6 +324,9 @@ class Settings(BaseSettings):
     supersede: bool = False
     """Whether a newer completion of the same user in the same file ends the older one, which gets 409."""
 
+    responses_s: float = Field(3600.0, ge=0)
+    """Seconds that an answer of `/v1/responses` is kept in memory, for its caller to go on from; 0 keeps none."""
+
     completion_context_share: float = Field(0.25, ge=0, le=0.9)
     """Part of the prompt for code that related files and snippets may take."""
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from homeport.domain.streams import Chunk, Usage
     from homeport.features import Workbench
     from homeport.protocols._endpoint import Door
+    from homeport.protocols._kept import Shelf
     from homeport.protocols._socket import Line
 
 
@@ -35,6 +36,8 @@ class Arrival(NamedTuple):
     headers: list[tuple[bytes, bytes]]
     """As ASGI has them: names in lower case."""
     caller: Caller
+    kept: Shelf
+    """What is kept for callers between two requests."""
     query: str = ""
     """What follows the question mark, as it was sent."""
 

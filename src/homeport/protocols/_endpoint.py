@@ -22,6 +22,7 @@ from homeport.kit.server import STOPPING
 from homeport.protocols import Arrival, Ask, Look, Talk, method_of
 from homeport.protocols._chats import Chats
 from homeport.protocols._heard import Heard
+from homeport.protocols._kept import Shelf
 from homeport.protocols._socket import Line
 from homeport.protocols._supersede import Latest
 from homeport.protocols._visit import Visit
@@ -82,6 +83,7 @@ class Door:
         log_content: LogContent = "never",
         verbose: Callable[[], bool] = lambda: False,
         supersede: bool = False,
+        keep_s: float = 3600.0,
         federation: Federation | None = None,
         store: Store | None = None,
         request_log: RequestLog | None = None,
@@ -101,6 +103,7 @@ class Door:
         self.log_content = log_content
         self.verbose = verbose
         self.latest = Latest() if supersede else None
+        self.kept = Shelf(keep_s)
         self.chats = Chats()
         self.suggestions = Suggestions()
         self.api: Api | None = None
@@ -181,7 +184,7 @@ class Endpoint:
         body = await read_body(visit.scope["headers"], receive, door.body_limit)
         visit.received = len(body)
         query = visit.scope["query_string"].decode("latin-1")
-        arrival = Arrival(visit.scope.get("homeport.tail", ""), visit.scope["headers"], caller, query)
+        arrival = Arrival(visit.scope.get("homeport.tail", ""), visit.scope["headers"], caller, door.kept, query)
         if isinstance(route, Ask):
             if door.hears(visit.headers):
                 door.listen(visit, body)

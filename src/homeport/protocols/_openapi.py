@@ -83,7 +83,8 @@ def _operation(protocol: WireProtocol, route: Route, path: str, body: Mapping[st
 
 
 def _name(route: Route, path: str) -> str:
-    """The name of an operation: its path, and its method where that is none of the two usual ones."""
+    """The name of an operation: its path, with its method in front where there may be several."""
     plain = _NO_NAME.sub("_", path.strip("/")).rstrip("_")
     method = method_of(route).lower()
-    return plain if not plain.startswith("api_admin") else f"{method}_{plain}"
+    several = plain.startswith("api_admin") or (isinstance(route, Act) and path.endswith("}"))
+    return f"{method}_{plain}" if several else plain
