@@ -13,6 +13,7 @@ from homeport.domain.models import Caller
 from homeport.front.files import FOLDER, File
 from homeport.protocols import Arrival, Ask, Look, Reply, Talk, WireProtocol, _openai
 from homeport.protocols._endpoint import Door, Endpoint, Several, validated
+from homeport.protocols._kept import Shelf
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -77,7 +78,9 @@ def again(known: Mapping[str, Endpoint | Several], path: str, body: str) -> tupl
     route = next((each.route for each in found.endpoints if isinstance(each.route, Ask)), None) if found else None
     if route is None:
         raise Unknown("Nothing is asked at this path any more.", "Requests to it cannot be repeated.")
-    asked = route.parse(validated(route.body, body.encode()), Arrival(tail, [], Caller(subject="", kind="anonymous")))
+    # whoever repeats a request is not who made it, so nothing is kept and nothing that was kept is found
+    arrival = Arrival(tail, [], Caller(subject="", kind="anonymous"), Shelf(0))
+    asked = route.parse(validated(route.body, body.encode()), arrival)
     return asked.feature, asked.request
 
 
