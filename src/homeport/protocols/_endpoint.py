@@ -204,7 +204,7 @@ class Endpoint:
         visit.status, visit.phase = SWITCHED, "done"
         try:
             visit.caller = caller = await self.door.gate.admitted(visit.scope["headers"], route.need)
-            await route.talk(self.door, line, Arrival("", visit.scope["headers"], caller))
+            await route.talk(self.door, line, Arrival("", visit.scope["headers"], caller, self.door.kept))
         except HomeportError as error:
             visit.facts.update(error_code=error.code, error=error.saw)
             await line.say(route.refused(error))
