@@ -92,13 +92,13 @@ class Lost(Endpoint):
         super().__init__(
             door, WireProtocol(label="", routes=(look,), error=_for_anyone, process_time=True), look, "(unknown)"
         )
-        self._known = ", ".join(path for path in known if not path.startswith(("/assets", "/api/admin")))
+        self._known = ", ".join(path for path in known if not path.startswith(("/assets", "/api/", "/oauth/", "/.well-known/", "/-/")))
 
     @override
     async def _serve(self, visit: Visit, receive: Receive) -> None:
         del visit, receive
         saw = "There is nothing at this path."
-        raise Unknown(saw, f"Known paths: {self._known}.")
+        raise Unknown(saw, f"Known paths: {self._known}; the rest is at /docs.")
 
 
 def _for_anyone(problem: HomeportError, correlation_id: str) -> tuple[int, bytes]:
