@@ -39,7 +39,6 @@ from homeport.front import papers, paths, readiness
 from homeport.front.pages import Pages
 from homeport.front.paths import Homeport, Lost
 from homeport.kit import server
-from homeport.kit.addresses import parse_networks
 from homeport.kit.discover import discover
 from homeport.kit.logs import Rotated, Sink
 from homeport.kit.metrics import Load, Metrics
@@ -262,7 +261,7 @@ async def serve(
     """Serve until SIGINT or SIGTERM."""
     async with contextlib.AsyncExitStack() as stack:
         upstream = HttpUpstream(
-            denied_networks=parse_networks(settings.denied_networks),
+            denied_networks=settings.closed_networks,
             ca_file=settings.ca_file,
             proxy=settings.proxy,
             no_proxy=settings.no_proxy,

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from click.testing import CliRunner
 from house import eventually
-from script import ModelServer, Peer
+from script import ModelServer, Peer, document
 
 from homeport import app
 from homeport.cli import _first_run, main
+from homeport.diagnostics._prove import HOLES, SHORT_TEXT
 from homeport.domain.models import FeatureSetting, Limits, Model, Secret
 from homeport.kit.logs import Logs
 from homeport.kit.settings import load
@@ -76,6 +77,15 @@ def clean_environment(folder: Path) -> Iterator[None]:
         os.environ.update(before)
 
 
+def _words(peer: Peer) -> list[str]:
+    """What a good model would say: only a hole whose other side it was shown is filled."""
+    asked = peer.json
+    if peer.kind == "chat":
+        return ["5"] if "2 + 3" in str(asked["messages"]) else ["one", " + ", "two"]
+    filled = (hole.wanted for hole in HOLES if hole.after in asked["prompt"] or hole.after == asked.get("suffix"))
+    return [next(filled, "one"), "\n"]
+
+
 class Instance:
     """A running Homeport with one model, and the scripted server behind it."""
 
@@ -83,6 +93,8 @@ class Instance:
         self.settings = settings
         self.models = models
         self.served = [SERVED]
+        self.template = 0
+        """Tokens that its server puts around plain text."""
         self.url = ""
         self.used: Store
         """The server's own."""
@@ -90,14 +102,18 @@ class Instance:
         models.play = self.play
 
     async def play(self, peer: Peer) -> None:
-        """Behave like vLLM: a list of models, a key, nothing outside /v1."""
+        """Behave like vLLM: a list of models, a key, nothing outside /v1; it can add, and fill holes in code."""
         if not peer.target.startswith("/v1/"):
             await peer.document({"detail": "Not Found"}, status=404)
         elif peer.headers.get("authorization") != f"Bearer {KEY}":
             await peer.document({"error": "Unauthorized"}, status=401)
         elif peer.method == "GET":
             await peer.document({"object": "list", "data": [{"id": name} for name in self.served]})
+        elif peer.json.get("prompt") == SHORT_TEXT:
+            usage = {"prompt_tokens": self.template + 2, "completion_tokens": 1, "total_tokens": self.template + 3}
+            await peer.document({**document("text", " c"), "usage": usage})
         else:
+            self.models.words = _words(peer)
             await self.models.behave(peer)
 
     @contextlib.asynccontextmanager
@@ -125,6 +141,7 @@ class Instance:
         self.models.forget()
         self.models.play = self.play
         self.served = [SERVED]
+        self.template = 0
         for name, content in self._files.items():
             file = self.settings.data_dir / name
             file.write_bytes(content)

@@ -22,7 +22,6 @@ from homeport.domain.errors import HomeportError, UpstreamError
 from homeport.domain.models import Model, Secret
 from homeport.families import Family, resolve
 from homeport.features._holes import SUFFIX, proven
-from homeport.kit.addresses import parse_networks
 from homeport.kit.discover import discover
 from homeport.kit.upstream_http import HttpUpstream
 from homeport.providers import Unlisted
@@ -215,7 +214,7 @@ def _of_the_server(model: Model, error: UpstreamError) -> HomeportError:
 @asynccontextmanager
 async def _reached(settings: Settings) -> AsyncIterator[HttpUpstream]:
     upstream = HttpUpstream(
-        denied_networks=parse_networks(settings.denied_networks),
+        denied_networks=settings.closed_networks,
         ca_file=settings.ca_file,
         proxy=settings.proxy,
         no_proxy=settings.no_proxy,

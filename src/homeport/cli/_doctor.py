@@ -17,7 +17,6 @@ from homeport.diagnostics import Check, Finding, model_reachable
 from homeport.diagnostics._front_door import FrontDoor
 from homeport.diagnostics._run import run
 from homeport.diagnostics._scene import EMBEDDED, Scene
-from homeport.kit.addresses import parse_networks
 from homeport.kit.discover import discover
 from homeport.kit.upstream_http import HttpUpstream
 
@@ -33,7 +32,10 @@ MARKS = {"ok": ("✓", "green"), "warn": ("!", "yellow"), "fail": ("✗", "red")
 NOTICED_S = 0.001
 """Seconds that are worth telling."""
 BROKEN, WARNED = 1, 2
-_OF_A_MODEL = ("model_reachable", "model_served", "model_answers")
+_OF_A_MODEL = tuple(
+    f"model_{hop}"
+    for hop in ("dns", "proxy", "tcp", "tls", "reachable", "served", "answers", "chats", "fills", "streams", "window")
+)
 _OF_THE_EMBEDDED = ("server", "token_accepted", "model_answers")
 
 
@@ -84,7 +86,7 @@ async def scene_of(
     settings: Settings, *, wrong_settings: tuple[str, ...] = (), only: str = "", remembered: Snapshot | None = None
 ) -> AsyncIterator[Scene]:
     """The scene of these settings: one connection pool for models, one for ourselves."""
-    denied = () if wrong_settings else parse_networks(settings.denied_networks)
+    denied = () if wrong_settings else settings.closed_networks
     gateway = is_gateway(settings)
     models = HttpUpstream(
         denied_networks=denied, ca_file=settings.ca_file, proxy=settings.proxy, no_proxy=settings.no_proxy

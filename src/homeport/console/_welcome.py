@@ -76,7 +76,7 @@ def _features(bench: Workbench) -> Renderable:
 def _state(bench: Workbench, feature: str) -> str:
     """Whether a model serves the feature, and whose setting says so."""
     snapshot = bench.snapshot()
-    own, decides = snapshot.features.get(feature), setting_of(bench, snapshot, feature)
+    own, decides = snapshot.features.get(feature), setting_of(bench.features, snapshot, feature)
     if decides is None or decides.assignment != "model":
         return decides.assignment if decides else "unassigned"
     return "assigned" if decides is own else f"as {bench.features[decides.feature].title.lower()}"

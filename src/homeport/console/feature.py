@@ -83,7 +83,7 @@ async def view(asked: Asked) -> Renderable:
         div(".top")[
             h1[feature.title], div(".buttons")[a(".button", href=f"/console/playground?feature={key}")["Try it"]]
         ],
-        p(".lead")[in_words(setting_of(asked.desk.bench, asked.desk.bench.snapshot(), key))],
+        p(".lead")[in_words(setting_of(asked.desk.bench.features, asked.desk.bench.snapshot(), key))],
         problem(asked),
         _form(asked, stored, typed, groups),
         _facts(key, feature),

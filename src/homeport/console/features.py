@@ -116,7 +116,7 @@ def sections(features: Mapping[str, Feature]) -> dict[str, list[str]]:
 
 def answers(bench: Workbench, snapshot: Snapshot, key: str) -> Answers:
     """Who answers for a feature now, or why nobody does."""
-    own, deciding = snapshot.features.get(key), setting_of(bench, snapshot, key)
+    own, deciding = snapshot.features.get(key), setting_of(bench.features, snapshot, key)
     mine = own is not None and own.assignment in {"disabled", "model"}
     inherited = "" if mine else bench.features[key].inherits
     if deciding is None or deciding.assignment in {"unassigned", "inherit"}:

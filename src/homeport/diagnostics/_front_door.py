@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from homeport.diagnostics import _token
 from homeport.domain.errors import HomeportError
 from homeport.kit.journal import new_id
 from homeport.kit.upstream import Call, TransportError, Truncated, Unreachable, UpstreamTooLate
@@ -33,6 +34,11 @@ class Answer:
     """The correlation id that the server used."""
     body: Any
     """The parsed document; None when it is not JSON."""
+    raw: bytes = b""
+
+    def says(self, text: str) -> bool:
+        """Whether a text stands in it, whatever its form."""
+        return text.encode() in self.raw
 
     @property
     def fine(self) -> bool:
@@ -56,18 +62,25 @@ class FrontDoor:
     def __init__(self, upstream: Upstream, url: str, token: str = "") -> None:
         self.url = url.rstrip("/")
         self.token = token
-        self._upstream = upstream
+        self.upstream = upstream
 
-    async def ask(self, path: str, body: Mapping[str, Any] | None = None, *, id: str = "") -> Answer:  # noqa: A002 (the header's name)
+    async def ask(
+        self,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        id: str = "",  # noqa: A002 (the header's name)
+        more: Mapping[str, str] | None = None,
+    ) -> Answer:
         """One document; raises HomeportError when nobody answers, and for nothing else."""
-        reply = await self._open(path, body, id)
+        reply = await self._open(path, body, id, more)
         try:
             data = await reply.read(_LIMIT)
         except TransportError as error:
             raise self._broken(error) from error
         finally:
             reply.close()
-        return Answer(status=reply.status, id=reply.header("X-Request-ID"), body=_parsed(data))
+        return Answer(status=reply.status, id=reply.header("X-Request-ID"), body=_parsed(data), raw=data)
 
     @asynccontextmanager
     async def stream(self, path: str, body: Mapping[str, Any]) -> AsyncIterator[tuple[str, AsyncGenerator[Any, None]]]:
@@ -100,8 +113,15 @@ class FrontDoor:
                 yield event
         raise Truncated
 
-    async def _open(self, path: str, body: Mapping[str, Any] | None, correlation_id: str) -> Reply:
+    async def _open(
+        self,
+        path: str,
+        body: Mapping[str, Any] | None,
+        correlation_id: str,
+        more: Mapping[str, str] | None = None,
+    ) -> Reply:
         headers = {"X-Request-ID": correlation_id or new_id(), "Accept-Encoding": "identity"}
+        headers |= {**_token.headers(self.token), **(more or {})}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         if body is not None:
@@ -114,7 +134,7 @@ class FrontDoor:
             first_byte_s=120.0,
         )
         try:
-            return await self._upstream.open(call)
+            return await self.upstream.open(call)
         except TransportError as error:
             raise self._broken(error) from error
 

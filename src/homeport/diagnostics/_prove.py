@@ -94,9 +94,25 @@ class Trial:
         chat = await self._chat()
         streamed = await self._stream(text=chat.get("chat") is False, thinks=bool(chat.get("thinks")))
         tools = await self._tools() if chat.get("chat") else None
-        code = await self._code() if self.provider.text else {}
+        code = await self._code(layouts(self.families, self.model.family)) if self.provider.text else {}
         found: dict[str, Any] = {**chat, **streamed, **code}
         return Capabilities(context_tokens=window, tools=tools, problems=self.problems, **found)
+
+    async def chats(self) -> Capabilities:
+        """Ask one question in words alone."""
+        found = await self._chat()
+        return Capabilities(problems=self.problems, **found)
+
+    async def fills(self) -> Capabilities:
+        """Ask for holes in code by its own layout and by none; by all others too where its own does not help."""
+        every = layouts(self.families, self.model.family)
+        own = self.families[self.model.family].fim
+        mine = {key: fim for key, fim in every.items() if own is not None and fim.layout == own.layout}
+        found = await self._code(mine)
+        holes = found.get("holes", {})
+        if holes and max((holes.get(key, 0.0) for key in (*mine, SUFFIX)), default=0.0) <= holes.get(PREFIX, 0.0):
+            found = await self._code(every)
+        return Capabilities(problems=self.problems, **found)
 
     async def _window(self) -> int:
         self.told("the context window")
@@ -141,14 +157,14 @@ class Trial:
         said = await self._said("tools", asked)
         return None if said is None else any(chunk.call is not None for chunk in said)
 
-    async def _code(self) -> dict[str, Any]:
+    async def _code(self, tried: Mapping[str, Fim]) -> dict[str, Any]:
         self.told("plain text")
         short = await self._said("text", Prompt(kind="text", text=SHORT_TEXT, sampling=Sampling(max_tokens=1)))
         if short is None:
             return {"text": False}
         usage = next((chunk.usage for chunk in short if chunk.usage), None)
         holes = {PREFIX: await self._score(PREFIX, [Prompt(kind="text", text=hole.before) for hole in HOLES])}
-        for key, fim in layouts(self.families, self.model.family).items():
+        for key, fim in tried.items():
             laid_out = [Prompt(kind="text", text=fim.render(hole.before, hole.after)) for hole in HOLES]
             holes[key] = await self._score(key, laid_out, fim.stops)
         native = [Prompt(kind="text", text=hole.before, extra={"suffix": hole.after}) for hole in HOLES]

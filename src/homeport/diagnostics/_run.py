@@ -43,11 +43,12 @@ async def _ask(
 ) -> tuple[Finding, float]:
     check = checks[name]
     if scene.gateway and check.role == "instance":
-        return Finding(status="skip", saw="Not asked: a gateway has none."), 0.0
+        return Finding(status="skip", saw="Not tried: a gateway has none."), 0.0
     await asyncio.gather(*(tasks[before] for before in (*check.after, *check.behind) if before in tasks))
     lacking = [before for before in check.after if before in tasks and before not in scene.passed]
     if lacking:
-        return Finding(status="skip", saw=f"Not asked: it needs {' and '.join(lacking)}."), 0.0
+        why = " and ".join(f"{before} {'failed' if before in scene.failed else 'was not tried'}" for before in lacking)
+        return Finding(status="skip", saw=f"Not tried because {why}."), 0.0
     started = time.perf_counter()
     finding = await _look(check, scene)
     if finding.status != "skip":

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from homeport import families, features, providers
 from homeport.diagnostics import Finding
+from homeport.diagnostics._way import Knock, knock
 from homeport.domain.errors import HomeportError
 from homeport.families import Family
 from homeport.features import Feature
+from homeport.features._ask import setting_of
 from homeport.kit.discover import discover
 from homeport.kit.vault import KEY_FILE, Vault
 from homeport.providers import Provider
@@ -54,6 +56,17 @@ class Scene:
     """Checks that failed."""
     passed: set[str] = field(default_factory=set)
     """Checks that found what they looked for."""
+    forbidden: set[str] = field(default_factory=set)
+    """Features that the token may not use."""
+    sent: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """By feature: the correlation id that was sent through the front door, and the one that came back."""
+    _knocks: dict[str, asyncio.Task[Knock]] = field(default_factory=dict)
+
+    async def knocked(self, model: Model) -> Knock:
+        """What came of the way to a model's server, which is tried once."""
+        if model.name not in self._knocks:
+            self._knocks[model.name] = asyncio.create_task(knock(self, model))
+        return await self._knocks[model.name]
 
     @property
     def key_file(self) -> Path:
@@ -98,15 +111,22 @@ class Scene:
     async def serves(self, name: str) -> bool:
         """Whether anybody would notice: a feature uses the model, or it is the one that is asked about."""
         settings = (await self.snapshot()).features.values()
-        return name == self.only or any(name in (each.model, *each.fallbacks) for each in settings)
+        return name == self.only or any(name in each.models for each in settings)
+
+    async def features_of(self, name: str) -> list[str]:
+        """The features whose requests a model may get, by their settings and what inherits from them."""
+        snapshot = await self.snapshot()
+        return [
+            key for key in self.features if (found := setting_of(self.features, snapshot, key)) and name in found.models
+        ]
 
     async def able(self, feature: str) -> bool:
         """Whether a feature's setting leads to a model that can answer, as far as earlier checks saw."""
-        if self.remembered is None and (self.settings.url or self.failed):
+        if self.gateway or (self.remembered is None and (self.settings.url or self.failed)):
             # the store cannot be read from here: only the server knows
             return True
         snapshot = await self.snapshot()
-        setting = snapshot.features.get(feature)
+        setting = setting_of(self.features, snapshot, feature)
         model = snapshot.models.get(setting.model) if setting else None
         return model is not None and model.enabled and model.name not in self.blamed
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from typing import TYPE_CHECKING
 
@@ -14,14 +13,12 @@ if TYPE_CHECKING:
 
     from homeport.diagnostics._scene import Scene
 
-LEAST_FREE = 200 * 1024 * 1024
-"""Bytes below which a database that grows is in danger."""
 SECRETS = ("keys", "token")
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 async def look(scene: Scene) -> Finding:
-    """The directory, its space and the modes of the files that hold secrets."""
+    """The directory and the modes of the files that hold secrets."""
     folder = scene.settings.data_dir
     if not folder.is_dir():
         return _missing(scene, folder)
@@ -32,11 +29,7 @@ async def look(scene: Scene) -> Finding:
     if open_files:
         names = " ".join(map(str, open_files))
         return Finding(status="fail", saw=f"Other users may read {names}.", fix=f"Run: chmod 600 {names}")
-    free = shutil.disk_usage(folder).free
-    saw = f"{folder}, {free // 1024**2} MiB free."
-    if free < LEAST_FREE:
-        return Finding(status="warn", saw=saw, fix="Free some space, or move HOMEPORT_DATA_DIR to a larger disk.")
-    return Finding(status="ok", saw=saw)
+    return Finding(status="ok", saw=f"{folder}.")
 
 
 def _missing(scene: Scene, folder: Path) -> Finding:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,8 @@ from homeport.diagnostics._scene import together
 from homeport.kit.journal import new_id
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from homeport.diagnostics._scene import Scene
 
 _FILE = {
@@ -35,14 +36,26 @@ QUESTIONS: dict[str, tuple[str, dict[str, Any]]] = {
 
 async def look(scene: Scene) -> Finding:
     """One real round trip for each feature that has a model which nobody has blamed."""
-    asked = [name for name in QUESTIONS if await scene.able(name)]
+    asked = [name for name in await _questions(scene) if name not in scene.forbidden and await scene.able(name)]
     if not asked:
         return Finding(status="skip", saw="No feature has a model that could answer.")
-    return together(list(await asyncio.gather(*(_ask(scene, name) for name in asked))))
+    known = await _questions(scene)
+    return together(list(await asyncio.gather(*(_ask(scene, name, *known[name]) for name in asked))))
 
 
-async def _ask(scene: Scene, feature: str) -> Finding:
-    path, body = QUESTIONS[feature]
+async def _questions(scene: Scene) -> Mapping[str, tuple[str, dict[str, Any]]]:
+    """What everybody asks for, then each feature with a setting of its own that is asked by a prompt."""
+    if scene.remembered is None:
+        return QUESTIONS
+    of_prompts = {
+        key: (f"/v1/prompts/{offer.template.id}", {"inputs": {each.name: "Nothing." for each in offer.template.inputs}})
+        for key, setting in scene.remembered.features.items()
+        if setting.assignment == "model" and (offer := scene.features.get(key)) and offer.template is not None
+    }
+    return {**of_prompts, **QUESTIONS}
+
+
+async def _ask(scene: Scene, feature: str, path: str, body: dict[str, Any]) -> Finding:
     sent = new_id()
     started = time.perf_counter()
     answer = await scene.door.ask(path, body, id=sent)
@@ -53,9 +66,7 @@ async def _ask(scene: Scene, feature: str) -> Finding:
         fix = f"See the server's log for {answer.id or sent}, and: homeport features list"
         return Finding(status="fail", saw=f"{feature}: {answer.problem}", fix=fix)
     scene.answered.add(feature)
-    if answer.id != sent:
-        saw = f"{feature} answered, but under the correlation id {shlex.quote(answer.id)} instead of {sent}."
-        return Finding(status="warn", saw=saw, fix="Something between here and Homeport changes X-Request-ID.")
+    scene.sent[feature] = (sent, answer.id)
     return Finding(status="ok", saw=f"{feature} answered after {took:.1f} s.")
 
 
@@ -63,6 +74,7 @@ CHECK = Check(
     order=120,
     question="Does each feature answer as a client asks it?",
     look=look,
+    role="both",
     after=("token_accepted",),
-    behind=("registry", "model_answers"),
+    behind=("registry", "feature_suits", "model_cancels", "licence"),
 )

@@ -24,7 +24,7 @@ REMEDY = (
 
 async def look(scene: Scene) -> Finding:
     """As the running server sees it, if it tells us; otherwise by asking each issuer ourselves."""
-    told = await _told(scene) if scene.passed & {"token_accepted", "server"} else None
+    told = await _told(scene) if "server" in scene.passed else None
     wanted = configured(scene.settings)
     if told is not None:
         known = {state["url"] for state in told}
@@ -91,10 +91,10 @@ def _age(seconds: float) -> str:
 
 
 CHECK = Check(
-    order=85,
+    order=78,
     question="Are the keys of those whose signed tokens are accepted at hand?",
     look=look,
     role="both",
     after=("configuration",),
-    behind=("token_accepted", "server"),
+    behind=("server",),
 )

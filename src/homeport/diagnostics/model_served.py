@@ -95,5 +95,5 @@ CHECK = Check(
     question="Does each server accept our key and know the model?",
     look=look,
     after=("keys",),
-    behind=("model_reachable",),
+    behind=("model_reachable", "clock"),
 )

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 
 from homeport.diagnostics import Check, Finding
 from homeport.diagnostics._scene import together
+from homeport.features._ask import setting_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from homeport.diagnostics._scene import Scene
     from homeport.domain.models import FeatureSetting, Model, Snapshot
+
+EXPECTED = ("code_completions", "code_generations", "chat")
+"""Features without which an editor's user notices."""
 
 
 async def look(scene: Scene) -> Finding:
@@ -26,12 +30,30 @@ async def look(scene: Scene) -> Finding:
         name = shlex.quote(min(snapshot.models))
         fix = f"Assign one: homeport features set code_completions {name}"
         return Finding(status="fail", saw="No feature has a model.", fix=fix)
-    faults = [fault for setting in serving for fault in _of_setting(snapshot, setting)]
+    faults = list(_unserved(scene, snapshot))
+    faults += [fault for setting in serving for fault in _of_setting(snapshot, setting)]
     faults += [fault for model in snapshot.models.values() for fault in _of_model(scene, model)]
     if faults:
         return together(faults)
     served = ", ".join(f"{each.feature} by {each.model}" for each in serving)
     return Finding(status="ok", saw=f"Models: {len(snapshot.models)}. Served: {served}.")
+
+
+def _unserved(scene: Scene, snapshot: Snapshot) -> Iterator[Finding]:
+    """What everybody expects and nobody gets."""
+    for key in EXPECTED:
+        setting = setting_of(scene.features, snapshot, key)
+        if setting is None or setting.assignment != "model":
+            off = setting is not None and setting.assignment == "disabled"
+            what = "is switched off" if off else "has no model"
+            saw = f"{key} {what}: whoever asks for it gets {'feature_disabled' if off else 'feature_unassigned'}."
+            yield Finding(status="warn", saw=saw, fix=f"Run: homeport features set {key} {shlex.quote(_any(snapshot))}")
+
+
+def _any(snapshot: Snapshot) -> str:
+    """A model that could serve: one that serves something already, else the first."""
+    used = (each.model for each in snapshot.features.values() if each.assignment == "model")
+    return next((name for name in used if name in snapshot.models), min(snapshot.models))
 
 
 def _of_setting(snapshot: Snapshot, setting: FeatureSetting) -> Iterator[Finding]:

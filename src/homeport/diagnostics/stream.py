@@ -53,5 +53,6 @@ CHECK = Check(
     order=130,
     question="Does an answer stream, and how soon does it begin?",
     look=look,
+    role="both",
     after=("feature_answers",),
 )

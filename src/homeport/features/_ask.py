@@ -25,12 +25,12 @@ from homeport.features._measure import comparable
 from homeport.kit.journal import facts, note, overheard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from homeport.domain.models import FeatureSetting, Snapshot
     from homeport.domain.prompts import Prompt
     from homeport.domain.streams import Chunks
-    from homeport.features import Workbench
+    from homeport.features import Feature, Workbench
 
 SAFETY = 0.9
 """Share of the token budget that is used: characters per token is an average."""
@@ -86,7 +86,7 @@ def aliased(models: Iterable[Model], wanted: str) -> Model | None:
 
 def assigned(bench: Workbench, snapshot: Snapshot, feature: str) -> Model:
     """The model of a feature's setting, or of the feature that it inherits from."""
-    setting = setting_of(bench, snapshot, feature)
+    setting = setting_of(bench.features, snapshot, feature)
     if setting is None or setting.assignment in {"unassigned", "inherit"}:
         raise FeatureUnassigned(
             f"No model serves {feature!r} yet.",
@@ -109,12 +109,12 @@ def settable(bench: Workbench, feature: str) -> str:
     return feature if offer is None or offer.listed or not offer.inherits else settable(bench, offer.inherits)
 
 
-def setting_of(bench: Workbench, snapshot: Snapshot, feature: str) -> FeatureSetting | None:
+def setting_of(features: Mapping[str, Feature], snapshot: Snapshot, feature: str) -> FeatureSetting | None:
     """A feature's own setting, or that of the feature that it inherits from."""
     setting = snapshot.features.get(feature)
-    parent = bench.features[feature].inherits if feature in bench.features else ""
+    parent = features[feature].inherits if feature in features else ""
     if parent and (setting is None or setting.assignment in {"inherit", "unassigned"}):
-        return setting_of(bench, snapshot, parent)
+        return setting_of(features, snapshot, parent)
     return setting
 
 

@@ -71,7 +71,7 @@ def _setting(bench: Workbench, feature: str, wanted: str | Model) -> FeatureSett
     """What decides, where there is something to decide."""
     if isinstance(wanted, Model) or bench.features[feature].alone or (wanted and wanted not in bench.features):
         return None
-    setting = setting_of(bench, bench.snapshot(), wanted or feature)
+    setting = setting_of(bench.features, bench.snapshot(), wanted or feature)
     if setting is None or setting.assignment != "model":
         return None
     return setting if setting.fallbacks or setting.weights or setting.shadow else None

@@ -83,6 +83,29 @@ def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(text.strip()) for text in texts if text.strip())
 
 
+def outside(allowed: Iterable[Network]) -> tuple[Network, ...]:
+    """Everything that is in none of these networks, as networks; this machine itself is never outside."""
+    rest: list[Network] = [ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0")]
+    for network in (*allowed, *_LOOPBACK):
+        rest = [part for each in rest for part in _without(each, network)]
+    return tuple(rest)
+
+
+def _without(whole: Network, part: Network) -> Iterable[Network]:
+    if not whole.overlaps(part):
+        return (whole,)
+    if whole.prefixlen >= part.prefixlen:
+        return ()
+    if isinstance(whole, ipaddress.IPv4Network) and isinstance(part, ipaddress.IPv4Network):
+        return whole.address_exclude(part)
+    if isinstance(whole, ipaddress.IPv6Network) and isinstance(part, ipaddress.IPv6Network):
+        return whole.address_exclude(part)
+    return (whole,)
+
+
+_LOOPBACK: tuple[Network, ...] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
+
+
 def literal(host: str) -> Address | None:
     """The address that a host is, in whatever spelling a resolver takes (`0x7f.1`, `2130706433`); None for a name."""
     text = host.rstrip(".").partition("%")[0]

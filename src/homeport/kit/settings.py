@@ -24,7 +24,7 @@ from pydantic_settings import (
 )
 from typing_extensions import override
 
-from homeport.kit.addresses import parse_networks
+from homeport.kit.addresses import Network, outside, parse_networks
 from homeport.kit.network import check_no_proxy
 from homeport.kit.proxy import proxy_of
 
@@ -339,6 +339,9 @@ class Settings(BaseSettings):
     denied_networks: Annotated[tuple[str, ...], NoDecode] = ()
     """More networks (CIDR) that no model endpoint may be in; link-local and metadata addresses never may."""
 
+    allowed_networks: Annotated[tuple[str, ...], NoDecode] = ()
+    """The only networks (CIDR) that model endpoints may be in, besides this machine; empty: any that is not denied."""
+
     embedded_threads: int = Field(0, ge=0)
     """Threads of the embedded model; 0 means one per core, at most four."""
 
@@ -352,7 +355,7 @@ class Settings(BaseSettings):
         word = value if value is None else str(value).strip().lower()
         return "always" if word in _ON else "never" if word in _OFF else word
 
-    @field_validator("denied_networks", "allowed_model_origins", mode="before")
+    @field_validator("denied_networks", "allowed_networks", "allowed_model_origins", mode="before")
     @classmethod
     def _listed(cls, value: object) -> object:
         """A variable holds a list with commas."""
@@ -366,7 +369,7 @@ class Settings(BaseSettings):
             (proxy_of if info.field_name == "proxy" else check_no_proxy)(value)
         return value
 
-    @field_validator("denied_networks")
+    @field_validator("denied_networks", "allowed_networks")
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         """Networks are understood before anything is started."""
@@ -430,6 +433,12 @@ class Settings(BaseSettings):
     def content_logged(self, usual: LogContent) -> LogContent:
         """What is logged of prompts and answers; `usual` is what the role does when nobody said anything."""
         return self.log_content or ("always" if self.log_every_request else usual)
+
+    @property
+    def closed_networks(self) -> tuple[Network, ...]:
+        """Where no model endpoint may be: what is denied, and all that is outside of what is allowed."""
+        allowed = parse_networks(self.allowed_networks)
+        return (*parse_networks(self.denied_networks), *(outside(allowed) if allowed else ()))
 
     def sqlalchemy_url(self) -> str:
         """The database as SQLAlchemy names it."""

@@ -1,0 +1,43 @@
+"""Can the metrics be scraped?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from homeport.diagnostics import Check, Finding
+from homeport.diagnostics._front_door import FrontDoor
+from homeport.domain.errors import HomeportError
+from homeport.kit.upstream_http import HttpUpstream
+
+if TYPE_CHECKING:
+    from homeport.diagnostics._scene import Scene
+
+SERIES = "homeport_"
+
+
+async def look(scene: Scene) -> Finding:
+    """Ask as Prometheus does."""
+    port = scene.settings.metrics_port
+    if port < 1:
+        why = "Metrics are switched off." if port < 0 else "The metrics page has a port that only the server knows."
+        return Finding(status="skip", saw=why)
+    if scene.settings.url and urlsplit(scene.door.url).hostname not in {"127.0.0.1", "localhost", "::1"}:
+        return Finding(status="skip", saw="The metrics page of another host is for its own Prometheus.")
+    host = scene.settings.metrics_host or "127.0.0.1"
+    url = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104 (compared, not bound)
+    upstream = HttpUpstream()
+    try:
+        answer = await FrontDoor(upstream, url).ask("/metrics")
+    except HomeportError:
+        fix = "Restart the server; HOMEPORT_METRICS_PORT sets the port, -1 switches the page off."
+        return Finding(status="fail", saw=f"Nobody answers at {url}/metrics.", fix=fix)
+    finally:
+        await upstream.close()
+    if not answer.says(SERIES):
+        saw = f"What answers at {url}/metrics is not Homeport."
+        return Finding(status="fail", saw=saw, fix="Set HOMEPORT_METRICS_PORT to a port of its own, and restart.")
+    return Finding(status="ok", saw=f"{url}/metrics can be scraped.")
+
+
+CHECK = Check(order=75, question="Can the metrics be scraped?", look=look, role="both", after=("server",))

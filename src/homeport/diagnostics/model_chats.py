@@ -1,0 +1,53 @@
+"""Does each model that chat needs hold a conversation?"""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from homeport.diagnostics import Check, Finding
+from homeport.diagnostics._prove import Trial
+from homeport.features._suits import COMPLETES, GENERATES
+
+if TYPE_CHECKING:
+    from homeport.diagnostics._scene import Scene
+    from homeport.domain.models import Model
+
+RIGHT = "5"
+_SHOWN = 40
+
+
+async def look(scene: Scene) -> Finding:
+    """Ask a sum in words."""
+    return await scene.each(ask)
+
+
+async def ask(scene: Scene, model: Model) -> Finding:
+    """What a base model, or a server without a chat template, says to a question."""
+    talked_to = [key for key in await scene.features_of(model.name) if scene.features[key].scope not in _OF_CODE]
+    family = scene.families.get(model.family)
+    if not talked_to or (family is not None and not family.chat):
+        return Finding(status="skip", saw=f"{model.name} serves no conversation.")
+    seen = await Trial(
+        provider=scene.providers[model.platform], upstream=scene.upstream, model=model, families=scene.families
+    ).chats()
+    if seen.chat:
+        return Finding(status="ok", saw=f"{model.name} holds a conversation.")
+    problem = seen.problems.get("chat", "")
+    saw = f"{model.name} continues text, but does not chat: its server has no chat template, or it is a base model."
+    fix = (
+        f"Start its server with a chat template (vLLM: --chat-template FILE), or let another model chat: "
+        f"homeport features set {shlex.quote(talked_to[0])} MODEL"
+    )
+    return Finding(status="fail", saw=f"{saw} ({problem})" if problem else saw, fix=fix)
+
+
+_OF_CODE = {COMPLETES, GENERATES}
+
+CHECK = Check(
+    order=111,
+    question="Does each model that chat needs hold a conversation?",
+    look=look,
+    after=("keys",),
+    behind=("model_answers",),
+)
