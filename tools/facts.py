@@ -300,6 +300,19 @@ def shelf_of_checks() -> str:
     return table(("Check", "Question"), ((f"`{key}`", offer.question) for key, offer in ordered))
 
 
+def broken_setups() -> str:
+    """What the tests break, what doctor must name and what it must advise; the test's own words."""
+    kit = str(PACKAGE.parents[1] / "tests" / "_kit")
+    if kit not in sys.path:
+        sys.path.append(kit)
+    cases = importlib.import_module("broken").load_cases()
+    rows = (
+        (str(number), each.says, f"`{each.hop}`", f"… {each.saw} …", f"… {each.fix} …")
+        for number, each in enumerate(cases, 1)
+    )
+    return table(("", "What is broken", "Hop that is named", "What doctor saw", "What it advises"), rows)
+
+
 def shelf_of_pages() -> str:
     """The console's pages."""
     pages = discover(console, console.Page).values()

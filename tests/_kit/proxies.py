@@ -97,7 +97,7 @@ class ForwardProxy:
         other: tuple[asyncio.StreamReader, asyncio.StreamWriter],
     ) -> None:
         writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        await asyncio.gather(_pump(reader, other[1]), _pump(other[0], writer))
+        await asyncio.gather(pump(reader, other[1]), pump(other[0], writer))
 
     async def _forward(
         self, head: bytes, target: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -123,7 +123,7 @@ async def _answered(there: asyncio.StreamReader, writer: asyncio.StreamWriter) -
     writer.write(head)
     length = _length(head)
     if length is None and b"chunked" not in head:
-        await _pump(there, writer)
+        await pump(there, writer)
         return False
     while length is None:
         size = await there.readuntil(b"\r\n")
@@ -135,7 +135,8 @@ async def _answered(there: asyncio.StreamReader, writer: asyncio.StreamWriter) -
     return True
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Pass on what comes, until its end."""
     try:
         while data := await reader.read(65536):
             writer.write(data)

@@ -34,7 +34,7 @@ async def found(house: House | None = None, check: Check = CHECK, **settings: An
         upstream = HttpUpstream()
         stack.push_async_callback(upstream.close)
         door = FrontDoor(upstream, f"http://127.0.0.1:{house.port if house else 9}", TOKEN)
-        passed = {"token_accepted"} if house else set()
+        passed = {"server"} if house else set()
         scene = Scene(settings=load(**settings), upstream=upstream, door=door, passed=passed)
         return await check.look(scene)
 

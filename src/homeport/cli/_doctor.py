@@ -39,17 +39,16 @@ _OF_A_MODEL = tuple(
 _OF_THE_EMBEDDED = ("server", "token_accepted", "model_answers")
 
 
-def examine(settings: Settings, wrong: tuple[str, ...], *, as_json: bool) -> int:
+def examine(settings: Settings, wrong: tuple[str, ...], *, gateway: bool = False, as_json: bool) -> int:
     """Ask everything; gives the exit status: 0 fine, 1 broken, 2 warnings only."""
     checks = discover(diagnostics, Check)
-    findings = asyncio.run(_examine(settings, wrong, checks, as_json=as_json))
-    return _verdict(findings)
+    return _verdict(asyncio.run(_examine(settings, wrong, checks, gateway=gateway, as_json=as_json)))
 
 
 async def _examine(
-    settings: Settings, wrong: tuple[str, ...], checks: Mapping[str, Check], *, as_json: bool
+    settings: Settings, wrong: tuple[str, ...], checks: Mapping[str, Check], *, gateway: bool, as_json: bool
 ) -> dict[str, Finding]:
-    async with scene_of(settings, wrong_settings=wrong) as scene:
+    async with scene_of(settings, wrong_settings=wrong, gateway=gateway) as scene:
         return await _told(checks, scene, as_json=as_json)
 
 
@@ -83,11 +82,18 @@ async def _unreachable(settings: Settings, snapshot: Snapshot, names: Sequence[s
 
 @asynccontextmanager
 async def scene_of(
-    settings: Settings, *, wrong_settings: tuple[str, ...] = (), only: str = "", remembered: Snapshot | None = None
+    settings: Settings,
+    *,
+    wrong_settings: tuple[str, ...] = (),
+    gateway: bool = False,
+    only: str = "",
+    remembered: Snapshot | None = None,
 ) -> AsyncIterator[Scene]:
     """The scene of these settings: one connection pool for models, one for ourselves."""
     denied = () if wrong_settings else settings.closed_networks
-    gateway = is_gateway(settings)
+    gateway = gateway or is_gateway(settings)
+    # the token of this machine's instance is nothing for another machine's gateway
+    token = settings.token if gateway else token_of(settings)
     models = HttpUpstream(
         denied_networks=denied, ca_file=settings.ca_file, proxy=settings.proxy, no_proxy=settings.no_proxy
     )
@@ -96,7 +102,7 @@ async def scene_of(
         yield Scene(
             settings=settings,
             upstream=models,
-            door=FrontDoor(ourselves, (gateway_address if gateway else address_of)(settings), token_of(settings)),
+            door=FrontDoor(ourselves, (gateway_address if gateway else address_of)(settings), token),
             gateway=gateway,
             guessed=not gateway and not is_known(settings),
             wrong_settings=wrong_settings,

@@ -12,14 +12,21 @@ from homeport.cli._session import load
     "doctor",
     cls=Command,
     section=LOOK_AFTER,
-    examples=("homeport doctor", "homeport doctor --json", "HOMEPORT_URL=http://host:5050 homeport doctor"),
+    examples=(
+        "homeport doctor",
+        "homeport doctor --json",
+        "HOMEPORT_URL=http://host:5050 homeport doctor",
+        "HOMEPORT_TOKEN=… homeport doctor --gateway http://gateway:5052",
+    ),
 )
+@click.option("--gateway", metavar="URL", help="Look at a gateway, with authentication on, from this machine.")
 @json_option
-def command(*, as_json: bool) -> None:
+def command(*, gateway: str | None, as_json: bool) -> None:
     """Ask the whole path, hop by hop; name the broken one and the fix.
 
     It changes nothing and prints no secret. Exit status: 0 all is well, 1 something is broken, 2 it
-    works but there are warnings.
+    works but there are warnings. A gateway is asked with HOMEPORT_TOKEN, if there is one: a token as
+    GitLab sends it. It is looked at, sent to the gateway alone and never shown.
     """
     from homeport.cli import _doctor  # noqa: PLC0415 (loads the checks)
     from homeport.cli._errors import wrong_settings  # noqa: PLC0415 (only needed where settings are wrong)
@@ -27,7 +34,7 @@ def command(*, as_json: bool) -> None:
 
     wrong: tuple[str, ...] = ()
     try:
-        settings = load()
+        settings = load(url=gateway)
     except ValueError as error:
         settings, wrong = Settings.model_construct(), tuple(wrong_settings(error))
-    raise click.exceptions.Exit(_doctor.examine(settings, wrong, as_json=as_json))
+    raise click.exceptions.Exit(_doctor.examine(settings, wrong, gateway=bool(gateway), as_json=as_json))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 OK = 200
 _LIMIT = 16 * 1024 * 1024
+FIRST_BYTE_S = 120.0
 _DATA = b"data:"
 _END = b"[DONE]"
 _UNSERVED = ("feature_unassigned", "feature_disabled")
@@ -71,9 +72,10 @@ class FrontDoor:
         *,
         id: str = "",  # noqa: A002 (the header's name)
         more: Mapping[str, str] | None = None,
+        within_s: float = FIRST_BYTE_S,
     ) -> Answer:
         """One document; raises HomeportError when nobody answers, and for nothing else."""
-        reply = await self._open(path, body, id, more)
+        reply = await self._open(path, body, id, more, within_s)
         try:
             data = await reply.read(_LIMIT)
         except TransportError as error:
@@ -119,6 +121,7 @@ class FrontDoor:
         body: Mapping[str, Any] | None,
         correlation_id: str,
         more: Mapping[str, str] | None = None,
+        within_s: float = FIRST_BYTE_S,
     ) -> Reply:
         headers = {"X-Request-ID": correlation_id or new_id(), "Accept-Encoding": "identity"}
         headers |= {**_token.headers(self.token), **(more or {})}
@@ -131,7 +134,7 @@ class FrontDoor:
             url=self.url + path,
             headers=headers,
             body=b"" if body is None else json.dumps(body).encode(),
-            first_byte_s=120.0,
+            first_byte_s=within_s,
         )
         try:
             return await self.upstream.open(call)

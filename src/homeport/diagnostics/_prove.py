@@ -64,10 +64,11 @@ def filled(said: str, hole: Hole, stops: tuple[str, ...]) -> float:
 
 
 def layouts(families: Mapping[str, Family], own: str = "") -> dict[str, Fim]:
-    """Every layout once, by the family `own` or the first that has it."""
+    """Every layout once, by the family `own`, else by the first that has it and, as that one does, chats."""
     found: dict[str, Fim] = {}
     seen: set[str] = set()
-    for key in sorted(families, key=lambda key: (key != own, key)):
+    talks = families[own].chat if own in families else True
+    for key in sorted(families, key=lambda key: (key != own, families[key].chat != talks, key)):
         family = families[key]
         if family.fim is not None and family.fim.layout not in seen:
             seen.add(family.fim.layout)

@@ -57,7 +57,7 @@ class Scene:
     passed: set[str] = field(default_factory=set)
     """Checks that found what they looked for."""
     forbidden: set[str] = field(default_factory=set)
-    """Features that the token may not use."""
+    """Features that an earlier check saw cannot be used: later ones leave them alone."""
     sent: dict[str, tuple[str, str]] = field(default_factory=dict)
     """By feature: the correlation id that was sent through the front door, and the one that came back."""
     _knocks: dict[str, asyncio.Task[Knock]] = field(default_factory=dict)

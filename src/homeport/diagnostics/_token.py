@@ -22,6 +22,7 @@ class Said:
     audience: tuple[str, ...]
     subject: str
     realm: str
+    instance: str
     kid: str
     scopes: tuple[str, ...]
     begins: float
@@ -42,6 +43,7 @@ def read(token: str) -> Said | None:
         audience=_texts(claims.get("aud")),
         subject=_text(claims, "sub"),
         realm=_text(claims, "gitlab_realm"),
+        instance=_text(claims, "gitlab_instance_id"),
         kid=_text(header, "kid"),
         scopes=_texts(claims.get("scopes")),
         begins=_number(claims.get("nbf")),
@@ -54,8 +56,13 @@ def headers(token: str, service: str = "gitlab-ai-gateway") -> dict[str, str]:
     said = read(token)
     if said is None:
         return {}
-    holder = "X-Gitlab-Global-User-Id" if said.issuer == service else "X-Gitlab-Instance-Id"
-    sent = {"X-Gitlab-Authentication-Type": "oidc", holder: said.subject, "X-Gitlab-Realm": said.realm}
+    user, instance = (said.subject, said.instance) if said.issuer == service else ("", said.instance or said.subject)
+    sent = {
+        "X-Gitlab-Authentication-Type": "oidc",
+        "X-Gitlab-Instance-Id": instance,
+        "X-Gitlab-Global-User-Id": user,
+        "X-Gitlab-Realm": said.realm,
+    }
     return {name: value for name, value in sent.items() if value and value.isascii() and value.isprintable()}
 
 

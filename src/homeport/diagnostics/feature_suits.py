@@ -37,6 +37,7 @@ def _fault(scene: Scene, feature: str, model: Model) -> Finding | None:
     found = suits(scene.features[feature], key, scene.families[key], text=offer is None or offer.text)
     if found.fit != "not":
         return None
+    scene.forbidden.add(feature)
     saw = f"{feature} is served by {model.name}, which cannot: {found.why}"
     fix = f"Run: homeport features set {shlex.quote(feature)} MODEL, with one that can (homeport models list)."
     return Finding(status="fail", saw=saw, fix=fix)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from homeport.diagnostics import Check, Finding
 from homeport.diagnostics._prove import Trial
-from homeport.features._suits import COMPLETES, GENERATES
+from homeport.features._suits import COMPLETES
 
 if TYPE_CHECKING:
     from homeport.diagnostics._scene import Scene
@@ -24,7 +24,8 @@ async def look(scene: Scene) -> Finding:
 
 async def ask(scene: Scene, model: Model) -> Finding:
     """What a base model, or a server without a chat template, says to a question."""
-    talked_to = [key for key in await scene.features_of(model.name) if scene.features[key].scope not in _OF_CODE]
+    talked_to = [key for key in await scene.features_of(model.name) if scene.features[key].scope != COMPLETES]
+    own = [key for key in talked_to if key in (await scene.snapshot()).features] or talked_to
     family = scene.families.get(model.family)
     if not talked_to or (family is not None and not family.chat):
         return Finding(status="skip", saw=f"{model.name} serves no conversation.")
@@ -35,14 +36,10 @@ async def ask(scene: Scene, model: Model) -> Finding:
         return Finding(status="ok", saw=f"{model.name} holds a conversation.")
     problem = seen.problems.get("chat", "")
     saw = f"{model.name} continues text, but does not chat: its server has no chat template, or it is a base model."
-    fix = (
-        f"Start its server with a chat template (vLLM: --chat-template FILE), or let another model chat: "
-        f"homeport features set {shlex.quote(talked_to[0])} MODEL"
-    )
+    others = ", ".join(f"homeport features set {shlex.quote(key)} MODEL" for key in own)
+    fix = f"Start its server with a chat template (vLLM: --chat-template FILE), or let another model chat: {others}"
     return Finding(status="fail", saw=f"{saw} ({problem})" if problem else saw, fix=fix)
 
-
-_OF_CODE = {COMPLETES, GENERATES}
 
 CHECK = Check(
     order=111,

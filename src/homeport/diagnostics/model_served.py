@@ -58,11 +58,19 @@ async def _refused(scene: Scene, model: Model, error: UpstreamRefused) -> Findin
         return _to_change(model, saw, Change("key"))
     if status not in NO_SUCH_PATH:
         return Finding(status="fail", saw=error.saw, fix=error.fix)
-    if model.platform == OPENAI and await _below_v1(scene, model):
-        better = f"{model.endpoint.rstrip('/')}/v1"
-        saw = f"{model.name}: the endpoint {model.endpoint} lacks its /v1 (HTTP {status}); below it there is an answer."
+    if model.platform == OPENAI and (better := await _elsewhere(scene, model)):
+        lacks = "lacks its /v1" if better == f"{model.endpoint.rstrip('/')}/v1" else "has a wrong path"
+        saw = f"{model.name}: the endpoint {model.endpoint} {lacks} (HTTP {status}); at {better} there is an answer."
         return _to_change(model, saw, Change("endpoint", better))
     return Finding(status="ok", saw=f"{model.name}: {_where(scene, model)} lists no models (HTTP {status}).")
+
+
+async def _elsewhere(scene: Scene, model: Model) -> str:
+    """Where the same server does answer, if only to refuse the key: below its path, or at the usual one."""
+    for endpoint in dict.fromkeys((f"{model.endpoint.rstrip('/')}/v1", f"{model.origin}/v1")):
+        if await _answers(scene, replace(model, endpoint=endpoint)):
+            return endpoint
+    return ""
 
 
 def _where(scene: Scene, model: Model) -> str:
@@ -70,10 +78,9 @@ def _where(scene: Scene, model: Model) -> str:
     return model.origin or scene.providers[model.platform].label
 
 
-async def _below_v1(scene: Scene, model: Model) -> bool:
-    """Whether the same address with `/v1` answers, if only to refuse the key."""
+async def _answers(scene: Scene, model: Model) -> bool:
     try:
-        await _list(scene, replace(model, endpoint=f"{model.endpoint.rstrip('/')}/v1"))
+        await _list(scene, model)
     except UpstreamRefused as error:
         return error.upstream_status in KEY_REFUSED
     except UpstreamError:

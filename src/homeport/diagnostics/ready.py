@@ -20,6 +20,8 @@ async def look(scene: Scene) -> Finding:
         asks_issuers = not scene.gateway or scene.settings.gitlab_url or scene.settings.customer_portal_url
         fix = _ISSUERS if asks_issuers else "Set what is missing and start it again."
         return Finding(status="fail", saw=f"It lets nobody in: {said.get('unavailable')}", fix=fix)
+    if broken := scene.failed & {"database", "keys"}:
+        return Finding(status="skip", saw=f"It serves what it remembers, because {min(broken)} failed.")
     saw = f"It is degraded: {said.get('degraded') or answer.problem}"
     fix = _OF_A_GATEWAY if scene.gateway else _OF_AN_INSTANCE
     return Finding(status="fail", saw=saw, fix=fix)
@@ -29,4 +31,11 @@ _ISSUERS = "The check of token issuers says what is wrong with each; it goes on 
 _OF_AN_INSTANCE = "It serves what it remembers; mend the database, and it goes on by itself. Its log says more."
 _OF_A_GATEWAY = "Its log says more."
 
-CHECK = Check(order=70, question="Is the running Homeport ready to serve?", look=look, role="both", after=("server",))
+CHECK = Check(
+    order=70,
+    question="Is the running Homeport ready to serve?",
+    look=look,
+    role="both",
+    after=("server",),
+    behind=("keys",),
+)

@@ -11,14 +11,18 @@ from homeport.domain.errors import HomeportError
 if TYPE_CHECKING:
     from homeport.diagnostics._scene import Scene
 
-_BEFORE = ("data_dir", "database", "keys")
+WITHIN_S = 10.0
+_TAKEN = HomeportError("Another program has the port.")
+_BEFORE = ("ports", "data_dir", "database", "keys")
 
 
 async def look(scene: Scene) -> Finding:
     """Ask whether it lives; a server that cannot run yet is not blamed for not running."""
     url = scene.door.url
     try:
-        answer = await scene.door.ask("/monitoring/healthz")
+        if "ports" in scene.failed:
+            raise _TAKEN
+        answer = await scene.door.ask("/monitoring/healthz", within_s=WITHIN_S)
     except HomeportError as error:
         broken = [name for name in _BEFORE if name in scene.failed]
         if broken and not scene.settings.url:

@@ -18,6 +18,8 @@ REFUSED = 401
 _MAKE = "Make one with `homeport tokens create --name NAME` and set HOMEPORT_TOKEN to it; `homeport up` makes one too."
 _SIGN = "Set HOMEPORT_TOKEN to a fresh one, as GitLab sends it."
 
+_ISSUER = "AIGW_GITLAB_URL must be the URL of the GitLab that made it, which calls itself {}."
+
 
 async def look(scene: Scene) -> Finding:
     """List the models with it."""
@@ -41,7 +43,9 @@ def _refused(scene: Scene, place: str, answer: Answer) -> Finding:
     if said is None:
         return Finding(status="fail", saw=f"The token from {place} is not accepted.", fix=_MAKE)
     return _why(scene.settings, said, place) or Finding(
-        status="fail", saw=f"The token from {place} is not accepted: {answer.problem}", fix=_SIGN
+        status="fail",
+        saw=f"The token from {place} is not accepted: {answer.problem}",
+        fix=f"{_SIGN} {_ISSUER.format(said.issuer)}",
     )
 
 

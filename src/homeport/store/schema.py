@@ -60,6 +60,13 @@ async def status(url: str) -> SchemaStatus:
     return _status(parsed, version, _state(version))
 
 
+async def try_writing(url: str, patience_s: float) -> None:
+    """Change a row and take it back; raises StoreUnavailable that says why it cannot be written."""
+    async with disposed(connect(url, patience_s=patience_s)) as engine, writing(engine) as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
+        await connection.rollback()
+
+
 def _status(url: URL, version: str, state: State) -> SchemaStatus:
     file = sqlite_file(url)
     return SchemaStatus(
