@@ -161,7 +161,7 @@ async def test_a_model_by_a_proxy(instance: Instance) -> None:
         assert found["model_reachable"][0] == "ok"
         assert found["model_answers"][0] in {"ok", "skip"}
         assert "GET http://gpu.test/v1/models" in proxy.asked
-        status, words = (await looked_at(instance, *where))["model_reachable"]
+        status, words = (await looked_at(instance, *where))["model_proxy"]
         assert status == "fail"
         assert f"the password for its proxy 127.0.0.1:{proxy.port} is missing: the variable PROXY_PASS" in words
         assert "--option proxy=URL" in words
@@ -169,7 +169,7 @@ async def test_a_model_by_a_proxy(instance: Instance) -> None:
         assert (await looked_at(instance, "--endpoint", "http://gpu.test/v1", **usual))["model_reachable"][0] == "ok"
         proxy.refuse = b"HTTP/1.1 403 No\r\n\r\n"
         refused = await looked_at(instance, "--endpoint", "https://gpu.test/v1", **usual)
-        assert "does not let us to gpu.test:443 (HTTP 403)" in refused["model_reachable"][1]
+        assert "does not let us to gpu.test:443 (HTTP 403)" in refused["model_proxy"][1]
 
 
 async def test_a_model_that_wants_a_certificate(instance: Instance, tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ async def test_a_model_that_wants_a_certificate(instance: Instance, tmp_path: Pa
             "no.pem cannot be read": {"ca_file": "no.pem"},
         }
         for words, names in cases.items():
-            status, saw = (await looked_at(instance, *where, *said(**names)))["model_reachable"]
+            status, saw = (await looked_at(instance, *where, *said(**names)))["model_tls"]
             assert (status, words in saw) == ("fail", True), saw
         fine = said(ca_file="ca.pem", client_cert_file="me.pem", client_key_file="me.key")
         assert (await looked_at(instance, *where, *fine))["model_reachable"][0] == "ok"

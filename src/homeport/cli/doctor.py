@@ -16,7 +16,7 @@ from homeport.cli._session import load
         "homeport doctor",
         "homeport doctor --json",
         "HOMEPORT_URL=http://host:5050 homeport doctor",
-        "HOMEPORT_TOKEN=… homeport doctor --gateway http://gateway:5052",
+        "HOMEPORT_TOKEN=… homeport doctor --gateway http://host:5052",
     ),
 )
 @click.option("--gateway", metavar="URL", help="Look at a gateway, with authentication on, from this machine.")

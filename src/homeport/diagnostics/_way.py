@@ -185,7 +185,7 @@ async def _misunderstood(model: Model, error: TransportError) -> Knock:
     at, parts = f"{model.name} at {model.endpoint.rstrip('/')}", urlsplit(model.endpoint)
     if parts.scheme == "http" and await _shown(model):
         better = Change("endpoint", model.endpoint.replace("http:", "https:", 1))
-        saw = f"{at}: it speaks TLS at that port; an endpoint with TLS begins with https://."
+        saw = f"{at}: it speaks TLS at that port; its endpoint should begin with https, not http."
         return Knock("tls", Finding(status="fail", saw=saw, fix=f"Run: {better.command(model.name)}", change=better))
     change = Change("endpoint")
     if isinstance(error, Malformed):
