@@ -6,7 +6,8 @@ import shlex
 from typing import TYPE_CHECKING
 
 from homeport.diagnostics import Check, Finding
-from homeport.diagnostics._prove import PREFIX, SUFFIX, Trial, doubts
+from homeport.diagnostics._prove import Trial, doubts
+from homeport.features._holes import PREFIX, SUFFIX
 from homeport.features._suits import COMPLETES
 
 if TYPE_CHECKING:
