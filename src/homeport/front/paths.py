@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from homeport.protocols._visit import Receive, Scope, Send, Visit
 
 
+UNTOLD = ("/assets", "/api/", "/oauth/", "/.well-known/", "/-/")
+"""Where paths begin that are not listed for strangers: those of pages, of GitLab's clients, of administrators."""
+
+
 class Homeport:
     """The application: a dictionary of paths in front of bare ASGI endpoints."""
 
@@ -92,7 +96,7 @@ class Lost(Endpoint):
         super().__init__(
             door, WireProtocol(label="", routes=(look,), error=_for_anyone, process_time=True), look, "(unknown)"
         )
-        self._known = ", ".join(path for path in known if not path.startswith(("/assets", "/api/", "/oauth/", "/.well-known/", "/-/")))
+        self._known = ", ".join(path for path in known if not path.startswith(UNTOLD))
 
     @override
     async def _serve(self, visit: Visit, receive: Receive) -> None:
