@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from homeport.protocols._visit import Receive, Scope, Send, Visit
 
 
-UNTOLD = ("/assets", "/api/", "/oauth/", "/.well-known/", "/-/")
-"""Where paths begin that are not listed for strangers: those of pages, of GitLab's clients, of administrators."""
+UNTOLD = ("/assets", "/api/", "/oauth/", "/.well-known/", "/-/", "/v1/proxy/")
+"""Where paths begin that are not listed for strangers: those of pages, of GitLab's clients, of administrators, of what is not offered."""
 
 
 class Homeport:
