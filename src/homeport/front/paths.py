@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 UNTOLD = ("/assets", "/api/", "/oauth/", "/.well-known/", "/-/", "/v1/proxy/")
-"""Where paths begin that are not listed for strangers: those of pages, of GitLab's clients, of administrators, of what is not offered."""
+"""Where paths begin that strangers are not told: of pages, GitLab\'s clients, administrators, what is not offered."""
 
 
 class Homeport:
