@@ -12,7 +12,7 @@ COG = .venv/bin/cog -P -I tools -p 'from facts import *; import picture' --verbo
 GENERATED = $$(grep -rlF '[[[cog' README.md docs)
 COMPILE = .uv/bin/uv pip compile -q --upgrade --universal --generate-hashes --only-binary :all: --no-annotate --no-header
 
-.PHONY: help up test check docs lock bench bench-quick peers clean
+.PHONY: help up test check docs lock bench bench-quick bench-log clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -47,8 +47,8 @@ bench-quick: .venv/.dev ## Measure Homeport beside nginx in about two minutes, f
 	sh bench/setup.sh
 	.venv/bin/python bench/run.py --quick $(ARGS)
 
-peers: .venv/.dev ## Install other gateways into bench/.peers, for make bench to compare with
-	sh bench/peers.sh $(ARGS)
+bench-log: .venv/.dev ## Measure the request log with ten million rows (ARGS="--rows N --postgres")
+	.venv/bin/python bench/log.py $(ARGS)
 
 clean: ## Remove what was installed or built; keeps .homeport/, which holds your data
 	rm -rf .venv .uv .uv.new site build dist bench/.build bench/.peers tests/.build examples/*/.venv tools/assets/node_modules .*_cache .hypothesis

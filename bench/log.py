@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import hashlib
 import json
 import random
 import shutil
@@ -31,7 +32,7 @@ from homeport.store.request_log import Kept, RequestLog
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-DAYS, USERS, BULK = 30, 2_000, 20_000
+DAYS, USERS, BULK, DIFFERENT = 30, 2_000, 20_000, 200_000
 FEATURES = ("code_completions", "code_completions", "code_completions", "code_generations", "chat", "chat_explain_code")
 MODELS = ("coder-7b", "coder-32b", "chat-70b", "small", "experimental")
 LANGUAGES = ("python", "go", "ruby", "typescript", "rust", "java", "c", "cpp", "kotlin", "sql", "yaml", "markdown")
@@ -69,15 +70,25 @@ def entry(people: list[Person], number: int, at: float) -> Entry:
     who = people[min(int(CHANCE.paretovariate(1.1)) * 3 + CHANCE.randrange(3), USERS) - 1]
     took = int(CHANCE.lognormvariate(12.8, 0.8))
     phases = Phases(took, 240, 0, 600, 0, took // 3, took - 300)
-    return Entry(at, f"{number:032x}", who.asks(), phases, CHANCE.randrange(4000), CHANCE.randrange(120), 9000, 700)
+    return Entry(at, name(number), who.asks(), phases, CHANCE.randrange(4000), CHANCE.randrange(120), 9000, 700)
+
+
+def name(number: int) -> str:
+    """An id as clients make them: in no order."""
+    return hashlib.blake2b(str(number).encode(), digest_size=16).hexdigest()
 
 
 async def fill(log: RequestLog, people: list[Person], rows: int) -> float:
     """Write so many; gives the moment of the last one."""
     end = time.time() - 60
     step = DAYS * 86_400 / rows
+    different = [entry(people, 0, 0) for _ in range(min(rows, DIFFERENT))]
     for start in range(0, rows, BULK):
-        many = [entry(people, n, end - (rows - n) * step) for n in range(start, min(start + BULK, rows))]
+        numbers = range(start, min(start + BULK, rows))
+        many = [
+            different[CHANCE.randrange(len(different))]._replace(correlation_id=name(n), at=end - (rows - n) * step)
+            for n in numbers
+        ]
         draft = log_rows.Draft()
         log._rows.add(draft, many)  # noqa: SLF001 (in larger bites than the program takes)
         await log._write(draft.batch())  # noqa: SLF001 (see above)
@@ -159,7 +170,7 @@ async def measure(url: str, rows: int) -> dict[str, Any]:
     for name, each in sought(end).items():
         found[name] = await timed(lambda each=each: log.search(each, 101))
         print(f"  {name:40} {found[name][0]:8.1f} {found[name][1]:8.1f} ms {found[name][2]:5} found", flush=True)
-    ids = [f"{CHANCE.randrange(rows):032x}" for _ in range(50)]
+    ids = [name(CHANCE.randrange(rows)) for _ in range(50)]
     spent = [(await timed(lambda each=each: log.find(each), 1))[0] for each in ids]
     found["an id"] = max(spent), statistics.median(spent)
     for by in ("model", "who"):
@@ -193,7 +204,7 @@ def postgres(folder: Path) -> Iterator[str]:
 def main() -> None:
     """Measure, and print what was found."""
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--rows", type=int, default=1_000_000)
+    options.add_argument("--rows", type=int, default=10_000_000)
     options.add_argument("--postgres", action="store_true")
     options.add_argument("--folder", type=Path)
     chosen = options.parse_args()

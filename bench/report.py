@@ -349,7 +349,7 @@ HOW = """\
 
 ```
 make bench-quick     # two minutes, without peers
-make peers           # installs LiteLLM and Portkey into bench/.peers
+sh bench/peers.sh    # installs LiteLLM and Portkey into bench/.peers
 make bench           # everything, and writes this page
 ```
 """

@@ -13,7 +13,7 @@ from house import PEPPER
 
 from homeport.access import tokens
 from homeport.domain.entries import Entry, Offered, Phases, Traits
-from homeport.domain.models import Token
+from homeport.domain.models import Model, Token
 
 if TYPE_CHECKING:
     from offices import Office
@@ -113,3 +113,11 @@ async def test_the_api_is_for_administrators(desk: Office) -> None:
     for path in ("usage", "requests", "requests/id-7"):
         assert (await api(desk, f"/api/admin/v1/{path}", "duo_chat"))[0] == 403
     assert (await api(desk, "/api/admin/v1/requests/none"))[0] == 404
+
+
+async def test_requests_of_today_on_the_first_page_and_beside_each_model(desk: Office) -> None:
+    url = desk.house.models.url
+    model = Model(name="small", platform="openai", family="mistral", endpoint=url, identifier="s")
+    await desk.store.add_model(model, by="tests")
+    assert "30 requests today" in " ".join((await desk.get("/console")).text.split())
+    assert "10 today" in (await desk.get("/console/models")).text

@@ -3,33 +3,47 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from time import time
 from typing import TYPE_CHECKING
 
-from htpy import Renderable, span, time
+import htpy
+from htpy import Renderable, span
 
-from homeport.domain.errors import Unknown
+from homeport.domain.errors import StoreUnavailable, Unknown
+from homeport.store.log_usage import Asked
 
 if TYPE_CHECKING:
-    from homeport.console import Asked
+    from homeport.console import Asked as Page
     from homeport.domain.entries import Traits
     from homeport.store.request_log import RequestLog
 
 OUTCOMES = {"completed": "completed", "rejected": "failed", "broken": "broke off", "client_closed": "client left"}
 FAILED, MISTAKEN = 500, 400
+DAY = 86_400
 A_MILLISECOND, TEN_SECONDS = 1_000, 10_000_000
 
 
-def log_of(asked: Asked) -> RequestLog:
+def log_of(asked: Page) -> RequestLog:
     """The request log; raises Unknown where there is none."""
     if asked.desk.request_log is None:
         raise Unknown("No requests are kept here.", "HOMEPORT_REQUEST_LOG_DAYS says for how long they are; 0 is never.")
     return asked.desk.request_log
 
 
+async def today(log: RequestLog | None) -> dict[str, int]:
+    """Requests since midnight (UTC) by model, an empty name for those that came to none; empty when it is not known."""
+    now = time()
+    try:
+        found = await log.usage(Asked(now // DAY * DAY, now + 1, by="model")) if log is not None else ()
+    except StoreUnavailable:  # a figure is not worth a page
+        return {}
+    return {each.name: each.requests for each in found}
+
+
 def moment(at: float) -> Renderable:
     """A moment to the second, in UTC."""
     told = datetime.fromtimestamp(at, UTC)
-    return time(datetime=told.isoformat())[f"{told:%Y-%m-%d %H:%M:%S}"]
+    return htpy.time(datetime=told.isoformat())[f"{told:%Y-%m-%d %H:%M:%S}"]
 
 
 def lasting(us: int) -> str:

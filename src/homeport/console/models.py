@@ -31,6 +31,7 @@ from htpy import input as field
 from homeport.console import Asked, Page, Sent, go
 from homeport.console import _model_form as model_form
 from homeport.console._layout import guard, page, problem
+from homeport.console._requests import today
 from homeport.diagnostics._scene import EMBEDDED
 from homeport.domain.errors import BadRequest
 
@@ -57,6 +58,8 @@ class Row(NamedTuple):
     """Its shade, a word, and more."""
     running: int
     seen: Capabilities | None
+    today: int = 0
+    """Requests since midnight (UTC)."""
 
 
 ORDERS: Mapping[str, tuple[str, Callable[[Row], object]]] = {
@@ -78,7 +81,8 @@ async def view(asked: Asked) -> Renderable:
     if not models:
         return page(asked, title, h1[title], _empty(asked))
     seen = {name: each for name, (_, each) in (await asked.desk.store.capabilities()).items()}
-    rows = _sorted(asked, [row for row in _rows(asked, seen) if _found(row, asked.query.get("q", ""))])
+    used = await today(asked.desk.request_log)
+    rows = _sorted(asked, [row for row in _rows(asked, seen, used) if _found(row, asked.query.get("q", ""))])
     return page(
         asked,
         title,
@@ -91,7 +95,7 @@ async def view(asked: Asked) -> Renderable:
     )
 
 
-def _rows(asked: Asked, seen: Mapping[str, Capabilities]) -> Iterator[Row]:
+def _rows(asked: Asked, seen: Mapping[str, Capabilities], used: Mapping[str, int]) -> Iterator[Row]:
     bench = asked.desk.bench
     snapshot = bench.snapshot()
     serves: dict[str, list[str]] = {}
@@ -110,6 +114,7 @@ def _rows(asked: Asked, seen: Mapping[str, Capabilities]) -> Iterator[Row]:
             state=_state(asked, model),
             running=bench.capacity.running(model),
             seen=seen.get(model.name),
+            today=used.get(model.name, 0),
         )
 
 
@@ -243,12 +248,13 @@ def _drawn(asked: Asked, row: Row) -> Renderable:
     model = row.model
     shade, word, more = row.state
     running = f"{row.running} running" if row.running else ""
+    used = f"{row.today:,} today" if row.today else ""
     return tr[
         th(".name", scope="row")[a(href=model_form.address(model.name))[model.name], _sub(model.identifier)],
         td(data_label="Family")[row.family, " ", _release(row.release), _sub(row.platform)],
         td(data_label="Endpoint")[_endpoint(model)],
         td(data_label="Serves")[_served(row)],
-        td(data_label="State")[span(f".pill.{shade}")[word], _sub(", ".join(filter(None, (running, more))))],
+        td(data_label="State")[span(f".pill.{shade}")[word], _sub(", ".join(filter(None, (running, used, more))))],
         td(".small", data_label="Can do")[_can_do(row.seen)],
         td(".right")[_switch(asked, model, "Disable" if model.enabled else "Enable")]
         if asked.person.role == "admin"

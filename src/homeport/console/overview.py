@@ -11,6 +11,7 @@ from htpy import Renderable, a, div, h1, h2, li, nav, p, span, strong, table, tb
 from homeport.console import RANK, Asked, Page
 from homeport.console._chart import Series, chart, charted
 from homeport.console._layout import IN_WORDS, page
+from homeport.console._requests import today
 from homeport.kit.recent import total
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ async def view(asked: Asked) -> Renderable:
         "Overview",
         h1["Overview"],
         p(".lead")["Everything is well."] if not trouble else div(".note.warn", role="alert")[p[trouble]],
-        _figures(asked, snapshot),
+        _figures(asked, snapshot, await today(asked.desk.request_log)),
         _use(asked) if asked.person.role != "user" else None,
         _next(steps) if asked.person.role == "admin" and not all(step.done for step in steps) else None,
         _changes(latest) if latest else None,
@@ -66,7 +67,7 @@ def steps_of(snapshot: Snapshot) -> list[Step]:
     ]
 
 
-def _figures(asked: Asked, snapshot: Snapshot) -> Renderable:
+def _figures(asked: Asked, snapshot: Snapshot, used: Mapping[str, int]) -> Renderable:
     bench = asked.desk.bench
     models = [model for model in snapshot.models.values() if model.enabled]
     ill = sum(not bench.health.allows(model) for model in models)
@@ -76,6 +77,7 @@ def _figures(asked: Asked, snapshot: Snapshot) -> Renderable:
         _figure(len(models), _way(asked, "/console/models", "models"), f"{ill} left alone: they failed" if ill else ""),
         _figure(served, _way(asked, "/console/features", "features with a model of their own")),
         _figure(running, "requests at models now"),
+        _figure(sum(used.values()), _way(asked, "/console/requests", "requests today")),
         _figure(len(snapshot.tokens), _way(asked, "/console/tokens", "tokens that work")),
     ]
 

@@ -23,6 +23,7 @@ Row = tuple[Any, ...]
 SPREAD = 1024
 """Numbers within one microsecond: each process has one of them, so that those of several do not meet."""
 HOUR, DAY = 3600, 86_400
+DAYS = 0x7FFF
 KNOWN = 50_000
 """Kinds whose numbers are kept at hand."""
 TEXTS = 2_000
@@ -48,6 +49,19 @@ class Batch(NamedTuple):
 def number(*parts: str) -> int:
     """A number of 63 bits for these texts."""
     return int.from_bytes(blake2b("\0".join(parts).encode(), digest_size=8).digest(), "big") >> 1
+
+
+def key(correlation_id: str, at: float) -> int:
+    """Under which an id is looked up: a digest behind the day, so that what is written together lies together.
+
+    A digest alone would make each row change a page of its own.
+    """
+    return (int(at) // DAY & DAYS) << 48 | number(correlation_id) & (1 << 48) - 1
+
+
+def keys(correlation_id: str, since: float, until: float) -> list[int]:
+    """Those that an id may have between two moments."""
+    return [key(correlation_id, day * DAY) for day in range(int(since) // DAY, int(until) // DAY + 1)]
 
 
 def moment_of(row: int) -> float:
@@ -76,7 +90,9 @@ class Rows:
             row = self._next(entry.at)
             draft.saw(kind, row, traits)
             draft.used[use] = of_use
-            draft.requests.append((row, kind, number(entry.correlation_id), entry.correlation_id, *_figures(entry)))
+            draft.requests.append(
+                (row, kind, key(entry.correlation_id, entry.at), entry.correlation_id, *_figures(entry))
+            )
             if entry.content is not None:
                 draft.contents.append(_said(row, entry.content))
             _count(draft.sum(entry.at, use), entry)

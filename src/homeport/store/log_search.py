@@ -8,7 +8,7 @@ import orjson
 from sqlalchemy import and_, func, literal, or_, select, union_all
 
 from homeport.domain.entries import Content, Exchange, Phases, Traits
-from homeport.store.log_rows import first_of, moment_of, number
+from homeport.store.log_rows import DAY, first_of, keys, moment_of
 from homeport.store.log_tables import PHASES, SIZES, contents, kinds, requests
 
 if TYPE_CHECKING:
@@ -158,7 +158,13 @@ def _conditions(sought: Sought) -> Iterator[ColumnElement[bool]]:
 
 async def find(connection: AsyncConnection, correlation_id: str) -> Sequence[Found]:
     """Those with this correlation id."""
-    same = (requests.c.key == number(correlation_id), requests.c.correlation_id == correlation_id)
+    span = await connection.execute(select(func.min(requests.c.id), func.max(requests.c.id)))
+    first, last = span.one()
+    if first is None:
+        return []
+    # a number may be a little later than its moment, and so of the next day
+    wanted = keys(correlation_id, moment_of(first) - DAY, moment_of(last) + DAY)
+    same = (requests.c.key.in_(wanted), requests.c.correlation_id == correlation_id)
     rows = await connection.execute(_whole().where(*same).order_by(requests.c.id.desc()).limit(SEVERAL))
     return [_found(row) for row in rows]
 
