@@ -5,15 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import orjson
-from htpy import Renderable, a, button, caption, div, form, h1, h2, p, table, tbody, td, th, thead, tr
-from markupsafe import Markup
+from htpy import Fragment, Renderable, a, button, caption, div, form, h1, h2, p, table, tbody, td, th, thead, tr
 
 from homeport.console import Asked, Page, Sent
+from homeport.console._chart import Series, chart, charted
 from homeport.console._forms import sifter
 from homeport.console._layout import page
 from homeport.console._requests import log_of
@@ -39,7 +38,6 @@ BY = (
 NOTHING = {"error_code": "no error", "language": "no code", "team": "no team"}
 """What an empty name means."""
 HEADS = ("Requests", "Failed", "Client left", "Tokens", "Median", "95 %", "First, 95 %", "Accepted")
-WIDTH, HEIGHT = 1000, 160
 
 
 async def view(asked: Asked) -> Renderable | Sent:
@@ -97,25 +95,35 @@ def _ms(ms: int) -> str:
     return f"{ms:,} ms" if ms else "-"
 
 
-def _over_time(times: Sequence[Used], wanted: Wanted) -> Renderable:
-    """A bar for each hour or day; the table under it says the same in numbers."""
+def _over_time(times: Sequence[Used], wanted: Wanted) -> Fragment:
+    """How many requests, and how fast, in each hour or day; one in which nobody asked counts as none."""
     span = wanted.span
     called = "hour" if span < DAY else "day"
-    first, last = int(wanted.since) // span * span, int(wanted.until) // span * span
-    most, slots = max(each.requests for each in times) or 1, (last - first) // span + 1
-    wide = WIDTH / slots
-    bars = "".join(
-        f'<rect x="{(each.start - first) // span * wide:.1f}" y="{HEIGHT - each.requests * HEIGHT / most:.1f}" '
-        f'width="{max(wide * 0.8, 1):.1f}" height="{each.requests * HEIGHT / most:.1f}"/>'
-        for each in times
+    known = {each.start: each for each in times}
+    at = range(int(wanted.since) // span * span, int(wanted.until), span)
+    found = [known.get(start) for start in at]
+    told = f"In each {called}; at most {max(each.requests for each in times):,}."
+    return charted(
+        chart(
+            "Requests",
+            told,
+            at,
+            [
+                Series("Requests", [each.requests if each else 0 for each in found]),
+                Series("Failed", [each.failed if each else 0 for each in found], "bad"),
+            ],
+        ),
+        chart(
+            "Until the first piece",
+            f"The median and the 95th percentile of each {called}.",
+            at,
+            [
+                Series("Median", [each.first_ms[0] or None if each else None for each in found]),
+                Series("95 %", [each.first_ms[1] or None if each else None for each in found], "warn"),
+            ],
+            unit="ms",
+        ),
     )
-    told = f"Requests in each {called} from {_moment(first)} to {_moment(last)} UTC; at most {most:,}"
-    box = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" aria-label="{told}">'
-    return div(".card.usage")[Markup(f"{box}{bars}</svg>"), p(".soft.small")[told]]  # noqa: S704 (made of numbers)
-
-
-def _moment(at: int) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}"
 
 
 def _table(found: Sequence[Used], by: str) -> Renderable:
