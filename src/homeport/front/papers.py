@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -9,13 +11,15 @@ import orjson
 
 from homeport.access import PUBLIC
 from homeport.console import _layout, _reference, _welcome
-from homeport.protocols import Look, Reply, WireProtocol, _openai
+from homeport.protocols import Act, Look, Reply, WireProtocol, _openai
 from homeport.protocols._openapi import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from homeport.features import Workbench
+    from homeport.protocols import Arrival
+    from homeport.protocols._endpoint import Door
 
 HTML = b"text/html; charset=utf-8"
 VARY = (b"vary", b"accept-encoding")
@@ -44,16 +48,28 @@ def _same(file: Reply, _bench: Workbench) -> Reply:
 
 
 def documents(shelf: Iterable[WireProtocol]) -> WireProtocol:
-    """The description of the API, for programs and for people."""
-    description = describe(shelf)
-    machine = Reply(body=orjson.dumps(description))
-    people = Reply(body=str(_reference.draw(description)).encode(), content_type=HTML, headers=_layout.HEADERS)
+    """The description of the API, for programs and for people; made when somebody first asks, beside other work."""
+    made = functools.cache(partial(_described, tuple(shelf)))
+
+    async def machine(_door: Door, _body: None, _arrival: Arrival) -> Reply:
+        return (await asyncio.to_thread(made))[0]
+
+    async def people(_door: Door, _body: None, _arrival: Arrival) -> Reply:
+        return (await asyncio.to_thread(made))[1]
+
     return WireProtocol(
         label="Documents",
         kept=False,
         error=_openai.error,
         routes=(
-            Look(paths=("/openapi.json",), need=PUBLIC, look=lambda _bench: machine, summary="OpenAPI description"),
-            Look(paths=("/docs",), need=PUBLIC, look=lambda _bench: people, summary="API reference"),
+            Act(paths=("/openapi.json",), need=PUBLIC, act=machine, method="GET", summary="OpenAPI description"),
+            Act(paths=("/docs",), need=PUBLIC, act=people, method="GET", summary="API reference"),
         ),
     )
+
+
+def _described(shelf: Sequence[WireProtocol]) -> tuple[Reply, Reply]:
+    """The document, and the page that shows it."""
+    description = describe(shelf)
+    page = str(_reference.draw(description)).encode()
+    return Reply(orjson.dumps(description)), Reply(page, content_type=HTML, headers=_layout.HEADERS)
