@@ -26,6 +26,7 @@ SCOPES: dict[str, str] = {
     "duo_chat": "Chat",
     "read_models": "List models, as every token may",
     "admin": "Change models, features, tokens and settings",
+    "scim": "Provision people and teams from a directory (SCIM)",
     "documentation_search": "Search the documentation, and answer from it",
     "explain_code": "Explain code in chat",
     "refactor_code": "Refactor code in chat",
@@ -68,7 +69,7 @@ SCOPES: dict[str, str] = {
 }
 """Every scope we know; the names are those of GitLab's tokens where it has one."""
 
-OWN = frozenset({"read_models", "admin"})
+OWN = frozenset({"read_models", "admin", "scim"})
 """Those that only tokens of our own can have: nobody else's signature makes an administrator."""
 
 COMMON = ("complete_code", "generate_code", "duo_chat", "read_models", "admin")

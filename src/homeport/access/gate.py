@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from homeport.access import SCOPES, tokens, widen
+from homeport.access import OWN, SCOPES, tokens, widen
 from homeport.access.alarm import Alarm
 from homeport.domain.errors import AuthUnavailable, BadRequest, NotAllowed, NotAuthenticated
 from homeport.domain.models import Caller
@@ -223,6 +223,8 @@ def _caller(token: Token) -> Caller:
         scopes=widen(token.scopes),
         token=token.name,
         expires=None if token.expires is None else token.expires.timestamp(),
+        withheld=widen(token.withheld) if token.withheld else token.withheld,
+        seat=token.seat,
     )
 
 
@@ -231,6 +233,19 @@ def _lacks(caller: Caller, scope: str) -> NotAllowed:
     held = caller.scopes & SCOPES.keys()
     if caller.kind in _SIGNED:
         return NotAllowed(f"GitLab's token lacks the scope {scope}.", _WHO_GRANTS)
+    if scope in caller.withheld:
+        return _withheld(caller, scope)
     wanted = ",".join(name for name in SCOPES if name in held or name == scope)
     saw = f"The credential lacks the scope {scope}; it has {', '.join(sorted(held)) or 'none'}."
     return NotAllowed(saw, f"Make one with: homeport tokens create --name NAME --scopes {wanted}")
+
+
+def _withheld(caller: Caller, scope: str) -> NotAllowed:
+    """The token would do; whoever it belongs to may not."""
+    if scope in OWN:
+        return NotAllowed(f"{caller.subject} is no administrator now.", "Ask one, or use another token.")
+    if not caller.seat:
+        saw = f"{caller.subject} has no seat, and {scope} needs one."
+        return NotAllowed(saw, "An administrator gives seats under People, or with: homeport users seat NAME")
+    saw = f"{caller.subject} may not use {scope}."
+    return NotAllowed(saw, "An administrator decides that under People, or with: homeport users allow NAME")

@@ -218,6 +218,10 @@ class Caller:
     """Unix seconds, or None for never."""
     issuer: str = ""
     """Who signed the token; empty for one of ours that is not signed."""
+    withheld: frozenset[str] = frozenset()
+    """What the token was made for and its owner may not do now."""
+    seat: bool = True
+    """Whether the owner has one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,6 +240,10 @@ class Token:
     expires: datetime | None = None
     revoked: datetime | None = None
     last_used: datetime | None = None
+    withheld: frozenset[str] = frozenset()
+    """What it was made for and its owner may not do now: no longer, or not without a seat."""
+    seat: bool = True
+    """Whether its owner has one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,21 +19,25 @@ from homeport.store import (
     checks,
     features,
     identities,
+    invitations,
     models,
     people,
+    seats,
     secrets,
     sessions,
     settings,
+    teams,
     tokens,
 )
 from homeport.store.audit import EVERYTHING
 from homeport.store.engine import BUSY_S, Turn, close, connect, parse, reading, writing
+from homeport.store.people import EVERYBODY
 from homeport.store.tables import revision
 from homeport.store.version import require, require_file, version_of
 from homeport.store.writing import Writing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
     from datetime import timedelta
 
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -42,8 +46,19 @@ if TYPE_CHECKING:
     from homeport.domain.models import FeatureSetting, Model, Secret, Token
     from homeport.kit.vault import Vault
     from homeport.store.audit import Wanted
+    from homeport.store.people import Wanted as Whom
     from homeport.store.plan import Plan
-    from homeport.store.records import Arrival, AuditEvent, Edited, Identity, Session, User
+    from homeport.store.records import (
+        Arrival,
+        AuditEvent,
+        Edited,
+        Identity,
+        Invitation,
+        Seats,
+        Session,
+        Team,
+        User,
+    )
 
 
 class Store:
@@ -226,11 +241,6 @@ class Store:
         async with reading(self._engine) as connection:
             return await sessions.of_person(connection, user, datetime.now(UTC), idle)
 
-    async def signed_in(self) -> dict[str, datetime]:
-        """When each person signed in last, by name."""
-        async with reading(self._engine) as connection:
-            return await people.signed_in(connection)
-
     async def begin_session(self, digest: bytes, user: str, lasts: timedelta) -> None:
         """Somebody signed in."""
         async with self._change(user) as change:
@@ -256,10 +266,118 @@ class Store:
         async with self._change("sign-in") as change:
             return await sessions.take_code(change, digest)
 
-    async def users(self) -> list[User]:
-        """Everyone who may sign in, by name."""
+    async def users(self, wanted: Whom = EVERYBODY, limit: int = -1, offset: int = 0) -> list[User]:
+        """Everyone who is not deleted, by name, or `limit` of those who are `wanted`, in their order."""
         async with reading(self._engine) as connection:
-            return await people.load(connection)
+            return await people.load(connection, wanted, limit, offset)
+
+    async def count_users(self, wanted: Whom = EVERYBODY) -> int:
+        """How many the wanted ones are."""
+        async with reading(self._engine) as connection:
+            return await people.count(connection, wanted)
+
+    async def user(self, name: str = "", *, id_: str = "") -> User:
+        """One person who is not deleted, by name or by id; raises Unknown."""
+        async with reading(self._engine) as connection:
+            return await people.find(connection, name=name, id_=id_)
+
+    async def users_like(self, field: str, value: str) -> list[User]:
+        """Who has this text in a column, in any case."""
+        async with reading(self._engine) as connection:
+            return await people.alike(connection, field, value)
+
+    async def add_user(self, user: User, *, by: str, must_sit: bool = True) -> User:
+        """Add somebody new; raises BadRequest, or InUse when they `must_sit` and no seat is free."""
+        async with self._change(by) as change:
+            return await people.add(change, user, must_sit=must_sit)
+
+    async def edit_user(self, name: str, changes: Mapping[str, Any], *, by: str) -> User:
+        """Change some fields of a person, named as in `User`; raises Unknown, BadRequest or InUse."""
+        async with self._change(by) as change:
+            return await people.edit(change, name, changes)
+
+    async def remove_user(self, name: str, *, by: str) -> User:
+        """Delete a person, which can be undone for a while; raises Unknown, or InUse for the last administrator."""
+        async with self._change(by) as change:
+            return await people.remove(change, name)
+
+    async def restore_user(self, name: str, *, by: str) -> User:
+        """Undo a deletion; raises Unknown."""
+        async with self._change(by) as change:
+            return await people.restore(change, name)
+
+    async def seats(self) -> Seats:
+        """How many people may use what AI does, and how many do."""
+        async with reading(self._engine) as connection:
+            return await seats.load(connection)
+
+    async def limit_seats(self, number: int, *, by: str) -> Seats:
+        """Set how many there are, 0 for no limit; raises BadRequest."""
+        async with self._change(by) as change:
+            return await seats.limit(change, number)
+
+    async def teams(self) -> list[Team]:
+        """Every team with its members, by name."""
+        async with reading(self._engine) as connection:
+            return await teams.load(connection)
+
+    async def team_sizes(self) -> dict[str, int]:
+        """How many people are in each team, by its name."""
+        async with reading(self._engine) as connection:
+            return await teams.sizes(connection)
+
+    async def team(self, name: str = "", *, id_: str = "") -> Team:
+        """One team, by name or by id; raises Unknown."""
+        async with reading(self._engine) as connection:
+            return await teams.find(connection, name=name, id_=id_)
+
+    async def add_team(self, team: Team, *, by: str) -> Team:
+        """A new team; raises BadRequest, or Unknown for a member who is nobody."""
+        async with self._change(by) as change:
+            return await teams.add(change, team)
+
+    async def edit_team(self, name: str, *, by: str, to: str | None = None, external_id: str | None = None) -> Team:
+        """Call a team something else; raises Unknown or BadRequest."""
+        async with self._change(by) as change:
+            return await teams.edit(change, name, to=to, external_id=external_id)
+
+    async def change_members(
+        self, team: str, *, by: str, join: Collection[str] = (), leave: Collection[str] = ()
+    ) -> Team:
+        """Let people into a team and out of it; raises Unknown."""
+        async with self._change(by) as change:
+            return await teams.change(change, team, join=join, leave=leave)
+
+    async def remove_team(self, name: str, *, by: str) -> None:
+        """Forget a team; its members stay. Raises Unknown."""
+        async with self._change(by) as change:
+            await teams.remove(change, name)
+
+    async def invitations(self) -> list[Invitation]:
+        """The latest invitations, newest first."""
+        async with reading(self._engine) as connection:
+            return await invitations.load(connection)
+
+    async def invitation(self, digest: bytes) -> Invitation | None:
+        """The one that a link belongs to, whatever has become of it."""
+        async with reading(self._engine) as connection:
+            return await invitations.find(connection, digest)
+
+    async def invite(self, digest: bytes, wanted: Invitation, lasts: timedelta, *, by: str) -> Invitation:
+        """A new invitation; raises BadRequest, or Unknown for the team."""
+        async with self._change(by) as change:
+            return await invitations.add(change, digest, wanted, lasts)
+
+    async def revoke_invitation(self, id_: str, *, by: str) -> None:
+        """Make a link useless; raises Unknown for one that is already."""
+        async with self._change(by) as change:
+            await invitations.revoke(change, id_)
+
+    async def accept_invitation(self, digest: bytes, name: str, hashed: str) -> User:
+        """Let somebody join, once; raises BadRequest, or InUse when no seat is free."""
+        checks.name(name, of="user")
+        async with self._change(name) as change:
+            return await invitations.accept(change, digest, name, hashed)
 
     async def set_user(self, user: User, *, by: str) -> User:
         """Add a person or change their role; raises BadRequest, or InUse for the last administrator."""

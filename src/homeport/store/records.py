@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -31,6 +31,80 @@ class User:
     role: Role = "user"
     created: datetime | None = None
     disabled: bool = False
+    seat: bool = True
+    """Whether they may use what AI does; those who are disabled or deleted take none."""
+    scopes: frozenset[str] | None = None
+    """What their tokens may be used for at most; None for whatever a token says."""
+    teams: tuple[str, ...] = ()
+    """Names of the teams that they are in."""
+    display: str = ""
+    """How they are called, where the name they sign in with says little."""
+    email: str = ""
+    external_id: str = ""
+    """What a directory that provisions people calls them."""
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    """What the directory says besides."""
+    id: str = field(default="", compare=False)
+    """Stays when the name changes."""
+    seen: datetime | None = field(default=None, compare=False)
+    """When a session or a token of theirs was used last."""
+    changed: datetime | None = field(default=None, compare=False)
+    deleted: datetime | None = None
+    """Deleted people are kept for a while, so that it can be undone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Team:
+    """People who belong together: usage is counted for each."""
+
+    name: str
+    id: str = ""
+    external_id: str = ""
+    members: tuple[str, ...] = ()
+    """Names, sorted; deleted people are left out."""
+    created: datetime | None = None
+    changed: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seats:
+    """How many people may use what AI does."""
+
+    limit: int = 0
+    """0 for as many as there are."""
+    taken: int = 0
+
+    @property
+    def free(self) -> bool:
+        """Whether there is one left."""
+        return not self.limit or self.taken < self.limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invitation:
+    """A link that lets somebody join once: everything but the link."""
+
+    id: str
+    role: Role = "user"
+    team: str = ""
+    """Name of the team that they join."""
+    seat: bool = True
+    note: str = ""
+    """Whom it is for."""
+    by: str = ""
+    created: datetime
+    expires: datetime
+    used: datetime | None = None
+    used_by: str = ""
+    revoked: datetime | None = None
+
+    def state(self, at: datetime) -> Literal["open", "used", "revoked", "expired"]:
+        """What has become of it."""
+        if self.used is not None:
+            return "used"
+        if self.revoked is not None:
+            return "revoked"
+        return "expired" if self.expires <= at else "open"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

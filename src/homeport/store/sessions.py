@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, insert, select, update
 
 from homeport.domain.errors import Unknown
+from homeport.store import people
 from homeport.store.records import Session, User
 from homeport.store.tables import sessions, sign_in_codes, users
 
@@ -24,7 +25,8 @@ async def find(connection: AsyncConnection, digest: bytes, at: datetime, idle: t
     wanted = select(
         users.c.name, users.c.role, users.c.disabled, sessions.c.created, sessions.c.seen, sessions.c.expires
     )
-    row = (await connection.execute(wanted.join(users).where(sessions.c.digest == digest))).first()
+    mine = (sessions.c.digest == digest, users.c.deleted.is_(None))
+    row = (await connection.execute(wanted.join(users).where(*mine))).first()
     if row is None or row.disabled or row.expires <= at or row.seen + idle <= at:
         return None
     user = User(name=row.name, role=row.role)
@@ -46,12 +48,17 @@ async def begin(
     await writing.connection.execute(delete(sessions).where(sessions.c.expires <= writing.at))
     row = {"digest": digest, "user": user, "created": writing.at, "seen": writing.at, "expires": writing.at + lasts}
     await writing.connection.execute(insert(sessions).values(row))
+    await people.saw(writing.connection, user, writing.at)
     await writing.record("session.begin", user, after=by)
 
 
 async def touch(connection: AsyncConnection, digest: bytes, at: datetime) -> None:
     """Note that it was used."""
-    await connection.execute(update(sessions).where(sessions.c.digest == digest).values(seen=at))
+    mine = sessions.c.digest == digest
+    await connection.execute(update(sessions).where(mine).values(seen=at))
+    user = await connection.scalar(select(sessions.c.user).where(mine))
+    if user is not None:
+        await people.saw(connection, user, at)
 
 
 async def end(writing: Writing, user: str, digest: bytes | None = None) -> None:
@@ -63,7 +70,9 @@ async def end(writing: Writing, user: str, digest: bytes | None = None) -> None:
 
 async def add_code(writing: Writing, digest: bytes, user: str, lasts: timedelta) -> None:
     """A code that signs `user` in once; raises Unknown."""
-    if (await writing.connection.execute(select(users.c.name).where(users.c.name == user))).first() is None:
+    if (
+        await writing.connection.execute(select(users.c.name).where(users.c.name == user, users.c.deleted.is_(None)))
+    ).first() is None:
         raise Unknown(f"There is no user named {user!r}.", "List them with: homeport users list", param="user")
     await writing.connection.execute(delete(sign_in_codes).where(sign_in_codes.c.expires <= writing.at))
     row = {"digest": digest, "user": user, "created": writing.at, "seen": writing.at, "expires": writing.at + lasts}
@@ -74,7 +83,8 @@ async def add_code(writing: Writing, digest: bytes, user: str, lasts: timedelta)
 async def take_code(writing: Writing, digest: bytes) -> str | None:
     """Whom a code signs in; it works once."""
     mine = sign_in_codes.c.digest == digest
-    wanted = select(sign_in_codes.c.user, sign_in_codes.c.expires, users.c.disabled).join(users).where(mine)
+    wanted = select(sign_in_codes.c.user, sign_in_codes.c.expires, users.c.disabled).join(users)
+    wanted = wanted.where(mine, users.c.deleted.is_(None))
     row = (await writing.connection.execute(wanted)).first()
     await writing.connection.execute(delete(sign_in_codes).where(mine))
     return None if row is None or row.disabled or row.expires <= writing.at else str(row.user)

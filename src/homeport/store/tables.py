@@ -29,7 +29,7 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
 
-HEAD = "0008"
+HEAD = "0009"
 """The newest migration: what a database must be at to be opened. Four digits, so that newer sorts later."""
 
 NAMING = {
@@ -129,7 +129,53 @@ users = Table(
     Column("created", Moment, nullable=False),
     Column("password", Text),
     Column("disabled", Boolean, nullable=False, server_default=false()),
+    Column("id", String(32)),
+    Column("display", Text, nullable=False, server_default=""),
+    Column("email", Text, nullable=False, server_default=""),
+    Column("external_id", Text, nullable=False, server_default=""),
+    Column("attributes", JSON, nullable=False, server_default="{}"),
+    Column("seat", Boolean, nullable=False, server_default=true()),
+    Column("scopes", JSON(none_as_null=True)),
+    Column("seen", Moment),
+    Column("changed", Moment),
+    Column("deleted", Moment),
 )
+Index("uq_users_id", users.c.id, unique=True)
+
+teams = Table(
+    "teams",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("name", String(100), nullable=False, unique=True),
+    Column("external_id", Text, nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("changed", Moment, nullable=False),
+)
+
+team_members = Table(
+    "team_members",
+    metadata,
+    Column("team", ForeignKey("teams.id", ondelete="CASCADE"), primary_key=True),
+    Column("user", ForeignKey("users.name", ondelete="CASCADE", onupdate="CASCADE"), primary_key=True, index=True),
+)
+
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("role", String(20), nullable=False),
+    Column("team", ForeignKey("teams.id", ondelete="SET NULL")),
+    Column("seat", Boolean, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("by", String(100), nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("expires", Moment, nullable=False),
+    Column("used", Moment),
+    Column("used_by", String(100), nullable=False),
+    Column("revoked", Moment),
+)
+Index("uq_invitations_digest", invitations.c.digest, unique=True)
 
 
 def _carried(name: str) -> Table:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, insert, or_, select, update
 
 from homeport.domain.errors import BadRequest, Unknown
 from homeport.domain.models import Token
-from homeport.store import checks
+from homeport.store import checks, people
 from homeport.store.tables import tokens, users
 
 if TYPE_CHECKING:
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
     from homeport.store.writing import Writing
 
 _DIGEST_BYTES = 32
+ADMINISTRATION = frozenset({"admin", "scim"})
+"""What only tokens of administrators, or of nobody, may do."""
+WITHOUT_SEAT = ADMINISTRATION | {"read_models"}
+"""What takes no seat, and no licence of a feature."""
 _LIVE = tokens.c.revoked.is_(None)
+_PERSONAL = tokens.c.kind == "personal"
 
 
 async def load(connection: AsyncConnection) -> list[Token]:
@@ -31,20 +37,35 @@ async def load(connection: AsyncConnection) -> list[Token]:
 
 
 async def valid(connection: AsyncConnection, at: datetime) -> Sequence[Row[Any]]:
-    """Rows of the tokens that are neither revoked nor expired, and whose owner is not disabled."""
+    """Rows of the tokens that are neither revoked nor expired, and whose owner is let in, beside that owner."""
     lasting = or_(tokens.c.expires.is_(None), tokens.c.expires > at)
-    shut_out = select(users.c.name).where(users.c.disabled.is_(True))
-    return (await connection.execute(select(tokens).where(_LIVE, lasting, tokens.c.owner.not_in(shut_out)))).all()
+    theirs = (users.c.name == tokens.c.owner) & (tokens.c.kind == "personal")
+    let_in = or_(users.c.name.is_(None), users.c.disabled.is_(False) & users.c.deleted.is_(None))
+    about = (users.c.role, users.c.seat, users.c.scopes.label("allowed"))
+    asked = select(tokens, *about).select_from(tokens.outerjoin(users, theirs)).where(_LIVE, lasting, let_in)
+    return (await connection.execute(asked)).all()
 
 
 def build(found: Sequence[Row[Any]], key_id: str) -> tuple[dict[bytes, Token], tuple[str, ...]]:
     """The tokens by digest, without those whose digests come from another key file, and a sentence about these."""
-    made = {row.digest: _token(row) for row in found if row.key_id == key_id}
+    made = {row.digest: _granted(_token(row), row) for row in found if row.key_id == key_id}
     lost = len(found) - len(made)
     if not lost:
         return made, ()
     saw = f"{lost} of {len(found)} tokens were made with another key file and are not accepted."
     return made, (f"{saw} Restore the key file that belongs to this database, or make new tokens.",)
+
+
+def _granted(token: Token, owner: Row[Any]) -> Token:
+    """The token with what its owner may not do held back; one that belongs to no person we know keeps all."""
+    if owner.role is None:
+        return token
+    allowed = token.scopes if owner.allowed is None else token.scopes & (WITHOUT_SEAT | frozenset(owner.allowed))
+    allowed = allowed if owner.seat else allowed & WITHOUT_SEAT
+    allowed = allowed if owner.role == "admin" else allowed - ADMINISTRATION
+    if allowed == token.scopes:
+        return token
+    return replace(token, scopes=allowed, withheld=token.scopes - allowed, seat=owner.seat)
 
 
 def _token(row: Row[Any]) -> Token:
@@ -90,7 +111,7 @@ def _check(token: Token, at: datetime) -> None:
 
 
 async def _live_names(connection: AsyncConnection, owner: str | None = None) -> list[str]:
-    whose = () if owner is None else (tokens.c.owner == owner,)
+    whose = () if owner is None else (tokens.c.owner == owner, _PERSONAL)
     return list(await connection.scalars(select(tokens.c.name).where(_LIVE, *whose).order_by(tokens.c.name)))
 
 
@@ -111,6 +132,12 @@ async def touch(connection: AsyncConnection, used: Mapping[bytes, datetime]) -> 
     older = or_(tokens.c.last_used.is_(None), tokens.c.last_used < bindparam("when"))
     change = update(tokens).where(tokens.c.digest == bindparam("which"), older).values(last_used=bindparam("when"))
     await connection.execute(change, [{"which": digest, "when": when} for digest, when in used.items()])
+    owners: dict[str, datetime] = {}
+    for row in await connection.execute(select(tokens.c.digest, tokens.c.owner).where(_PERSONAL)):
+        if row.digest in used:
+            owners[row.owner] = max(used[row.digest], owners.get(row.owner, used[row.digest]))
+    for name, when in owners.items():
+        await people.saw(connection, name, when)
 
 
 def _shown(token: Token) -> dict[str, Any]:
