@@ -93,7 +93,7 @@ class Door:
         self.bench = bench
         self.request_log = request_log
         self.store = store
-        self.url = url
+        self.url = url.rstrip("/")
         self.prober = prober
         self.gate = gate
         self.federation = federation

@@ -321,6 +321,21 @@ class Store:
         async with reading(self._engine) as connection:
             return await teams.load(connection)
 
+    async def team_ids(self) -> dict[str, str]:
+        """The id of each team, by its name."""
+        async with reading(self._engine) as connection:
+            return await teams.ids(connection)
+
+    async def people_of(self, id_: str = "") -> dict[str, list[tuple[str, str]]]:
+        """Id and name of everybody in a team, or in each, by the team's id."""
+        async with reading(self._engine) as connection:
+            return await teams.people_of(connection, id_)
+
+    async def names_of(self, ids: Sequence[str]) -> dict[str, str]:
+        """The names of people, by id; whoever is nobody is missing."""
+        async with reading(self._engine) as connection:
+            return await people.names(connection, ids)
+
     async def team_sizes(self) -> dict[str, int]:
         """How many people are in each team, by its name."""
         async with reading(self._engine) as connection:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 KEPT = timedelta(days=30)
 """How long a deletion can be undone."""
+BATCH = 500
+"""Values of one statement: databases take only so many."""
 _HERE = users.c.deleted.is_(None)
 _PLAIN = ("role", "disabled")
 _TEXTS = ("display", "email", "external_id")
@@ -84,6 +86,15 @@ async def alike(connection: AsyncConnection, field: str, value: str) -> list[Use
     return await _users(connection, select(users).where(_HERE, asked).order_by(users.c.name))
 
 
+async def names(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, str]:
+    """The names of those who are not deleted, by id."""
+    found: dict[str, str] = {}
+    for at in range(0, len(ids), BATCH):
+        asked = select(users.c.id, users.c.name).where(_HERE, users.c.id.in_(ids[at : at + BATCH]))
+        found |= {row.id: row.name for row in await connection.execute(asked)}
+    return found
+
+
 def _nobody(name: str) -> Unknown:
     return Unknown(f"There is no user named {name!r}.", "List them with: homeport users list", param="user")
 
@@ -124,7 +135,7 @@ async def _users(connection: AsyncConnection, asked: Select[Any]) -> list[User]:
 async def _groups(connection: AsyncConnection, names: Sequence[str]) -> dict[str, list[str]]:
     """The teams of each; of many people at once, everybody's are read."""
     asked = select(team_members.c.user, teams.c.name).join(teams, teams.c.id == team_members.c.team)
-    few = len(names) <= 500  # noqa: PLR2004 (databases take only so many values)
+    few = len(names) <= BATCH
     asked = asked.where(team_members.c.user.in_(names)) if few else asked
     found: dict[str, list[str]] = {}
     for row in await connection.execute(asked.order_by(teams.c.name)):

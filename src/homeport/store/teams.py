@@ -34,6 +34,22 @@ async def load(connection: AsyncConnection) -> list[Team]:
     return [_team(row, found.get(row.id, ())) for row in rows]
 
 
+async def ids(connection: AsyncConnection) -> dict[str, str]:
+    """The id of each team, by its name."""
+    return {row.name: row.id for row in await connection.execute(select(teams.c.name, teams.c.id))}
+
+
+async def people_of(connection: AsyncConnection, id_: str = "") -> dict[str, list[tuple[str, str]]]:
+    """Id and name of everybody in a team, or in each, by the team's id; deleted people are left out."""
+    both = team_members.join(users, users.c.name == team_members.c.user)
+    asked = select(team_members.c.team, users.c.id, users.c.name).select_from(both).where(users.c.deleted.is_(None))
+    asked = asked.where(team_members.c.team == id_) if id_ else asked
+    found: dict[str, list[tuple[str, str]]] = {}
+    for row in await connection.execute(asked.order_by(users.c.name)):
+        found.setdefault(row.team, []).append((row.id, row.name))
+    return found
+
+
 async def sizes(connection: AsyncConnection) -> dict[str, int]:
     """How many people are in each team, by its name; deleted ones are left out."""
     both = teams.outerjoin(team_members, team_members.c.team == teams.c.id).outerjoin(
