@@ -41,7 +41,7 @@ async def test_a_token_is_shown_once_with_the_set_up_of_clients(office: Office) 
     address = f"http://127.0.0.1:{office.house.port}"
     for part in (f"curl -s {address}/v1/completions", f'base_url="{address}/v1"', f"apiKey: {made[0]}", "GitLab"):
         assert part in shown.text
-    assert "@" not in shown.text
+    assert not re.search("@[A-Z]+@", shown.text)
     assert f"export HOMEPORT_TOKEN={made[0]}" in shown.text
     (token,) = await office.store.tokens()
     assert (token.owner, token.scopes) == ("ben", {"complete_code", "duo_chat"})
@@ -67,7 +67,7 @@ async def test_only_fitting_set_ups_are_shown(office: Office) -> None:
     text = (await send(office, "name=x&scope=complete_code")).text
     assert "curl -s" in text
     assert "aider" not in text
-    text = (await office.get(f"{TOKENS}?connect")).text
+    text = (await office.get("/console/connect")).text
     assert "aider" in text
     assert "YOUR-TOKEN" in text
 

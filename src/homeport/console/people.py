@@ -1,8 +1,8 @@
-"""People: who may sign in, as what, and how to let them in."""
+"""People: who may sign in, as what, in which teams, with a seat or without, and how to let them in."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
@@ -11,10 +11,14 @@ from htpy import (
     a,
     button,
     code,
+    datalist,
     div,
+    fieldset,
     form,
     h1,
     h2,
+    legend,
+    option,
     p,
     pre,
     span,
@@ -28,11 +32,12 @@ from htpy import (
 )
 from htpy import input as control
 
-from homeport.access import sessions
+from homeport.access import SCOPES, sessions
 from homeport.console import Asked, Page, Sent, go
-from homeport.console._forms import PER_PAGE, choice, finder, page_of, pager, sifter, text
+from homeport.console._forms import PER_PAGE, check, choice, finder, page_of, pager, sifter, text, ticked
 from homeport.console._layout import guard, page, problem
 from homeport.domain.errors import BadRequest, Unknown
+from homeport.store.people import KEPT, SORTS, Wanted
 from homeport.store.records import User
 
 if TYPE_CHECKING:
@@ -41,7 +46,7 @@ if TYPE_CHECKING:
 
     from htpy import Node
 
-    from homeport.store.records import Role
+    from homeport.store.records import Role, Seats
 
 ROLES = (
     ("user", "User: has tokens and a playground"),
@@ -49,72 +54,149 @@ ROLES = (
     ("admin", "Administrator: changes everything"),
 )
 FILTERS = (("", "Every role"), ("admin", "Administrators"), ("auditor", "Auditors"), ("user", "Users"))
+STATES = (("", "In any state"), ("in", "May sign in"), ("disabled", "Disabled"), ("deleted", "Deleted lately"))
+SEATED = (("", "With or without seat"), ("yes", "With a seat"), ("no", "Without a seat"))
 CALLED: Mapping[Role, str] = {"admin": "administrator", "auditor": "auditor", "user": "user"}
+LICENCE = (("", "Everything that their tokens say"), ("some", "Only what is ticked here"))
+LICENSED = ("complete_code", "generate_code", "duo_chat")
+"""Scopes that a licence is asked for one by one."""
+TEAMS = 200
+"""Teams that are offered while one types."""
+NAMED = 5
+"""Tokens that are named before somebody is deleted."""
 
 
 async def view(asked: Asked) -> Renderable:
     """The list, and above it the person or the form that was asked for."""
-    everybody = await asked.desk.store.users()
-    seen = await asked.desk.store.signed_in()
+    store, wanted = asked.desk.store, _wanted_of(asked)
+    found, count = await store.users(wanted, PER_PAGE, (page_of(asked) - 1) * PER_PAGE), await store.count_users(wanted)
+    teams, seats = list(await store.team_ids()), await store.seats()
     may = asked.person.role == "admin"
-    chosen = _chosen(asked, everybody)
     new = may and ("new" in asked.query or asked.form.get("do") == "add")
-    found = [user for user in everybody if _matches(asked, user)]
     return page(
         asked,
         "People",
         div(".top")[
             h1["People"],
-            div(".buttons")[a(".button.first", href="/console/people?new")["Add somebody"]]
+            div(".buttons")[
+                a(".button", href="/console/invitations?new")["Invite by a link"],
+                a(".button.first", href="/console/people?new")["Add somebody"],
+            ]
             if may and not new
             else None,
         ],
-        p(".lead")["Who may sign in to this console, and as what."],
+        p(".lead")["Who may sign in to this console, and as what. ", _seats_told(seats, may=may)],
         problem(asked),
-        _new(asked) if new else None,
-        _card(asked, chosen, seen) if may and chosen and not new else None,
-        finder(asked, "Name", sifter(asked, "role", "Role", FILTERS)),
-        _table(asked, found, seen, may=may) if found else _nothing(asked),
+        _undo(asked) if may else None,
+        _limit(asked, seats) if may and "seats" in asked.query else None,
+        await _above(asked, teams, new=new) if may else None,
+        finder(
+            asked,
+            "Name or address",
+            sifter(asked, "role", "Role", FILTERS),
+            sifter(asked, "team", "Team", (("", "Every team"), *((each, each) for each in teams))) if teams else None,
+            sifter(asked, "state", "State", STATES),
+            sifter(asked, "seat", "Seat", SEATED),
+        ),
+        _table(asked, found, count, may=may) if found else _nothing(asked),
     )
 
 
-def _chosen(asked: Asked, everybody: Sequence[User]) -> User | None:
+async def _above(asked: Asked, teams: Sequence[str], *, new: bool) -> Node:
+    """What is above the list: the form for somebody new, the question before a deletion, or one person."""
+    if new:
+        return _new(asked, teams, await asked.desk.store.seats())
+    chosen = await _chosen(asked)
+    if chosen is None:
+        return None
+    return await _to_delete(asked, chosen) if "delete" in asked.query else _card(asked, chosen, teams)
+
+
+async def _chosen(asked: Asked) -> User | None:
     """The person whom the address or the form is about."""
-    name = asked.query.get("name") or (asked.form.get("name", "") if asked.form.get("do") != "add" else "")
-    return next((user for user in everybody if user.name == name), None)
+    query = asked.query.get("name") or asked.query.get("delete")
+    name = query or (asked.form.get("name", "") if asked.form.get("do") != "add" else "")
+    with suppress(Unknown):
+        return await asked.desk.store.user(name)
+    return None
 
 
-def _matches(asked: Asked, user: User) -> bool:
-    typed, role = asked.query.get("find", "").strip().lower(), asked.query.get("role", "")
-    return typed in user.name.lower() and role in {"", user.role}
+def _wanted_of(asked: Asked) -> Wanted:
+    """What the address asks for; nothing that it could not mean."""
+    asks = asked.query
+    sort = asks.get("sort", "name")
+    return Wanted(
+        find=asks.get("find", "").strip()[:100],
+        role=asks.get("role", ""),
+        team=asks.get("team", ""),
+        state=asks.get("state", ""),
+        seat=asks.get("seat", ""),
+        sort=sort if sort.removeprefix("-") in SORTS else "name",
+    )
+
+
+def _seats_told(seats: Seats, *, may: bool) -> Node:
+    told = f"{seats.taken} of {seats.limit} seats are taken." if seats.limit else f"{seats.taken} have a seat."
+    return (
+        told,
+        " ",
+        a(href="?seats")["Change how many there are" if seats.limit else "Limit the seats"] if may else None,
+    )
 
 
 def _nothing(asked: Asked) -> Renderable:
     return div(".empty")[h2["Nobody is like this"], p[a(href=asked.path)["Show everybody"]]]
 
 
-def _table(asked: Asked, found: Sequence[User], seen: Mapping[str, datetime], *, may: bool) -> Node:
-    first = (page_of(asked) - 1) * PER_PAGE
-    rows = [_row(user, seen, may=may) for user in found[first : first + PER_PAGE]]
-    heads = ("Name", "Role", "State", "Last sign-in", *(("",) if may else ()))
+def _table(asked: Asked, found: Sequence[User], count: int, *, may: bool) -> Node:
+    heads = (
+        ("Name", "name"),
+        ("Teams", ""),
+        ("Role", "role"),
+        ("Seat", "seat"),
+        ("State", ""),
+        ("Last seen", "seen"),
+        *((("", ""),) if may else ()),
+    )
     return [
-        div(".scroll")[table(".wide")[thead[tr[(th(scope="col")[head] for head in heads)]], tbody[rows]]],
-        pager(asked, len(found)),
+        div(".scroll")[
+            table(".wide")[
+                thead[tr[(_head(asked, said, key) for said, key in heads)]],
+                tbody[(_row(asked, user, may=may) for user in found)],
+            ]
+        ],
+        pager(asked, count),
     ]
 
 
-def _row(user: User, seen: Mapping[str, datetime], *, may: bool) -> Renderable:
-    at = seen.get(user.name)
+def _head(asked: Asked, said: str, key: str) -> Renderable:
+    """The head of a column, which sorts by it, and the other way round when it does already."""
+    now = asked.query.get("sort", "name")
+    if not key:
+        return th(scope="col")[said]
+    kept = {name: value for name, value in asked.query.items() if name not in {"page", "said", "about", "sort"}}
+    there = urlencode({**kept, "sort": f"-{key}" if now == key else key})
+    way = {key: "ascending", f"-{key}": "descending"}.get(now)
+    mark = {"ascending": " ↑", "descending": " ↓"}.get(way or "", "")
+    return th(scope="col", aria_sort=way)[a(href=f"?{there}")[said, mark]]
+
+
+def _row(asked: Asked, user: User, *, may: bool) -> Renderable:
+    change = a(href=f"?{urlencode({'name': user.name})}", aria_label=f"Change {user.name}")["Change"]
     return tr[
-        th(scope="row")[user.name],
+        th(scope="row")[user.name, span(".sub")[user.display] if user.display else None],
+        td(data_label="Teams")[", ".join(user.teams) or span(".soft")["none"]],
         td(data_label="Role")[CALLED[user.role]],
+        td(data_label="Seat")["yes" if user.seat and not user.disabled else span(".soft")["no"]],
         td(data_label="State")[_state(user)],
-        td(".nowrap", data_label="Last sign-in")[_moment(at)],
-        td[a(href=f"?{urlencode({'name': user.name})}", aria_label=f"Change {user.name}")["Change"]] if may else None,
+        td(".nowrap", data_label="Last seen")[_moment(user.seen)],
+        td[_restoring(asked, user.name) if user.deleted else change] if may else None,
     ]
 
 
 def _state(user: User) -> Renderable:
+    if user.deleted:
+        return span(".pill.bad")["deleted"]
     return span(".pill.bad")["disabled"] if user.disabled else span(".pill.good")["may sign in"]
 
 
@@ -122,15 +204,54 @@ def _moment(at: datetime | None) -> Node:
     return time(datetime=at.isoformat())[f"{at:%Y-%m-%d %H:%M}"] if at else span(".soft")["not known"]
 
 
+def _restoring(asked: Asked, name: str) -> Renderable:
+    return form(method="post", action=asked.path)[
+        guard(asked, "restore"),
+        control(type="hidden", name="name", value=name),
+        button(type="submit", aria_label=f"Bring {name} back")["Bring back"],
+    ]
+
+
+def _undo(asked: Asked) -> Node:
+    """Behind what was said of a deletion."""
+    if asked.query.get("said") != "deleted":
+        return None
+    told = f"Within {KEPT.days} days it can be undone, here or in the list of those who were deleted lately."
+    return div(".note")[p[told], _restoring(asked, asked.query.get("about", "")[:100])]
+
+
+# seats
+
+
+def _limit(asked: Asked, seats: Seats) -> Renderable:
+    tip = "Who has one may use what AI does. 0 for no limit. Nobody loses a seat when there are fewer than taken."
+    return form(".stack.card", method="post", action=asked.path)[
+        guard(asked, "seats"),
+        h2["Seats"],
+        text("limit", "How many", asked.form.get("limit", str(seats.limit)), tip, inputmode="numeric", required=True),
+        div(".buttons")[button(".first", type="submit")["Keep it"], a(".button", href=asked.path)["Cancel"]],
+    ]
+
+
+async def limit_seats(asked: Asked) -> Sent:
+    """Set how many seats there are."""
+    typed = asked.form.get("limit", "").strip()
+    if not typed.isascii() or not typed.isdecimal() or len(typed) > 7:  # noqa: PLR2004 (digits of the most there may be)
+        raise BadRequest(f"{typed!r} is no number of seats.", "Give a whole number, 0 for no limit.", param="limit")
+    await asked.desk.store.limit_seats(int(typed), by=asked.person.name)
+    return go(f"{asked.path}?said=seats")
+
+
 # one person
 
 
-def _card(asked: Asked, user: User, seen: Mapping[str, datetime]) -> Renderable:
+def _card(asked: Asked, user: User, teams: Sequence[str]) -> Renderable:
     tokens = f"/console/tokens?{urlencode({'find': user.name})}"
     return div(".card")[
         h2[user.name, " ", _state(user)],
-        p(".soft")["Last sign-in: ", _moment(seen.get(user.name)), ". ", a(href=tokens)["Their tokens"]],
+        p(".soft")["Last seen: ", _moment(user.seen), ". ", a(href=tokens)["Their tokens"]],
         _role(asked, user),
+        _about(asked, user, teams),
         div(".buttons.apart")[_doings(asked, user)],
     ]
 
@@ -144,15 +265,47 @@ def _role(asked: Asked, user: User) -> Renderable:
     ]
 
 
+def _about(asked: Asked, user: User, teams: Sequence[str]) -> Renderable:
+    """What else is known of somebody, as a form."""
+    typed = asked.form if asked.form.get("do") == "about" else None
+    told = {"display": user.display, "email": user.email, "teams": ", ".join(user.teams)}
+    told |= {"licence": "some" if user.scopes is not None else ""}
+    said = {name: typed.get(name, "") if typed is not None else value for name, value in told.items()}
+    held = user.scopes if user.scopes is not None else frozenset(LICENSED)
+    return form(".stack", method="post", action=asked.path)[
+        guard(asked, "about"),
+        control(type="hidden", name="name", value=user.name),
+        text("display", "Called", said["display"], maxlength=100),
+        text("email", "E-mail address", said["email"], "Shown here; no mail is sent.", maxlength=200),
+        _teams(said["teams"], teams),
+        check("seat", "Has a seat", on="seat" in typed if typed is not None else user.seat),
+        choice("licence", "May use", LICENCE, said["licence"]),
+        fieldset[
+            legend["Of AI, if not everything"],
+            (ticked(asked, "scope", each, SCOPES[each], on=each in held) for each in LICENSED),
+        ],
+        div(".buttons")[button(".first", type="submit")["Save"]],
+    ]
+
+
+def _teams(value: str, teams: Sequence[str]) -> Node:
+    return [
+        text("teams", "Teams", value, "Names, separated by commas.", list="known-teams", maxlength=2000),
+        datalist(id="known-teams")[(option(value=each) for each in teams[:TEAMS])],
+    ]
+
+
 def _doings(asked: Asked, user: User) -> Iterator[Renderable]:
     """What else can be done with somebody, each as a form of its own."""
     if user.disabled:
         yield _doing(asked, user, "enable", "Let them sign in again")
+        yield a(".button.danger", href=f"?{urlencode({'delete': user.name})}")["Delete"]
         return
     yield _doing(asked, user, "link", "Make a sign-in link")
     yield _doing(asked, user, "leave", "Sign out everywhere")
     sure = f"Disable {user.name}? They are signed out at once, and their tokens open nothing until you enable them."
     yield _doing(asked, user, "disable", "Disable", danger=True, sure=sure)
+    yield a(".button.danger", href=f"?{urlencode({'delete': user.name})}")["Delete"]
 
 
 def _doing(asked: Asked, user: User, do: str, said: str, *, danger: bool = False, sure: str = "") -> Renderable:
@@ -168,11 +321,7 @@ def _doing(asked: Asked, user: User, do: str, said: str, *, danger: bool = False
 
 async def _user(asked: Asked) -> User:
     """Whom a form is about; raises Unknown."""
-    name = asked.form.get("name", "")
-    known = {user.name: user for user in await asked.desk.store.users()}
-    if name not in known:
-        raise Unknown(f"There is no user named {name!r}.", "Choose one from the list.", param="name")
-    return known[name]
+    return await asked.desk.store.user(asked.form.get("name", ""))
 
 
 def _back(asked: Asked, said: str, user: User) -> Sent:
@@ -189,23 +338,82 @@ def _wanted(asked: Asked) -> Role:
 
 async def set_role(asked: Asked) -> Sent:
     """Give somebody another role; raises InUse for the last administrator."""
-    changed = replace(await _user(asked), role=_wanted(asked))
-    await asked.desk.store.set_user(changed, by=asked.person.name)
-    return _back(asked, "role", changed)
+    user = await _user(asked)
+    await asked.desk.store.edit_user(user.name, {"role": _wanted(asked)}, by=asked.person.name)
+    return _back(asked, "role", user)
+
+
+async def about(asked: Asked) -> Sent:
+    """Keep what else is known of somebody; raises InUse when they shall have a seat and none is free."""
+    user, form_ = await _user(asked), asked.form
+    wanted = {"display": form_.get("display", "").strip(), "email": form_.get("email", "").strip()}
+    changes = {**wanted, "seat": "seat" in form_, "scopes": _licence(asked, user)}
+    changes = {name: value for name, value in changes.items() if value != getattr(user, name)}
+    if changes:
+        await asked.desk.store.edit_user(user.name, changes, by=asked.person.name)
+    await _move(asked, user.name, frozenset(user.teams))
+    return _back(asked, "person", user)
+
+
+def _licence(asked: Asked, user: User) -> frozenset[str] | None:
+    """The scopes that are allowed, with those that the form does not show as they were; None for all."""
+    if asked.form.get("licence") != "some":
+        return None
+    return frozenset(asked.lists.get("scope", ())) & set(LICENSED) | ((user.scopes or frozenset()) - set(LICENSED))
+
+
+async def _move(asked: Asked, name: str, before: frozenset[str]) -> None:
+    """Into the teams that were typed, and out of the others; raises Unknown."""
+    wanted = frozenset(each.strip() for each in asked.form.get("teams", "").split(",") if each.strip())
+    for team in sorted(wanted - before):
+        await asked.desk.store.change_members(team, join=(name,), by=asked.person.name)
+    for team in sorted(before - wanted):
+        await asked.desk.store.change_members(team, leave=(name,), by=asked.person.name)
 
 
 async def disable(asked: Asked) -> Sent:
     """Let somebody in no longer; raises InUse for the last administrator."""
-    changed = replace(await _user(asked), disabled=True)
-    await asked.desk.store.set_user(changed, by=asked.person.name)
-    return _back(asked, "closed", changed)
+    user = await _user(asked)
+    await asked.desk.store.edit_user(user.name, {"disabled": True}, by=asked.person.name)
+    return _back(asked, "closed", user)
 
 
 async def enable(asked: Asked) -> Sent:
-    """Let somebody in again."""
-    changed = replace(await _user(asked), disabled=False)
-    await asked.desk.store.set_user(changed, by=asked.person.name)
-    return _back(asked, "reopened", changed)
+    """Let somebody in again, without their seat where none is free."""
+    user = await _user(asked)
+    after = await asked.desk.store.edit_user(user.name, {"disabled": False}, by=asked.person.name)
+    return _back(asked, "unseated" if user.seat and not after.seat else "reopened", user)
+
+
+async def delete(asked: Asked) -> Sent:
+    """Delete somebody; raises InUse for the last administrator."""
+    user = await _user(asked)
+    await asked.desk.store.remove_user(user.name, by=asked.person.name)
+    return _back(asked, "deleted", user)
+
+
+async def restore(asked: Asked) -> Sent:
+    """Undo a deletion."""
+    user = await asked.desk.store.restore_user(asked.form.get("name", ""), by=asked.person.name)
+    return _back(asked, "restored" if user.seat else "standing", user)
+
+
+async def _to_delete(asked: Asked, user: User) -> Renderable:
+    """The question before a deletion, which says what happens to their tokens."""
+    every = await asked.desk.store.tokens()
+    names = [each.name for each in every if each.owner == user.name and each.kind == "personal" and not each.revoked]
+    listed = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+    lost = f"Their {len(names)} tokens ({listed}) open nothing from then on. " if names else "They have no tokens. "
+    return div(".card", role="alertdialog", aria_labelledby="delete")[
+        h2(id="delete")["Delete ", user.name, "?"],
+        p["They are signed out at once. ", lost, f"For {KEPT.days} days you can bring them back with all of it."],
+        form(".buttons", method="post", action=asked.path)[
+            guard(asked, "delete"),
+            control(type="hidden", name="name", value=user.name),
+            button(".danger", type="submit")["Delete them"],
+            a(".button", href=f"?{urlencode({'name': user.name})}")["Keep them"],
+        ],
+    ]
 
 
 async def leave(asked: Asked) -> Sent:
@@ -223,13 +431,17 @@ async def link(asked: Asked) -> Sent:
 # somebody new
 
 
-def _new(asked: Asked) -> Renderable:
-    explained = "What they type to sign in: letters, digits, an e-mail address. It cannot be changed later."
+def _new(asked: Asked, teams: Sequence[str], seats: Seats) -> Renderable:
+    explained = "What they type to sign in: letters, digits, an e-mail address."
+    sits = "seat" in asked.form if asked.form else seats.free
+    told = None if seats.free else f"None is free: {seats.taken} of {seats.limit} are taken."
     return form(".stack.card", method="post", action=asked.path, autocomplete="off")[
         guard(asked, "add"),
         h2["Somebody new"],
         text("name", "Name", asked.form.get("name", ""), explained, required=True, maxlength=100, autofocus=True),
         choice("role", "Role", ROLES, asked.form.get("role", "user")),
+        _teams(asked.form.get("teams", ""), teams),
+        check("seat", "Give them a seat", on=sits, tip=told),
         div(".buttons")[
             button(".first", type="submit")["Add them and make a link"],
             a(".button", href=asked.path)["Cancel"],
@@ -239,11 +451,9 @@ def _new(asked: Asked) -> Renderable:
 
 async def add(asked: Asked) -> Sent:
     """Let somebody in, and show the link for the first time."""
-    name = asked.form.get("name", "").strip()
-    if any(user.name == name for user in await asked.desk.store.users()):
-        raise BadRequest(f"{name} may sign in already.", "Change them in the list, or choose another name.")
-    made = User(name=name, role=_wanted(asked))
-    await asked.desk.store.set_user(made, by=asked.person.name)
+    made = User(name=asked.form.get("name", "").strip(), role=_wanted(asked), seat="seat" in asked.form)
+    made = await asked.desk.store.add_user(made, by=asked.person.name)
+    await _move(asked, made.name, frozenset())
     return Sent(await _letter(asked, made))
 
 
@@ -276,7 +486,18 @@ PAGE = Page(
     title="People",
     see="auditor",
     view=view,
-    acts={"add": add, "role": set_role, "disable": disable, "enable": enable, "leave": leave, "link": link},
+    acts={
+        "add": add,
+        "role": set_role,
+        "about": about,
+        "seats": limit_seats,
+        "disable": disable,
+        "enable": enable,
+        "delete": delete,
+        "restore": restore,
+        "leave": leave,
+        "link": link,
+    },
     menu="People",
     order=20,
 )

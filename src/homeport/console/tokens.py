@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from htpy import (
     Renderable,
     a,
     button,
-    code,
     datalist,
-    details,
     div,
     fieldset,
     form,
@@ -21,9 +19,7 @@ from htpy import (
     legend,
     option,
     p,
-    pre,
     span,
-    summary,
     table,
     tbody,
     td,
@@ -36,25 +32,38 @@ from htpy import input as control
 
 from homeport.access import COMMON, SCOPES, tokens
 from homeport.console import RANK, Asked, Page, Sent, go
+from homeport.console._connect import address_of, copied, setups
 from homeport.console._forms import PER_PAGE, choice, finder, page_of, pager, sifter, text, ticked
 from homeport.console._layout import guard, page, problem
 from homeport.domain.errors import BadRequest, NotAllowed
 from homeport.domain.models import Token
+from homeport.store.people import Wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from htpy import Node
 
 USUAL = frozenset({"complete_code", "generate_code", "duo_chat", "read_models"})
 LASTS = (("7", "a week"), ("30", "30 days"), ("90", "90 days"), ("365", "a year"), ("", "as long as it is not revoked"))
 STATES = (("", "Those that work"), ("all", "Also ended ones"))
-BRIEF = {"complete_code": "completion", "generate_code": "generation", "duo_chat": "chat", "admin": "administration"}
+BRIEF = {
+    "complete_code": "completion",
+    "generate_code": "generation",
+    "duo_chat": "chat",
+    "admin": "administration",
+    "scim": "provisioning",
+}
 OFFERED = 200
+OFFERED_SCOPES = (*COMMON, "scim")
+ADMINISTRATION = frozenset({"admin", "scim"})
+"""Scopes that administrators alone hand out."""
 NAMED = 4
 """Scopes of a token that are spelt out in the list."""
 NAME = {"required": True, "maxlength": 100}
-PLACEHOLDER = "YOUR-TOKEN"
+SOON = timedelta(days=7)
+"""How long ahead the end of a token is told."""
+KINDS = (("personal", "A person"), ("service", "No person: a program or a service"))
 
 
 async def view(asked: Asked) -> Renderable:
@@ -69,9 +78,9 @@ async def view(asked: Asked) -> Renderable:
         div(".top")[h1["Tokens"], div(".buttons")[_links(new=new)]],
         p(".lead")["A token lets an editor or a program ask. Give each its own: then you can end one alone."],
         None if new else problem(asked),
+        _ending(found, shut_out),
         _to_revoke(asked, found) if "revoke" in asked.query else None,
         _form(asked, people) if new else None,
-        div[h2["Connect your editor"], _setups(asked, PLACEHOLDER, USUAL)] if "connect" in asked.query else None,
         _filter(asked) if found else None,
         _table(asked, wanted, shut_out) if wanted else _nothing(asked, any_=bool(found)),
     )
@@ -79,10 +88,16 @@ async def view(asked: Asked) -> Renderable:
 
 async def _listed(asked: Asked) -> tuple[list[Token], frozenset[str]]:
     """The tokens that this person may see, newest first, and who may not sign in."""
-    every = await asked.desk.store.tokens()
+    store = asked.desk.store
+    every = await store.tokens()
     sees_all = RANK[asked.person.role] >= RANK["auditor"]
-    shut_out = frozenset(user.name for user in await asked.desk.store.users() if user.disabled)
-    return [each for each in reversed(every) if sees_all or each.owner == asked.person.name], shut_out
+    gone = [*await store.users(Wanted(state="disabled")), *await store.users(Wanted(state="deleted"))]
+    shut_out = frozenset(user.name for user in gone)
+    return [each for each in reversed(every) if sees_all or _mine(asked, each)], shut_out
+
+
+def _mine(asked: Asked, token: Token) -> bool:
+    return token.kind == "personal" and token.owner == asked.person.name
 
 
 async def _people(asked: Asked) -> list[str]:
@@ -94,19 +109,36 @@ async def _people(asked: Asked) -> list[str]:
 def _matches(asked: Asked, token: Token, shut_out: Collection[str]) -> bool:
     typed = asked.query.get("find", "").strip().lower()
     named = typed in token.name.lower() or typed in token.owner.lower() or typed == token.hint.lower()
-    return named and (asked.query.get("state") == "all" or _state(token, shut_out) in {"works", "owner disabled"})
+    return named and (
+        asked.query.get("state") == "all" or _state(token, shut_out) in {"works", "ends soon", "owner disabled"}
+    )
 
 
 def _state(token: Token, shut_out: Collection[str]) -> str:
     if token.revoked is not None:
         return "revoked"
-    if token.expires is not None and token.expires <= datetime.now(UTC):
+    left = None if token.expires is None else token.expires - datetime.now(UTC)
+    if left is not None and left <= timedelta():
         return "expired"
-    return "owner disabled" if token.owner in shut_out else "works"
+    if token.kind == "personal" and token.owner in shut_out:
+        return "owner disabled"
+    return "works" if left is None or left > SOON else "ends soon"
+
+
+def _ending(found: Sequence[Token], shut_out: Collection[str]) -> Node:
+    """What will stop working within days, before anybody wonders why."""
+    soon = [each for each in found if _state(each, shut_out) == "ends soon"]
+    if not soon:
+        return None
+    named = ", ".join(each.name for each in soon[:NAMED]) + (" and others" if len(soon) > NAMED else "")
+    one = len(soon) == 1
+    return div(".note.warn", role="status")[
+        p[f"{named}: {'ends' if one else 'end'} within a week. Make {'another' if one else 'others'} in time."]
+    ]
 
 
 def _links(*, new: bool) -> Iterator[Renderable]:
-    yield a(".button", href="/console/tokens?connect")["Connect your editor"]
+    yield a(".button", href="/console/connect")["Connect your editor"]
     if not new:
         yield a(".button.first", href="/console/tokens?new")["Make a token"]
 
@@ -144,11 +176,11 @@ def _table(asked: Asked, found: Sequence[Token], shut_out: Collection[str]) -> N
 
 def _row(asked: Asked, token: Token, state: str) -> Renderable:
     pill = {"works": "good", "revoked": "bad"}.get(state, "warn")
-    mine = asked.person.role == "admin" or token.owner == asked.person.name
+    mine = asked.person.role == "admin" or _mine(asked, token)
     address = f"?{urlencode({'revoke': token.name})}"
     return tr[
         th(scope="row")[token.name, span(".sub")[f"ends with {token.hint}"]],
-        td(data_label="Owner")[token.owner],
+        td(data_label="Owner")[span(".soft")["a service"] if token.kind == "service" else token.owner],
         td(data_label="May")[_scopes(token.scopes)],
         td(".nowrap", data_label="Expires")[_moment(token.expires, "never")],
         td(".nowrap", data_label="Last used")[_moment(token.last_used, "not yet")],
@@ -213,8 +245,8 @@ def _form(asked: Asked, people: Sequence[str]) -> Renderable:
             legend["It may"],
             (
                 ticked(asked, "scope", each, SCOPES[each], on=each in USUAL)
-                for each in COMMON
-                if each != "admin" or asked.person.role == "admin"
+                for each in OFFERED_SCOPES
+                if each not in ADMINISTRATION or asked.person.role == "admin"
             ),
         ],
         choice("lasts", "It works for", LASTS, asked.form.get("lasts", "90")),
@@ -223,9 +255,10 @@ def _form(asked: Asked, people: Sequence[str]) -> Renderable:
 
 
 def _owner(asked: Asked, people: Sequence[str]) -> Node:
-    explained = "A person, or a name for a program. Whoever signs in under this name sees and may revoke it."
+    explained = "Whoever signs in under this name sees it and may revoke it. A service has no owner."
     return [
-        text("owner", "Owner", asked.form.get("owner", asked.person.name), explained, **NAME, list="people"),
+        choice("kind", "Belongs to", KINDS, asked.form.get("kind", "personal")),
+        text("owner", "Owner", asked.form.get("owner", asked.person.name), explained, maxlength=100, list="people"),
         datalist(id="people")[(option(value=each) for each in people)],
     ]
 
@@ -236,9 +269,11 @@ async def add(asked: Asked) -> Sent:
     lasts = asked.form.get("lasts", "90")
     if lasts not in dict(LASTS):
         raise BadRequest("A token does not last that long.", "Choose one of the durations.", param="lasts")
+    name, service = asked.form.get("name", "").strip(), asked.form.get("kind") == "service"
     token = Token(
-        name=asked.form.get("name", "").strip(),
-        owner=_owner_of(asked),
+        name=name,
+        owner=_service(asked, name) if service else await _owner_of(asked),
+        kind="service" if service else "personal",
         digest=tokens.digest(asked.desk.token_pepper, made),
         hint=tokens.hint(made),
         scopes=_granted(asked),
@@ -249,18 +284,27 @@ async def add(asked: Asked) -> Sent:
     return Sent(_made(asked, token, made))
 
 
-def _owner_of(asked: Asked) -> str:
+def _service(asked: Asked, name: str) -> str:
+    """What the log and the usage call a service: as its token is called."""
+    if asked.person.role != "admin":
+        raise NotAllowed("Only administrators make tokens of services.", "Ask one.", param="kind")
+    return name
+
+
+async def _owner_of(asked: Asked) -> str:
     typed = asked.form.get("owner", "").strip()
-    if typed and typed != asked.person.name and asked.person.role != "admin":
-        raise NotAllowed("You can make tokens for yourself only.", "Ask an administrator.", param="owner")
-    return typed or asked.person.name
+    if typed and typed != asked.person.name:
+        if asked.person.role != "admin":
+            raise NotAllowed("You can make tokens for yourself only.", "Ask an administrator.", param="owner")
+        return (await asked.desk.store.user(typed)).name
+    return asked.person.name
 
 
 def _granted(asked: Asked) -> frozenset[str]:
     wanted = frozenset(asked.lists.get("scope", ()))
-    if not wanted or wanted - set(COMMON):
+    if not wanted or wanted - set(OFFERED_SCOPES):
         raise BadRequest("A token must be good for something.", "Choose what it may do.", param="scope")
-    if "admin" in wanted and asked.person.role != "admin":
+    if wanted & ADMINISTRATION and asked.person.role != "admin":
         raise NotAllowed("Only administrators make tokens that change things.", "Leave that out.", param="scope")
     return wanted
 
@@ -271,140 +315,20 @@ def _made(asked: Asked, token: Token, made: str) -> Renderable:
         "A new token",
         h1["The token ", token.name],
         div(".note.good", role="status")[p["This is the only time that it is shown. Copy it now, or use it below."]],
-        _copied("token", made),
+        copied("token", made),
+        _directory(asked) if "scim" in token.scopes else None,
         h2["Connect your editor"],
-        _setups(asked, made, token.scopes),
+        setups(asked, made, token.scopes),
         p[a(".button", href=asked.path)["Back to the tokens"]],
     )
 
 
-# what to enter where
-
-
-class Setup(NamedTuple):
-    """How one client is told where to ask."""
-
-    client: str
-    where: str
-    """Where the text goes."""
-    scope: str
-    """What the token must be good for."""
-    text: str
-    """With @ADDRESS@ and @TOKEN@ in it."""
-
-
-SETUPS: Mapping[str, Setup] = {
-    "curl": Setup(
-        "curl",
-        "In a terminal:",
-        "complete_code",
-        """curl -s @ADDRESS@/v1/completions \\
-  -H "Authorization: Bearer @TOKEN@" \\
-  -H "Content-Type: application/json" \\
-  -d '{"model": "code_completions", "prompt": "def add(a, b):\\n    ", "suffix": "\\n"}'""",
-    ),
-    "python": Setup(
-        "OpenAI SDK",
-        "In Python; other languages take the same base URL and key:",
-        "duo_chat",
-        """from openai import OpenAI
-
-client = OpenAI(base_url="@ADDRESS@/v1", api_key="@TOKEN@")
-answer = client.chat.completions.create(
-    model="chat",
-    messages=[{"role": "user", "content": "Write a regular expression for a hex colour."}],
-)
-print(answer.choices[0].message.content)""",
-    ),
-    "continue": Setup(
-        "Continue (VS Code, JetBrains)",
-        "Chat and edit, in ~/.continue/config.yaml:",
-        "duo_chat",
-        """name: Homeport
-version: 1.0.0
-schema: v1
-models:
-  - name: Homeport
-    provider: openai
-    model: chat
-    apiBase: @ADDRESS@/v1
-    apiKey: @TOKEN@
-    roles: [chat, edit, apply]""",
-    ),
-    "aider": Setup(
-        "aider",
-        "In a terminal, in the repository that you work on:",
-        "duo_chat",
-        "aider --openai-api-base @ADDRESS@/v1 --openai-api-key @TOKEN@ --model openai/chat",
-    ),
-    "zed": Setup(
-        "Zed",
-        "Into settings.json; enter the token under Agent Settings, LLM Providers, or as HOMEPORT_API_KEY:",
-        "duo_chat",
-        """{
-  "language_models": {
-    "openai_compatible": {
-      "Homeport": {
-        "api_url": "@ADDRESS@/v1",
-        "available_models": [{"name": "chat", "display_name": "Homeport", "max_tokens": 32768}]
-      }
-    }
-  }
-}""",
-    ),
-    "homeport": Setup(
-        "Homeport's own command line",
-        "In a terminal:",
-        "duo_chat",
-        """export HOMEPORT_URL=@ADDRESS@
-export HOMEPORT_TOKEN=@TOKEN@
-homeport chat "What does HTTP stand for?\"""",
-    ),
-    "other": Setup(
-        "Any other",
-        "Whatever takes an OpenAI-compatible server. For completion choose the completions API, not chat:",
-        "",
-        """base URL  @ADDRESS@/v1
-API key   @TOKEN@
-model     code_completions, chat, or the name of a model""",
-    ),
-}
-"""By the id that each has on the page."""
-GITLAB = (
-    "It signs in to GitLab with GitLab's own token, and GitLab asks Homeport: this token is not needed. "
-    "An administrator of GitLab enters this address in the Admin area, under GitLab Duo, Change configuration, "
-    "Local AI Gateway URL."
-)
-
-
-def _setups(asked: Asked, token: str, scopes: frozenset[str]) -> Node:
-    address = asked.address or f"http://127.0.0.1:{asked.desk.settings.port}"
-    fit = {key: each for key, each in SETUPS.items() if not each.scope or each.scope in scopes}
+def _directory(asked: Asked) -> Node:
+    """Where a directory provisions people with this token."""
     return [
-        (
-            details(open=number == 0)[
-                summary[each.client],
-                div[
-                    p(".soft")[each.where],
-                    _copied(f"setup-{key}", each.text.replace("@ADDRESS@", address).replace("@TOKEN@", token)),
-                ],
-            ]
-            for number, (key, each) in enumerate(fit.items())
-        ),
-        details[
-            summary["GitLab's editor extension"],
-            div[
-                p(".soft")[GITLAB],
-                _copied("setup-gitlab", address),
-            ],
-        ],
-    ]
-
-
-def _copied(key: str, value: str) -> Renderable:
-    return div(".copied")[
-        pre(tabindex="0")[code(id=key)[value]],
-        button(type="button", data_copy=key, data_scripted=True, hidden=True)["Copy"],
+        h2["Provision from a directory (SCIM 2.0)"],
+        p(".soft")["Enter the token as secret or bearer token, and as tenant or base URL:"],
+        copied("scim", f"{address_of(asked)}/scim/v2"),
     ]
 
 

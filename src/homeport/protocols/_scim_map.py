@@ -51,9 +51,7 @@ def group_resource(team: Team, members: Sequence[tuple[str, str]], base: str) ->
     if team.external_id:
         resource["externalId"] = team.external_id
     if members:
-        resource["members"] = [
-            {"value": id_, "$ref": f"{base}/Users/{id_}", "type": "User", "display": name} for id_, name in members
-        ]
+        resource["members"] = [{"value": id_, "$ref": f"{base}/Users/{id_}", "type": "User"} for id_, _name in members]
     return _stamped(resource, "Group", base, team.created, team.changed)
 
 

@@ -110,7 +110,6 @@ GROUP_ATTRIBUTES: Sequence[Attribute] = (
         _is("value", "The id of the user.", mutability="immutable"),
         _is("$ref", "The address of the user.", "reference", referenceTypes=["User"], mutability="immutable"),
         _is("type", "Always User.", canonicalValues=["User"], mutability="immutable"),
-        _is("display", "The user's name.", **_FIXED),
         multiValued=True,
     ),
 )

@@ -257,6 +257,16 @@ async def search_groups(door: Door, body: Document, arrival: Arrival) -> Reply:
     return await _groups(door, _asked(body.said()), _base(door, arrival))
 
 
+async def search(door: Door, body: Document, arrival: Arrival) -> Reply:
+    """People and teams at once: those that a filter finds."""
+    query, base, store = _asked(body.said()), _base(door, arrival), _store(door)
+    place = Place(base, await store.team_ids())
+    people = [user_resource(each, place) for each in await _candidates(store, query)]
+    members = await store.people_of() if _shows_members(query) else {}
+    teams = [group_resource(each, members.get(each.id, ()), base) for each in await store.teams()]
+    return await _chosen([*people, *teams], query)
+
+
 # one user
 
 
@@ -496,6 +506,7 @@ PROTOCOL = WireProtocol(
         _act(ONE_USER, replace_user, "PUT", "Say everything about a person.", **BODY, example=PERSON),
         _act(ONE_USER, patch_user, "PATCH", "Change a person.", **BODY, example=PATCH),
         _act(ONE_USER, remove_user, "DELETE", "Delete a person."),
+        _act(f"{ROOT}/.search", search, "POST", "Find people and teams.", **BODY, example=SEARCH),
         _act(GROUPS, groups, "GET", "List or find teams."),
         _act(GROUPS, add_group, "POST", "Make a team.", **BODY, example=TEAM),
         _act(f"{GROUPS}/.search", search_groups, "POST", "Find teams.", **BODY, example={**SEARCH, "filter": ""}),

@@ -1,0 +1,16 @@
+"""aider."""
+
+from homeport.console._clients import Client, Step
+
+CLIENT = Client(
+    label="aider",
+    does="an agent in the terminal",
+    scopes=frozenset({"duo_chat"}),
+    order=60,
+    steps=(
+        Step(
+            "In a terminal, in the repository that you work on:",
+            "aider --openai-api-base @ADDRESS@/v1 --openai-api-key @TOKEN@ --model openai/chat",
+        ),
+    ),
+)

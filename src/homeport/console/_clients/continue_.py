@@ -1,0 +1,25 @@
+"""Continue, for VS Code and JetBrains."""
+
+from homeport.console._clients import Client, Step
+
+CLIENT = Client(
+    label="Continue (VS Code, JetBrains)",
+    does="chat and edit",
+    scopes=frozenset({"duo_chat"}),
+    order=20,
+    steps=(
+        Step(
+            "Into ~/.continue/config.yaml:",
+            """name: Homeport
+version: 1.0.0
+schema: v1
+models:
+  - name: Homeport
+    provider: openai
+    model: chat
+    apiBase: @ADDRESS@/v1
+    apiKey: @TOKEN@
+    roles: [chat, edit, apply]""",
+        ),
+    ),
+)

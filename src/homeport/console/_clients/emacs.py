@@ -1,0 +1,20 @@
+"""Emacs: gptel."""
+
+from homeport.console._clients import Client, Step
+
+CLIENT = Client(
+    label="Emacs (gptel)",
+    does="chat",
+    scopes=frozenset({"duo_chat"}),
+    order=45,
+    steps=(
+        Step(
+            "Into init.el:",
+            """(setq gptel-model 'chat
+      gptel-backend (gptel-make-openai "Homeport"
+                      :protocol "@SCHEME@" :host "@HOST@"
+                      :endpoint "/v1/chat/completions"
+                      :key "@TOKEN@" :stream t :models '(chat)))""",
+        ),
+    ),
+)

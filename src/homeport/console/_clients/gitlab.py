@@ -1,0 +1,18 @@
+"""GitLab's own extensions: GitLab asks Homeport for them."""
+
+from homeport.console._clients import Client, Step
+
+CLIENT = Client(
+    label="GitLab Duo in VS Code, JetBrains, Visual Studio, Neovim",
+    does="suggestions and chat, through GitLab",
+    token=False,
+    order=10,
+    steps=(
+        Step(
+            "Install GitLab's extension (GitLab Workflow; GitLab Duo in JetBrains) and sign in to GitLab with it: it "
+            "sends GitLab's own token. An administrator of GitLab enters this address once in the Admin area, under "
+            "GitLab Duo, Change configuration, Local AI Gateway URL:",
+            "@ADDRESS@",
+        ),
+    ),
+)

@@ -1,0 +1,18 @@
+"""JetBrains AI Assistant."""
+
+from homeport.console._clients import Client, Step
+
+CLIENT = Client(
+    label="JetBrains AI Assistant",
+    does="chat",
+    scopes=frozenset({"duo_chat"}),
+    order=30,
+    steps=(
+        Step(
+            "In the settings under Tools, AI Assistant, API keys: as provider choose OpenAI-compatible and enter:",
+            """URL    @ADDRESS@/v1
+Key    @TOKEN@
+Model  chat""",
+        ),
+    ),
+)

@@ -1,0 +1,28 @@
+"""Neovim: minuet-ai.nvim completes."""
+
+from homeport.console._clients import Client, Step
+
+CLIENT = Client(
+    label="Neovim, completion (minuet-ai.nvim)",
+    does="completion as you type",
+    scopes=frozenset({"complete_code"}),
+    order=40,
+    steps=(
+        Step(
+            "Into init.lua:",
+            """require("minuet").setup({
+  provider = "openai_fim_compatible",
+  n_completions = 1,
+  provider_options = {
+    openai_fim_compatible = {
+      name = "Homeport",
+      end_point = "@ADDRESS@/v1/completions",
+      api_key = function() return "@TOKEN@" end,
+      model = "code_completions",
+      stream = true,
+    },
+  },
+})""",
+        ),
+    ),
+)

@@ -1,0 +1,169 @@
+"""Invitations: links that let somebody join once, with the role, team and seat that they were made with."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from htpy import Renderable, a, button, code, div, form, h1, h2, p, pre, span, table, tbody, td, th, thead, time, tr
+from htpy import input as control
+
+from homeport.access import sessions
+from homeport.console import Asked, Page, Sent, go
+from homeport.console._forms import check, choice, sifter, text
+from homeport.console._layout import guard, page, problem
+from homeport.domain.errors import BadRequest
+from homeport.store.records import Invitation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from htpy import Node
+
+    from homeport.store.records import Seats
+
+ROLES = (("user", "User"), ("auditor", "Auditor"), ("admin", "Administrator"))
+LASTS = (("1", "a day"), ("3", "three days"), ("7", "a week"), ("30", "30 days"))
+STATES = (("", "Those that are open"), ("all", "Also spent ones"))
+PILLS = {"open": "good", "used": "", "revoked": "bad", "expired": "warn"}
+
+
+async def view(asked: Asked) -> Renderable:
+    """The list, and above it the form."""
+    store, now = asked.desk.store, datetime.now(UTC)
+    every = await store.invitations()
+    found = [each for each in every if asked.query.get("state") == "all" or each.state(now) == "open"]
+    may = asked.person.role == "admin"
+    new = may and ("new" in asked.query or asked.form.get("do") == "add")
+    return page(
+        asked,
+        "Invitations",
+        div(".top")[
+            h1["Invitations"],
+            div(".buttons")[a(".button.first", href="?new")["Invite somebody"] if may and not new else None],
+        ],
+        p(".lead")["A link lets one person join and choose a name and a password. No mail is sent: you pass it on."],
+        problem(asked),
+        _new(asked, list(await store.team_ids()), await store.seats()) if new else None,
+        _filter(asked) if every else None,
+        _table(asked, found, now, may=may) if found else _nothing(may=may),
+    )
+
+
+def _filter(asked: Asked) -> Renderable:
+    return form(".filter", method="get", action=asked.path)[
+        sifter(asked, "state", "State", STATES), button(type="submit")["Show"]
+    ]
+
+
+def _nothing(*, may: bool) -> Renderable:
+    first = p[a(".button.first", href="?new")["Invite somebody"]] if may else None
+    return div(".empty")[
+        h2["No invitation is open"], p["Links that were used, revoked or are too old open nothing."], first
+    ]
+
+
+def _table(asked: Asked, found: Sequence[Invitation], now: datetime, *, may: bool) -> Renderable:
+    heads = ("For", "Joins as", "Team", "Made by", "Ends", "State", *(("",) if may else ()))
+    return div(".scroll")[
+        table(".wide")[
+            thead[tr[(th(scope="col")[head] for head in heads)]],
+            tbody[(_row(asked, each, each.state(now), may=may) for each in found)],
+        ]
+    ]
+
+
+def _row(asked: Asked, each: Invitation, state: str, *, may: bool) -> Renderable:
+    name = each.note or each.id
+    return tr[
+        th(scope="row")[name, span(".sub")[f"used by {each.used_by}"] if each.used_by else None],
+        td(data_label="Joins as")[each.role, "" if each.seat else span(".sub")["without a seat"]],
+        td(data_label="Team")[each.team or span(".soft")["none"]],
+        td(data_label="Made by")[each.by],
+        td(".nowrap", data_label="Ends")[time(datetime=each.expires.isoformat())[f"{each.expires:%Y-%m-%d %H:%M}"]],
+        td(data_label="State")[span(class_=["pill", PILLS[state]])[state]],
+        td[_revoking(asked, each.id, name) if state == "open" else None] if may else None,
+    ]
+
+
+def _revoking(asked: Asked, id_: str, name: str) -> Renderable:
+    return form(method="post", action=asked.path)[
+        guard(asked, "revoke"),
+        control(type="hidden", name="id", value=id_),
+        button(".quiet", type="submit", aria_label=f"Revoke the invitation for {name}")["Revoke"],
+    ]
+
+
+def _new(asked: Asked, teams: Sequence[str], seats: Seats) -> Renderable:
+    typed = asked.form
+    told = None if seats.free else f"None is free: {seats.taken} of {seats.limit} are taken. They can join when one is."
+    return form(".stack.card", method="post", action=asked.path, autocomplete="off")[
+        guard(asked, "add"),
+        h2["Invite somebody"],
+        text("note", "Whom it is for", typed.get("note", ""), "For this list alone.", maxlength=100, autofocus=True),
+        choice("role", "They join as", ROLES, typed.get("role", "user")),
+        choice("team", "Team", (("", "None"), *((each, each) for each in teams)), typed.get("team", "")),
+        check("seat", "With a seat", on="seat" in typed if typed else True, tip=told),
+        choice("lasts", "The link works for", LASTS, typed.get("lasts", "7")),
+        div(".buttons")[button(".first", type="submit")["Make the link"], a(".button", href=asked.path)["Cancel"]],
+    ]
+
+
+def _role(asked: Asked) -> Any:  # noqa: ANN401 (a role, if it is one of them)
+    typed = asked.form.get("role", "user")
+    if typed not in dict(ROLES):
+        raise BadRequest(f"There is no role {typed!r}.", f"Known: {', '.join(dict(ROLES))}.", param="role")
+    return typed
+
+
+async def add(asked: Asked) -> Sent:
+    """Make a link; it is on the page that answers and nowhere else."""
+    desk, lasts, now = asked.desk, asked.form.get("lasts", "7"), datetime.now(UTC)
+    if lasts not in dict(LASTS):
+        raise BadRequest("A link does not work that long.", "Choose one of the durations.", param="lasts")
+    note, team = asked.form.get("note", "").strip(), asked.form.get("team", "")
+    wanted = Invitation(
+        id="", role=_role(asked), team=team, seat="seat" in asked.form, note=note, created=now, expires=now
+    )
+    value = sessions.mint()
+    digest = sessions.digest(desk.pepper, value)
+    made = await desk.store.invite(digest, wanted, timedelta(days=int(lasts)), by=asked.person.name)
+    return Sent(_letter(asked, made, value))
+
+
+def _letter(asked: Asked, made: Invitation, value: str) -> Renderable:
+    address = asked.address or f"http://127.0.0.1:{asked.desk.settings.port}"
+    whom: Node = (" for ", made.note) if made.note else ""
+    return page(
+        asked,
+        "An invitation",
+        h1["An invitation", whom],
+        div(".note.good", role="status")[p["This is the only time that the link is shown."]],
+        div(".copied")[
+            pre(tabindex="0")[code("#link")[f"{address}/console/join?code={value}"]],
+            button(type="button", data_copy="link", data_scripted=True, hidden=True)["Copy"],
+        ],
+        p[
+            f"It works once, until {made.expires:%Y-%m-%d %H:%M} UTC. Whoever opens it joins as {made.role}",
+            f" in {made.team}" if made.team else "",
+            ": send it to them alone.",
+        ],
+        p[a(".button", href=asked.path)["Back to the invitations"]],
+    )
+
+
+async def revoke(asked: Asked) -> Sent:
+    """Make a link useless."""
+    await asked.desk.store.revoke_invitation(asked.form.get("id", ""), by=asked.person.name)
+    return go(f"{asked.path}?said=uninvited")
+
+
+PAGE = Page(
+    path="/console/invitations",
+    title="Invitations",
+    see="auditor",
+    view=view,
+    acts={"add": add, "revoke": revoke},
+    menu="People",
+    order=40,
+)

@@ -1,0 +1,216 @@
+"""Teams: people who belong together, so that it can be seen how much each team uses."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode
+
+from htpy import Renderable, a, button, div, form, h1, h2, li, p, span, table, tbody, td, th, thead, tr, ul
+from htpy import input as control
+
+from homeport.console import Asked, Page, Sent, go
+from homeport.console._forms import PER_PAGE, finder, lines, page_of, pager, text
+from homeport.console._layout import guard, page, problem
+from homeport.domain.errors import BadRequest, Unknown
+from homeport.store.records import Team
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from htpy import Node
+
+SHOWN = 100
+"""Members that are listed with a team; the others are among the people."""
+NAMES = 500
+"""People who are let in at once."""
+
+
+async def view(asked: Asked) -> Renderable:
+    """The list, and above it the team or the form that was asked for."""
+    sizes = await asked.desk.store.team_sizes()
+    typed = asked.query.get("find", "").strip().lower()
+    found = {name: size for name, size in sizes.items() if typed in name.lower()}
+    may = asked.person.role == "admin"
+    new = may and ("new" in asked.query or asked.form.get("do") == "add")
+    chosen = None if new else await _chosen(asked)
+    return page(
+        asked,
+        "Teams",
+        div(".top")[
+            h1["Teams"], div(".buttons")[a(".button.first", href="?new")["Make a team"] if may and not new else None]
+        ],
+        p(".lead")["People who belong together. Somebody may be in several; a directory may keep them (SCIM groups)."],
+        problem(asked),
+        _new(asked) if new else None,
+        _card(asked, chosen, may=may) if chosen else None,
+        finder(asked, "Name") if sizes else None,
+        _table(asked, found) if found else _nothing(asked, any_=bool(sizes), may=may),
+    )
+
+
+async def _chosen(asked: Asked) -> Team | None:
+    with suppress(Unknown):
+        return await asked.desk.store.team(asked.query.get("name") or asked.form.get("team", ""))
+    return None
+
+
+def _nothing(asked: Asked, *, any_: bool, may: bool) -> Renderable:
+    if any_:
+        return div(".empty")[h2["No team is called so"], p[a(href=asked.path)["Show all"]]]
+    return div(".empty")[
+        h2["There is no team yet"],
+        p["Teams are for seeing who uses how much. Nobody needs to be in one."],
+        p[a(".button.first", href="?new")["Make the first"]] if may else None,
+    ]
+
+
+def _table(asked: Asked, found: Mapping[str, int]) -> Node:
+    first = (page_of(asked) - 1) * PER_PAGE
+    rows = list(found.items())[first : first + PER_PAGE]
+    return [
+        div(".scroll")[
+            table(".wide")[
+                thead[tr[th(scope="col")["Name"], th(scope="col")["People"], th(scope="col")[""]]],
+                tbody[
+                    (
+                        tr[
+                            th(scope="row")[name],
+                            td(data_label="People")[a(href=f"/console/people?{urlencode({'team': name})}")[str(size)]],
+                            td[a(href=f"?{urlencode({'name': name})}", aria_label=f"Look at {name}")["Look"]],
+                        ]
+                        for name, size in rows
+                    )
+                ],
+            ]
+        ],
+        pager(asked, len(found)),
+    ]
+
+
+# one team
+
+
+def _card(asked: Asked, team: Team, *, may: bool) -> Renderable:
+    count, there = len(team.members), f"/console/people?{urlencode({'team': team.name})}"
+    more = p[a(href=there)[f"All {count} people"]] if count > SHOWN else None
+    return div(".card")[
+        h2[team.name],
+        p(".soft")[f"{count} {'person' if count == 1 else 'people'}."],
+        ul(".steps")[(_member(asked, team, name, may=may) for name in team.members[:SHOWN])] if count else None,
+        more,
+        (_joining(asked, team), _renaming(asked, team), _ending(asked, team)) if may else None,
+    ]
+
+
+def _hidden(team: Team) -> Renderable:
+    return control(type="hidden", name="team", value=team.name)
+
+
+def _member(asked: Asked, team: Team, name: str, *, may: bool) -> Renderable:
+    leaving = form(method="post", action=asked.path)[
+        guard(asked, "leave"),
+        _hidden(team),
+        control(type="hidden", name="person", value=name),
+        button(".quiet", type="submit", aria_label=f"Take {name} out of {team.name}")["Take out"],
+    ]
+    return li[span[name], leaving if may else None]
+
+
+def _joining(asked: Asked, team: Team) -> Renderable:
+    typed = asked.form.get("people", "") if asked.form.get("do") == "join" else ""
+    return form(".stack", method="post", action=asked.path)[
+        guard(asked, "join"),
+        _hidden(team),
+        lines("people", "Let people in", typed, "Names, one a line or separated by commas.", rows="2", required=True),
+        div(".buttons")[button(".first", type="submit")["Let them in"]],
+    ]
+
+
+def _renaming(asked: Asked, team: Team) -> Renderable:
+    typed = asked.form.get("to", team.name) if asked.form.get("do") == "rename" else team.name
+    return form(".stack", method="post", action=asked.path)[
+        guard(asked, "rename"),
+        _hidden(team),
+        text("to", "Name", typed, required=True, maxlength=100),
+        div(".buttons")[button(type="submit")["Rename"]],
+    ]
+
+
+def _ending(asked: Asked, team: Team) -> Renderable:
+    sure = f"Delete the team {team.name}? Its members stay; who was in it is in the audit."
+    return form(".buttons.apart", method="post", action=asked.path)[
+        guard(asked, "remove"),
+        _hidden(team),
+        button(".danger", type="submit", data_sure=sure)["Delete the team"],
+        a(".button", href=asked.path)["Done"],
+    ]
+
+
+def _new(asked: Asked) -> Renderable:
+    return form(".stack.card", method="post", action=asked.path, autocomplete="off")[
+        guard(asked, "add"),
+        h2["A new team"],
+        text("team", "Name", asked.form.get("team", ""), required=True, maxlength=100, autofocus=True),
+        div(".buttons")[button(".first", type="submit")["Make it"], a(".button", href=asked.path)["Cancel"]],
+    ]
+
+
+# what forms do
+
+
+def _back(said: str, team: str, *, there: bool = True) -> Sent:
+    named = f"&name={quote(team)}" if there else ""
+    return go(f"/console/teams?said={said}&about={quote(team)}{named}")
+
+
+async def add(asked: Asked) -> Sent:
+    """A new team."""
+    made = await asked.desk.store.add_team(Team(name=asked.form.get("team", "").strip()), by=asked.person.name)
+    return _back("team", made.name)
+
+
+async def rename(asked: Asked) -> Sent:
+    """Call a team something else."""
+    to = asked.form.get("to", "").strip()
+    team = await asked.desk.store.edit_team(asked.form.get("team", ""), to=to, by=asked.person.name)
+    return _back("renamed", team.name)
+
+
+def _named(asked: Asked) -> Sequence[str]:
+    typed = asked.form.get("people", "").replace("\n", ",").split(",")
+    names = tuple(dict.fromkeys(each.strip() for each in typed if each.strip()))
+    if not 0 < len(names) <= NAMES:
+        raise BadRequest("There is nobody to let in, or too many.", f"Name 1 to {NAMES} people.", param="people")
+    return names
+
+
+async def join(asked: Asked) -> Sent:
+    """Let people into a team: all of them or nobody."""
+    team = await asked.desk.store.change_members(asked.form.get("team", ""), join=_named(asked), by=asked.person.name)
+    return _back("joined", team.name)
+
+
+async def leave(asked: Asked) -> Sent:
+    """Take somebody out of a team."""
+    gone = (asked.form.get("person", ""),)
+    team = await asked.desk.store.change_members(asked.form.get("team", ""), leave=gone, by=asked.person.name)
+    return _back("parted", team.name)
+
+
+async def remove(asked: Asked) -> Sent:
+    """Forget a team."""
+    name = asked.form.get("team", "")
+    await asked.desk.store.remove_team(name, by=asked.person.name)
+    return _back("disbanded", name, there=False)
+
+
+PAGE = Page(
+    path="/console/teams",
+    title="Teams",
+    see="auditor",
+    view=view,
+    acts={"add": add, "rename": rename, "join": join, "leave": leave, "remove": remove},
+    menu="People",
+    order=30,
+)
