@@ -23,9 +23,17 @@ def test_adding_and_listing() -> None:
     ran = homeport("users", "add", "ada", "--role", "admin")
     assert (ran.code, ran.out.strip()) == (0, "ada may sign in as admin.")
     assert "homeport users code ada" in ran.err
-    assert homeport("users", "add", "ben", "--json").json == {"name": "ben", "role": "user", "disabled": False}
+    added = homeport("users", "add", "ben", "--json").json
+    assert {name: added[name] for name in ("name", "role", "disabled", "seat", "teams", "scopes")} == {
+        "name": "ben",
+        "role": "user",
+        "disabled": False,
+        "seat": True,
+        "teams": [],
+        "scopes": None,
+    }
     listed = homeport("users", "list")
-    assert re.search(r"ada +admin +may sign in", listed.out)
+    assert re.search(r"ada +admin +- +yes +may sign in +-", listed.out)
     assert people() == [("ada", "admin", False), ("ben", "user", False)]
 
 
@@ -41,7 +49,7 @@ def test_disabling_and_enabling() -> None:
     homeport("users", "add", "ada", "--role", "admin")
     homeport("users", "add", "ben")
     assert homeport("users", "disable", "ben").out.strip() == "ben may not sign in any longer."
-    assert re.search(r"ben +user +disabled", homeport("users", "list").out)
+    assert re.search(r"ben +user +- +no +disabled", homeport("users", "list").out)
     assert homeport("users", "enable", "ben", "--json").json["disabled"] is False
 
 
@@ -101,3 +109,64 @@ def test_nothing_is_made_by_looking(data_dir: Path) -> None:
 async def test_a_link_leads_to_the_server_that_runs(instance: Instance) -> None:
     ran = await instance.run("users", "code", "admin")
     assert ran.out.startswith(f"{instance.url}/console/sign-in?code=")
+
+
+def test_seats_and_licences() -> None:
+    homeport("users", "add", "ada", "--role", "admin")
+    assert homeport("users", "seats", "--limit", "1").out.strip() == "1 of 1 seats are taken."
+    assert homeport("users", "add", "ben", "--json").json["seat"] is False
+    ran = homeport("users", "seat", "ben")
+    assert (ran.code, "No seat is free: 1 of 1 are taken." in ran.err) == (1, True)
+    assert homeport("users", "seat", "ada", "--take").code == 0
+    assert homeport("users", "seat", "ben").out.strip() == "ben has a seat now."
+    assert [user["name"] for user in homeport("users", "list", "--seat", "--json").json] == ["ben"]
+    assert homeport("users", "allow", "ben", "--scopes", "duo_chat", "--json").json["scopes"] == ["duo_chat"]
+    assert homeport("users", "allow", "ben", "--json").json["scopes"] is None
+    assert homeport("users", "allow", "ben", "--scopes", "nonsense").code == 2
+
+
+def test_deleting_and_undoing() -> None:
+    homeport("users", "add", "ada", "--role", "admin")
+    homeport("users", "add", "ben")
+    assert homeport("users", "delete", "ben").out.strip() == "ben is deleted; their tokens open nothing."
+    assert [user["name"] for user in homeport("users", "list", "--json").json] == ["ada"]
+    assert [user["name"] for user in homeport("users", "list", "--state", "deleted", "--json").json] == ["ben"]
+    assert homeport("users", "leave", "ben").code == 1
+    assert homeport("users", "restore", "ben").code == 0
+    assert homeport("users", "restore", "ben").code == 1
+    assert homeport("users", "leave", "ben").out.strip() == "ben is signed out everywhere."
+
+
+def test_teams() -> None:
+    homeport("users", "add", "ada")
+    homeport("users", "add", "ben")
+    assert homeport("teams", "list", "--json").json == []
+    assert homeport("teams", "add", "Platform", "ada", "--json").json["members"] == ["ada"]
+    assert homeport("teams", "join", "Platform", "ben").out.strip() == "2 people are in Platform."
+    assert homeport("teams", "join", "Platform", "nobody").code == 1
+    assert homeport("teams", "rename", "Platform", "Base").code == 0
+    assert homeport("teams", "leave", "Base", "ada", "--json").json["members"] == ["ben"]
+    assert homeport("teams", "show", "Base").out.strip() == "ben"
+    assert re.search(r"Base +1", homeport("teams", "list").out)
+    assert re.search(r"ben +user +Base", homeport("users", "list", "--team", "Base").out)
+    assert homeport("teams", "delete", "Base").code == 0
+    assert homeport("teams", "show", "Base").code == 1
+
+
+def test_inviting() -> None:
+    homeport("users", "add", "root", "--role", "admin")
+    homeport("teams", "add", "Platform")
+    ran = homeport("users", "invite", "--for", "Ada", "--team", "Platform", "--days", "3", "--json").json
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/console/join\?code=[\w-]{32}", ran["link"])
+    assert re.search(rf"{ran['id']} +Ada +user +Platform .* open", homeport("users", "invitations").out)
+    assert homeport("users", "uninvite", ran["id"]).code == 0
+    assert homeport("users", "uninvite", ran["id"]).code == 1
+    assert homeport("users", "invitations", "--json").json == []
+    assert homeport("users", "invitations", "--all", "--json").json[0]["state"] == "revoked"
+    assert homeport("users", "invite", "--team", "None").code == 1
+
+
+def test_a_token_of_a_service() -> None:
+    homeport("tokens", "create", "--name", "ci", "--service", "--scopes", "scim")
+    (token,) = homeport("tokens", "list", "--json").json
+    assert (token["kind"], token["owner"], token["scopes"]) == ("service", "ci", ["scim"])

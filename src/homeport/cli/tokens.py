@@ -67,6 +67,7 @@ def command() -> None:
 )
 @click.option("--name", required=True, help="What you will call it; no other valid token may have it.")
 @click.option("--user", default="admin", show_default=True, help="Whose token it is.")
+@click.option("--service", is_flag=True, help="It belongs to no person but to a program, which is called like it.")
 @click.option(
     "--scopes",
     default=_DEFAULT,
@@ -75,12 +76,13 @@ def command() -> None:
 )
 @click.option("--expires", type=Expiry(), help="When it ends: 30d, 12h, 1y or a day.  [default: never]")
 @json_option
-def create(*, name: str, user: str, scopes: str, expires: datetime | None, as_json: bool) -> None:
+def create(*, name: str, user: str, service: bool, scopes: str, expires: datetime | None, as_json: bool) -> None:
     """Make a token; it is shown once and only its digest is kept."""
     granted = _scopes(scopes)
     made = tokens.mint()
     now = datetime.now(UTC)
     token = Token(name=name, owner=user, hint=tokens.hint(made), scopes=granted, created=now, expires=expires)
+    token = replace(token, owner=name, kind="service") if service else token
     in_store(partial(_add, token, made), make=True)
     result({"token": made, **_facts(token)}, as_json=as_json, people=lambda: made)
     note(f"This is the only time it is shown. It may: {', '.join(sorted(granted))}.")

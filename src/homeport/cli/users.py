@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,7 +22,7 @@ ROLES = ("admin", "auditor", "user")
     "users",
     cls=Group,
     section=SET_UP,
-    examples=("homeport users list", "homeport users add ada --role admin", "homeport users code ada"),
+    examples=("homeport users list", "homeport users add ada --role admin", "homeport users invite --team Platform"),
 )
 def command() -> None:
     """Decide who may sign in to the console.
@@ -31,20 +31,43 @@ def command() -> None:
     """
 
 
-@command.command("list", examples=("homeport users list", "homeport users list --json"))
+@command.command(
+    "list",
+    examples=("homeport users list", "homeport users list --team Platform --no-seat", "homeport users list --json"),
+)
+@click.option("--find", default="", help="A part of the name, of what they are called, or of their address.")
+@click.option("--role", type=click.Choice(ROLES), default=None, help="Only these.")
+@click.option("--team", default="", help="Only who is in this team.")
+@click.option("--state", type=click.Choice(("in", "disabled", "deleted")), default=None, help="Only these.")
+@click.option("--seat/--no-seat", default=None, help="Only who has a seat, or has none.")
 @json_option
-def list_(*, as_json: bool) -> None:
+def list_(*, find: str, role: str | None, team: str, state: str | None, seat: bool | None, as_json: bool) -> None:
     """List everybody who may sign in."""
-    found = in_store(lambda store: store.users())
-    rows = [_shown(user) for user in found]
+    from homeport.store.people import Wanted  # noqa: PLC0415 (loads SQLAlchemy)
+
+    seated = {None: "", True: "yes", False: "no"}[seat]
+    wanted = Wanted(find=find, role=role or "", team=team, state=state or "", seat=seated)
+    rows = [_shown(user) for user in in_store(lambda store: store.users(wanted))]
     result(
         rows,
         as_json=as_json,
         people=lambda: table(
-            ("NAME", "ROLE", "STATE"),
-            [(row["name"], row["role"], "disabled" if row["disabled"] else "may sign in") for row in rows],
+            ("NAME", "ROLE", "TEAMS", "SEAT", "STATE", "LAST SEEN"),
+            [(r["name"], r["role"], ",".join(r["teams"]) or "-", _yes(r), _state(r), _moment(r["seen"])) for r in rows],
         ),
     )
+
+
+def _yes(row: dict[str, Any]) -> str:
+    return "yes" if row["seat"] and not row["disabled"] and not row["deleted"] else "no"
+
+
+def _state(row: dict[str, Any]) -> str:
+    return "deleted" if row["deleted"] else "disabled" if row["disabled"] else "may sign in"
+
+
+def _moment(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M}" if at else "-"
 
 
 @command.command("add", examples=("homeport users add ada", "homeport users add ada --role auditor"))
@@ -110,20 +133,132 @@ def enable(*, name: str, as_json: bool) -> None:
 
 
 def _switch(name: str, *, disabled: bool, as_json: bool) -> None:
-    stored = in_store(lambda store: _changed(store, name, disabled=disabled))
     said = "may not sign in any longer" if disabled else "may sign in again"
-    result(_shown(stored), as_json=as_json, people=lambda: f"{name} {said}.")
+    _edit(name, {"disabled": disabled}, f"{name} {said}.", as_json=as_json)
 
 
-async def _changed(store: Store, name: str, *, disabled: bool) -> User:
-    from homeport.domain.errors import Unknown  # noqa: PLC0415 (beside its only use)
+def _edit(name: str, changes: dict[str, Any], said: str, *, as_json: bool) -> None:
+    stored = in_store(lambda store: store.edit_user(name, changes, by=whoami()))
+    result(_shown(stored), as_json=as_json, people=lambda: said)
 
-    known = {user.name: user for user in await store.users()}
-    if name not in known:
-        fix = f"Known: {', '.join(known)}." if known else "Add somebody with: homeport users add NAME"
-        raise Unknown(f"There is no user named {name!r}.", fix, param="user")
-    return await store.set_user(replace(known[name], disabled=disabled), by=whoami())
+
+@command.command("seat", examples=("homeport users seat ada", "homeport users seat ada --take"))
+@click.argument("name")
+@click.option("--take", is_flag=True, help="Take it back.")
+@json_option
+def seat(*, name: str, take: bool, as_json: bool) -> None:
+    """Give somebody a seat: only with one may they use what AI does."""
+    _edit(name, {"seat": not take}, f"{name} has {'no' if take else 'a'} seat now.", as_json=as_json)
+
+
+@command.command("seats", examples=("homeport users seats", "homeport users seats --limit 50"))
+@click.option("--limit", type=click.IntRange(0, 1_000_000), default=None, help="How many there are; 0 for no limit.")
+@json_option
+def seats(*, limit: int | None, as_json: bool) -> None:
+    """Show how many seats there are and are taken, or set how many there are."""
+    found = in_store(lambda store: store.seats() if limit is None else store.limit_seats(limit, by=whoami()))
+    said = (
+        f"{found.taken} of {found.limit} seats are taken." if found.limit else f"{found.taken} have a seat: no limit."
+    )
+    result({"limit": found.limit, "taken": found.taken}, as_json=as_json, people=lambda: said)
+
+
+@command.command(
+    "allow", examples=("homeport users allow ada --scopes complete_code,duo_chat", "homeport users allow ada")
+)
+@click.argument("name")
+@click.option("--scopes", default=None, help="What their tokens may be used for at most.  [default: everything]")
+@json_option
+def allow(*, name: str, scopes: str | None, as_json: bool) -> None:
+    """Say what somebody's tokens may be used for at most, whatever the tokens say."""
+    from homeport.access import SCOPES  # noqa: PLC0415 (beside its only use)
+
+    wanted = None if scopes is None else frozenset(each.strip() for each in scopes.split(",") if each.strip())
+    unknown = sorted((wanted or frozenset()) - SCOPES.keys())
+    if unknown:
+        message = f"Unknown scopes: {', '.join(unknown)}. Known: {', '.join(sorted(SCOPES))}."
+        raise click.UsageError(message)
+    said = "everything that their tokens say" if wanted is None else ", ".join(sorted(wanted)) or "nothing"
+    _edit(name, {"scopes": wanted}, f"{name} may use {said}.", as_json=as_json)
+
+
+@command.command("delete", examples=("homeport users delete ada",))
+@click.argument("name")
+@json_option
+def delete(*, name: str, as_json: bool) -> None:
+    """Delete somebody: their sessions end, their tokens open nothing; `restore` undoes it for 30 days."""
+    in_store(lambda store: store.remove_user(name, by=whoami()))
+    result({"deleted": name}, as_json=as_json, people=lambda: f"{name} is deleted; their tokens open nothing.")
+    note(f"Within 30 days this undoes it:  homeport users restore {name}")
+
+
+@command.command("restore", examples=("homeport users restore ada",))
+@click.argument("name")
+@json_option
+def restore(*, name: str, as_json: bool) -> None:
+    """Bring back somebody who was deleted, with their tokens and teams."""
+    stored = in_store(lambda store: store.restore_user(name, by=whoami()))
+    result(_shown(stored), as_json=as_json, people=lambda: f"{name} is back, with their tokens and teams.")
+
+
+@command.command("leave", examples=("homeport users leave ada",))
+@click.argument("name")
+@json_option
+def leave(*, name: str, as_json: bool) -> None:
+    """Sign somebody out everywhere."""
+    in_store(lambda store: _leave(store, name))
+    result({"signed_out": name}, as_json=as_json, people=lambda: f"{name} is signed out everywhere.")
+
+
+async def _leave(store: Store, name: str) -> None:
+    await store.end_sessions((await store.user(name)).name, by=whoami())
+
+
+@command.command("invite", examples=("homeport users invite --for Ada --team Platform --days 3",))
+@click.option("--for", "note_", default="", help="Whom it is for, for the list of invitations.")
+@click.option("--role", type=click.Choice(ROLES), default="user", show_default=True, help="What they join as.")
+@click.option("--team", default="", help="The team that they join.")
+@click.option("--no-seat", is_flag=True, help="They join without a seat.")
+@click.option("--days", type=click.IntRange(1, 365), default=7, show_default=True, help="How long the link works.")
+@json_option
+def invite(*, note_: str, role: Any, team: str, no_seat: bool, days: int, as_json: bool) -> None:  # noqa: ANN401 (one of ROLES, as click says)
+    """Make a link with which one person joins and chooses a name and a password."""
+    from homeport.access import sessions  # noqa: PLC0415 (beside its only use)
+    from homeport.cli._server import address_of  # noqa: PLC0415 (as above)
+    from homeport.store.records import Invitation  # noqa: PLC0415 (loads SQLAlchemy)
+
+    settings, now, value = load(), datetime.now(UTC), sessions.mint()
+    digest = sessions.digest(vault_of(settings).derive(sessions.PEPPER), value)
+    wanted = Invitation(id="", role=role, team=team, seat=not no_seat, note=note_, created=now, expires=now)
+    made = in_store(lambda store: store.invite(digest, wanted, timedelta(days=days), by=whoami()))
+    link = f"{address_of(settings)}/console/join?code={value}"
+    result({"id": made.id, "link": link, "expires": made.expires}, as_json=as_json, people=lambda: link)
+    note(f"It works once, for {days} days, and is not shown again. Revoke it with: homeport users uninvite {made.id}")
+
+
+@command.command("invitations", examples=("homeport users invitations", "homeport users invitations --all --json"))
+@click.option("--all", "also_spent", is_flag=True, help="Also those that were used, revoked or are too old.")
+@json_option
+def invitations(*, also_spent: bool, as_json: bool) -> None:
+    """List invitations; the links are not kept."""
+    now = datetime.now(UTC)
+    found = [each for each in in_store(lambda store: store.invitations()) if also_spent or each.state(now) == "open"]
+    names = ("id", "note", "role", "team", "seat", "by", "expires", "used_by")
+    rows = [{**{name: getattr(each, name) for name in names}, "state": each.state(now)} for each in found]
+    head = ("ID", "FOR", "ROLE", "TEAM", "ENDS", "STATE")
+    cells = [(r["id"], r["note"], r["role"], r["team"] or "-", _moment(r["expires"]), r["state"]) for r in rows]
+    result(rows, as_json=as_json, people=lambda: table(head, cells))
+
+
+@command.command("uninvite", examples=("homeport users uninvite 3f2a9c01d4e5",))
+@click.argument("id_", metavar="ID")
+@json_option
+def uninvite(*, id_: str, as_json: bool) -> None:
+    """Revoke an invitation that was not used yet."""
+    in_store(lambda store: store.revoke_invitation(id_, by=whoami()))
+    result({"revoked": id_}, as_json=as_json, people=lambda: f"The invitation {id_} opens nothing any longer.")
 
 
 def _shown(user: User) -> dict[str, Any]:
-    return {"name": user.name, "role": user.role, "disabled": user.disabled}
+    names = ("name", "role", "disabled", "seat", "scopes", "teams", "display", "email", "seen", "deleted")
+    return {name: getattr(user, name) for name in names}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from htpy import Renderable, a, button, form, h1, p
 from htpy import input as control
@@ -47,8 +47,8 @@ def _told(found: Invitation) -> str:
 
 def _form(asked: Asked, code: str) -> Renderable:
     tip = f"{LEAST} to {MOST} characters; several words are easier to remember than odd signs."
-    secret = {"type": "password", "autocomplete": "new-password", "required": True, "maxlength": MOST}
-    named = {"autocomplete": "username", "required": True, "maxlength": 100, "autofocus": True}
+    secret: dict[str, Any] = {"type": "password", "autocomplete": "new-password", "required": True, "maxlength": MOST}
+    named: dict[str, Any] = {"autocomplete": "username", "required": True, "maxlength": 100, "autofocus": True}
     return form(".stack", method="post", action=asked.path)[
         guard(asked, "join"),
         control(type="hidden", name="code", value=code[:100]),

@@ -89,12 +89,14 @@ class Door:
         request_log: RequestLog | None = None,
         prober: Prober,
         url: str = "",
+        pepper: bytes | None = None,
     ) -> None:
         self.bench = bench
         self.request_log = request_log
         self.store = store
         self.url = url.rstrip("/")
         self.prober = prober
+        self.pepper = pepper
         self.gate = gate
         self.federation = federation
         self.carrier = carrier

@@ -86,5 +86,5 @@ def _name(route: Route, path: str) -> str:
     """The name of an operation: its path, with its method in front where there may be several."""
     plain = _NO_NAME.sub("_", path.strip("/")).rstrip("_")
     method = method_of(route).lower()
-    several = plain.startswith("api_admin") or (isinstance(route, Act) and path.endswith("}"))
+    several = plain.startswith(("api_admin", "scim")) or (isinstance(route, Act) and path.endswith("}"))
     return f"{method}_{plain}" if several else plain

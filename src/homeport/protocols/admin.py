@@ -78,6 +78,7 @@ class NewToken(Strict):
 
     name: str
     user: str = "admin"
+    kind: Literal["personal", "service"] = Field("personal", description="A service's token belongs to nobody.")
     scopes: list[str] = Field(min_length=1)
     expires: datetime | None = None
 
@@ -211,7 +212,8 @@ async def add_token(door: Door, body: NewToken, arrival: Arrival) -> Reply:
     made = tokens.mint()
     token = Token(
         name=body.name,
-        owner=body.user,
+        owner=body.user if body.kind == "personal" else body.name,
+        kind=body.kind,
         digest=door.gate.digest(made),
         hint=tokens.hint(made),
         scopes=frozenset(body.scopes),

@@ -209,7 +209,7 @@ def _by(sort: str) -> Any:  # noqa: ANN401 (a key for sorting)
 async def _candidates(store: Store, query: Query) -> list[User]:
     """Whoever may match; the filter decides."""
     wanted = lookup(read(query.filter)) if query.filter else None
-    if wanted is None or wanted[0] not in COLUMNS:
+    if wanted is None or wanted[0] not in COLUMNS or not wanted[1].isprintable():
         return await store.users()
     return await store.users_like(COLUMNS[wanted[0]], wanted[1])
 

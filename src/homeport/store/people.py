@@ -73,7 +73,9 @@ async def count(connection: AsyncConnection, wanted: Wanted = EVERYBODY) -> int:
 
 async def find(connection: AsyncConnection, *, name: str = "", id_: str = "") -> User:
     """One person who is not deleted, by name or by id; raises Unknown."""
-    found = await _users(connection, select(users).where(_HERE, users.c.id == id_ if id_ else users.c.name == name))
+    mine = users.c.id == id_ if id_ else users.c.name == name
+    # what cannot be printed is nobody's name, and some databases refuse to look for it
+    found = await _users(connection, select(users).where(_HERE, mine)) if (name + id_).isprintable() else []
     if not found:
         raise _nobody(name or id_)
     return found[0]
@@ -90,7 +92,8 @@ async def names(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, st
     """The names of those who are not deleted, by id."""
     found: dict[str, str] = {}
     for at in range(0, len(ids), BATCH):
-        asked = select(users.c.id, users.c.name).where(_HERE, users.c.id.in_(ids[at : at + BATCH]))
+        few = [each for each in ids[at : at + BATCH] if each.isprintable()]
+        asked = select(users.c.id, users.c.name).where(_HERE, users.c.id.in_(few))
         found |= {row.id: row.name for row in await connection.execute(asked)}
     return found
 
@@ -104,14 +107,17 @@ def _conditions(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
     if wanted.state in {"in", "disabled"}:
         yield users.c.disabled.is_(wanted.state == "disabled")
     if wanted.role:
+        checks.text(wanted.role, "role")
         yield users.c.role == wanted.role
     if wanted.seat:
         held = (users.c.seat.is_(True), users.c.disabled.is_(False))
         yield held[0] & held[1] if wanted.seat == "yes" else ~(held[0] & held[1])
     if wanted.team:
+        checks.text(wanted.team, "team")
         both = team_members.join(teams, teams.c.id == team_members.c.team)
         yield users.c.name.in_(select(team_members.c.user).select_from(both).where(teams.c.name == wanted.team))
     if wanted.find:
+        checks.text(wanted.find, "find")
         columns = (users.c.name, users.c.display, users.c.email)
         yield or_(*(column.icontains(wanted.find, autoescape=True) for column in columns))
 
@@ -301,6 +307,8 @@ async def saw(connection: AsyncConnection, name: str, at: Any) -> None:  # noqa:
 
 
 async def _row(connection: AsyncConnection, name: str) -> Row[Any] | None:
+    if not name.isprintable():
+        return None
     return (await connection.execute(select(users).where(users.c.name == name))).first()
 
 

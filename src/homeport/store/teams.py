@@ -63,7 +63,7 @@ async def sizes(connection: AsyncConnection) -> dict[str, int]:
 async def find(connection: AsyncConnection, *, name: str = "", id_: str = "") -> Team:
     """One team, by name or by id; raises Unknown with the names there are."""
     asked = select(teams).where(teams.c.id == id_ if id_ else teams.c.name == name)
-    row = (await connection.execute(asked)).first()
+    row = (await connection.execute(asked)).first() if (name + id_).isprintable() else None
     if row is None:
         names = list(await connection.scalars(select(teams.c.name).order_by(teams.c.name).limit(20)))
         fix = f"Known: {', '.join(names)}." if names else "There is no team yet: make one first."
@@ -145,7 +145,7 @@ async def _check(connection: AsyncConnection, name: str, but: str = "") -> None:
 
 async def _join(writing: Writing, team: str, names: Collection[str]) -> None:
     known: set[str] = set()
-    for each in _batches(sorted(names)):
+    for each in _batches(sorted(filter(str.isprintable, names))):
         here = select(users.c.name).where(users.c.name.in_(each), users.c.deleted.is_(None))
         known.update(await writing.connection.scalars(here))
     lost = sorted(set(names) - known)

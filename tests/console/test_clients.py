@@ -1,0 +1,52 @@
+"""The set-ups of clients: each names what this server really offers, with the address and the token in place."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from homeport.access import SCOPES
+from homeport.console._clients import filled
+from homeport.console._connect import clients
+
+if TYPE_CHECKING:
+    from offices import Office
+
+ADDRESS, TOKEN = "https://ai.example.com", "hp_token"
+
+
+@pytest.mark.parametrize("key", sorted(clients()))
+def test_a_set_up_is_filled_in(key: str) -> None:
+    client = clients()[key]
+    texts = [filled(step.text, ADDRESS, TOKEN) for step in client.steps]
+    assert not re.search("@[A-Z]+@", "".join(texts))
+    assert any("ai.example.com" in text for text in texts)
+    assert any(TOKEN in text for text in texts) is client.token
+    assert client.scopes <= SCOPES.keys()
+    for text in texts:
+        if text.startswith("{"):
+            json.loads(text)
+
+
+async def test_every_path_that_a_client_asks_is_there(office: Office) -> None:
+    paths = {
+        path for each in clients().values() for step in each.steps for path in re.findall(r"/v1/[a-z/]+", step.text)
+    }
+    assert paths == {"/v1/completions", "/v1/chat/completions"}
+    assert paths <= office.house.app.routes.keys()
+
+
+async def test_the_page_has_every_client(office: Office) -> None:
+    await office.sign_in("ben", "user")
+    shown = await office.get("/console/connect")
+    assert shown.status == 200
+    for key, client in clients().items():
+        assert f'id="client-{key}"' in shown.body
+        assert client.label in shown.text
+    assert f"http://127.0.0.1:{office.house.port}/v1" in shown.text
+    assert "have no seat yet" not in shown.text
+    await office.store.edit_user("ben", {"seat": False}, by="tests")
+    assert "have no seat yet" in (await office.get("/console/connect")).text
