@@ -131,7 +131,7 @@ def _resource(found: Mapping[str, Any], query: Query, status: int = 200) -> Repl
 def _query(arrival: Arrival) -> Query:
     """The query of an address; raises BadValue."""
     try:
-        pairs = parse_qsl(arrival.query.decode(), keep_blank_values=True, max_num_fields=50)
+        pairs = parse_qsl(arrival.query, keep_blank_values=True, max_num_fields=50)
     except ValueError as problem:
         raise BadValue("The query cannot be read.", "Send up to 50 fields in UTF-8.") from problem
     return _asked(dict(pairs))

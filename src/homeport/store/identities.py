@@ -36,7 +36,7 @@ async def administered(connection: AsyncConnection, issuer: str) -> bool:
     """Whether an administrator who may sign in has come from this issuer."""
     both = identities.join(users, users.c.name == identities.c.user)
     theirs = (identities.c.issuer == issuer, identities.c.seen.is_not(None))
-    may = (users.c.role == "admin", users.c.disabled.is_(False))
+    may = (users.c.role == "admin", users.c.disabled.is_(False), users.c.deleted.is_(None))
     return (await connection.execute(select(users.c.name).select_from(both).where(*theirs, *may))).first() is not None
 
 
@@ -94,7 +94,7 @@ async def enter(writing: Writing, arrival: Arrival, digest: bytes, lasts: timede
 
 async def _known(writing: Writing, name: str) -> User:
     row = (await writing.connection.execute(select(users).where(users.c.name == name))).one()
-    if row.disabled:
+    if row.disabled or row.deleted is not None:
         raise NotAllowed(f"The account {name} may not sign in any longer.", _ASK)
     return User(name=row.name, role=row.role, created=row.created)
 

@@ -12,7 +12,7 @@ from sqlalchemy import delete, func, insert, or_, select, update
 from homeport.domain.errors import BadRequest, InUse, Unknown
 from homeport.store import checks, seats
 from homeport.store.records import Role, User
-from homeport.store.tables import sessions, sign_in_codes, team_members, teams, tokens, users
+from homeport.store.tables import identities, sessions, sign_in_codes, team_members, teams, tokens, users
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -264,7 +264,12 @@ async def _rename(writing: Writing, name: str, to: str) -> None:
         raise BadRequest(f"{to} may sign in already.", "Choose another name.", param="name")
     await _forget(writing, users.c.name == to)
     await _sign_out(writing, name)
+    mine = identities.c.user == name
+    known = [dict(each) for each in (await writing.connection.execute(select(identities).where(mine))).mappings()]
+    await writing.connection.execute(delete(identities).where(mine))
     await writing.connection.execute(update(users).where(users.c.name == name).values(name=to))
+    if known:
+        await writing.connection.execute(insert(identities), [{**each, "user": to} for each in known])
     theirs = (tokens.c.owner == name, tokens.c.kind == "personal")
     await writing.connection.execute(update(tokens).where(*theirs).values(owner=to))
 
