@@ -310,7 +310,7 @@ def _act(path: str, method: Any, act: Any, summary: str, **more: Any) -> Act:  #
 
 
 PROTOCOL = WireProtocol(
-    label="Administration of people",
+    label="Administration: people, teams, seats",
     error=error,
     routes=(
         _act(USERS, "GET", users, "List or find people."),
