@@ -250,7 +250,10 @@ def shelf_of_protocols() -> str:
     rows: dict[str, list[str]] = {}
     for offer in discover(protocols, protocols.WireProtocol).values():
         rows.setdefault(offer.label.partition(":")[0], []).extend(in_short(offer))
-    return table(("Protocol", "Paths"), ((kind, code(*found).replace(", ", "<br>")) for kind, found in rows.items()))
+    return table(
+        ("Protocol", "Paths"),
+        ((kind, code(*dict.fromkeys(found)).replace(", ", "<br>")) for kind, found in rows.items()),
+    )
 
 
 def in_short(offer: protocols.WireProtocol) -> list[str]:
