@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from desks import CHAT, Desk, desk_at, subscription
 from house import eventually
+from node import CLIENTS, installed, program, run
 from script import event, piece
 from websockets.exceptions import ConnectionClosed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from script import Peer
 
-CLIENTS = Path(__file__).resolve().parents[1] / "clients"
 FILE = {"fileName": "add.py", "selectedText": "def add(a, b): ...", "contentAboveCursor": "import os\n"}
 
 
@@ -29,23 +28,12 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         yield made
 
 
-async def run(*command: str, folder: Path) -> str:
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    said = (await process.communicate())[0].decode()
-    assert process.returncode == 0, said
-    return said
-
-
 async def test_rails_own_client_hears_an_answer(desk: Desk) -> None:
-    npm, node = shutil.which("npm"), shutil.which("node")
-    assert npm, "Node.js is needed for the clients in tests/clients"
-    assert node
-    if not (CLIENTS / "node_modules" / "ws").exists():
-        await run(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", folder=CLIENTS)
+    await installed()
     base = f"http://127.0.0.1:{desk.house.port}"
-    said = await run(node, "cable.mjs", base, desk.token, await desk.me(), "What is one plus two?", folder=CLIENTS)
+    said = await run(
+        program("node"), "cable.mjs", base, desk.token, await desk.me(), "What is one plus two?", folder=CLIENTS
+    )
     events = [json.loads(line) for line in said.splitlines()]
     assert [each["event"] for each in events[:2]] == ["connected", "received"]
     assert events[1]["said"] is None
