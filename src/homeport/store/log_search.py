@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 END = 2**63 - 1
 NEAR = 3_000
 """Requests that are looked through for frequent ones before rare ones are looked for."""
+FURTHER = 8
+"""How many times as far back is looked when there were too few."""
 SEVERAL = 50
 """Requests with one id that are shown."""
 CHOICES = 1_000
@@ -80,42 +82,45 @@ async def search(connection: AsyncConnection, sought: Sought, limit: int) -> Seq
     conditions = list(_conditions(sought))
     lower = max(first_of(sought.since) if sought.since else 0, sought.above + 1)
     upper = min(first_of(sought.until) if sought.until else END, sought.below or END)
-    within = and_(requests.c.id >= lower, requests.c.id < upper)
-    newest = _whole().where(within).order_by(requests.c.id.desc()).limit(limit)
+    below = requests.c.id < upper
+    newest = _whole().where(below).order_by(requests.c.id.desc()).limit(limit)
     if not conditions:
-        return [_found(row) for row in await connection.execute(newest)]
-    floor = await connection.scalar(
-        select(requests.c.id).where(within).order_by(requests.c.id.desc()).offset(NEAR).limit(1)
-    )
-    near = newest.where(requests.c.id > (floor or 0), *conditions)
+        return [_found(row) for row in await connection.execute(newest.where(requests.c.id >= lower))]
+    numbers = select(requests.c.id).where(below, requests.c.id >= lower).order_by(requests.c.id.desc())
+    floor = await connection.scalar(numbers.offset(NEAR).limit(1))
+    # one lower bound and no more: of several SQLite takes any, and may walk down to the oldest request
+    near = newest.where(requests.c.id >= (lower if floor is None else floor), *conditions)
     found = [_found(row) for row in await connection.execute(near)]
     if len(found) == limit or floor is None:
         return found
-    return await _rare(connection, conditions, (lower, upper), limit)
+    return await _rare(connection, conditions, (lower, upper), floor, limit)
 
 
 async def _rare(
-    connection: AsyncConnection, conditions: Sequence[ColumnElement[bool]], ids: tuple[int, int], limit: int
+    connection: AsyncConnection, conditions: Sequence[ColumnElement[bool]], ids: tuple[int, int], near: int, limit: int
 ) -> Sequence[Found]:
-    """The same for requests that are not frequent: those of the kinds that were seen last."""
+    """The same for requests that are not frequent: those of the kinds that were seen last.
+
+    `near`: the number down to which there are too few of them.
+    """
     lower, upper = ids
-    seen = [row.id for row in await connection.execute(_kinds(conditions, lower, upper, limit))]
+    seen = list(await connection.execute(_kinds(conditions, lower, upper, limit)))
     if not seen:
         return []
-    each = (
-        select(
-            select(requests.c.id)
-            .where(requests.c.kind == kind, requests.c.id >= lower, requests.c.id < upper)
-            .order_by(requests.c.id.desc())
-            .limit(limit)
-            .subquery()
-        )
-        for kind in seen
-    )
-    numbers = union_all(*each).order_by("id").subquery()
-    newest = select(numbers.c.id).order_by(numbers.c.id.desc()).limit(limit)
-    ids_found = [row.id for row in await connection.execute(newest)]
-    rows = await connection.execute(_whole().where(requests.c.id.in_(ids_found)).order_by(requests.c.id.desc()))
+    # each of so many kinds has one request at least that is no older than this
+    least = max(lower, seen[-1].top) if len(seen) == limit else lower
+    newest = seen[0].top
+    wanted = requests.c.kind.in_([row.id for row in seen])
+    reach = max(newest - near, 1)
+    found: list[int] = []
+    while len(found) < limit:
+        reach *= FURTHER
+        since = max(least, newest - reach)
+        numbers = select(requests.c.id).where(wanted, requests.c.id >= since, requests.c.id <= min(newest, upper - 1))
+        found = [row.id for row in await connection.execute(numbers.order_by(requests.c.id.desc()).limit(limit))]
+        if since == least:
+            break
+    rows = await connection.execute(_whole().where(requests.c.id.in_(found)).order_by(requests.c.id.desc()))
     return [_found(row) for row in rows]
 
 
@@ -123,7 +128,8 @@ def _kinds(conditions: Sequence[ColumnElement[bool]], lower: int, upper: int, li
     """The kinds whose newest requests are the newest of all, as many as requests are wanted."""
     wanted = and_(kinds.c.last >= lower, kinds.c.first < upper, *conditions)
     if upper == END:
-        return select(kinds.c.id).where(wanted).order_by(kinds.c.last.desc()).limit(limit)
+        last = kinds.c.last
+        return select(kinds.c.id, last.label("top")).where(wanted).order_by(last.desc()).limit(limit)
     # one that was seen since, too: when it was seen last before that has to be looked up
     before = (
         select(func.max(requests.c.id))
@@ -134,7 +140,7 @@ def _kinds(conditions: Sequence[ColumnElement[bool]], lower: int, upper: int, li
     done = select(kinds.c.id, kinds.c.last.label("top")).where(wanted, kinds.c.last < upper)
     going_on = select(kinds.c.id, before.label("top")).where(wanted, kinds.c.last >= upper)
     both = union_all(done, going_on).subquery()
-    return select(both.c.id).where(both.c.top.is_not(None)).order_by(both.c.top.desc()).limit(limit)
+    return select(both.c.id, both.c.top).where(both.c.top.is_not(None)).order_by(both.c.top.desc()).limit(limit)
 
 
 def _conditions(sought: Sought) -> Iterator[ColumnElement[bool]]:
@@ -158,9 +164,10 @@ def _conditions(sought: Sought) -> Iterator[ColumnElement[bool]]:
 
 async def find(connection: AsyncConnection, correlation_id: str) -> Sequence[Found]:
     """Those with this correlation id."""
-    span = await connection.execute(select(func.min(requests.c.id), func.max(requests.c.id)))
-    first, last = span.one()
-    if first is None:
+    # each by itself: of both at once SQLite reads every row
+    first = await connection.scalar(select(func.min(requests.c.id)))
+    last = await connection.scalar(select(func.max(requests.c.id)))
+    if first is None or last is None:
         return []
     # a number may be a little later than its moment, and so of the next day
     wanted = keys(correlation_id, moment_of(first) - DAY, moment_of(last) + DAY)
