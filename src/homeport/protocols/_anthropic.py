@@ -78,8 +78,12 @@ def messages_of(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for number, message in enumerate(messages):
         content, where = message["content"], f"messages.{number}.content"
+        assistant = message["role"] == "assistant"
+        if isinstance(content, str) and (assistant or not found or found[-1]["role"] != "user"):
+            found.append({"role": "assistant" if assistant else "user", "content": content})
+            continue
         blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
-        if message["role"] == "assistant":
+        if assistant:
             found.append(_of_assistant(blocks, where))
         else:
             _add_of_user(found, blocks, where)
@@ -143,7 +147,9 @@ def _as_parts(content: Any) -> list[dict[str, Any]]:  # noqa: ANN401 (a text, or
 def _result(block: Mapping[str, Any], where: str) -> tuple[str, list[dict[str, Any]]]:
     """What a tool said, and the pictures in it: OpenAI's format takes those from the user only."""
     content = block.get("content")
-    given = [{"type": "text", "text": content}] if isinstance(content, str) else content or ()
+    if isinstance(content, str):
+        return (FAILED + content if block.get("is_error") else content), []
+    given = content or ()
     if not isinstance(given, list | tuple):
         raise BadRequest(f"{where}: the content of a tool_result is a text or a list of blocks.", param=where)
     parts = [part for each in given for part in _parts(each, where)]

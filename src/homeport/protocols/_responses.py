@@ -151,10 +151,12 @@ def _assistant(found: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _add_message(found: list[dict[str, Any]], item: Mapping[str, Any], where: str) -> None:
     """A message; words of the developer go to the system at the beginning, and to the user further on."""
-    role = item.get("role")
-    parts = list(_parts(item.get("content"), where))
-    plain = "\n\n".join(part["text"] for part in parts if part["type"] == "text")
-    content: Any = plain if all(part["type"] == "text" for part in parts) else parts
+    role, content = item.get("role"), item.get("content")
+    plain = content = _alone(content)
+    if not isinstance(plain, str):
+        parts = list(_parts(content, where))
+        plain = "\n\n".join([part["text"] for part in parts if part["type"] == "text"])
+        content = plain if all(part["type"] == "text" for part in parts) else parts
     if role == "assistant":
         message = _assistant(found)
         if message.get("tool_calls"):
@@ -167,6 +169,13 @@ def _add_message(found: list[dict[str, Any]], item: Mapping[str, Any], where: st
         _join(found, "user", content)
     else:
         raise BadRequest(f"{where}: a message needs a role.", "Use user, assistant, system or developer.", param=where)
+
+
+def _alone(content: Any) -> Any:  # noqa: ANN401 (a text, or parts)
+    """The text of content that is nothing else, as nearly all is; else the content as it is."""
+    part = content[0] if isinstance(content, list) and len(content) == 1 else None
+    text = part.get("text") if isinstance(part, dict) and part.get("type") in {"input_text", "output_text"} else None
+    return text if isinstance(text, str) else content
 
 
 def _join(found: list[dict[str, Any]], role: str, content: Any) -> None:  # noqa: ANN401 (a text, or parts)
@@ -230,10 +239,13 @@ def _exec(action: object) -> dict[str, Any]:
 def _add_output(found: list[dict[str, Any]], item: Mapping[str, Any], where: str) -> None:
     """What a tool said; pictures in it are shown by the user, the only one who may."""
     output = item.get("output")
-    parts = list(_parts(output, where)) if isinstance(output, str | list) else [_told(output)]
+    call_id = str(item.get("call_id") or item.get("id") or "")
+    if isinstance(output, str):
+        found.append({"role": "tool", "tool_call_id": call_id, "content": output})
+        return
+    parts = list(_parts(output, where)) if isinstance(output, list) else [_told(output)]
     text = "\n".join(part["text"] for part in parts if part["type"] == "text")
     images = [part for part in parts if part["type"] != "text"]
-    call_id = str(item.get("call_id") or item.get("id") or "")
     text = text or ("The result is the picture that follows." if images else "")
     found.append({"role": "tool", "tool_call_id": call_id, "content": text})
     if images:
