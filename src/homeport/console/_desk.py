@@ -114,7 +114,7 @@ class Desk:
     async def _sent(self, page: Page, tail: str, asked: Request, person: Person) -> Sent:
         if RANK[person.role] < RANK[page.see]:
             if person.role == "anyone":
-                return go(f"{SIGN_IN}?next={quote(asked.path)}")
+                return _at_the_door(self, asked, person)
             raise NotAllowed("This page is for administrators.", "Ask one of them.")
         query = {name: values[-1] for name, values in _fields(asked.query.encode("latin-1")).items()}
         call = Asked(
@@ -123,7 +123,7 @@ class Desk:
             path=asked.path,
             tail=tail,
             query=query,
-            htmx=b"hx-request" in asked.headers and b"hx-boosted" not in asked.headers,
+            htmx=_is_part(asked),
             client=asked.client,
             secure=asked.secure,
             cookies=_cookies(asked),
@@ -142,7 +142,7 @@ class Desk:
         form = _fields(asked.body)
         call = call._replace(form={name: values[-1] for name, values in form.items()}, lists=form)
         if call.person.session and not sessions.same(call.form.get(FORM_KEY, ""), call.person.form_key):
-            raise NotAllowed("The form is not from your session.", "Reload the page and send it again.")
+            return await _shown_again(page, call)
         if RANK[call.person.role] < RANK[page.change]:
             raise NotAllowed("You may look at this and not change it.", "Ask an administrator.")
         act = page.acts.get(call.form.get("do", ""))
@@ -230,6 +230,33 @@ def _fields(sent: bytes) -> dict[str, tuple[str, ...]]:
         # browsers send line ends as two characters
         found[name] = (*found.get(name, ()), value.replace("\r\n", "\n"))
     return found
+
+
+def _at_the_door(desk: Desk, asked: Request, person: Person) -> Sent:
+    """Somebody unknown signs in first; a form waits until they have. Raises NotAllowed for one of another site."""
+    if asked.method != "POST":
+        return go(f"{SIGN_IN}?next={quote(asked.path)}")
+    from homeport.console._ended import ended  # noqa: PLC0415 (it draws a page)
+
+    refuse_foreign(asked)
+    form = _fields(asked.body)
+    last = {name: values[-1] for name, values in form.items()}
+    part = _is_part(asked)
+    return ended(Asked(desk=desk, person=person, path=asked.path, form=last, lists=form, htmx=part))
+
+
+async def _shown_again(page: Page, call: Asked) -> Sent:
+    """A form from a session that is over is not carried out: it is shown in this one."""
+    from homeport.console._ended import again  # noqa: PLC0415 (it draws a page)
+
+    why = NotAllowed("The form is not from your session.", "Look at it and send it again.")
+    shown = _as_sent(await page.view(call._replace(problem=str(why))))
+    return again(shown, part=call.htmx)
+
+
+def _is_part(asked: Request) -> bool:
+    """Whether only a part of the page is wanted."""
+    return b"hx-request" in asked.headers and b"hx-boosted" not in asked.headers
 
 
 def _as_sent(shown: Any) -> Sent:  # noqa: ANN401 (a Renderable or a Sent)

@@ -2,6 +2,14 @@
 const PAGE = "/console/playground";
 const MOST = 1_000_000;
 
+// A key of the session that somebody has signed in to meanwhile, in another tab; nothing where that is not why.
+async function freshKey(form, answer) {
+  const found = answer.status === 403 && (await answer.text()).match(/name="key" value="([\w-]+)"/);
+  if (!found || found[1] === form.elements.key.value) return false;
+  form.elements.key.value = found[1];
+  return true;
+}
+
 async function* asked(form, more, signal) {
   const body = new URLSearchParams([...new FormData(form)].filter(([, value]) => typeof value === "string"));
   for (const [name, value] of Object.entries({ ...more, do: "stream" })) body.set(name, value);
@@ -9,7 +17,8 @@ async function* asked(form, more, signal) {
   if (size > MOST) throw new Error(`This is too large to send: ${Math.round(size / 1000)} kB, where ${MOST / 1000} kB are the most. Remove the file, or begin anew.`);
   const answer = await fetch(PAGE, { method: "POST", body, signal });
   if (!answer.headers.get("content-type")?.startsWith("application/x-ndjson")) {
-    throw new Error(answer.ok
+    if (await freshKey(form, answer)) { yield* asked(form, more, signal); return; }
+    throw new Error(answer.status === 401
       ? "Your session has ended. Sign in in another tab, then ask again: nothing here is lost."
       : "Homeport did not take the question. Reload the page and ask again.");
   }
