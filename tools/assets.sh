@@ -1,6 +1,6 @@
 #!/bin/sh
 # Bundles what the console's pages take from elsewhere (tools/assets/package-lock.json) into
-# src/homeport/console/assets, with hashes and licences: sh tools/assets.sh
+# src/homeport/console/assets, with hashes and licences, and axe-core for the tests: sh tools/assets.sh
 #
 # Needs Node 20 or newer and npm, and only whoever changes those packages needs it: the result is in the
 # repository, and a test compares it with its hashes. Scripts of packages are not run. A newer version:

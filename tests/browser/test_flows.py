@@ -1,0 +1,354 @@
+"""What people do in the console, in a real browser: each flow in two looks, and all four looks by several."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from browsing import LOOKS, PATIENCE_MS, Look, visiting
+from house import PEPPER, eventually
+from playwright.async_api import expect
+from script import piece
+
+from homeport.access import SCOPES, sessions, tokens
+from homeport.cli._first_run import provision
+from homeport.domain.models import FeatureSetting, Model, Token
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from browsing import Visit
+    from playwright.async_api import Browser, Locator
+    from script import Peer
+
+expect.set_options(timeout=PATIENCE_MS)
+DAY, NIGHT = (LOOKS[0], LOOKS[3]), (LOOKS[1], LOOKS[2])
+"""Light at a desk and dark on a phone; light on a phone and dark at a desk."""
+CODER = "Qwen/Qwen2.5-Coder-7B"
+PASSWORD = "correct horse battery"
+
+
+def seen(looks: tuple[Look, ...]) -> Callable[[Any], Any]:
+    """Run a test in each of these looks."""
+    return pytest.mark.parametrize("look", looks, ids=[each.name for each in looks])
+
+
+async def furnish(visit: Visit, *names: str) -> None:
+    """Models that the scripted server serves; the first one completes code and chats."""
+    store, first = visit.office.store, names[0]
+    for name in names:
+        endpoint = visit.office.house.models.url
+        model = Model(name=name, platform="openai", family="qwen_coder", endpoint=endpoint, identifier=f"served-{name}")
+        await store.add_model(model, by="tests")
+    for feature in ("code_completions", "chat"):
+        await store.set_feature(FeatureSetting(feature=feature, assignment="model", model=first), by="tests")
+
+
+def button(visit: Visit, name: str) -> Locator:
+    return visit.page.locator("main").get_by_role("button", name=name, exact=True)
+
+
+def link(visit: Visit, name: str) -> Locator:
+    return visit.page.locator("main").get_by_role("link", name=name, exact=True)
+
+
+def field(visit: Visit, label: str) -> Locator:
+    return visit.page.locator("main").get_by_label(label, exact=True)
+
+
+def said(visit: Visit) -> Locator:
+    """What the page says came of a form."""
+    return visit.page.locator("main .note").first
+
+
+async def heading(visit: Visit, name: str) -> None:
+    """Wait for a page."""
+    await expect(visit.page.get_by_role("heading", name=name, exact=True, level=1)).to_be_visible()
+
+
+async def sign_in(visit: Visit, name: str, password: str) -> None:
+    await field(visit, "Name").fill(name)
+    await field(visit, "Password").fill(password)
+    await button(visit, "Sign in").click()
+
+
+# an administrator sets everything up
+
+
+@seen(DAY)
+async def test_the_first_sign_in(stranger: Visit, tmp_path: Path) -> None:
+    visit, page = stranger, stranger.page
+    made = await provision(visit.office.store, tmp_path, visit.office.vault)
+    await visit.go(f"/console/sign-in?code={made.code}")
+    await button(visit, "Sign in").click()
+    await heading(visit, "Overview")
+    await expect(link(visit, "Add a model")).to_be_visible()
+
+    await page.get_by_role("link", name="admin", exact=True).click()
+    await field(visit, "New password").fill(PASSWORD)
+    await field(visit, "New password, once more").fill(PASSWORD)
+    await button(visit, "Keep it").click()
+    await expect(said(visit)).to_contain_text("The new password counts from now on")
+
+    await page.get_by_role("button", name="Sign out", exact=True).click()
+    await heading(visit, "Sign in")
+    await sign_in(visit, "admin", "correct horse bakery")
+    await expect(page.get_by_role("alert")).to_contain_text("The name or the password is wrong")
+    await sign_in(visit, "admin", PASSWORD)
+    await heading(visit, "Overview")
+
+
+@seen(NIGHT)
+async def test_a_model_is_added_tested_and_serves(visit: Visit) -> None:
+    async def lists(peer: Peer) -> None:
+        if peer.target != "/v1/models":
+            await peer.document({"detail": "Not Found"}, 404)
+        await peer.document({"object": "list", "data": [{"id": CODER}]})
+
+    visit.office.house.models.catalogue = lists
+    page = visit.page
+    await visit.go("/console")
+    await link(visit, "Add a model").click()
+    await heading(visit, "Add self-hosted model")
+    await field(visit, "Deployment name").fill("coder")
+    await field(visit, "Endpoint").fill(visit.office.house.models.url.removesuffix("/v1"))
+    await button(visit, "Detect").click()
+    await expect(page.locator("#help")).to_contain_text("the endpoint is set to that")
+    await expect(field(visit, "Model identifier")).to_have_value(CODER)
+    await expect(field(visit, "Model family")).to_have_value("qwen_coder")
+    await button(visit, "Test connection").click()
+    await expect(page.locator("#help")).to_contain_text("It works.")
+    await expect(page.locator("#help .steps li")).to_have_count(4)
+    await button(visit, "Add self-hosted model").click()
+    await expect(said(visit)).to_contain_text("coder is registered")
+
+    await link(visit, "Choose which ones do").click()
+    await heading(visit, "AI-powered features")
+    for key, feature in (("code_completions", "Code completion"), ("chat", "General chat")):
+        await field(visit, f"What serves {feature}").select_option("model:coder")
+        await button(visit, f"Save {feature}").click()
+        await expect(page.locator(f"#row-{key} .answering")).to_have_text("coder")
+    await eventually(lambda: len(visit.office.house.app.door.bench.snapshot().features) == 2)
+    await link(visit, "Try Code completion").click()
+    await expect(page.locator(".lead")).to_have_text("Code completion, served by coder.")
+
+
+# both are tried
+
+
+@seen(DAY)
+async def test_grey_text_is_accepted_and_dismissed(visit: Visit) -> None:
+    await furnish(visit, "coder")
+    await visit.go("/console/playground")
+    editor, ghost = visit.page.locator(".cm-content"), visit.page.locator(".cm-ghost")
+    await editor.press("ControlOrMeta+End")
+    await editor.press("Control+Space")
+    await expect(ghost).to_have_text("one + two")
+    await expect(visit.page.locator(".result")).to_contain_text(re.compile(r"coder.*first after \d+ ms.*3 tokens"))
+    await editor.press("Tab")
+    await expect(ghost).to_have_count(0)
+    await expect(editor).to_contain_text("return one + two")
+
+    await editor.press("Control+Space")
+    await expect(ghost).to_be_visible()
+    await editor.press("Escape")
+    await expect(ghost).to_have_count(0)
+    await expect(visit.page.get_by_role("status").filter(has_text="Dismissed.")).to_be_visible()
+    assert (await editor.inner_text()).count("one + two") == 1
+
+
+@seen(NIGHT)
+async def test_chat_streams_and_is_stopped(visit: Visit) -> None:
+    async def begins_and_hangs(peer: Peer) -> None:
+        await peer.head()
+        await peer.chunk(piece(peer.kind, "Begun, **and"))
+        await peer.hang()
+
+    await furnish(visit, "coder")
+    models = visit.office.house.models
+    models.words = ["Use `sum`:\n\n", "```python\nsum(", "numbers)\n```\n"]
+    await visit.go("/console/playground?feature=chat")
+    await field(visit, "Message").fill("How are numbers added?")
+    await field(visit, "Message").press("Enter")
+    answers = visit.page.locator(".turn.assistant")
+    await expect(answers.locator("pre code")).to_have_text("sum(numbers)\n")
+    await expect(answers.get_by_role("button", name="Copy the answer")).to_be_visible()
+
+    models.play = begins_and_hangs
+    await field(visit, "Message").fill("And more?")
+    await button(visit, "Send").click()
+    await expect(answers.nth(1)).to_contain_text("Begun, **and")
+    await button(visit, "Stop").click()
+    await expect(visit.page.get_by_role("status").filter(has_text="Stopped.")).to_be_visible()
+    await expect(answers).to_have_count(2)
+    heard = [each for each in models.heard if each.method == "POST"]
+    await eventually(heard[-1].closed.is_set)
+
+
+# others come
+
+
+@seen(DAY)
+async def test_a_token_is_seen_once(visit: Visit) -> None:
+    await visit.go("/console/tokens?new")
+    await field(visit, "Name").fill("my editor")
+    await button(visit, "Make it").dblclick()
+    shown = visit.page.locator("#token")
+    await expect(shown).to_have_text(re.compile(r"^hp_\w{20,}$"))
+    token = await shown.inner_text()
+    assert (await visit.office.house.get("/v1/models", token)).status in {200, 401}
+    await link(visit, "Back to the tokens").click()
+    await heading(visit, "Tokens")
+    # two clicks made one
+    await expect(visit.page.get_by_role("rowheader")).to_have_count(1)
+    assert token not in await visit.page.content()
+    assert [each.name for each in await visit.office.store.tokens()] == ["my editor"]
+
+
+@seen(NIGHT)
+async def test_the_first_requests_arrive(visit: Visit) -> None:
+    await furnish(visit, "coder")
+    await visit.go("/console/requests")
+    await expect(visit.page.locator(".empty")).to_contain_text("Nobody asked for anything yet")
+    token = tokens.mint()
+    row = Token(name="t", owner="uma", digest=tokens.digest(PEPPER, token), hint="abcd", scopes=frozenset(SCOPES))
+    await visit.office.store.add_token(row, by="tests")
+    asks = {"model": "chat", "messages": [{"role": "user", "content": "hello"}]}
+    assert (await visit.office.house.post("/v1/chat/completions", asks, token)).status == 200
+    await visit.office.written()
+    await visit.page.reload()
+    await expect(visit.page.locator("tbody tr")).to_have_count(1)
+    await expect(visit.page.locator("tbody tr")).to_contain_text(re.compile("uma.*coder", re.DOTALL))
+    await visit.page.locator("tbody tr a").first.click()
+    await expect(visit.page.locator("main")).to_contain_text("coder")
+    await visit.go("/console")
+    await expect(visit.page.locator("main")).to_contain_text("1 in the last hour, 0 of them failed")
+
+
+@seen(DAY)
+async def test_a_colleague_is_invited(visit: Visit, browser: Browser) -> None:
+    await visit.go("/console/people?new")
+    await visit.page.locator("form.stack").get_by_label("Name", exact=True).fill("bea")
+    await button(visit, "Add them and make a link").click()
+    way = await visit.page.locator("#link").inner_text()
+    async with visiting(browser, visit.office, visit.look) as other:
+        await other.page.goto(way)
+        await button(other, "Sign in").click()
+        await heading(other, "Overview")
+        await expect(other.page.get_by_role("link", name="bea", exact=True)).to_be_visible()
+        await expect(other.page.get_by_role("link", name="Settings", exact=True)).to_have_count(0)
+        await other.page.goto(way)
+        await button(other, "Sign in").click()
+        await expect(other.page.get_by_role("alert")).to_contain_text("This link was used already")
+
+
+# features
+
+
+@seen(NIGHT)
+async def test_a_feature_gets_a_fallback(visit: Visit) -> None:
+    await furnish(visit, "coder", "spare")
+    await visit.go("/console/features")
+    await link(visit, "General chat").first.click()
+    await heading(visit, "General chat")
+    await field(visit, "Fallback 1").select_option("spare")
+    await button(visit, "Save").click()
+    await expect(said(visit)).to_contain_text("General chat is set.")
+    await expect(visit.page.locator(".lead")).to_have_text("coder answers; when it cannot, spare.")
+    assert (await visit.office.store.features())["chat"].fallbacks == ("spare",)
+
+
+@seen(DAY)
+async def test_the_audit_is_filtered(visit: Visit) -> None:
+    await furnish(visit, "coder")
+    await visit.go("/console/audit")
+    rows = visit.page.locator("tbody tr")
+    await field(visit, "Kind").select_option("model")
+    await button(visit, "Show").click()
+    await expect(rows).to_have_count(1)
+    await expect(rows).to_contain_text("added model coder")
+    await field(visit, "Who, exactly").fill("nobody")
+    await button(visit, "Show").click()
+    await expect(visit.page.locator(".empty")).to_be_visible()
+    assert "who=nobody" in visit.page.url
+
+
+@seen(NIGHT)
+async def test_the_palette_with_the_keyboard(visit: Visit) -> None:
+    page = visit.page
+    await visit.go("/console")
+    await page.keyboard.press("ControlOrMeta+k")
+    line = page.get_by_role("dialog").get_by_role("searchbox")
+    await expect(line).to_be_focused()
+    await page.keyboard.type("audit")
+    await expect(page.locator("dialog #found a")).to_have_count(1)
+    await page.keyboard.press("Enter")
+    await heading(visit, "Audit")
+    await page.keyboard.press("ControlOrMeta+k")
+    await expect(line).to_be_focused()
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("ArrowDown")
+    await expect(page.locator("dialog #found a").nth(1)).to_be_focused()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    await page.keyboard.press("?")
+    await expect(page.get_by_role("dialog")).to_contain_text("Ctrl")
+
+
+# what goes wrong
+
+
+@seen(DAY)
+async def test_the_second_of_two_editors_is_told(visit: Visit, browser: Browser) -> None:
+    await furnish(visit, "coder")
+    await visit.go("/console/models/coder")
+    async with visiting(browser, visit.office, visit.look) as other:
+        await other.sign_in("bea")
+        await other.go("/console/models/coder")
+        await field(other, "Model identifier").fill("theirs")
+        await button(other, "Save").click()
+        await expect(said(other)).to_contain_text("coder is saved")
+    await field(visit, "Model identifier").fill("mine")
+    await button(visit, "Save").click()
+    await expect(visit.page.get_by_role("alert").first).to_contain_text("Somebody changed this model while you did.")
+    await expect(field(visit, "Model identifier")).to_have_value("mine")
+    assert (await visit.office.store.model("coder")).identifier == "theirs"
+
+
+@seen(NIGHT)
+async def test_nothing_is_lost_when_a_session_ends_in_between(visit: Visit) -> None:
+    await visit.go("/console/models/new")
+    await field(visit, "Deployment name").fill("coder")
+    await field(visit, "Endpoint").fill(visit.office.house.models.url)
+    await field(visit, "Model identifier").fill(CODER)
+    await field(visit, "API key").fill("sk-typed-once")
+    await visit.office.store.end_sessions("ada", by="tests")
+    await button(visit, "Add self-hosted model").click()
+    await heading(visit, "Your session has ended")
+    assert "sk-typed-once" not in await visit.page.content()
+
+    value = sessions.mint()
+    digest = sessions.digest(visit.office.vault.derive(sessions.PEPPER), value)
+    await visit.office.store.begin_session(digest, "ada", sessions.LONGEST)
+    await visit.context.add_cookies([{"name": "homeport", "value": value, "url": visit.at}])
+    await button(visit, "Then go back to the form").click()
+    await heading(visit, "Add self-hosted model")
+    await expect(said(visit)).to_contain_text("Look at it and send it again")
+    await expect(field(visit, "Deployment name")).to_have_value("coder")
+    await expect(field(visit, "Model identifier")).to_have_value(CODER)
+    assert not await visit.office.store.models()
+    await button(visit, "Add self-hosted model").click()
+    await expect(said(visit)).to_contain_text("coder is registered")
+
+
+@seen(DAY)
+async def test_what_is_sent_twice_happens_once(visit: Visit) -> None:
+    await visit.go("/console/models/new")
+    await field(visit, "Deployment name").fill("coder")
+    await field(visit, "Endpoint").fill(visit.office.house.models.url)
+    await field(visit, "Model identifier").fill(CODER)
+    await button(visit, "Add self-hosted model").dblclick()
+    await expect(said(visit)).to_contain_text("coder is registered")
+    assert len(await visit.office.store.models()) == 1
