@@ -256,12 +256,12 @@ async def test_five_thousand_people(office: Office) -> None:
     file.close()
     took = []
     for query in ("", "?sort=-seen&page=3", "?find=p499", "?seat=yes&role=user&sort=-name"):
-        started = time.perf_counter()
+        started = time.process_time()
         shown = await office.get(PEOPLE + query)
-        took.append(time.perf_counter() - started)
+        took.append(time.process_time() - started)
         assert shown.status == 200
-    # some tens of milliseconds where nobody else works
-    assert min(took) < 0.3
+    # of the processor's time, browser and all: a busy machine does not count
+    assert sorted(took)[1] < 0.1, took
     assert "Page 1 of 51" in (await office.get(PEOPLE)).text
     names = re.findall(r'scope="row">(\w+)', (await office.get(f"{PEOPLE}?sort=-name")).body)
     assert names[:2] == ["p4999", "p4998"]

@@ -338,17 +338,17 @@ async def test_versions(directory: Directory) -> None:
 
 async def test_a_thousand_people_a_page_at_a_time(directory: Directory) -> None:
     await asyncio.to_thread(_crowd, directory.office)
-    started = time.perf_counter()
+    started = time.process_time()
     first = await directory.found("/Users", count="100", startIndex="901")
-    paged = time.perf_counter() - started
+    paged = time.process_time() - started
     assert (first["totalResults"], first["itemsPerPage"], first["startIndex"]) == (1000, 100, 901)
     assert first["Resources"][0]["userName"] == "p0900"
-    started = time.perf_counter()
+    started = time.process_time()
     assert await directory.names('userName eq "P0500"') == ["p0500"]
-    looked_up = time.perf_counter() - started
+    looked_up = time.process_time() - started
     assert await directory.names('userName sw "p00" and active eq true and displayName co "5 "') != []
-    # generous: the machine may be busy; alone it is some tens of milliseconds
-    assert max(paged, looked_up) < 1
+    # of the processor's time, the directory's own part too: a busy machine does not count
+    assert max(paged, looked_up) < 0.25
     counted = await directory.found("/Users", count="0")
     assert (counted["totalResults"], counted["Resources"]) == (1000, [])
     turned = await directory.found(

@@ -3,7 +3,7 @@
 from homeport.console._clients import Client, Step
 
 CLIENT = Client(
-    label="GitLab Duo in VS Code, JetBrains, Visual Studio, Neovim",
+    label="GitLab Duo with a GitLab of your own",
     does="suggestions and chat, through GitLab",
     token=False,
     order=10,

@@ -1,0 +1,17 @@
+"""GitLab's plugin for JetBrains, which takes this instance for a GitLab."""
+
+from homeport.console._clients import Client, Step
+
+CLIENT = Client(
+    label="JetBrains, GitLab Duo plugin",
+    does="suggestions and chat, without a GitLab",
+    scopes=frozenset({"complete_code", "generate_code", "duo_chat"}),
+    order=6,
+    steps=(
+        Step(
+            "In the settings under Tools, GitLab Duo, enter:",
+            """URL to GitLab instance  @ADDRESS@
+Personal access token   @TOKEN@""",
+        ),
+    ),
+)
