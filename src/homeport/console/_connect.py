@@ -35,7 +35,7 @@ def setups(asked: Asked, token: str, scopes: frozenset[str]) -> Iterator[Rendera
     fit = {key: each for key, each in clients().items() if each.scopes <= scopes}
     for key, each in fit.items():
         yield details(id=f"client-{key}")[
-            summary[each.label, span(".soft.small")[f" {each.does}"]],
+            summary[span[each.label, " ", span(".soft.small")[each.does]]],
             div[
                 (
                     div[

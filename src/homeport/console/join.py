@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from htpy import Renderable, a, button, form, h1, p
+from htpy import Renderable, a, button, div, form, h1, p
 from htpy import input as control
 
 from homeport.access import sessions
@@ -42,7 +42,9 @@ async def _open(asked: Asked, code: str) -> Invitation | None:
 
 def _told(found: Invitation) -> str:
     where = f" in the team {found.team}" if found.team else ""
-    return f"{found.by} invited you{where}. Choose a name and a password to sign in with."
+    # by the command line or the API it was somebody whose name says nothing here
+    who = "An administrator" if ":" in found.by else found.by
+    return f"{who} invited you{where}. Choose a name and a password to sign in with."
 
 
 def _form(asked: Asked, code: str) -> Renderable:
@@ -55,7 +57,7 @@ def _form(asked: Asked, code: str) -> Renderable:
         text("name", "Name", asked.form.get("name", ""), "It is what you sign in with.", **named),
         text("new", "Password", "", tip, **secret),
         text("again", "Password, once more", "", **secret),
-        button(".first", type="submit")["Join"],
+        div(".buttons")[button(".first", type="submit")["Join"]],
     ]
 
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
-from htpy import Renderable, a, button, div, form, h1, h2, li, p, span, table, tbody, td, th, thead, tr, ul
+from htpy import Renderable, a, button, div, form, h1, h2, p, table, tbody, td, th, thead, tr
 from htpy import input as control
 
 from homeport.console import Asked, Page, Sent, go
@@ -97,7 +97,7 @@ def _card(asked: Asked, team: Team, *, may: bool) -> Renderable:
     return div(".card")[
         h2[team.name],
         p(".soft")[f"{count} {'person' if count == 1 else 'people'}."],
-        ul(".steps")[(_member(asked, team, name, may=may) for name in team.members[:SHOWN])] if count else None,
+        _members(asked, team, may=may) if count else None,
         more,
         (_joining(asked, team), _renaming(asked, team), _ending(asked, team)) if may else None,
     ]
@@ -107,14 +107,24 @@ def _hidden(team: Team) -> Renderable:
     return control(type="hidden", name="team", value=team.name)
 
 
-def _member(asked: Asked, team: Team, name: str, *, may: bool) -> Renderable:
-    leaving = form(method="post", action=asked.path)[
+def _members(asked: Asked, team: Team, *, may: bool) -> Renderable:
+    return table[
+        tbody[
+            (
+                tr[th(scope="row")[name], td(".right")[_leaving(asked, team, name)] if may else None]
+                for name in team.members[:SHOWN]
+            )
+        ]
+    ]
+
+
+def _leaving(asked: Asked, team: Team, name: str) -> Renderable:
+    return form(method="post", action=asked.path)[
         guard(asked, "leave"),
         _hidden(team),
         control(type="hidden", name="person", value=name),
         button(".quiet", type="submit", aria_label=f"Take {name} out of {team.name}")["Take out"],
     ]
-    return li[span[name], leaving if may else None]
 
 
 def _joining(asked: Asked, team: Team) -> Renderable:
