@@ -52,6 +52,18 @@ async def _examine(
         return await _told(checks, scene, as_json=as_json)
 
 
+async def checked(settings: Settings) -> dict[str, Any]:
+    """What everything that was asked came to, as the document that `--json` prints; nothing is shown."""
+    checks = discover(diagnostics, Check)
+    async with scene_of(settings) as scene:
+        return _document(await run(_of(checks, scene), scene))
+
+
+def _of(checks: Mapping[str, Check], scene: Scene) -> Mapping[str, Check]:
+    """Those that make sense where it runs."""
+    return checks if scene.gateway else {name: each for name, each in checks.items() if each.role != "gateway"}
+
+
 def test_model(settings: Settings, name: str, *, as_json: bool) -> None:
     """Ask one model, step by step; leaves with status 1 when a step failed."""
     findings = asyncio.run(_test(settings, name, as_json=as_json))
@@ -116,8 +128,7 @@ async def scene_of(
 
 async def _told(checks: Mapping[str, Check], scene: Scene, *, as_json: bool) -> dict[str, Finding]:
     """Run the checks; people see each when it is done, programs get all of them at the end."""
-    if not scene.gateway:
-        checks = {name: check for name, check in checks.items() if check.role != "gateway"}
+    checks = _of(checks, scene)
     order = sorted(checks, key=lambda name: (checks[name].order, name))
     with Waiting({name: checks[name].question for name in order}) as waiting:
 

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from homeport.cli._data_dir import kept_token, running
+from homeport.cli._data_dir import running
 
 if TYPE_CHECKING:
     from homeport.kit.settings import Settings
@@ -49,4 +49,4 @@ def is_known(settings: Settings) -> bool:
 
 def token_of(settings: Settings) -> str:
     """The token that was set, else the one kept in the data directory, else none."""
-    return settings.token or kept_token(settings.data_dir)
+    return settings.known_token

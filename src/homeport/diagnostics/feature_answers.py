@@ -25,7 +25,10 @@ QUESTIONS: dict[str, tuple[str, dict[str, Any]]] = {
         "/v1/completions",
         {"prompt": _FILE["content_above_cursor"], "suffix": _FILE["content_below_cursor"], "max_tokens": 8},
     ),
-    "code_generations": ("/v2/code/generations", {"current_file": _FILE, "prompt": "Add the two numbers."}),
+    "code_generations": (
+        "/v2/code/generations",
+        {"current_file": _FILE, "prompt": "Add the two numbers.", "stream": True},
+    ),
     "chat": (
         "/v1/chat/completions",
         {"messages": [{"role": "user", "content": "Answer with one word: is water wet?"}], "max_tokens": 8},
@@ -58,7 +61,7 @@ async def _questions(scene: Scene) -> Mapping[str, tuple[str, dict[str, Any]]]:
 async def _ask(scene: Scene, feature: str, path: str, body: dict[str, Any]) -> Finding:
     sent = new_id()
     started = time.perf_counter()
-    answer = await scene.door.ask(path, body, id=sent)
+    answer = await scene.door.ask(path, body, id=sent, begins="stream" in body)
     took = time.perf_counter() - started
     if answer.unserved:
         return Finding(status="skip", saw=f"No model serves {feature}.")

@@ -69,6 +69,10 @@ def _both(ours: str, theirs: str) -> AliasChoices:
     return AliasChoices(f"AIGW_{theirs}", f"HOMEPORT_{ours}", ours.lower())
 
 
+TOKEN_FILE = "token"  # noqa: S105 (a file's name)
+"""In the data directory: the token of the command line."""
+
+
 class EngineLimits(BaseModel):
     """What one model may take; what is not said stays as it is."""
 
@@ -433,6 +437,14 @@ class Settings(BaseSettings):
     def content_logged(self, usual: LogContent) -> LogContent:
         """What is logged of prompts and answers; `usual` is what the role does when nobody said anything."""
         return self.log_content or ("always" if self.log_every_request else usual)
+
+    @property
+    def known_token(self) -> str:
+        """The token that was set, else the one kept in the data directory, else none."""
+        try:
+            return self.token or (self.data_dir / TOKEN_FILE).read_text().strip()
+        except OSError:
+            return ""
 
     @property
     def closed_networks(self) -> tuple[Network, ...]:

@@ -1,0 +1,159 @@
+"""What `homeport doctor` asks, asked by the server itself: each hop as it is known, and the last result kept."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from htpy import Renderable, button, code, div, form, h1, li, ol, p, span, strong, time
+
+from homeport import diagnostics
+from homeport.console import Asked, Page, Sent, go
+from homeport.console._layout import guard, page, problem
+from homeport.console._model_help import IN_WORDS, MARKS
+from homeport.diagnostics import Check, Finding
+from homeport.diagnostics._front_door import FrontDoor
+from homeport.diagnostics._run import run
+from homeport.diagnostics._scene import Scene
+from homeport.kit.discover import discover
+from homeport.kit.upstream_http import HttpUpstream
+
+if TYPE_CHECKING:
+    from htpy import Node
+
+    from homeport.console._desk import Desk
+
+NOTICED_S = 0.001
+ADDRESS = "/console/health"
+EVERY = "every 500ms"
+
+
+@dataclass(slots=True, kw_only=True)
+class Examination:
+    """One run of all checks."""
+
+    checks: dict[str, Check]
+    began: datetime
+    found: dict[str, tuple[Finding, float]] = field(default_factory=dict)
+    """By check: what it saw, and the seconds that took."""
+    task: asyncio.Task[None] | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether there is more to come."""
+        return self.task is not None and not self.task.done()
+
+    @property
+    def broken(self) -> list[str]:
+        """Checks that failed."""
+        return [name for name, (found, _) in self.found.items() if found.status == "fail"]
+
+    @property
+    def odd(self) -> list[str]:
+        """Checks that warn."""
+        return [name for name, (found, _) in self.found.items() if found.status == "warn"]
+
+
+async def view(asked: Asked) -> Renderable:
+    """The page; a script that waits asks for the list alone."""
+    known = asked.desk.examined
+    if asked.htmx and "list" in asked.query and known is not None:
+        return _list(asked, known)
+    return page(
+        asked,
+        "Health",
+        h1["Health"],
+        p(".lead")["The whole way of a request, hop by hop. The first one that is broken is the one to mend."],
+        problem(asked),
+        _list(asked, known) if known else _nothing(asked),
+    )
+
+
+def _nothing(asked: Asked) -> Renderable:
+    return div(".empty")[p["Nobody asked since Homeport started. It takes a few seconds."], _begin(asked, None)]
+
+
+def _begin(asked: Asked, known: Examination | None) -> Node:
+    if asked.person.role != "admin":
+        return None
+    said = "Ask again" if known else "Ask everything"
+    busy = bool(known and known.running)
+    return form(".buttons", method="post", action=ADDRESS)[
+        guard(asked, "examine"), button(".first", type="submit", disabled=busy)["Asking …" if busy else said]
+    ]
+
+
+def _list(asked: Asked, known: Examination) -> Renderable:
+    awaited = {"hx_get": f"{ADDRESS}?list", "hx_trigger": EVERY, "hx_swap": "outerHTML"} if known.running else {}
+    names = sorted(known.checks, key=lambda name: (known.checks[name].order, name))
+    return div("#checks.card", aria_live="polite", **awaited)[
+        _verdict(known),
+        ol(".steps")[(_line(known, name) for name in names)],
+        _begin(asked, known),
+        p(".soft.small")[code["homeport doctor"], " asks the same, also where no server runs."],
+    ]
+
+
+def _verdict(known: Examination) -> Renderable:
+    at = time(datetime=known.began.isoformat())[f"{known.began:%Y-%m-%d %H:%M}"]
+    if known.broken:
+        return div(".note.bad", role="alert")[p[strong[f"The first broken hop is {known.broken[0]}. "], at]]
+    if known.running:
+        return p(role="status")[f"{len(known.found)} of {len(known.checks)} …"]
+    if known.odd:
+        return div(".note.warn")[p[strong["It works, with warnings. "], at]]
+    return div(".note.good", role="status")[p[strong["All is well. "], at]]
+
+
+def _line(known: Examination, name: str) -> Renderable:
+    question = known.checks[name].question
+    if name not in known.found:
+        shade, sign = MARKS[""]
+        waits = IN_WORDS[""] if known.running else "not asked"
+        return li[span(class_=shade, title=waits)[sign], span(".soft")[question], span(".soft.small")[""]]
+    found, took_s = known.found[name]
+    shade, sign = MARKS[found.status]
+    took = f"{took_s * 1000:.0f} ms" if took_s >= NOTICED_S else ""
+    return li[
+        span(class_=shade, title=IN_WORDS[found.status])[sign],
+        span[question, " ", span(".soft.small")[name]],
+        span(".soft.small.nowrap")[took],
+        (span(".fix")[line] for line in found.saw.splitlines()),
+        (span(".fix")[strong[line]] for line in found.fix.splitlines()),
+    ]
+
+
+async def examine(asked: Asked) -> Sent:
+    """Begin to ask everything, unless that goes on already."""
+    desk = asked.desk
+    if desk.examined is None or not desk.examined.running:
+        checks = {name: each for name, each in discover(diagnostics, Check).items() if each.role != "gateway"}
+        known = Examination(checks=checks, began=datetime.now(UTC))
+        known.task = asyncio.create_task(_examine(desk, known, asked.address))
+        desk.examined = known
+    return go(ADDRESS)
+
+
+async def _examine(desk: Desk, known: Examination, address: str) -> None:
+    def seen(name: str, finding: Finding, took_s: float) -> None:
+        known.found[name] = (finding, took_s)
+
+    ourselves = HttpUpstream(ca_file=desk.settings.ca_file)
+    try:
+        door = FrontDoor(ourselves, address, desk.settings.known_token)
+        await run(known.checks, Scene(settings=desk.settings, upstream=desk.upstream, door=door), done=seen)
+    finally:
+        await ourselves.close()
+
+
+PAGE = Page(
+    path=ADDRESS,
+    title="Health",
+    see="auditor",
+    view=view,
+    acts={"examine": examine},
+    menu="Operate",
+    order=10,
+)
