@@ -24,7 +24,7 @@ from homeport.domain.errors import HomeportError
 @click.option("--file", type=click.Path(path_type=Path), help="Write it there; it must not be there yet.")
 @json_option
 def command(*, file: Path | None, as_json: bool) -> None:
-    """Write a tar for support: doctor's findings, versions, settings, models, tables, the end of the logs.
+    """Write a tar for support: doctor's findings, versions, settings, models, the end of the logs.
 
     Keys, tokens, passwords, prompts and answers are not in it. Look into it before you send it.
     """

@@ -21,7 +21,7 @@ from homeport.cli._session import load
 @click.argument("user", required=False)
 @json_option
 def command(*, user: str | None, as_json: bool) -> None:
-    """Verify the set-up for USER: address, access, health, models, features; without one, an administrator's.
+    """Verify the set-up for USER, or an administrator: address, access, health, models, features.
 
     Exit status 1 where anything of it fails, a model that cannot be reached included. Keys are never
     shown, only whether there is one.

@@ -110,7 +110,7 @@ async def another_program_at_the_address(site: Site) -> Breaking:
 
 
 def _version(site: Site, version: str) -> None:
-    with closing(sqlite3.connect(site.instance.settings.data_dir / "homeport.db")) as database:
+    with closing(sqlite3.connect(site.instance.settings.data_dir / "homeport.db", timeout=60)) as database:
         database.execute("UPDATE alembic_version SET version_num = ?", (version,))
         database.commit()
 
