@@ -32,6 +32,9 @@ PER_PAGE = 100
 """Rows of a list before it goes on to another page."""
 _DIGITS = 6
 
+DOINGS = span(".out")["What can be done"]
+"""The head of a column of links and buttons, for those who hear it."""
+
 Choices = tuple[tuple[str, str], ...]
 """Values and what they are called."""
 

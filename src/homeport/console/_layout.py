@@ -142,7 +142,7 @@ def page(asked: Asked, name: str, *content: Node, scripts: tuple[str, ...] = ())
         body(hx_boost="true")[
             a(".skip", href="#content")["To the content"],
             div(".frame")[
-                div(".side")[
+                header(".side")[
                     brand("/console"),
                     a(".find", href="/console/find", data_dialog=True)["Find", kbd["Ctrl K"]],
                     nav(aria_label="Pages")[_menu(asked)],

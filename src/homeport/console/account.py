@@ -12,7 +12,7 @@ from homeport.access import sessions
 from homeport.access.passwords import LEAST, MOST
 from homeport.console import Asked, Page, Sent, go
 from homeport.console._desk import SIGN_IN, cookie
-from homeport.console._forms import text
+from homeport.console._forms import DOINGS, text
 from homeport.console._layout import guard, page, problem
 from homeport.console._sso import HERE, chosen
 from homeport.domain.errors import BadRequest, TooMany
@@ -94,7 +94,7 @@ def _secret(name: str, called: str, kind: str, tip: str | None = None) -> Render
 
 def _sessions(asked: Asked, found: Mapping[bytes, Session]) -> Node:
     rows = [_session(asked, digest, session) for digest, session in found.items()]
-    heads = (th(scope="col")[head] for head in ("Signed in", "Last seen", "Ends", ""))
+    heads = (th(scope="col")[head] for head in ("Signed in", "Last seen", "Ends", DOINGS))
     return [
         h2["Where you are signed in"],
         div(".scroll")[table(".wide")[thead[tr[heads]], tbody[rows]]],

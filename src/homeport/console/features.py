@@ -29,6 +29,7 @@ from htpy import (
 )
 
 from homeport.console import RANK, Asked, Page, Sent, go
+from homeport.console._forms import DOINGS
 from homeport.console._layout import guard, page, problem
 from homeport.domain.errors import BadRequest, Outdated, Unknown
 from homeport.domain.models import FeatureSetting
@@ -169,7 +170,7 @@ def _empty(shelf: Shelf) -> Renderable:
 
 
 def _section(shelf: Shelf, section: str, keys: Sequence[str]) -> Renderable:
-    heads = ("Feature", "Answers now", "Setting", "")
+    heads = ("Feature", "Answers now", "Setting", DOINGS)
     return div(".section")[
         div(".top")[h2[section], _apply(shelf, section, keys) if shelf.may and len(keys) > 1 else None],
         div(".scroll")[
@@ -185,7 +186,7 @@ def _row(shelf: Shelf, key: str) -> Renderable:
         th(scope="row")[a(href=f"{ADDRESS}/{key}")[feature.title], span(".sub")[_helpers(shelf, key) or None]],
         td(data_label="Answers now")[_now(shelf, key, now)],
         td(data_label="Setting")[_form(shelf, key) if shelf.may else _told(shelf, key)],
-        td(".nowrap")[a(href=f"/console/playground?feature={key}", aria_label=f"Try {feature.title}")["Try it"]],
+        td(".nowrap")[a(href=f"/console/playground?feature={key}", aria_label=f"Try it: {feature.title}")["Try it"]],
     ]
 
 

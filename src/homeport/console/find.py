@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 ADDRESS = "/console/find"
-MOST = 12
+MOST = 24
 """What is shown of each kind."""
 PLACES = (("/console/account", "Your account"), ("/console/keys", "Keyboard"), ("/console/models/new", "Add a model"))
 """Pages that are in no menu and that people look for."""

@@ -10,7 +10,7 @@ from htpy import input as control
 
 from homeport.access import sessions
 from homeport.console import Asked, Page, Sent, go
-from homeport.console._forms import check, choice, sifter, text
+from homeport.console._forms import DOINGS, check, choice, sifter, text
 from homeport.console._layout import guard, page, problem
 from homeport.domain.errors import BadRequest
 from homeport.store.records import Invitation
@@ -64,7 +64,7 @@ def _nothing(*, may: bool) -> Renderable:
 
 
 def _table(asked: Asked, found: Sequence[Invitation], now: datetime, *, may: bool) -> Renderable:
-    heads = ("For", "Joins as", "Team", "Made by", "Ends", "State", *(("",) if may else ()))
+    heads = ("For", "Joins as", "Team", "Made by", "Ends", "State", *((DOINGS,) if may else ()))
     return div(".scroll")[
         table(".wide")[
             thead[tr[(th(scope="col")[head] for head in heads)]],

@@ -34,7 +34,7 @@ from htpy import input as control
 
 from homeport.access import SCOPES, sessions
 from homeport.console import Asked, Page, Sent, go
-from homeport.console._forms import PER_PAGE, check, choice, finder, page_of, pager, sifter, text, ticked
+from homeport.console._forms import DOINGS, PER_PAGE, check, choice, finder, page_of, pager, sifter, text, ticked
 from homeport.console._layout import guard, page, problem
 from homeport.domain.errors import BadRequest, Unknown
 from homeport.store.people import KEPT, SORTS, Wanted
@@ -156,7 +156,7 @@ def _table(asked: Asked, found: Sequence[User], count: int, *, may: bool) -> Nod
         ("Seat", "seat"),
         ("State", ""),
         ("Last seen", "seen"),
-        *((("", ""),) if may else ()),
+        *(((DOINGS, ""),) if may else ()),
     )
     return [
         div(".scroll")[
@@ -169,7 +169,7 @@ def _table(asked: Asked, found: Sequence[User], count: int, *, may: bool) -> Nod
     ]
 
 
-def _head(asked: Asked, said: str, key: str) -> Renderable:
+def _head(asked: Asked, said: Node, key: str) -> Renderable:
     """The head of a column, which sorts by it, and the other way round when it does already."""
     now = asked.query.get("sort", "name")
     if not key:
@@ -208,7 +208,7 @@ def _restoring(asked: Asked, name: str) -> Renderable:
     return form(method="post", action=asked.path)[
         guard(asked, "restore"),
         control(type="hidden", name="name", value=name),
-        button(type="submit", aria_label=f"Bring {name} back")["Bring back"],
+        button(type="submit", aria_label=f"Bring back {name}")["Bring back"],
     ]
 
 

@@ -10,7 +10,7 @@ from htpy import Renderable, a, button, div, form, h1, h2, p, table, tbody, td, 
 from htpy import input as control
 
 from homeport.console import Asked, Page, Sent, go
-from homeport.console._forms import PER_PAGE, finder, lines, page_of, pager, text
+from homeport.console._forms import DOINGS, PER_PAGE, finder, lines, page_of, pager, text
 from homeport.console._layout import guard, page, problem
 from homeport.domain.errors import BadRequest, Unknown
 from homeport.store.records import Team
@@ -71,7 +71,7 @@ def _table(asked: Asked, found: Mapping[str, int]) -> Node:
     return [
         div(".scroll")[
             table(".wide")[
-                thead[tr[th(scope="col")["Name"], th(scope="col")["People"], th(scope="col")[""]]],
+                thead[tr[th(scope="col")["Name"], th(scope="col")["People"], th(scope="col")[DOINGS]]],
                 tbody[
                     (
                         tr[
@@ -123,7 +123,7 @@ def _leaving(asked: Asked, team: Team, name: str) -> Renderable:
         guard(asked, "leave"),
         _hidden(team),
         control(type="hidden", name="person", value=name),
-        button(".quiet", type="submit", aria_label=f"Take {name} out of {team.name}")["Take out"],
+        button(".quiet", type="submit", aria_label=f"Take out {name}, of {team.name}")["Take out"],
     ]
 
 

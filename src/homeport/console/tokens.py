@@ -33,7 +33,7 @@ from htpy import input as control
 from homeport.access import COMMON, SCOPES, tokens
 from homeport.console import RANK, Asked, Page, Sent, go
 from homeport.console._connect import address_of, copied, setups
-from homeport.console._forms import PER_PAGE, choice, finder, page_of, pager, sifter, text, ticked
+from homeport.console._forms import DOINGS, PER_PAGE, choice, finder, page_of, pager, sifter, text, ticked
 from homeport.console._layout import guard, page, problem
 from homeport.domain.errors import BadRequest, NotAllowed
 from homeport.domain.models import Token
@@ -162,7 +162,7 @@ def _nothing(asked: Asked, *, any_: bool) -> Renderable:
 
 def _table(asked: Asked, found: Sequence[Token], shut_out: Collection[str]) -> Node:
     first = (page_of(asked) - 1) * PER_PAGE
-    heads = ("Name", "Owner", "May", "Expires", "Last used", "State", "")
+    heads = ("Name", "Owner", "May", "Expires", "Last used", "State", DOINGS)
     return [
         div(".scroll")[
             table(".wide")[

@@ -62,7 +62,7 @@ async def view(asked: Asked) -> Renderable | Sent:
             sifter(asked._replace(query={"by": by}), "by", "Told apart", BY),
             button(type="submit")["Show"],
         ],
-        [_figures(whole[0]), _over_time(times, wanted), _table(found, by)] if times else _none(),
+        [_figures(whole[0]), h2["Over time"], _over_time(times, wanted), _table(found, by)] if times else _none(),
     )
 
 

@@ -11,8 +11,8 @@ function colour(name) {
 }
 
 function read(figure) {
-  const rows = [...figure.querySelectorAll("tbody tr")];
-  const heads = [...figure.querySelectorAll("thead th")].slice(1);
+  const rows = [...figure.querySelectorAll("details tbody tr")];
+  const heads = [...figure.querySelectorAll("details thead th")].slice(1);
   const moments = rows.map((row) => new Date(row.querySelector("time").dateTime) / 1000);
   const column = (at) => rows.map((row) => row.querySelectorAll("td")[at].dataset.value).map((each) => (each === undefined ? null : Number(each)));
   return { heads, data: [moments, ...heads.map((_, at) => column(at))] };

@@ -132,7 +132,15 @@ document.addEventListener("click", (event) => {
 document.addEventListener("submit", (event) => {
   if (event.target.elements.do?.value === "leave") try { sessionStorage.clear(); } catch { /* as above */ }
 });
+// what is wider than its place is scrolled with keys, too
+const places = new ResizeObserver((changed) => {
+  for (const { target } of changed) {
+    if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+    else target.removeAttribute("tabindex");
+  }
+});
 document.addEventListener("htmx:load", (event) => {
+  for (const each of event.target.querySelectorAll(".scroll:not([tabindex])")) places.observe(each);
   tellTimes(event.target);
   showTheme(event.target);
   showKeys(event.target);
