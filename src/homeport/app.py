@@ -160,6 +160,8 @@ def _measure_log(metrics: Metrics, request_log: RequestLog) -> None:
     """Show whether the request log keeps up."""
     lost = "Requests that were not written into the request log"
     metrics.watch("homeport_request_log_lost", lost, lambda: request_log.lost)
+    silent = "Requests that were written into the request log without what was said in them"
+    metrics.watch("homeport_request_log_content_lost", silent, lambda: request_log.lost_content)
     waiting = "Requests that wait to be written into the request log"
     metrics.watch("homeport_request_log_waiting", waiting, lambda: request_log.waiting)
 
@@ -354,7 +356,7 @@ async def run_instance(
         parts = Parts(
             snapshot=_Located(registry, engine),
             gate=gate,
-            request_log=await _request_log(settings, url, stack),
+            request_log=await _request_log(settings, url, store, stack),
             llm_log=_llm_log(settings, stack),
             trouble=lambda: readiness.trouble(registry, engine) or readiness.missing_keys(federation),
             federation=federation,
@@ -376,7 +378,9 @@ async def _start(
         stack.push_async_callback(engine.stop)
 
 
-async def _request_log(settings: Settings, url: str, stack: contextlib.AsyncExitStack) -> RequestLog | None:
+async def _request_log(
+    settings: Settings, url: str, store: Store, stack: contextlib.AsyncExitStack
+) -> RequestLog | None:
     """The request log, written until the stack closes; what is wrong with it keeps nobody from being served."""
     from homeport.store import request_log  # noqa: PLC0415 (as in run_instance)
 
@@ -394,6 +398,7 @@ async def _request_log(settings: Settings, url: str, stack: contextlib.AsyncExit
     except StoreUnavailable as error:
         log.warning("no request is written down: the request log cannot be opened", reason=str(error))
         return None
+    opened.teams = store.team_of_each
     stack.push_async_callback(opened.close)
     _background(stack, opened.follow())
     _background(stack, opened.tidy_up())

@@ -136,7 +136,9 @@ async def test_a_filter_that_makes_no_sense(desk: Office, query: str) -> None:
     assert "Write" in shown.text or "write" in shown.text
 
 
-@pytest.mark.parametrize("query", ["below=x", "below=99999999999999999999999", "find=%00", "who=%ff"])
+@pytest.mark.parametrize(
+    "query", ["below=x", "below=99999999999999999999999", "find=%00", "who=%ff", "from=9999-12-31T00:00"]
+)
 async def test_a_filter_from_somebody_hostile(desk: Office, query: str) -> None:
     assert (await desk.get(f"{PAGE}?{query}")).status in {200, 400}
 
@@ -204,6 +206,20 @@ async def test_keys_are_masked_in_what_is_kept(desk: Office) -> None:
     assert "key = " in kept
     assert secret not in kept
     assert KEY not in kept
+
+
+async def test_a_models_key_is_masked_in_a_request_that_was_refused(desk: Office) -> None:
+    await switched_on(desk)
+    key = 'a "word" that looks like none'
+    carried = {"model_endpoint": "http://127.0.0.1:9", "model_name": "mistral", "model_api_key": key}
+    body = {"prompt_version": 1, "current_file": "none", "project_id": 1, **carried}
+    number = await asked(desk, "/v2/code/completions", body)
+    (found,) = await desk.request_log.find(number)
+    assert found.traits.error_code == "bad_request"
+    content = await desk.request_log.content(found.row)
+    assert content is not None
+    assert "model_api_key" in content.body
+    assert "looks like none" not in content.body
 
 
 # asking again

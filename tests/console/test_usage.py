@@ -103,10 +103,22 @@ async def test_the_api(desk: Office) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["usage?by=x", "usage?days=x", "usage?days=-1", "requests?status=9", "requests?limit=x", "requests?since=nan"],
+    [
+        "usage?by=x",
+        "usage?days=x",
+        "usage?days=-1",
+        "requests?status=9",
+        "requests?limit=x",
+        "requests?since=nan",
+        "requests?since=1e12",
+    ],
 )
 async def test_the_api_refuses_what_makes_no_sense(desk: Office, path: str) -> None:
     assert (await api(desk, f"/api/admin/v1/{path}"))[0] == 400
+
+
+async def test_the_api_knows_no_request_of_the_far_future(desk: Office) -> None:
+    assert await api(desk, "/api/admin/v1/requests?since=9e10&below=9999999999999999999") == (200, [])
 
 
 async def test_the_api_is_for_administrators(desk: Office) -> None:

@@ -259,6 +259,59 @@ async def test_a_full_queue_loses_the_oldest_and_counts_them(kept: RequestLog, m
     assert numbers(await kept.search(Sought(), 10)) == [4, 3, 2]
 
 
+async def test_content_that_waits_does_not_fill_the_memory(kept: RequestLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_log, "CONTENT_WAITING", 100)
+    said = Content("/v1/completions", "b" * 20, "a" * 10, (Exchange("big", "p" * 8, "q" * 2),))
+    for _ in range(2):  # what was written makes room again
+        await filled(kept, *(entry(number)._replace(content=said) for number in range(4)))
+    assert (kept.lost, kept.lost_content) == (0, 4)
+    found = await kept.search(Sought(), 10)
+    assert len([each for each in found if await kept.content(each.row)]) == 4
+    assert len(found) == 8
+
+
+async def test_everybody_counts_for_their_team(kept: RequestLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_log, "TEAMS_S", 0.0)
+    told = {"ada": "blue"}
+
+    async def teams() -> dict[str, str]:
+        if not told:
+            raise StoreBusy("Locked.", "Wait.")
+        return dict(told)
+
+    kept.teams = teams
+    await filled(kept, entry(1), entry(2, who="bob"))
+    told["ada"] = "red"
+    await filled(kept, entry(3))
+    told.clear()
+    await filled(kept, entry(4))
+    used = await kept.usage(Asked(NOW - DAY, NOW + 60, "team"))
+    assert {each.name: each.requests for each in used} == {"blue": 1, "": 1, "red": 2}
+    assert numbers(await kept.search(Sought(team="red"), 10)) == [4, 3]
+
+
+@pytest.mark.parametrize(
+    "sought",
+    [
+        Sought(since=9e15),
+        Sought(until=9e15),
+        Sought(since=-9e15),
+        Sought(until=-9e15),
+        Sought(below=2**70),
+        Sought(above=2**70),
+        Sought(who="\0"),
+        Sought(text="\0"),
+        Sought(model="'; DROP TABLE requests--"),
+        Sought(text="%_\\"),
+    ],
+)
+async def test_what_nobody_should_look_for(kept: RequestLog, sought: Sought) -> None:
+    await filled(kept, entry(1))
+    assert len(await kept.search(sought, 10)) <= 1
+    assert not await kept.find("id-1\0")
+    assert len(await kept.find("id-1")) == 1
+
+
 async def test_what_waits_is_written_at_the_end(address: str) -> None:
     log = await RequestLog.open(address)
     log.enter(entry(1))

@@ -92,6 +92,12 @@ class Content(NamedTuple):
     answer: str = ""
     exchanges: tuple[Exchange, ...] = ()
 
+    @property
+    def size(self) -> int:
+        """Characters of all of it."""
+        said = sum(len(each.prompt) + len(each.answer) for each in self.exchanges)
+        return len(self.body) + len(self.answer) + said
+
 
 class Offered(NamedTuple):
     """What an editor says of its earlier suggestions."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from homeport.domain.entries import Content
-from homeport.kit.journal import heard, masked
+from homeport.kit.journal import MASK, heard, masked
 
 if TYPE_CHECKING:
     from homeport.domain.entries import Exchange
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
 LIMIT = 200_000
 """Characters of a body or an answer that are kept; a longer body is not kept at all, since half of one is none."""
+
+
+_KEY = re.compile(r'("[a-z_]{0,40}api_key"\s{0,9}:\s{0,9})"(?:[^"\\]|\\.)*"')
+"""A model's key in a body: masked before the body is known to be one of ours."""
 
 
 class Heard:
@@ -45,6 +50,7 @@ class Heard:
     def content(self) -> Content:
         """All of it, without secrets."""
         body = self._body.decode("utf-8", "replace") if len(self._body) <= LIMIT else ""
+        body = _KEY.sub(rf'\1"{MASK}"', body)
         answer = "".join(self._pieces)[:LIMIT]
         body, answer = masked(body, self._secrets), masked(answer, self._secrets)
         return Content(self._path, body, answer, tuple(self._exchanges))

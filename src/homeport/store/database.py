@@ -336,6 +336,11 @@ class Store:
         async with reading(self._engine) as connection:
             return await people.names(connection, ids)
 
+    async def team_of_each(self) -> dict[str, str]:
+        """The team of everybody who is in one; of several, the first by name."""
+        async with reading(self._engine) as connection:
+            return await teams.first_of_each(connection)
+
     async def team_sizes(self) -> dict[str, int]:
         """How many people are in each team, by its name."""
         async with reading(self._engine) as connection:

@@ -12,7 +12,7 @@ import orjson
 from homeport.store.log_tables import BOUNDS_MS, FIRST, SUMS, TOOK, TRAITS, USAGE_TRAITS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from sqlalchemy import Table
 
@@ -24,6 +24,8 @@ SPREAD = 1024
 """Numbers within one microsecond: each process has one of them, so that those of several do not meet."""
 HOUR, DAY = 3600, 86_400
 DAYS = 0x7FFF
+LAST = 2**63 - 1
+"""The largest number that databases hold."""
 KNOWN = 50_000
 """Kinds whose numbers are kept at hand."""
 TEXTS = 2_000
@@ -70,8 +72,8 @@ def moment_of(row: int) -> float:
 
 
 def first_of(at: float) -> int:
-    """The lowest number of a request that ended then or later."""
-    return int(at * 1e6) * SPREAD
+    """The lowest number of a request that ended then or later; of a moment that no number has, the nearest one."""
+    return min(max(int(at * 1e6) * SPREAD, 0), LAST)
 
 
 class Rows:
@@ -81,7 +83,14 @@ class Rows:
         self._place = secrets.randbelow(SPREAD)
         self._last = 0
         self._kinds: dict[Traits, tuple[int, Row, int, Row]] = {}
+        self._teams: Mapping[str, str] = {}
         self._taken: dict[str, set[str]] = {"client": set(), "model": set(), "error": set()}
+
+    def belong(self, teams: Mapping[str, str]) -> None:
+        """From here on users belong to these teams."""
+        if teams != self._teams:
+            self._teams = teams
+            self._kinds.clear()
 
     def add(self, draft: Draft, entries: Iterable[Entry]) -> None:
         """Put these into a batch."""
@@ -114,6 +123,7 @@ class Rows:
 
     def _made(self, traits: Traits) -> tuple[int, Row, int, Row]:
         bounded = traits._replace(
+            team=traits.team or self._teams.get(traits.who, ""),
             client=self._name("client", traits.client, CLIENTS, OTHER),
             model=self._name("model", traits.model, MODELS, OTHER),
             error=self._name("error", traits.error, TEXTS, "", ERROR),

@@ -8,7 +8,7 @@ import orjson
 from sqlalchemy import and_, func, literal, or_, select, union_all
 
 from homeport.domain.entries import Content, Exchange, Phases, Traits
-from homeport.store.log_rows import DAY, first_of, keys, moment_of
+from homeport.store.log_rows import DAY, ERROR, LAST, first_of, keys, moment_of, storable
 from homeport.store.log_tables import PHASES, SIZES, contents, kinds, requests
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Select
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-END = 2**63 - 1
 NEAR = 3_000
 """Requests that are looked through for frequent ones before rare ones are looked for."""
 FURTHER = 8
@@ -80,8 +79,8 @@ class Found(NamedTuple):
 async def search(connection: AsyncConnection, sought: Sought, limit: int) -> Sequence[Found]:
     """The newest `limit` of them."""
     conditions = list(_conditions(sought))
-    lower = max(first_of(sought.since) if sought.since else 0, sought.above + 1)
-    upper = min(first_of(sought.until) if sought.until else END, sought.below or END)
+    lower = min(max(first_of(sought.since) if sought.since else 0, sought.above + 1), LAST)
+    upper = min(first_of(sought.until) if sought.until else LAST, sought.below or LAST)
     below = requests.c.id < upper
     newest = _whole().where(below).order_by(requests.c.id.desc()).limit(limit)
     if not conditions:
@@ -127,7 +126,7 @@ async def _rare(
 def _kinds(conditions: Sequence[ColumnElement[bool]], lower: int, upper: int, limit: int) -> Select[Any]:
     """The kinds whose newest requests are the newest of all, as many as requests are wanted."""
     wanted = and_(kinds.c.last >= lower, kinds.c.first < upper, *conditions)
-    if upper == END:
+    if upper == LAST:
         last = kinds.c.last
         return select(kinds.c.id, last.label("top")).where(wanted).order_by(last.desc()).limit(limit)
     # one that was seen since, too: when it was seen last before that has to be looked up
@@ -145,7 +144,7 @@ def _kinds(conditions: Sequence[ColumnElement[bool]], lower: int, upper: int, li
 
 def _conditions(sought: Sought) -> Iterator[ColumnElement[bool]]:
     for name in EXACT:
-        value = getattr(sought, name)
+        value = storable(getattr(sought, name))
         if value:
             yield kinds.c[name] == value
     if sought.status == "failed":
@@ -156,14 +155,15 @@ def _conditions(sought: Sought) -> Iterator[ColumnElement[bool]]:
     elif sought.status:
         yield kinds.c.status == int(sought.status)
     if sought.text:
-        part = kinds.c.error.icontains(sought.text, autoescape=True)
-        yield and_(
-            kinds.c.error_code != literal(""), or_(part, kinds.c.error_code.icontains(sought.text, autoescape=True))
-        )
+        part = storable(sought.text, ERROR)
+        named = kinds.c.error_code.icontains(part, autoescape=True)
+        yield and_(kinds.c.error_code != literal(""), or_(kinds.c.error.icontains(part, autoescape=True), named))
 
 
 async def find(connection: AsyncConnection, correlation_id: str) -> Sequence[Found]:
     """Those with this correlation id."""
+    if not correlation_id.isprintable():  # nothing has such an id, and PostgreSQL refuses to look for a NUL
+        return []
     # each by itself: of both at once SQLite reads every row
     first = await connection.scalar(select(func.min(requests.c.id)))
     last = await connection.scalar(select(func.max(requests.c.id)))

@@ -23,7 +23,7 @@ from homeport.store.log_tables import VERSION, contents, kinds, log_version, met
 from homeport.store.version import sqlite_file
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -46,6 +46,10 @@ SLICE = 100
 AGAIN_S = 5.0
 """After how long a database that did not take them is tried again."""
 TIDY_S = 600.0
+TEAMS_S = 15.0
+"""How long it is believed who is in which team."""
+CONTENT_WAITING = 64_000_000
+"""Characters of content that may wait to be written; beyond that requests are written down without theirs."""
 CLOSE_S = 3.0
 PATIENCE_S = 5.0
 _LOCK = 0x686F6D656C6F6773  # "homelogs"
@@ -74,9 +78,15 @@ class RequestLog:
         self._rows = Rows()
         self._statements = _statements(engine.dialect.name)
         self._batch: Batch | None = None
+        self._said = 0
+        self._teams_at = -TEAMS_S
+        self.teams: Callable[[], Awaitable[Mapping[str, str]]] | None = None
+        """Tells the team of each user."""
         self._told = 0
         self.lost = 0
         """Requests that were not written down."""
+        self.lost_content = 0
+        """Requests that were written down without what was said in them."""
 
     @classmethod
     async def open(cls, url: str, kept: Kept | None = None) -> RequestLog:
@@ -96,11 +106,29 @@ class RequestLog:
     def enter(self, entry: Entry) -> None:
         """Have a request written down soon."""
         if len(self._waiting) >= WAITING:
-            self._waiting.popleft()
+            self._taken()
             self.lost += 1
+        if entry.content is not None:
+            entry = self._bounded(entry, entry.content)
         self._waiting.append(entry)
         if not self._some.is_set():
             self._some.set()
+
+    def _bounded(self, entry: Entry, content: Content) -> Entry:
+        """Without its content where too much of others' waits: a database that is away must not fill the memory."""
+        size = content.size
+        if self._said + size > CONTENT_WAITING:
+            self.lost_content += 1
+            return entry._replace(content=None)
+        self._said += size
+        return entry
+
+    def _taken(self) -> Entry:
+        """The one that waits longest, which waits no longer."""
+        entry = self._waiting.popleft()
+        if entry.content is not None:
+            self._said -= entry.content.size
+        return entry
 
     @property
     def waiting(self) -> int:
@@ -139,11 +167,23 @@ class RequestLog:
             self._batch = None
 
     async def _next(self) -> Batch:
+        await self._know_teams()
         draft = Draft()
         while self._waiting and len(draft.requests) < AT_ONCE:
-            self._rows.add(draft, [self._waiting.popleft() for _ in range(min(SLICE, len(self._waiting)))])
+            self._rows.add(draft, [self._taken() for _ in range(min(SLICE, len(self._waiting)))])
             await asyncio.sleep(0)
         return draft.batch()
+
+    async def _know_teams(self) -> None:
+        """Ask now and then who is in which team; where that cannot be told, what was told last holds."""
+        now = time.monotonic()
+        if self.teams is None or now - self._teams_at < TEAMS_S:
+            return
+        self._teams_at = now
+        try:
+            self._rows.belong(await self.teams())
+        except StoreUnavailable as error:
+            log.warning("requests are written down with the teams of before", reason=error.code)
 
     async def _write(self, batch: Batch) -> None:
         async with writing(self._engine) as connection:
