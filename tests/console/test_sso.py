@@ -387,3 +387,90 @@ async def test_a_cookie_over_tls_is_for_us_alone(tmp_path: Path, rogue: Rogue) -
         assert visitor.cookies.keys() == {"__Host-homeport-sso"}
         assert (await visitor.back(state=told["state"], code="c-1")).status == 303
         assert visitor.cookies.keys() == {"__Host-homeport"}
+
+
+# whom a directory provisioned
+
+
+async def provisioned(office: Office, name: str, external_id: str, **more: Any) -> None:
+    await office.store.add_user(User(name=name, external_id=external_id, **more), by="scim:entra")
+
+
+@pytest.mark.parametrize(
+    ("by", "name", "external_id", "claims"),
+    [
+        ("sub", "ada", "s-1", {"email": ...}),
+        ("oid", "ada", "o-7", {"oid": "o-7"}),
+        ("email", "Ada@Example.com", "x", {}),
+        ("email", "ada@example.com", "x", {"email_verified": "true"}),
+    ],
+)
+async def test_whom_a_directory_provisioned_signs_in(
+    office: Office, rogue: Rogue, by: str, name: str, external_id: str, claims: dict[str, Any]
+) -> None:
+    await provisioned(office, name, external_id, display="Ada")
+    await set_up(office, rogue.url, provisioned=by, create="off")
+    rogue.claims = claims
+    for _again in range(2):
+        shown = await Visitor(office, rogue).sign_in()
+        assert shown.status == 303, shown.text
+    assert await roles(office) == {name: "user"}
+    links = [each for each in await office.store.audit() if each.what == "identity.link"]
+    assert [(each.who, each.subject) for each in links] == [("single sign-on", name)]
+    assert {"external_id", "user_name"} & dict(links[0].after or {}).keys()
+
+
+@pytest.mark.parametrize(
+    ("settings", "person", "claims"),
+    [
+        ({}, {}, {}),
+        ({"provisioned": "off"}, {}, {}),
+        ({"provisioned": "sub"}, {"external_id": "S-1"}, {}),
+        ({"provisioned": "sub"}, {"role": "admin"}, {}),
+        ({"provisioned": "sub"}, {"role": "auditor"}, {}),
+        ({"provisioned": "email"}, {}, {"email_verified": False}),
+        ({"provisioned": "email"}, {}, {"email_verified": ...}),
+        ({"provisioned": "email"}, {"external_id": ""}, {}),
+        ({"provisioned": "email"}, {}, {"email": "ada@example.com.evil.test"}),
+        ({"provisioned": "oid"}, {"external_id": "o-7"}, {"oid": ["o-7"]}),
+        ({"provisioned": "oid"}, {"external_id": ""}, {}),
+        ({"provisioned": "sub", "domains": "other.example"}, {}, {}),
+        ({"provisioned": "sub"}, {"disabled": True}, {}),
+    ],
+)  # fmt: skip
+async def test_a_provisioned_account_opens_to_nobody_else(
+    office: Office, rogue: Rogue, settings: dict[str, str], person: dict[str, Any], claims: dict[str, Any]
+) -> None:
+    await office.sign_in("root")
+    await provisioned(office, "ada@example.com", **({"external_id": "s-1"} | person))
+    await set_up(office, rogue.url, create="off", **settings)
+    rogue.claims = claims
+    visitor = Visitor(office, rogue)
+    shown = await visitor.sign_in()
+    assert (shown.status in {403, 409}, visitor.signed_in) == (True, False), shown.text
+    assert not await office.store.identities()
+
+
+async def test_an_account_with_another_way_in_is_not_opened_by_the_directory(office: Office, rogue: Rogue) -> None:
+    """Who may provision could otherwise write their own subject to anybody's account."""
+    await provisioned(office, "ada", "s-1")
+    await set_up(office, rogue.url, provisioned="sub", create="off")
+    await office.store.set_password("ada", await Passwords().hash(PASSWORD), by="tests")
+    shown = await Visitor(office, rogue).sign_in()
+    assert (shown.status, "the directory's word is not enough" in shown.text) == (409, True)
+    await provisioned(office, "ben", "s-2")
+    await office.store.link_identity(rogue.url, "of-ben", "ben", by="tests")
+    rogue.claims = {"sub": "s-2"}
+    assert (await Visitor(office, rogue).sign_in()).status == 409
+    await provisioned(office, "cy", "s-3")
+    await provisioned(office, "cleo", "s-3")
+    rogue.claims = {"sub": "s-3"}
+    shown = await Visitor(office, rogue).sign_in()
+    assert (shown.status, "2 accounts that could be yours" in shown.text) == (409, True)
+
+
+async def test_a_deleted_account_is_not_found_by_the_directory(office: Office, rogue: Rogue) -> None:
+    await provisioned(office, "ada", "s-1")
+    await office.store.remove_user("ada", by="tests")
+    await set_up(office, rogue.url, provisioned="sub", create="off")
+    assert (await Visitor(office, rogue).sign_in()).status == 403

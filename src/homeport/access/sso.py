@@ -27,6 +27,7 @@ NAMES = (
     "sso_auditors",
     "sso_others",
     "sso_create",
+    "sso_provisioned",
     "sso_domains",
     "sso_passwords",
 )
@@ -37,8 +38,10 @@ USUAL: Mapping[str, str] = {
     "sso_claim": "groups",
     "sso_others": "user",
     "sso_create": "on",
+    "sso_provisioned": "off",
     "sso_passwords": "on",
 }
+PROVISIONED = ("off", "sub", "oid", "email")
 _LISTED = re.compile(r"[\n;]")
 _SCOPES = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*")
 _DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
@@ -63,6 +66,9 @@ class SingleSignOn:
     """What becomes of those who have no such value."""
     create: bool
     """Whether somebody new gets an account."""
+    provisioned: str
+    """What tells that somebody is whom a directory provisioned, one of PROVISIONED: `sub` and `oid` are claims that
+    are compared with the externalId, letter by letter; `email` is proven, and compared with the userName."""
     domains: tuple[str, ...]
     """Domains of proven e-mail addresses that are let in; empty: all."""
     passwords: bool
@@ -101,6 +107,7 @@ def read(values: Mapping[str, str]) -> SingleSignOn | None:
         auditors=listed(said["sso_auditors"]),
         others="refuse" if _one(said, "sso_others", ("user", "refuse")) == "refuse" else "user",
         create=_one(said, "sso_create", ("on", "off")) == "on",
+        provisioned=_one(said, "sso_provisioned", PROVISIONED),
         domains=tuple(map(_domain, listed(said["sso_domains"]))),
         passwords=_one(said, "sso_passwords", ("on", "off")) == "on",
     )
@@ -192,11 +199,15 @@ class Person(NamedTuple):
     """What a new account is called."""
     role: Role | None
     """The role that the claims give; None where roles do not come from claims."""
+    external_id: str = ""
+    """The externalId of the account that a directory provisioned for them; empty where none is looked for by it."""
+    user_name: str = ""
+    """The same, its userName in lower case."""
 
 
 def lacking(sso: SingleSignOn, claims: Mapping[str, Any]) -> bool:
     """Whether userinfo should be asked: some ID tokens are slim."""
-    wanted = {"email", "email_verified"} if sso.domains else set()
+    wanted = {"email", "email_verified"} if sso.domains or sso.provisioned == "email" else set()
     roles = sso.maps and not values_of(claims, sso.claim)
     return roles or not wanted <= claims.keys() or not {"email", "preferred_username"} & claims.keys()
 
@@ -204,7 +215,19 @@ def lacking(sso: SingleSignOn, claims: Mapping[str, Any]) -> bool:
 def person(sso: SingleSignOn, claims: Mapping[str, Any]) -> Person:
     """Who it is and what they may; raises NotAllowed for somebody who is not let in."""
     _check_domain(sso, claims)
-    return Person(sso.issuer, str(claims["sub"]), called(claims), role(sso, claims))
+    external_id, user_name = provisioned(sso, claims)
+    return Person(sso.issuer, str(claims["sub"]), called(claims), role(sso, claims), external_id, user_name)
+
+
+def provisioned(sso: SingleSignOn, claims: Mapping[str, Any]) -> tuple[str, str]:
+    """The externalId or the userName under which a directory may have provisioned them; empty where it tells nothing.
+
+    Okta and Keycloak send the subject as externalId, Microsoft Entra ID the object id (claim `oid`).
+    """
+    if sso.provisioned == "email":
+        return "", proven_email(claims)
+    value = claims.get(sso.provisioned)
+    return (value if isinstance(value, str) and value.isprintable() else ""), ""
 
 
 def _check_domain(sso: SingleSignOn, claims: Mapping[str, Any]) -> None:

@@ -63,6 +63,11 @@ def show(*, as_json: bool) -> None:
 @click.option("--auditors", help="Values of it that make auditors, with semicolons between.")
 @click.option("--others", type=click.Choice(["user", "refuse"]), help="What becomes of everybody else.")
 @click.option("--create", type=click.Choice(["on", "off"]), help="Whether somebody new gets an account.")
+@click.option(
+    "--provisioned",
+    type=click.Choice(["off", "sub", "oid", "email"]),
+    help="What tells that somebody is whom SCIM provisioned: sub or oid as externalId, a proven email as userName.",
+)
 @click.option("--domains", help="Domains of e-mail addresses that are let in, with semicolons between.")
 @click.option("--passwords", type=click.Choice(["on", "off"]), help="Whether passwords sign in, too.")
 @json_option

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from htpy import Node
 
 TITLE = "Single sign-on"
+PROVISIONED = (
+    ("off", "By nothing: they connect their account themselves"),
+    ("sub", "Its externalId is their subject (Okta, Keycloak)"),
+    ("oid", "Its externalId is their object id (Microsoft Entra ID)"),
+    ("email", "Its userName is their proven e-mail address"),
+)
 OTHERS = (("user", "They sign in as users"), ("refuse", "They are not let in"))
 SIGNS = {"ok": ("good", "✓", "done"), "warn": ("warn", "!", "odd"), "fail": ("bad", "✗", "failed")}
 _SWITCHES = ("sso_create", "sso_passwords")
@@ -194,8 +200,11 @@ def _roles(asked: Asked, shown: dict[str, str]) -> Renderable:
 
 def _access(asked: Asked, shown: dict[str, str]) -> Renderable:
     domains = "Only people with a proven e-mail address of these, one a line; empty: everybody whom the provider knows."
+    told, more = _tied(asked, "sso_provisioned", "Once, for users who have never signed in otherwise.")
+    known = "An account that SCIM provisioned is known by"
     return div(".group")[
         h2["Who gets in"],
+        choice("sso_provisioned", known, PROVISIONED, shown.get("sso_provisioned", "off"), told, **more),
         _several(asked, shown, "sso_domains", "E-mail domains", domains),
         _switch(asked, shown, "sso_create", "Make an account for somebody new", "Else only connected accounts get in."),
         _switch(asked, shown, "sso_passwords", "Passwords sign in, too", "Sign-in links always do."),

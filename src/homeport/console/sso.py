@@ -361,6 +361,7 @@ def _tried(asked: Asked, errand: Errand, vouched: Vouched) -> Sent:
         "Subject": claims["sub"],
         "Name of a new account": sso.called(claims) or "none: neither a proven e-mail address nor preferred_username",
         "Proven e-mail address": sso.proven_email(claims) or "none",
+        "Provisioned as": "".join(sso.provisioned(chosen, claims)) or "not looked for, or the claim is not there",
         f"Claim {chosen.claim}": ", ".join(sso.values_of(claims, chosen.claim)) or "not there",
         "All claims": ", ".join(sorted(claims)),
         "What that makes": outcome,

@@ -260,6 +260,9 @@ class Settings(BaseSettings):
     sso_create: str = ""
     """Whether somebody new gets an account: `on` or `off`; unset: `on`."""
 
+    sso_provisioned: str = ""
+    """How whom SCIM provisioned is known at sign-in: `off`, `sub`, `oid` (externalId) or `email` (userName)."""
+
     sso_domains: str = ""
     """Domains of e-mail addresses that are let in, with semicolons between; unset: all."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
@@ -39,6 +39,9 @@ class Changes(BaseModel):
     auditors: str | None = None
     others: str | None = Field(None, description="user or refuse")
     create: str | None = Field(None, description="on or off")
+    provisioned: Literal["", "off", "sub", "oid", "email"] | None = Field(
+        None, description="What tells at the first sign-in that somebody is whom SCIM provisioned."
+    )
     domains: str | None = None
     passwords: str | None = Field(None, description="on or off")
 

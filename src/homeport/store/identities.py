@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from homeport.domain.errors import BadRequest, InUse, NotAllowed, Unknown
@@ -51,8 +51,11 @@ async def use(connection: AsyncConnection, digest: bytes, at: datetime, until: d
     return True
 
 
-async def link(writing: Writing, issuer: str, subject: str, user: str) -> None:
-    """Say that somebody at a provider is this person; raises BadRequest, Unknown, or InUse for another's."""
+async def link(writing: Writing, issuer: str, subject: str, user: str, **how: str) -> None:
+    """Say that somebody at a provider is this person; raises BadRequest, Unknown, or InUse for another's.
+
+    `how` it is known goes into the audit.
+    """
     if not (0 < len(issuer) <= ISSUER and 0 < len(subject) <= SUBJECT):
         raise BadRequest("An issuer has 1 to 500 characters, a subject 1 to 255.", "Copy both from the provider.")
     checks.text(issuer, "issuer")
@@ -65,7 +68,7 @@ async def link(writing: Writing, issuer: str, subject: str, user: str) -> None:
     if found is None:
         row = {"issuer": issuer, "subject": subject, "user": user, "created": writing.at}
         await writing.connection.execute(insert(identities).values(row))
-        await writing.record("identity.link", user, after={"issuer": issuer, "subject": subject})
+        await writing.record("identity.link", user, after={"issuer": issuer, "subject": subject, **how})
 
 
 async def unlink(writing: Writing, user: str) -> int:
@@ -84,7 +87,8 @@ async def enter(writing: Writing, arrival: Arrival, digest: bytes, lasts: timede
     Raises NotAllowed, InUse for a name that is taken or the last administrator, BadRequest for no name at all.
     """
     found = await _find(writing.connection, arrival.issuer, arrival.subject)
-    user = await _known(writing, str(found.user)) if found is not None else await _made(writing, arrival)
+    name = str(found.user) if found is not None else await _provisioned(writing, arrival)
+    user = await _known(writing, name) if name else await _made(writing, arrival)
     if arrival.role is not None and user.role != arrival.role:
         user = await people.put(writing, User(name=user.name, role=arrival.role))
     await writing.connection.execute(update(identities).where(_is(arrival)).values(seen=writing.at))
@@ -97,6 +101,41 @@ async def _known(writing: Writing, name: str) -> User:
     if row.disabled or row.deleted is not None:
         raise NotAllowed(f"The account {name} may not sign in any longer.", _ASK)
     return User(name=row.name, role=row.role, created=row.created)
+
+
+async def _provisioned(writing: Writing, arrival: Arrival) -> str:
+    """Connect whom a directory provisioned with who they are at the provider; gives the name, empty for nobody.
+
+    Raises InUse where it is not plain who is meant, or where more than the directory's word is needed: it says who
+    somebody is, and must not thereby open an account that is more than a user's or that has a way in of its own.
+    """
+    found = await _candidates(writing.connection, arrival)
+    if not found:
+        return ""
+    if len(found) > 1:
+        saw = f"A directory provisioned {len(found)} accounts that could be yours."
+        raise InUse(saw, f"{_ASK} They give each an externalId and a userName of its own.")
+    row = found[0]
+    mine = (identities.c.user == row.name, identities.c.issuer == arrival.issuer)
+    known = (await writing.connection.execute(select(identities.c.user).where(*mine))).first()
+    if row.role != "user" or row.password is not None or known is not None:
+        saw = f"The account {row.name} is somebody's already, and the directory's word is not enough to open it."
+        raise InUse(saw, "If it is yours, sign in as before and connect it under Account; else ask an administrator.")
+    how = {"external_id": arrival.external_id} if arrival.external_id else {"user_name": arrival.user_name}
+    await link(writing, arrival.issuer, arrival.subject, row.name, **how)
+    return str(row.name)
+
+
+async def _candidates(connection: AsyncConnection, arrival: Arrival) -> list[Row[Any]]:
+    """Those whom a directory provisioned and who could be meant: an externalId is what only SCIM gives."""
+    if arrival.external_id:
+        same = users.c.external_id == arrival.external_id
+    elif arrival.user_name:
+        same = func.lower(users.c.name) == arrival.user_name
+    else:
+        return []
+    here = (users.c.deleted.is_(None), users.c.external_id != "")
+    return list((await connection.execute(select(users).where(same, *here).limit(10))).all())
 
 
 async def _made(writing: Writing, arrival: Arrival) -> User:

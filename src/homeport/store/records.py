@@ -141,6 +141,10 @@ class Arrival:
     """What the claims make of them; None leaves what is, and makes a user of somebody new."""
     create: bool
     """Whether somebody new gets an account."""
+    external_id: str = ""
+    """The externalId of the account that a directory provisioned for them; empty: none is looked for by it."""
+    user_name: str = ""
+    """The same, its name in lower case."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
