@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 async def look(scene: Scene) -> Finding:
     """Resolve each; without HOMEPORT_ALLOWED_NETWORKS what is public is only told."""
     hosts = await hosts_of(scene)
-    found = dict(zip(hosts, await asyncio.gather(*map(_addresses, hosts)), strict=True))
+    found = dict(zip(hosts, await asyncio.gather(*map(addresses, hosts)), strict=True))
     allowed = parse_networks(scene.settings.allowed_networks)
     out = [
         f"{hosts[host]} {host} ({', '.join(each)})" for host, them in found.items() if (each := _outside(them, allowed))
@@ -41,9 +41,11 @@ async def hosts_of(scene: Scene) -> dict[str, str]:
     settings = scene.settings
     named = [("issuer", settings.gitlab_url), ("issuer", settings.customer_portal_url), ("proxy", settings.proxy)]
     named += [("database", settings.database_url), ("default model", settings.default_endpoint)]
+    named += [("issuer", settings.sso_issuer)]
     if not scene.gateway:
         try:
             models = [model for model in await scene.models() if model.endpoint]
+            named += [("issuer", (await scene.snapshot()).settings.get("sso_issuer", ""))]
         except (HomeportError, VaultError):
             models = []
         named += [("proxy", model.options.get("proxy", "")) for model in models]
@@ -64,7 +66,8 @@ def _host(url: str) -> str:
         return ""
 
 
-async def _addresses(host: str) -> list[str]:
+async def addresses(host: str) -> list[str]:
+    """Where a host is, as this machine finds it; nothing for one that it does not find."""
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, None)
     except (OSError, UnicodeError):
