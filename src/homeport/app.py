@@ -148,7 +148,7 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
 
 def _book(metrics: Metrics, logs: Logs, bench: Workbench, parts: Parts) -> Book:
     keep = None if parts.request_log is None else parts.request_log.enter
-    return Book(metrics, logs.request, bench.features, keep, parts.llm_log)
+    return Book(metrics, logs.request, bench.features, keep, parts.llm_log, lambda: parts.snapshot().teams)
 
 
 def _verbose(settings: Settings, parts: Parts) -> Callable[[], bool]:
@@ -356,7 +356,7 @@ async def run_instance(
         parts = Parts(
             snapshot=_Located(registry, engine),
             gate=gate,
-            request_log=await _request_log(settings, url, store, stack),
+            request_log=await _request_log(settings, url, stack),
             llm_log=_llm_log(settings, stack),
             trouble=lambda: readiness.trouble(registry, engine) or readiness.missing_keys(federation),
             federation=federation,
@@ -378,9 +378,7 @@ async def _start(
         stack.push_async_callback(engine.stop)
 
 
-async def _request_log(
-    settings: Settings, url: str, store: Store, stack: contextlib.AsyncExitStack
-) -> RequestLog | None:
+async def _request_log(settings: Settings, url: str, stack: contextlib.AsyncExitStack) -> RequestLog | None:
     """The request log, written until the stack closes; what is wrong with it keeps nobody from being served."""
     from homeport.store import request_log  # noqa: PLC0415 (as in run_instance)
 
@@ -398,7 +396,6 @@ async def _request_log(
     except StoreUnavailable as error:
         log.warning("no request is written down: the request log cannot be opened", reason=str(error))
         return None
-    opened.teams = store.team_of_each
     stack.push_async_callback(opened.close)
     _background(stack, opened.follow())
     _background(stack, opened.tidy_up())

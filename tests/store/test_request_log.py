@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from databases import everything_locked, run_sql, sqlite_path
 
-from homeport.domain.entries import Content, Entry, Exchange, Offered, Phases, Traits
+from homeport.domain.entries import Content, Entry, Exchange, Offered, Phases, Report, Traits
 from homeport.domain.errors import StoreBusy, StoreSchema
 from homeport.store import engine, log_rows, log_search, request_log
 from homeport.store.log_search import Sought
@@ -270,24 +270,44 @@ async def test_content_that_waits_does_not_fill_the_memory(kept: RequestLog, mon
     assert len(found) == 8
 
 
-async def test_everybody_counts_for_their_team(kept: RequestLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request_log, "TEAMS_S", 0.0)
-    told = {"ada": "blue"}
-
-    async def teams() -> dict[str, str]:
-        if not told:
-            raise StoreBusy("Locked.", "Wait.")
-        return dict(told)
-
-    kept.teams = teams
-    await filled(kept, entry(1), entry(2, who="bob"))
-    told["ada"] = "red"
-    await filled(kept, entry(3))
-    told.clear()
-    await filled(kept, entry(4))
-    used = await kept.usage(Asked(NOW - DAY, NOW + 60, "team"))
-    assert {each.name: each.requests for each in used} == {"blue": 1, "": 1, "red": 2}
+async def test_everybody_counts_for_their_teams(kept: RequestLog) -> None:
+    """Of several, for each: a name may hold anything but the end of a line."""
+    both = "100%_, a\nred"
+    long = "\n".join(f"team {number:03} {'x' * 60}" for number in range(9))
+    told = (entry(1, team="blue"), entry(2, who="bob"), entry(3, team="red"), entry(4, team=both), entry(5, team=long))
+    await filled(kept, *told)
+    today = Asked(NOW - DAY, NOW + 60, "team")
+    used = {each.name: (each.requests, each.took_ms[0] > 0) for each in await kept.usage(today)}
+    few = dict.fromkeys(long.split("\n")[:2], (1, True))
+    assert used == {"blue": (1, True), "": (1, True), "red": (2, True), "100%_, a": (1, True), **few}
+    assert [each.name for each in await kept.usage(today._replace(team="red"))] == ["red"]
+    assert [each.requests for each in await kept.usage(today._replace(by="", team="100%_, a"))] == [1]
+    times = await kept.usage(today._replace(over_time=True, team="red"))
+    assert [(each.name, each.requests) for each in times] == [("red", 2)]
     assert numbers(await kept.search(Sought(team="red"), 10)) == [4, 3]
+    assert await kept.search(Sought(team="100%"), 10) == []
+    assert await kept.names("team") == sorted(["blue", "red", "100%_, a", *few])
+
+
+async def test_reports_of_suggestions_are_kept_with_their_request_and_as_long(address: str) -> None:
+    log = await RequestLog.open(address, Kept(days=2))
+    traits = Traits(who="ada", feature="code_completions", model="big", language="go")
+    for number, at in enumerate((NOW - 3 * DAY, NOW)):
+        log.enter(entry(number, at))
+        for what, offered, accepted in (("shown", 1, 0), ("accepted", 0, 1)):
+            log.enter(Report(at + 1, f"id-{number}", traits, what, offered, accepted))
+    await log.settle()
+    assert [each.reported for number in range(2) for each in await log.find(f"id-{number}")] == [
+        ("shown", "accepted"),
+        ("shown", "accepted"),
+    ]
+    (used,) = await log.usage(Asked(NOW - DAY, NOW + 60, "language", language="go"))
+    assert (used.name, used.requests, used.offered, used.accepted) == ("go", 0, 1, 1)
+    assert await log.tidy() == 1
+    log.enter(entry(0))
+    await log.settle()
+    assert [(await log.find(each))[0].reported for each in ("id-0", "id-1")] == [(), ("shown", "accepted")]
+    await log.close()
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ def document(found: Found) -> dict[str, Any]:
         "received_bytes": found.received,
         "sent_bytes": found.sent,
         "attempts": found.attempts,
+        "reported": list(found.reported),
     }
 
 
@@ -88,6 +89,7 @@ def _life(found: Found) -> str:
         *((name, getattr(traits, name)) for name in ("error_code", "error", "who", "team", "token", "client")),
         *((name, getattr(traits, name)) for name in ("protocol", "feature", "model", "platform", "family", "language")),
         ("tokens", f"{found.prompt_tokens} in, {found.answer_tokens} out" if found.prompt_tokens else ""),
+        ("suggestion", ", ".join(found.reported)),
         ("bytes", f"{found.received} in, {found.sent} out"),
         *(("tried", f"{each['model']}: {each['error']} after {each['duration_s']} s") for each in found.attempts),
     ]

@@ -55,6 +55,7 @@ def _since(_ctx: click.Context, _param: click.Parameter, value: str | None) -> f
 )
 @click.argument("id_", metavar="[ID]", required=False)
 @click.option("--user", "who", default="", help="Who asked.")
+@click.option("--team", default="", help="The team of who asked.")
 @click.option("--feature", default="", help="What was asked for.")
 @click.option("--model", default="", help="Who answered.")
 @click.option("--status", default="", help="A number, 4xx, 5xx, or failed.")

@@ -29,15 +29,23 @@ DAY = 86_400
     "usage",
     cls=Command,
     section=LOOK_AFTER,
-    examples=("homeport usage", "homeport usage --by user --days 7", "homeport usage --by error --csv"),
+    examples=("homeport usage", "homeport usage --by user --team Platform --days 7", "homeport usage --by error --csv"),
 )
 @click.option("--by", type=click.Choice(BY), default="model", show_default=True, help="What is told apart.")
 @click.option("--days", type=click.IntRange(1, 400), default=30, show_default=True, help="How far back.")
+@click.option("--user", "who", default="", help="Only what this person asked.")
+@click.option("--team", default="", help="Only what this team asked.")
+@click.option("--feature", default="", help="Only what was asked for this.")
+@click.option("--model", default="", help="Only what this model was asked.")
+@click.option("--language", default="", help="Only what was asked about code in this language.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print it as CSV.")
 @json_option
-def command(*, by: str, days: int, as_csv: bool, as_json: bool) -> None:
-    """Sum up requests: how many, how many tokens, how fast, what failed."""
-    found = asyncio.run(_used(NAMES.get(by, by), days))
+def command(*, by: str, days: int, as_csv: bool, as_json: bool, **only: str) -> None:
+    """Sum up requests: how many, how many tokens, how fast, what failed.
+
+    How many suggestions were accepted, where editors tell. Whoever is in several teams counts in each of them.
+    """
+    found = asyncio.run(_used(NAMES.get(by, by), days, only))
     if as_csv:
         click.echo(_csv(by, found), nl=False)
         return
@@ -45,13 +53,13 @@ def command(*, by: str, days: int, as_csv: bool, as_json: bool) -> None:
     result([each._asdict() for each in found], as_json=as_json, people=lambda: table(head, map(_row, found)))
 
 
-async def _used(by: str, days: int) -> Sequence[Used]:
+async def _used(by: str, days: int, only: dict[str, Any]) -> Sequence[Used]:
     from homeport.cli._request_log import opened  # noqa: PLC0415 (loads SQLAlchemy)
     from homeport.store.log_usage import Asked  # noqa: PLC0415 (loads SQLAlchemy)
 
     now = time.time()
     async with opened(load()) as log:
-        return await log.usage(Asked(now - days * DAY, now + 1, by))
+        return await log.usage(Asked(now - days * DAY, now + 1, by, **only))
 
 
 def _row(each: Used) -> tuple[Any, ...]:

@@ -121,6 +121,7 @@ def _facts(found: Found) -> Renderable:
         ("Language", traits.language),
         ("Error code", traits.error_code),
         ("Tokens", f"{found.prompt_tokens} in, {found.answer_tokens} out" if found.prompt_tokens else ""),
+        ("Suggestion", ", ".join(found.reported)),
         ("Bytes", f"{found.received:,} in, {found.sent:,} out"),
     )
     return dl(".facts")[(div[dt[name], dd[value]] for name, value in pairs if value)]

@@ -52,7 +52,8 @@ STATUSES = (
     ("499", "Client left (499)"),
     ("5xx", "Failed (5xx)"),
 )
-FILTERS = ("find", "who", "feature", "model", "language", "client", "status", "code", "from", "to")
+FILTERS = ("find", "who", "team", "feature", "model", "language", "client", "status", "code", "from", "to")
+EXACT = ("who", "team", "feature", "model", "language", "client")
 HEADS = ("When", "Who", "Feature", "Model", "Outcome", "Took", "Tokens", "Id")
 AN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 A_STATUS = re.compile(r"[1-5][0-9]{2}")
@@ -71,7 +72,7 @@ async def view(asked: Asked) -> Renderable | Sent:
         "Requests",
         div(".top")[h1["Requests"], div(".buttons")[_tail(asked)]],
         p(".lead")["What was asked, of which model, and how it ended; newest first, times are UTC."],
-        _filter(asked, await log.names("model"), await log.names("feature")),
+        _filter(asked, *[await log.names(trait) for trait in ("team", "feature", "model")]),
         _rows(asked, found),
     )
 
@@ -81,7 +82,7 @@ def _sought(asked: Asked) -> Sought:
     below, status = query.get("below", ""), query.get("status", "")
     if status and status not in dict(STATUSES) and not A_STATUS.fullmatch(status):
         raise BadRequest("There is no such status.", "Choose one, or write a number such as 502.", param="status")
-    exact: dict[str, Any] = {name: query.get(name, "") for name in ("who", "feature", "model", "language", "client")}
+    exact: dict[str, Any] = {name: query.get(name, "") for name in EXACT}
     return Sought(
         **exact,
         error_code=query.get("code", ""),
@@ -114,10 +115,11 @@ def _tail(asked: Asked) -> Renderable:
     return a(".button", href=_address(asked, live="1"))["Follow live"]
 
 
-def _filter(asked: Asked, models: Sequence[str], features: Sequence[str]) -> Renderable:
+def _filter(asked: Asked, teams: Sequence[str], features: Sequence[str], models: Sequence[str]) -> Renderable:
     return form(".filter", method="get", action=asked.path, role="search")[
         _line(asked, "find", "Id, or text of an error", type="search"),
         _line(asked, "who", "User, exactly"),
+        sifter(asked, "team", "Team", (("", "Every team"), *((each, each) for each in teams))) if teams else None,
         sifter(asked, "feature", "Feature", (("", "Every feature"), *((each, each) for each in features))),
         sifter(asked, "model", "Model", (("", "Every model"), *((each, each) for each in models))),
         sifter(asked, "status", "Outcome", STATUSES),

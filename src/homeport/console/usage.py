@@ -46,8 +46,9 @@ async def view(asked: Asked) -> Renderable | Sent:
     if by not in dict(BY) or days not in dict(DAYS):
         raise BadRequest("There is no such usage.", "Choose one from the lists.")
     now = time.time()
-    wanted = Wanted(now - int(days) * DAY, now + 1)
     log = log_of(asked)
+    teams, team = await log.names("team"), asked.query.get("team", "")
+    wanted = Wanted(now - int(days) * DAY, now + 1, team=team)
     found = await log.usage(wanted._replace(by=by))
     if "export" in asked.query:
         return _exported(asked.query["export"], by, found)
@@ -60,14 +61,20 @@ async def view(asked: Asked) -> Renderable | Sent:
         form(".filter", method="get", action=asked.path)[
             sifter(asked._replace(query={"days": days}), "days", "Time", DAYS),
             sifter(asked._replace(query={"by": by}), "by", "Told apart", BY),
+            _teams(asked, teams),
             button(type="submit")["Show"],
         ],
         [_figures(whole[0]), h2["Over time"], _over_time(times, wanted), _table(found, by)] if times else _none(),
     )
 
 
+def _teams(asked: Asked, teams: Sequence[str]) -> Node:
+    choices = (("", "Every team"), *((each, each) for each in teams))
+    return sifter(asked, "team", "Team", choices) if teams else None
+
+
 def _file(asked: Asked, kind: str) -> Renderable:
-    kept = {name: asked.query[name] for name in ("by", "days") if name in asked.query}
+    kept = {name: asked.query[name] for name in ("by", "days", "team") if name in asked.query}
     address = f"{asked.path}?{urlencode({**kept, 'export': kind})}"
     return a(".button", href=address, download=f"usage.{kind}", hx_boost="false")[kind.upper()]
 

@@ -14,6 +14,7 @@ class Traits(NamedTuple):
     who: str = ""
     """Who asked."""
     team: str = ""
+    """The teams that they were in then: of several, each on a line of its own."""
     token: str = ""
     """The token's name."""
     client: str = ""
@@ -106,6 +107,23 @@ class Offered(NamedTuple):
     language: str
     offered: int
     accepted: int
+
+
+class Report(NamedTuple):
+    """What an editor says of one suggestion: it belongs to the sums of whoever got it, and is no request."""
+
+    at: float
+    """Unix seconds."""
+    correlation_id: str
+    """Of the request that the suggestion came from."""
+    traits: Traits
+    """Who got it, for what, of which model, in which language."""
+    what: str
+    """shown, accepted or rejected"""
+    offered: int = 0
+    """1 for the first word about this suggestion."""
+    accepted: int = 0
+    """1 when it was taken."""
 
 
 class Entry(NamedTuple):

@@ -256,6 +256,8 @@ class Snapshot:
     tokens: Mapping[bytes, Token] = field(default_factory=dict)
     """By digest; revoked ones are left out."""
     settings: Mapping[str, str] = field(default_factory=dict)
+    teams: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The teams of each person who is in one, by the person's name."""
     measured: Mapping[str, Capabilities] = field(default_factory=dict)
     """What models were seen to do, by name, where that was found out."""
     problems: tuple[str, ...] = ()

@@ -190,6 +190,7 @@ class Metrics(Collector):
         self._reports: dict[Labels, Reports] = {}
         self._spoken: dict[Labels, int] = {}
         self._abandoned: dict[Labels, int] = {}
+        self._suggested: dict[Labels, int] = {}
         self.recent = Recent()
         """The last day, for the console."""
         self.registry = CollectorRegistry()
@@ -207,6 +208,11 @@ class Metrics(Collector):
     def abandoned(self, phase: str) -> None:
         """Count a request whose client left first."""
         self._abandoned[phase,] = self._abandoned.get((phase,), 0) + 1
+
+    def suggested(self, model: str, feature: str, what: str) -> None:
+        """Count a suggestion of which an editor says that it was shown, accepted or rejected."""
+        labels = (self.models(model), feature, what)
+        self._suggested[labels] = self._suggested.get(labels, 0) + 1
 
     def spoken(self, lang: str, extension: str, editor_lang: str) -> None:
         """Count a request for code in a language."""
@@ -238,6 +244,12 @@ class Metrics(Collector):
         yield from _of_loads(_by_name(self.loads()))
         yield _counts(
             "homeport_abandoned_requests", "Requests whose client left first", ("phase",), dict(self._abandoned)
+        )
+        yield _counts(
+            "homeport_suggestions",
+            "Suggestions that editors say were shown, accepted or rejected",
+            ("model_name", "feature", "what"),
+            dict(self._suggested),
         )
         threads = GaugeMetricFamily("ai_gateway_threads_count", "Threads of the process", labels=("pid",))
         threads.add_metric((str(os.getpid()),), threading.active_count())

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from homeport.codetext.language import language_of
-from homeport.domain.entries import Entry, Offered, Phases, Traits
+from homeport.domain.entries import Entry, Offered, Phases, Report, Traits
 from homeport.domain.errors import CallerError, NotAuthenticated, UpstreamRefused
 from homeport.kit.logs import frame, moment
 from homeport.kit.metrics import OTHER, REPORTED, Kind
@@ -25,12 +25,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from homeport.domain.errors import HomeportError
+    from homeport.domain.models import Caller
     from homeport.features import Feature
     from homeport.kit.journal import Facts
     from homeport.kit.metrics import Answers, Histogram, Metrics, Reports
     from homeport.protocols import Reported
     from homeport.protocols._llm_log import LlmLog
     from homeport.protocols._visit import Visit
+    from homeport.store.acceptance import Suggestion, Verdict
 
 _PROGRAM = re.compile(rb"[A-Za-z][A-Za-z0-9._-]{0,39}")
 BATCH_S = 0.05
@@ -76,14 +78,16 @@ class Book:
         metrics: Metrics,
         write: Callable[[Facts], None],
         features: Mapping[str, Feature],
-        keep: Callable[[Entry], None] | None = None,
+        keep: Callable[[Entry | Report], None] | None = None,
         llm_log: LlmLog | None = None,
+        teams: Callable[[], Mapping[str, Sequence[str]]] = dict,
     ) -> None:
-        """`keep` takes what goes into the request log, where there is one."""
+        """`keep` takes what goes into the request log, where there is one; `teams` gives those of each person."""
         self._metrics = metrics
         self._write = write
         self._keep = keep
         self._llm_log = llm_log
+        self._teams = teams
         self._features = {key: (_category(each), each.scope) for key, each in features.items()}
         self._open: list[tuple[Visit, float, float]] = []
         self._series: dict[tuple[str, str, int], Histogram] = {}
@@ -111,9 +115,30 @@ class Book:
             asks = "feature" in visit.facts
             if self._keep is not None and (asks or visit.protocol.kept):
                 made = entry(visit, outcome, at, took, asked_at)
+                made = made._replace(traits=made.traits._replace(team=self.team(visit.caller, made.traits.who)))
                 self._keep(made)
                 if asks and self._llm_log is not None:
                     self._llm_log.tell(made, visit.path, stream=visit.streaming)
+
+    def team(self, caller: Caller | None, who: str) -> str:
+        """The teams of a person, one a line; nobody else is in one."""
+        return "\n".join(self._teams().get(who, ())) if caller is None or caller.kind == "personal" else ""
+
+    def tell(self, suggestion: Suggestion, verdict: Verdict, caller: Caller) -> None:
+        """Take in what an editor says of a suggestion: for the log of requests and the metrics."""
+        self._metrics.suggested(suggestion.model, suggestion.feature, verdict.what)
+        if self._keep is None:
+            return
+        traits = Traits(
+            who=caller.subject,
+            team=suggestion.team,
+            feature=suggestion.feature,
+            model=suggestion.model,
+            platform=suggestion.platform,
+            language=suggestion.language,
+        )
+        now = time.time()
+        self._keep(Report(now, suggestion.request, traits, verdict.what, verdict.offered, verdict.accepted))
 
     def _measure(self, visit: Visit, outcome: str, took: float) -> None:
         key = visit.path, visit.scope["method"], visit.status // 100

@@ -265,7 +265,14 @@ class Endpoint:
                 raise BadRequest("This endpoint does not stream.", 'Ask with "stream": false.', param="stream")
         if asked.suggests and visit.caller is not None:
             facts = visit.facts
-            made = Suggestion(visit.id, asked.feature, facts.get("model", ""), facts.get("lang", ""))
+            made = Suggestion(
+                request=visit.id,
+                feature=asked.feature,
+                model=facts.get("model", ""),
+                language=facts.get("lang", ""),
+                platform=facts.get("platform", ""),
+                team=self.door.book.team(visit.caller, visit.caller.subject),
+            )
             self.door.suggestions.made(visit.caller.subject, made)
 
 

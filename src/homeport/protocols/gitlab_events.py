@@ -67,8 +67,10 @@ def _take(door: Door, event: TrackedEvent, arrival: Arrival) -> None:
         return
     language = language_of("", word) if isinstance(word, str) and word else None
     user = arrival.caller.subject
-    found = door.suggestions.reported(user, tracking, language.id if language else "")
-    if found is not None:
+    known = door.suggestions.reported(user, tracking, language.id if language else "", what)
+    if known is not None:
+        found, verdict = known
+        door.book.tell(found, verdict, arrival.caller)
         log.info(
             "suggestion reported",
             outcome=what,

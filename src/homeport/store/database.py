@@ -114,6 +114,7 @@ class Store:
             assigned = await features.load(connection)
             values = await settings.load(connection)
             seen = await capabilities.load(connection)
+            groups = await teams.of_people(connection)
         registered, lost_keys = models.build(model_rows, self._vault)
         valid, lost_tokens = tokens.build(token_rows, self._vault.key_ids[0])
         return Snapshot(
@@ -122,6 +123,7 @@ class Store:
             features=assigned,
             tokens=valid,
             settings=values,
+            teams=groups,
             measured={name: found for name, (_, found) in seen.items()},
             problems=lost_keys + lost_tokens,
         )
@@ -335,11 +337,6 @@ class Store:
         """The names of people, by id; whoever is nobody is missing."""
         async with reading(self._engine) as connection:
             return await people.names(connection, ids)
-
-    async def team_of_each(self) -> dict[str, str]:
-        """The team of everybody who is in one; of several, the first by name."""
-        async with reading(self._engine) as connection:
-            return await teams.first_of_each(connection)
 
     async def team_sizes(self) -> dict[str, int]:
         """How many people are in each team, by its name."""

@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, select
 
 from homeport.store.engine import reading, writing
 from homeport.store.log_rows import DAY, HOUR, first_of
-from homeport.store.log_tables import contents, kinds, requests, usage
+from homeport.store.log_tables import contents, kinds, reports, requests, usage
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -57,6 +57,7 @@ async def forget(engine: AsyncEngine, before: int) -> int:
             until = min(before, await connection.scalar(beyond) or before)
             count = (await connection.execute(delete(requests).where(requests.c.id < until))).rowcount
             await connection.execute(delete(contents).where(contents.c.id < until))
+            await connection.execute(delete(reports).where(reports.c.id < until))
             if until == before:
                 await connection.execute(delete(kinds).where(kinds.c.last < before))
                 return gone + count

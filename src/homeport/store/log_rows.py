@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
+from homeport.domain.entries import Report
 from homeport.store.log_tables import BOUNDS_MS, FIRST, SUMS, TOOK, TRAITS, USAGE_TRAITS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from sqlalchemy import Table
 
@@ -44,6 +45,7 @@ class Batch(NamedTuple):
     kinds: list[Row]
     requests: list[Row]
     contents: list[Row]
+    reports: list[Row]
     usage_kinds: list[Row]
     usage: list[Row]
 
@@ -83,18 +85,14 @@ class Rows:
         self._place = secrets.randbelow(SPREAD)
         self._last = 0
         self._kinds: dict[Traits, tuple[int, Row, int, Row]] = {}
-        self._teams: Mapping[str, str] = {}
         self._taken: dict[str, set[str]] = {"client": set(), "model": set(), "error": set()}
 
-    def belong(self, teams: Mapping[str, str]) -> None:
-        """From here on users belong to these teams."""
-        if teams != self._teams:
-            self._teams = teams
-            self._kinds.clear()
-
-    def add(self, draft: Draft, entries: Iterable[Entry]) -> None:
+    def add(self, draft: Draft, entries: Iterable[Entry | Report]) -> None:
         """Put these into a batch."""
         for entry in entries:
+            if isinstance(entry, Report):
+                self._tell(draft, entry)
+                continue
             kind, traits, use, of_use = self._known(entry.traits)
             row = self._next(entry.at)
             draft.saw(kind, row, traits)
@@ -123,9 +121,9 @@ class Rows:
 
     def _made(self, traits: Traits) -> tuple[int, Row, int, Row]:
         bounded = traits._replace(
-            team=traits.team or self._teams.get(traits.who, ""),
             client=self._name("client", traits.client, CLIENTS, OTHER),
             model=self._name("model", traits.model, MODELS, OTHER),
+            team=lines_within(traits.team),
             error=self._name("error", traits.error, TEXTS, "", ERROR),
         )
         texts = tuple(storable(getattr(bounded, name)) for name in TRAITS)
@@ -145,12 +143,21 @@ class Rows:
 
     def _offer(self, draft: Draft, entry: Entry, each: Offered) -> None:
         """What an editor reports belongs to the model and language that it names; it is no request."""
-        named = entry.traits._replace(model=each.model, language=each.language, outcome="", error_code="")
-        _, _, use, of_use = self._known(named)
+        named = entry.traits._replace(model=each.model, language=each.language)
+        self._offered(draft, entry.at, named, each.offered, each.accepted)
+
+    def _tell(self, draft: Draft, report: Report) -> None:
+        draft.reports.append(
+            (self._next(report.at), key(report.correlation_id, report.at), report.correlation_id, report.what)
+        )
+        self._offered(draft, report.at, report.traits, report.offered, report.accepted)
+
+    def _offered(self, draft: Draft, at: float, traits: Traits, offered: int, accepted: int) -> None:
+        _, _, use, of_use = self._known(traits._replace(outcome="", error_code=""))
         draft.used[use] = of_use
-        found = draft.sum(entry.at, use)
-        found[4] += each.offered
-        found[5] += each.accepted
+        found = draft.sum(at, use)
+        found[4] += offered
+        found[5] += accepted
 
 
 class Draft:
@@ -159,6 +166,7 @@ class Draft:
     def __init__(self) -> None:
         self.requests: list[Row] = []
         self.contents: list[Row] = []
+        self.reports: list[Row] = []
         self.used: dict[int, Row] = {}
         self._kinds: dict[int, list[Any]] = {}
         self._sums: dict[tuple[int, int], list[int]] = {}
@@ -185,6 +193,7 @@ class Draft:
             [tuple(each) for _, each in sorted(self._kinds.items())],
             self.requests,
             self.contents,
+            self.reports,
             [(key, *each) for key, each in sorted(self.used.items())],
             _spans(self._sums),
         )
@@ -226,6 +235,11 @@ def _said(row: int, content: Content) -> Row:
     exchanges = orjson.dumps([each._asdict() for each in content.exchanges]).decode()
     texts = [storable(text, 0) for text in (content.path, content.body, content.answer, exchanges)]
     return row, sum(map(len, texts)), *texts
+
+
+def lines_within(text: str, most: int = TEXT) -> str:
+    """As many whole lines as have room."""
+    return text if len(text) <= most else text[: most + 1].rpartition("\n")[0][:most]
 
 
 def storable(text: str, most: int = TEXT) -> str:

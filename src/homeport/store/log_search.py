@@ -9,7 +9,7 @@ from sqlalchemy import and_, func, literal, or_, select, union_all
 
 from homeport.domain.entries import Content, Exchange, Phases, Traits
 from homeport.store.log_rows import DAY, ERROR, LAST, first_of, keys, moment_of, storable
-from homeport.store.log_tables import PHASES, SIZES, contents, kinds, requests
+from homeport.store.log_tables import PHASES, SIZES, contents, kinds, reports, requests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ FURTHER = 8
 SEVERAL = 50
 """Requests with one id that are shown."""
 CHOICES = 1_000
-EXACT = ("who", "team", "token", "client", "protocol", "feature", "model", "language", "outcome", "error_code")
+EXACT = ("who", "token", "client", "protocol", "feature", "model", "language", "outcome", "error_code")
 FAILED = 400
 
 
@@ -69,6 +69,8 @@ class Found(NamedTuple):
     received: int
     sent: int
     attempts: list[dict[str, Any]]
+    reported: tuple[str, ...] = ()
+    """What its editor said became of the suggestion: shown, accepted, rejected; told where one id is looked up."""
 
     @property
     def began(self) -> float:
@@ -147,6 +149,8 @@ def _conditions(sought: Sought) -> Iterator[ColumnElement[bool]]:
         value = storable(getattr(sought, name))
         if value:
             yield kinds.c[name] == value
+    if sought.team:
+        yield in_team(kinds.c.team, storable(sought.team))
     if sought.status == "failed":
         yield kinds.c.status >= FAILED
     elif sought.status.endswith("xx"):
@@ -158,6 +162,11 @@ def _conditions(sought: Sought) -> Iterator[ColumnElement[bool]]:
         part = storable(sought.text, ERROR)
         named = kinds.c.error_code.icontains(part, autoescape=True)
         yield and_(kinds.c.error_code != literal(""), or_(kinds.c.error.icontains(part, autoescape=True), named))
+
+
+def in_team(column: ColumnElement[str], name: str) -> ColumnElement[bool]:
+    """Whether one of the lines of a column is this name."""
+    return (literal("\n") + column + literal("\n")).contains(f"\n{name}\n", autoescape=True)
 
 
 async def find(connection: AsyncConnection, correlation_id: str) -> Sequence[Found]:
@@ -173,14 +182,21 @@ async def find(connection: AsyncConnection, correlation_id: str) -> Sequence[Fou
     wanted = keys(correlation_id, moment_of(first) - DAY, moment_of(last) + DAY)
     same = (requests.c.key.in_(wanted), requests.c.correlation_id == correlation_id)
     rows = await connection.execute(_whole().where(*same).order_by(requests.c.id.desc()).limit(SEVERAL))
-    return [_found(row) for row in rows]
+    told = await _reported(connection, wanted, correlation_id)
+    return [_found(row)._replace(reported=told) for row in rows]
+
+
+async def _reported(connection: AsyncConnection, wanted: Sequence[int], correlation_id: str) -> tuple[str, ...]:
+    same = (reports.c.key.in_(wanted), reports.c.correlation_id == correlation_id)
+    return tuple(await connection.scalars(select(reports.c.what).where(*same).order_by(reports.c.id).limit(SEVERAL)))
 
 
 async def names(connection: AsyncConnection, trait: str) -> Sequence[str]:
     """What a trait may be, by name."""
     column = kinds.c[trait]
     found = await connection.execute(select(column).distinct().where(column != "").order_by(column).limit(CHOICES))
-    return [row[0] for row in found]
+    texts = [row[0] for row in found]
+    return sorted({name for text in texts for name in text.split("\n")}) if trait == "team" else texts
 
 
 async def content(connection: AsyncConnection, row: int) -> Content | None:
@@ -202,7 +218,7 @@ def _found(row: Any) -> Found:  # noqa: ANN401 (a row of `_whole`)
         row=row.id,
         at=moment_of(row.id),
         correlation_id=row.correlation_id,
-        traits=Traits(**{name: getattr(row, name) for name in Traits._fields}),
+        traits=Traits(**{name: getattr(row, name) for name in Traits._fields} | {"team": row.team.replace("\n", ", ")}),
         phases=Phases(**{name: getattr(row, name) for name in PHASES}),
         attempts=orjson.loads(row.attempts) if row.attempts else [],
         **{name: getattr(row, name) for name in SIZES},

@@ -88,6 +88,17 @@ contents = Table(
     Column("exchanges", Text, nullable=False),
 )
 
+reports = Table(
+    "suggestion_reports",
+    metadata,
+    Column("id", Number, primary_key=True, autoincrement=False),
+    Column("key", BigInteger, nullable=False),
+    Column("correlation_id", String(64), nullable=False),
+    Column("what", String(20), nullable=False),
+    Index("ix_suggestion_reports_key", "key"),
+)
+"""What editors say became of suggestions, by the id of the request that each came from; numbered as requests are."""
+
 usage_kinds = Table(
     "usage_kinds",
     metadata,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import BigInteger, and_, case, cast, func, literal, select
 
 from homeport.store.log_rows import DAY, HOUR
+from homeport.store.log_search import in_team
 from homeport.store.log_tables import BOUNDS_MS, FIRST, SUMS, TOOK, usage, usage_kinds
 
 if TYPE_CHECKING:
@@ -17,9 +19,12 @@ if TYPE_CHECKING:
 
 BY = ("who", "team", "feature", "model", "language", "error_code", "outcome")
 """What sums may be told apart by."""
+NARROWED = ("who", "feature", "model", "language")
 IN_HOURS_S = 3 * DAY
 """A time up to this long is summed by hours, a longer one by days."""
 MOST = 1_000
+PLAIN = ("requests", "failed", "cancelled", "prompt_tokens", "answer_tokens", "offered", "accepted")
+COUNTS = (*PLAIN, *TOOK, *FIRST)
 LONGEST_MS = 60_000
 """Where the last bucket of a histogram is taken to end."""
 
@@ -75,7 +80,8 @@ async def usage_rows(connection: AsyncConnection, asked: Asked) -> Sequence[Any]
     columns = [named.label("name"), start.label("start")]
     sums = [cast(func.sum(usage.c[name]), BigInteger).label(name) for name in (*SUMS, *TOOK, *FIRST)]
     since = int(asked.since) // asked.span * asked.span
-    narrowed = [usage_kinds.c[name] == value for name in BY[:5] if (value := getattr(asked, name))]
+    narrowed = [usage_kinds.c[name] == value for name in NARROWED if (value := getattr(asked, name))]
+    narrowed += [in_team(usage_kinds.c.team, asked.team)] if asked.team else []
     wanted = (
         select(*columns, *sums, _of("failed", "rejected", "broken"), _of("cancelled", "client_closed"))
         .join_from(usage, usage_kinds, usage_kinds.c.id == usage.c.kind)
@@ -93,23 +99,45 @@ def _of(name: str, *outcomes: str) -> Any:  # noqa: ANN401 (a labelled sum)
 
 
 async def usage_of(connection: AsyncConnection, asked: Asked) -> list[Used]:
-    """The sums, the largest first, or over time the earliest first."""
-    return [_used(row) for row in await usage_rows(connection, asked) if row.requests is not None]
+    """The sums, the largest first, or over time the earliest first.
+
+    By team: who was in several counts in each of them, so that these sums may be more than the whole.
+    """
+    rows = [row for row in await usage_rows(connection, asked) if row.requests is not None]
+    return [_used(each) for each in (_by_team(rows, asked.team) if asked.by == "team" else map(_sums, rows))]
 
 
-def _used(row: Any) -> Used:  # noqa: ANN401 (a row of `usage_rows`)
+class Sums(NamedTuple):
+    """A row of `usage_rows`."""
+
+    name: str
+    start: int
+    counts: dict[str, int]
+
+
+def _sums(row: Any) -> Sums:  # noqa: ANN401 (a row of `usage_rows`)
+    return Sums(row.name, row.start, {name: getattr(row, name) for name in COUNTS})
+
+
+def _by_team(rows: Sequence[Any], only: str) -> list[Sums]:
+    """The sums of each team, whose name is a line of some rows' names; the largest first, then by time."""
+    found: dict[tuple[int, str], Counter[str]] = {}
+    for row in rows:
+        for name in row.name.split("\n"):
+            if not only or name == only:
+                found.setdefault((row.start, name), Counter()).update(_sums(row).counts)
+    made = [Sums(name, start, dict.fromkeys(COUNTS, 0) | counts) for (start, name), counts in found.items()]
+    return sorted(made, key=lambda each: (each.start, -each.counts["requests"], each.name))
+
+
+def _used(sums: Sums) -> Used:
+    counts = sums.counts
     return Used(
-        name=row.name,
-        start=row.start,
-        requests=row.requests,
-        failed=row.failed,
-        cancelled=row.cancelled,
-        prompt_tokens=row.prompt_tokens,
-        answer_tokens=row.answer_tokens,
-        offered=row.offered,
-        accepted=row.accepted,
-        took_ms=_percentiles([getattr(row, name) for name in TOOK]),
-        first_ms=_percentiles([getattr(row, name) for name in FIRST]),
+        name=sums.name,
+        start=sums.start,
+        **{name: counts[name] for name in PLAIN},
+        took_ms=_percentiles([counts[name] for name in TOOK]),
+        first_ms=_percentiles([counts[name] for name in FIRST]),
     )
 
 

@@ -15,20 +15,31 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from sqlalchemy import func, select, text
 
+from homeport.domain.entries import Entry
 from homeport.domain.errors import StoreSchema, StoreUnavailable
 from homeport.store import log_retention, log_search, log_usage
 from homeport.store.engine import close, connect, parse, reading, writing
 from homeport.store.log_rows import Draft, Rows, adding, insert
-from homeport.store.log_tables import VERSION, contents, kinds, log_version, metadata, requests, usage, usage_kinds
+from homeport.store.log_tables import (
+    VERSION,
+    contents,
+    kinds,
+    log_version,
+    metadata,
+    reports,
+    requests,
+    usage,
+    usage_kinds,
+)
 from homeport.store.version import sqlite_file
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
     from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-    from homeport.domain.entries import Content, Entry
+    from homeport.domain.entries import Content, Report
     from homeport.store.log_rows import Batch
     from homeport.store.log_search import Found, Sought
     from homeport.store.log_usage import Asked, Used
@@ -46,8 +57,6 @@ SLICE = 100
 AGAIN_S = 5.0
 """After how long a database that did not take them is tried again."""
 TIDY_S = 600.0
-TEAMS_S = 15.0
-"""How long it is believed who is in which team."""
 CONTENT_WAITING = 64_000_000
 """Characters of content that may wait to be written; beyond that requests are written down without theirs."""
 CLOSE_S = 3.0
@@ -73,15 +82,12 @@ class RequestLog:
         """For `open`, which makes the tables."""
         self._engine = engine
         self._kept = kept
-        self._waiting: deque[Entry] = deque()
+        self._waiting: deque[Entry | Report] = deque()
         self._some = asyncio.Event()
         self._rows = Rows()
         self._statements = _statements(engine.dialect.name)
         self._batch: Batch | None = None
         self._said = 0
-        self._teams_at = -TEAMS_S
-        self.teams: Callable[[], Awaitable[Mapping[str, str]]] | None = None
-        """Tells the team of each user."""
         self._told = 0
         self.lost = 0
         """Requests that were not written down."""
@@ -103,12 +109,12 @@ class RequestLog:
             raise
         return cls(engine, kept or Kept())
 
-    def enter(self, entry: Entry) -> None:
-        """Have a request written down soon."""
+    def enter(self, entry: Entry | Report) -> None:
+        """Have a request, or what became of a suggestion, written down soon."""
         if len(self._waiting) >= WAITING:
             self._taken()
             self.lost += 1
-        if entry.content is not None:
+        if isinstance(entry, Entry) and entry.content is not None:
             entry = self._bounded(entry, entry.content)
         self._waiting.append(entry)
         if not self._some.is_set():
@@ -123,10 +129,10 @@ class RequestLog:
         self._said += size
         return entry
 
-    def _taken(self) -> Entry:
+    def _taken(self) -> Entry | Report:
         """The one that waits longest, which waits no longer."""
         entry = self._waiting.popleft()
-        if entry.content is not None:
+        if isinstance(entry, Entry) and entry.content is not None:
             self._said -= entry.content.size
         return entry
 
@@ -167,23 +173,11 @@ class RequestLog:
             self._batch = None
 
     async def _next(self) -> Batch:
-        await self._know_teams()
         draft = Draft()
         while self._waiting and len(draft.requests) < AT_ONCE:
             self._rows.add(draft, [self._taken() for _ in range(min(SLICE, len(self._waiting)))])
             await asyncio.sleep(0)
         return draft.batch()
-
-    async def _know_teams(self) -> None:
-        """Ask now and then who is in which team; where that cannot be told, what was told last holds."""
-        now = time.monotonic()
-        if self.teams is None or now - self._teams_at < TEAMS_S:
-            return
-        self._teams_at = now
-        try:
-            self._rows.belong(await self.teams())
-        except StoreUnavailable as error:
-            log.warning("requests are written down with the teams of before", reason=error.code)
 
     async def _write(self, batch: Batch) -> None:
         async with writing(self._engine) as connection:
@@ -278,6 +272,7 @@ def _statements(dialect: str) -> Sequence[str]:
         (kinds, later),
         (requests, "DO NOTHING"),
         (contents, "DO NOTHING"),
+        (reports, "DO NOTHING"),
         (usage_kinds, "DO NOTHING"),
         (usage, adding()),
     )

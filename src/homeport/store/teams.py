@@ -39,13 +39,6 @@ async def ids(connection: AsyncConnection) -> dict[str, str]:
     return {row.name: row.id for row in await connection.execute(select(teams.c.name, teams.c.id))}
 
 
-async def first_of_each(connection: AsyncConnection) -> dict[str, str]:
-    """The team of everybody who is in one; of several, the first by name."""
-    both = team_members.join(teams, team_members.c.team == teams.c.id)
-    asked = select(team_members.c.user, func.min(teams.c.name)).select_from(both).group_by(team_members.c.user)
-    return {row[0]: row[1] for row in await connection.execute(asked)}
-
-
 async def people_of(connection: AsyncConnection, id_: str = "") -> dict[str, list[tuple[str, str]]]:
     """Id and name of everybody in a team, or in each, by the team's id; deleted people are left out."""
     both = team_members.join(users, users.c.name == team_members.c.user)
@@ -54,6 +47,16 @@ async def people_of(connection: AsyncConnection, id_: str = "") -> dict[str, lis
     found: dict[str, list[tuple[str, str]]] = {}
     for row in await connection.execute(asked.order_by(users.c.name)):
         found.setdefault(row.team, []).append((row.id, row.name))
+    return found
+
+
+async def of_people(connection: AsyncConnection) -> dict[str, tuple[str, ...]]:
+    """The names of the teams of everybody who is in one, by the person's name; deleted people are left out."""
+    both = team_members.join(users, users.c.name == team_members.c.user).join(teams, teams.c.id == team_members.c.team)
+    asked = select(team_members.c.user, teams.c.name).select_from(both).where(users.c.deleted.is_(None))
+    found: dict[str, tuple[str, ...]] = {}
+    for row in await connection.execute(asked.order_by(teams.c.name)):
+        found[row.user] = (*found.get(row.user, ()), row.name)
     return found
 
 
