@@ -22,17 +22,23 @@ function read(figure) {
 const WHOLE = Array.from({ length: 10 }, (_, power) => [1, 2, 5].map((each) => each * 10 ** power)).flat();
 const amount = (unit) => (value) => (value === null || value === undefined ? "none" : `${Math.round(value).toLocaleString("en")}${unit ? ` ${unit}` : ""}`);
 
-function options(figure, heads, width) {
+// days are those of the table, which begin at midnight UTC
+const CLOCK = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }, DAY = { month: "short", day: "numeric", timeZone: "UTC" };
+const LONG = 36 * 3600, FEW = 2;
+const lonely = (values) => values.filter((each) => each !== null).length <= FEW;
+
+function options(figure, heads, data, width) {
   const [ink, soft, line] = COLOURS.map(colour);
   const told = amount(figure.dataset.unit);
-  const clock = (at) => new Date(at * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const long = data[0].at(-1) - data[0][0] > LONG;
+  const clock = (at) => (long ? new Date(at * 1000).toLocaleDateString([], DAY) : new Date(at * 1000).toLocaleTimeString([], CLOCK));
   const axis = { stroke: soft, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 }, font: "12px system-ui" };
   const one = (head, at) => ({
     label: head.textContent, stroke: colour(head.dataset.shade), width: 2, dash: at ? [6, 4] : [], spanGaps: false,
-    fill: at ? undefined : colour(`${head.dataset.shade}-soft`), points: { show: at === 0 && width > 500 ? undefined : false }, value: (plot, value) => (plot.cursor.idx === null ? "" : told(value)),
+    fill: at ? undefined : colour(`${head.dataset.shade}-soft`), points: { show: lonely(data[at + 1]) || (at === 0 && width > 500 ? undefined : false) }, value: (plot, value) => (plot.cursor.idx === null ? "" : told(value)),
   });
   return {
-    width, height: 200, padding: [12, 8, 0, 0], cursor: { drag: { x: false, y: false } },
+    width, height: 200, padding: [12, 20, 0, 0], cursor: { drag: { x: false, y: false } },
     axes: [{ ...axis, space: 60, values: (_, ticks) => ticks.map(clock) }, { ...axis, size: 78, incrs: WHOLE, values: (_, ticks) => ticks.map(told) }],
     scales: { y: { range: (_, low, high) => [0, Math.max(high ?? 0, 1) * 1.1] } },
     series: [{ label: "When", value: (_, at) => (at ? clock(at) : "") }, ...heads.map(one)],
@@ -50,7 +56,7 @@ async function draw(figure) {
   place.hidden = !data.slice(1).some((each) => each.some(Boolean));
   if (place.hidden) return;
   drawn.get(figure)?.destroy();
-  drawn.set(figure, new Plot(options(figure, heads, place.clientWidth), data, place));
+  drawn.set(figure, new Plot(options(figure, heads, data, place.clientWidth), data, place));
 }
 
 const sizes = new ResizeObserver((entries) => {
