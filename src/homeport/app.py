@@ -49,6 +49,7 @@ from homeport.protocols._book import Book
 from homeport.protocols._endpoint import Door
 from homeport.protocols._llm_log import BYTES as LLM_LOG_BYTES
 from homeport.protocols._llm_log import LlmLog
+from homeport.protocols._spans import Spans
 from homeport.providers import Provider
 from homeport.providers._engine import PLATFORM, Engine
 from homeport.store import models_file
@@ -120,7 +121,7 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
         gate=parts.gate,
         carrier=carrier,
         federation=parts.federation,
-        book=_book(metrics, logs, bench, parts),
+        book=_book(settings, upstream, metrics, logs, bench, parts),
         body_limit=settings.body_limit,
         log_content=settings.content_logged(parts.log_content),
         verbose=_verbose(settings, parts),
@@ -146,9 +147,14 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
     return Homeport(routes, door, Lost(door, sorted(routes)))
 
 
-def _book(metrics: Metrics, logs: Logs, bench: Workbench, parts: Parts) -> Book:
+def _book(settings: Settings, upstream: Upstream, metrics: Metrics, logs: Logs, bench: Workbench, parts: Parts) -> Book:
     keep = None if parts.request_log is None else parts.request_log.enter
-    return Book(metrics, logs.request, bench.features, keep, parts.llm_log, lambda: parts.snapshot().teams)
+    spans = None
+    if settings.otlp_endpoint:
+        spans = Spans(upstream, settings.otlp_endpoint, settings.otlp_headers.get_secret_value())
+        metrics.watch("homeport_lost_traces", "Requests whose trace no collector took", partial(getattr, spans, "lost"))
+    teams = lambda: parts.snapshot().teams  # noqa: E731 (the snapshot of then)
+    return Book(metrics, logs.request, bench.features, keep, parts.llm_log, teams, spans)
 
 
 def _verbose(settings: Settings, parts: Parts) -> Callable[[], bool]:
@@ -276,6 +282,8 @@ async def serve(
         kinds = discover(providers, Provider).items()
         _background(stack, probe(bench, {key: partial(kind.served, upstream) for key, kind in kinds}))
         _background(stack, app.door.bench.measures.windows.follow(_tells_windows(upstream)))
+        if app.door.book.spans:
+            _background(stack, app.door.book.spans.follow())
         if parts.federation:
             _watch(metrics, parts.federation)
 

@@ -41,7 +41,7 @@ async def hosts_of(scene: Scene) -> dict[str, str]:
     settings = scene.settings
     named = [("issuer", settings.gitlab_url), ("issuer", settings.customer_portal_url), ("proxy", settings.proxy)]
     named += [("database", settings.database_url), ("default model", settings.default_endpoint)]
-    named += [("issuer", settings.sso_issuer)]
+    named += [("issuer", settings.sso_issuer), ("collector of traces", settings.otlp_endpoint)]
     if not scene.gateway:
         try:
             models = [model for model in await scene.models() if model.endpoint]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from homeport.kit.settings import Settings
 
-SECRETS = {"token", "default_api_key", "jwt_signing_key", "jwt_validation_key"}
+SECRETS = {"token", "default_api_key", "otlp_headers", "jwt_signing_key", "jwt_validation_key"}
 """Settings that are never shown."""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from urllib.parse import unquote
 
 import orjson
 
@@ -82,3 +83,15 @@ def in_clear(text: str) -> list[str]:
 def holds_references(text: str) -> bool:
     """Whether a value comes from this server's environment or disk."""
     return '"env:' in text or '"file:' in text
+
+
+def listed(text: str) -> dict[str, str]:
+    """Headers written as OpenTelemetry has them, `name=value,name=value` percent-encoded; raises ValueError."""
+    found = {}
+    for part in filter(None, map(str.strip, text.split(","))):
+        name, _, value = (each.strip() for each in part.partition("="))
+        found[name] = unquote(value)
+        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(found[name]) or name.lower() in _HOP | _FRAMING:
+            msg = "write headers as name=value, with commas between them"
+            raise ValueError(msg)
+    return found

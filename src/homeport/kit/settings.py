@@ -331,6 +331,17 @@ class Settings(BaseSettings):
     supersede: bool = False
     """Whether a newer completion of the same user in the same file ends the older one, which gets 409."""
 
+    otlp_endpoint: str = Field(
+        "", validation_alias=AliasChoices("HOMEPORT_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT", "otlp_endpoint")
+    )
+    """Collector that gets traces by OTLP/HTTP in JSON, without `/v1/traces`; unset: none; also `OTEL_EXPORTER_…`."""
+
+    otlp_headers: SecretStr = Field(
+        SecretStr(""),
+        validation_alias=AliasChoices("HOMEPORT_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS", "otlp_headers"),
+    )
+    """Headers for it, as `name=value,name=value`; also `OTEL_EXPORTER_OTLP_HEADERS`."""
+
     responses_s: float = Field(3600.0, ge=0)
     """Seconds that an answer of `/v1/responses` is kept in memory, for its caller to go on from; 0 keeps none."""
 
@@ -376,6 +387,16 @@ class Settings(BaseSettings):
             (proxy_of if info.field_name == "proxy" else check_no_proxy)(value)
         return value
 
+    @field_validator("otlp_headers")
+    @classmethod
+    def _headers(cls, value: SecretStr) -> SecretStr:
+        """Headers are understood before anything is started."""
+        if value:
+            from homeport.kit.extra_headers import listed  # noqa: PLC0415 (it loads what few need)
+
+            listed(value.get_secret_value())
+        return value
+
     @field_validator("denied_networks", "allowed_networks")
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -402,7 +423,7 @@ class Settings(BaseSettings):
             raise ValueError(f"write one of {', '.join(LEVELS)}")
         return value
 
-    @field_validator("gitlab_url", "customer_portal_url")
+    @field_validator("gitlab_url", "customer_portal_url", "otlp_endpoint")
     @classmethod
     def _issuer(cls, value: str) -> str:
         """An http(s) URL with nothing behind its path; the slash at its end is no part of it."""

@@ -20,6 +20,7 @@ from homeport.domain.entries import Entry, Offered, Phases, Report, Traits
 from homeport.domain.errors import CallerError, NotAuthenticated, UpstreamRefused
 from homeport.kit.logs import frame, moment
 from homeport.kit.metrics import OTHER, REPORTED, Kind
+from homeport.protocols._spans import Ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from homeport.kit.metrics import Answers, Histogram, Metrics, Reports
     from homeport.protocols import Reported
     from homeport.protocols._llm_log import LlmLog
+    from homeport.protocols._spans import Spans
     from homeport.protocols._visit import Visit
     from homeport.store.acceptance import Suggestion, Verdict
 
@@ -81,8 +83,13 @@ class Book:
         keep: Callable[[Entry | Report], None] | None = None,
         llm_log: LlmLog | None = None,
         teams: Callable[[], Mapping[str, Sequence[str]]] = dict,
+        spans: Spans | None = None,
     ) -> None:
-        """`keep` takes what goes into the request log, where there is one; `teams` gives those of each person."""
+        """`keep` takes what goes into the request log, where there is one; `teams` gives those of each person.
+
+        `spans` takes what a collector of traces gets.
+        """
+        self.spans = spans
         self._metrics = metrics
         self._write = write
         self._keep = keep
@@ -113,12 +120,19 @@ class Book:
                 self._metrics.recent.add(at, failed=outcome in FAILURES, first_s=first)
             self._log(visit, outcome, at, took)
             asks = "feature" in visit.facts
-            if self._keep is not None and (asks or visit.protocol.kept):
-                made = entry(visit, outcome, at, took, asked_at)
-                made = made._replace(traits=made.traits._replace(team=self.team(visit.caller, made.traits.who)))
-                self._keep(made)
-                if asks and self._llm_log is not None:
-                    self._llm_log.tell(made, visit.path, stream=visit.streaming)
+            if (self._keep or self.spans) and (asks or visit.protocol.kept):
+                self._tell(visit, entry(visit, outcome, at, took, asked_at), asks=asks)
+
+    def _tell(self, visit: Visit, made: Entry, *, asks: bool) -> None:
+        """Hand a request to those who write down more than its line."""
+        made = made._replace(traits=made.traits._replace(team=self.team(visit.caller, made.traits.who)))
+        if self._keep is not None:
+            self._keep(made)
+        if asks and self._llm_log is not None:
+            self._llm_log.tell(made, visit.path, stream=visit.streaming)
+        if self.spans is not None:
+            parent = visit.headers.get(b"traceparent", b"")
+            self.spans.tell(Ended(made._replace(content=None), visit.scope["method"], visit.path, parent))
 
     def team(self, caller: Caller | None, who: str) -> str:
         """The teams of a person, one a line; nobody else is in one."""
