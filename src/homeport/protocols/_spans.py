@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from homeport.domain.entries import Entry
-from homeport.kit.upstream import Upstream
+    from homeport.kit.upstream import Upstream
 
 log = structlog.get_logger()
 
