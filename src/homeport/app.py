@@ -153,8 +153,8 @@ def _book(settings: Settings, upstream: Upstream, metrics: Metrics, logs: Logs, 
     if settings.otlp_endpoint:
         spans = Spans(upstream, settings.otlp_endpoint, settings.otlp_headers.get_secret_value())
         metrics.watch("homeport_lost_traces", "Requests whose trace no collector took", partial(getattr, spans, "lost"))
-    teams = lambda: parts.snapshot().teams  # noqa: E731 (the snapshot of then)
-    return Book(metrics, logs.request, bench.features, keep, parts.llm_log, teams, spans)
+    written = metrics, logs.request, bench.features, keep, parts.llm_log
+    return Book(*written, lambda: parts.snapshot().teams, spans=spans)
 
 
 def _verbose(settings: Settings, parts: Parts) -> Callable[[], bool]:

@@ -75,7 +75,7 @@ CATEGORIES = {"Chat": "duo_chat", "Merge requests": "code_review_workflow", "Sec
 class Book:
     """Collects finished requests; `write` takes the line of each."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (everybody who is told)
         self,
         metrics: Metrics,
         write: Callable[[Facts], None],
@@ -83,6 +83,7 @@ class Book:
         keep: Callable[[Entry | Report], None] | None = None,
         llm_log: LlmLog | None = None,
         teams: Callable[[], Mapping[str, Sequence[str]]] = dict,
+        *,
         spans: Spans | None = None,
     ) -> None:
         """`keep` takes what goes into the request log, where there is one; `teams` gives those of each person.
