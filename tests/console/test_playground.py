@@ -285,3 +285,19 @@ async def test_without_a_model(office: Office) -> None:
     await office.sign_in("uma", "user")
     page = await office.get(PAGE)
     assert (page.status, "There is no model yet" in page.text, "Add a model" in page.text) == (200, True, False)
+
+
+async def test_who_has_no_seat_or_may_not_use_it_is_told_so(desk: Office) -> None:
+    """As their tokens are: the page is no way around a seat."""
+    await desk.store.edit_user("uma", {"seat": False}, by="tests")
+    shown = await desk.send(PAGE, "ask", **CODE, code="def f(")
+    assert (shown.status, "uma has no seat" in shown.text, "def f(" in shown.body) == (403, True, True)
+    (told,) = await streamed(desk, **CHAT, message="Hello")
+    assert "uma has no seat" in told["done"]["error"]
+    await desk.store.edit_user("uma", {"seat": True, "scopes": frozenset({"duo_chat"})}, by="tests")
+    shown = await desk.send(PAGE, "ask", **CODE, code="def f(")
+    assert (shown.status, "uma may not use complete_code" in shown.text) == (403, True)
+    (told,) = await streamed(desk, **CHAT, message="/explain", code="x = 1")
+    assert "uma may not use explain_code" in told["done"]["error"]
+    assert not desk.house.models.heard
+    assert "error" not in (await streamed(desk, **CHAT, message="Hello"))[0]

@@ -234,14 +234,14 @@ def _lacks(caller: Caller, scope: str) -> NotAllowed:
     if caller.kind in _SIGNED:
         return NotAllowed(f"GitLab's token lacks the scope {scope}.", _WHO_GRANTS)
     if scope in caller.withheld:
-        return _withheld(caller, scope)
+        return withheld(caller, scope)
     wanted = ",".join(name for name in SCOPES if name in held or name == scope)
     saw = f"The credential lacks the scope {scope}; it has {', '.join(sorted(held)) or 'none'}."
     return NotAllowed(saw, f"Make one with: homeport tokens create --name NAME --scopes {wanted}")
 
 
-def _withheld(caller: Caller, scope: str) -> NotAllowed:
-    """The token would do; whoever it belongs to may not."""
+def withheld(caller: Caller, scope: str) -> NotAllowed:
+    """What to say where a token or a session would do, and whoever it belongs to may not."""
     if scope in OWN:
         return NotAllowed(f"{caller.subject} is no administrator now.", "Ask one, or use another token.")
     if not caller.seat:

@@ -9,7 +9,10 @@ import time
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from homeport.access import widen
+from homeport.access.gate import withheld
 from homeport.domain.errors import BadRequest, HomeportError, Unknown
+from homeport.domain.models import Caller
 from homeport.domain.prompts import PromptRequest
 from homeport.domain.requests import ChatRequest, CodeRequest, Message
 from homeport.features._route import serve
@@ -17,11 +20,12 @@ from homeport.features._slash import COMMANDS, about_code
 from homeport.kit.journal import facts, note, open_event
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 
     from homeport.domain.models import Model
     from homeport.domain.streams import Usage
     from homeport.features import Feature, Workbench
+    from homeport.store.database import Store
 
 Kind = Literal["code", "chat", "prompt"]
 KINDS: Mapping[type[Any], Kind] = {CodeRequest: "code", ChatRequest: "chat"}
@@ -151,6 +155,15 @@ def history(form: Mapping[str, str]) -> tuple[Message, ...]:
     ):
         raise BadRequest("The conversation is too long, or not one.", "Begin a new one.")
     return said
+
+
+async def refuse_unseated(store: Store, bench: Workbench, who: str, features: Iterable[str]) -> None:
+    """Raise NotAllowed for a feature that tokens of this person do not open either: no seat, or not allowed."""
+    person = await store.user(who)
+    for feature in features:
+        scope = bench.features[feature].scope
+        if not person.seat or (person.scopes is not None and scope not in widen(person.scopes)):
+            raise withheld(Caller(subject=who, kind="personal", seat=person.seat), scope)
 
 
 async def heard(bench: Workbench, asked: Question, who: str) -> AsyncGenerator[str | Result, None]:

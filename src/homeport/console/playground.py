@@ -49,6 +49,7 @@ from homeport.console._asking import (
     line,
     lines,
     question,
+    refuse_unseated,
     side_by_side,
 )
 from homeport.console._forms import choice, field, text, tied
@@ -382,21 +383,24 @@ def _prompt(
     )
 
 
-def _questions(asked: Asked, *, stream: bool) -> list[Question]:
+async def _questions(asked: Asked, *, stream: bool) -> list[Question]:
     """One for each model that is chosen; without a name it is the one that the setting says."""
     key = asked.form.get("feature", FIRST)
     first, *others = asked.lists.get("model", ("",))
     names = list(dict.fromkeys([first, *filter(None, others)]))
     if len(names) > MOST:
         raise BadRequest(f"{len(names)} models were chosen.", f"Choose {MOST} at most.")
-    return [question(asked.desk.bench, key, asked.form, name, stream=stream) for name in names]
+    bench = asked.desk.bench
+    found = [question(bench, key, asked.form, name, stream=stream) for name in names]
+    await refuse_unseated(asked.desk.store, bench, asked.person.name, {each.feature for each in found})
+    return found
 
 
 async def ask(asked: Asked) -> Sent:
     """Answer with a whole page, for who has no script."""
     if asked.form.get("message", "").strip() == CLEAR:
         return await clear(asked)
-    questions = _questions(asked, stream=False)
+    questions = await _questions(asked, stream=False)
     chat = kind_of(asked.desk.bench.features[asked.form.get("feature", FIRST)]) == "chat"
     results = await side_by_side(asked.desk.bench, questions[:1] if chat else questions, asked.person.name)
     return Sent(await _drawn(asked, results, _told(asked, results[0]) if chat else ()))
@@ -413,7 +417,7 @@ def _told(asked: Asked, result: Result) -> tuple[Message, ...]:
 async def stream(asked: Asked) -> Sent:
     """Answer as lines of JSON, for the script; whatever goes wrong is a line, too."""
     try:
-        chosen = _questions(asked, stream=True)[0]
+        chosen = (await _questions(asked, stream=True))[0]
     except CallerError as error:
         return Sent(line(done=Result(error=str(error))._asdict()), content_type=STREAM)
     return Sent(lines(asked.desk.bench, chosen, asked.person.name), headers=AT_ONCE, content_type=STREAM)
