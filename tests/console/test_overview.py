@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING
 
 import pytest
+from offices import office_at
 
+from homeport.domain.entries import Entry, Phases, Traits
 from homeport.domain.models import FeatureSetting, Model
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from offices import Office
 
 
@@ -60,13 +65,45 @@ async def test_use_is_shown_as_tables_that_a_script_draws(office: Office) -> Non
     await office.store.set_feature(setting, by="tests")
     await office.sign_in()
     await office.send("/console/playground", "ask", feature="code_completions", code="x = ", file="a.py")
-    await office.house.record()
+    await office.written()
     body = (await office.get("/console")).body
     assert "1 in the last hour, 0 of them failed" in body
     counted = rows(body, "Requests")
     assert len(counted) == 60
     assert sum(int(requests) for requests, _ in counted) == 1
-    assert len(rows((await office.get("/console?span=day")).body, "Requests")) == 96
+    day = rows((await office.get("/console?span=day")).body, "Requests")
+    assert (len(day), sum(int(requests) for requests, _ in day)) == (24, 1)
     assert (await office.get("/console?span=%3Cb%3E")).status == 200
     await office.sign_in("uma", "user")
     assert "<figure" not in (await office.get("/console")).body
+
+
+async def test_use_is_known_after_a_new_start_and_from_every_process(tmp_path: Path) -> None:
+    async with office_at(tmp_path) as office:
+        await office.sign_in()
+        at = time.time()
+        for number, first in reversed(list(enumerate((120_000, 120_000, 120_000, 2_000_000, 0)))):
+            traits = Traits(feature="chat", outcome="rejected" if number == 4 else "completed", status=200)
+            phases = Phases(took=3_000_000, first=first)
+            office.request_log.enter(Entry(at - 60 * number, f"c-{number}", traits, phases, 1, 1, 1, 1))
+        office.request_log.enter(Entry(at, "no feature", Traits(outcome="completed", status=200), Phases(), 0, 0, 1, 1))
+        await office.request_log.settle()
+        text = (await office.get("/console")).text
+        assert "5 in the last hour, 1 of them failed; 1 at most in 1 min." in " ".join(text.split())
+        least, most = re.search(r"Medians from (\d+) to ([\d,]+) ms", text).groups()  # type: ignore[union-attr] (None fails)
+        assert int(least) == pytest.approx(120, rel=0.1)
+        assert int(most.replace(",", "")) == pytest.approx(2000, rel=0.1)
+        text = (await office.get("/console?span=day")).text
+        assert "5 in the last day, 1 of them failed" in text
+        assert "What every process of this instance served." in text
+
+
+async def test_use_while_the_request_log_cannot_be_read(tmp_path: Path) -> None:
+    async with office_at(tmp_path) as office:
+        await office.request_log.close()
+        (tmp_path / "requests.db").write_bytes(b"no database" * 1000)
+        office.house.metrics.recent.add(time.time(), failed=False, first_s=0.1)
+        await office.sign_in()
+        text = (await office.get("/console?span=day")).text
+        assert "1 in the last day, 0 of them failed" in text
+        assert "The request log cannot be read now" in text

@@ -12,7 +12,8 @@ from homeport.console import RANK, Asked, Page
 from homeport.console._chart import Series, chart, charted
 from homeport.console._layout import IN_WORDS, page
 from homeport.console._requests import today
-from homeport.kit.recent import total
+from homeport.domain.errors import StoreUnavailable
+from homeport.kit.recent import MINUTE_S, total
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 LATEST = 8
 SPANS: Mapping[str, tuple[int, int]] = MappingProxyType({"hour": (60, 1), "day": (24 * 60, 15)})
-"""Minutes shown, and how many of them make a point."""
+"""Minutes that this process remembers, and how many of them make a point."""
 
 
 class Step(NamedTuple):
@@ -48,7 +49,7 @@ async def view(asked: Asked) -> Renderable:
         h1["Overview"],
         p(".lead")["Everything is well."] if not trouble else div(".note.warn", role="alert")[p[trouble]],
         _figures(asked, snapshot, await today(asked.desk.request_log)),
-        _use(asked) if asked.person.role != "user" else None,
+        await _use(asked) if asked.person.role != "user" else None,
         _next(steps) if asked.person.role == "admin" and not all(step.done for step in steps) else None,
         _changes(latest) if latest else None,
     )
@@ -92,19 +93,32 @@ def _figure(value: int, label: Node, more: str = "") -> Renderable:
     return div(".card.figure")[div(".value")[value], div(".label")[label], div(".small.warn")[more] if more else None]
 
 
-def _use(asked: Asked) -> Node:
+async def _use(asked: Asked) -> Node:
     """How much was asked and how soon answers began: in the last hour, or the last day."""
     span = asked.query.get("span", "")
     span = span if span in SPANS else "hour"
-    minutes, step = SPANS[span]
-    points = asked.desk.recent.points(now(), minutes, step)
+    points, told = await _lately(asked, span)
+    step = (points[-1].at - points[-2].at) // MINUTE_S
     return [
         div(".top.use")[
             h2["Use"], nav(".pills", aria_label="Time shown")[(_way_to(each, here=each == span) for each in SPANS)]
         ],
         charted(_counts(points, span, step), _firsts(points, span)),
-        p(".soft.small")["What this process served since it started."],
+        p(".soft.small")[told],
     ]
+
+
+async def _lately(asked: Asked, span: str) -> tuple[Sequence[Point], str]:
+    """From the request log; where there is none, or it cannot be read, what this process remembers."""
+    log, at = asked.desk.request_log, now()
+    try:
+        if log is not None:
+            return await log.lately(at, by_hour=span == "day"), "What every process of this instance served."
+    except StoreUnavailable:
+        told = "The request log cannot be read now: what this process served since it started."
+    else:
+        told = "No requests are kept here: what this process served since it started."
+    return asked.desk.recent.points(at, *SPANS[span]), told
 
 
 def _way_to(span: str, *, here: bool) -> Node:

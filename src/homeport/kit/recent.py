@@ -43,18 +43,18 @@ class Recent:
     def __init__(self) -> None:
         self._minutes: dict[int, _Minute] = {}
 
-    def add(self, at: float, *, failed: bool, first_s: float | None) -> None:
-        """Count a request that ended `at` (seconds since 1970) and whose answer began after `first_s`."""
+    def add(self, at: float, *, failed: bool, first_s: float | None, count: int = 1) -> None:
+        """Count a request that ended `at` (seconds since 1970) and whose answer began after `first_s`, or several."""
         number = int(at) // MINUTE_S
         minute = self._minutes.get(number)
         if minute is None:
             self._minutes = {each: kept for each, kept in self._minutes.items() if each > number - KEPT}
             minute = self._minutes[number] = _Minute()
-        minute.requests += 1
-        minute.failed += failed
+        minute.requests += count
+        minute.failed += count * failed
         if first_s is not None:
             bin_ = int(math.log1p(first_s * 1000) * FINENESS)
-            minute.firsts[bin_] = minute.firsts.get(bin_, 0) + 1
+            minute.firsts[bin_] = minute.firsts.get(bin_, 0) + count
 
     def points(self, until: float, minutes: int, step: int) -> list[Point]:
         """The last `minutes` before `until`, `step` of them to a point, the oldest first; the last is not over yet."""

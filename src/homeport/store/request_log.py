@@ -17,7 +17,7 @@ from sqlalchemy import func, select, text
 
 from homeport.domain.entries import Entry
 from homeport.domain.errors import StoreSchema, StoreUnavailable
-from homeport.store import log_retention, log_search, log_usage
+from homeport.store import log_recent, log_retention, log_search, log_usage
 from homeport.store.engine import close, connect, parse, reading, writing
 from homeport.store.log_rows import Draft, Rows, adding, insert
 from homeport.store.log_tables import (
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from homeport.domain.entries import Content, Report
+    from homeport.kit.recent import Point
     from homeport.store.log_rows import Batch
     from homeport.store.log_search import Found, Sought
     from homeport.store.log_usage import Asked, Used
@@ -228,6 +229,11 @@ class RequestLog:
         """Sums of requests, by what is asked for."""
         async with reading(self._engine) as connection:
             return await log_usage.usage_of(connection, asked)
+
+    async def lately(self, now: float, *, by_hour: bool = False) -> Sequence[Point]:
+        """The last hour by the minute, or the last day by the hour."""
+        async with reading(self._engine) as connection:
+            return await (log_recent.last_day if by_hour else log_recent.last_hour)(connection, now)
 
     async def close(self) -> None:
         """Write what waits, as far as that can be done soon, and let go of the database."""

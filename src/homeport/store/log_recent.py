@@ -1,0 +1,56 @@
+"""What happened lately, for charts: the last hour by the minute, the last day by the hour."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import case, cast, func, select
+from sqlalchemy.types import BigInteger
+
+from homeport.kit.recent import MINUTE_S, Point, Recent
+from homeport.store.log_rows import HOUR, SPREAD, first_of
+from homeport.store.log_tables import FIRST, kinds, requests, usage, usage_kinds
+from homeport.store.log_usage import percentile
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+MINUTES, HOURS = 60, 24
+FAILED = ("rejected", "broken")
+_FINE, _COARSE = 10_000, 100_000
+"""Microseconds to which times are rounded below a second, and beyond."""
+_A_SECOND = 1_000_000
+
+
+async def last_hour(connection: AsyncConnection, now: float) -> list[Point]:
+    """One point for each minute, the oldest first; the last is not over yet. `now`: seconds since 1970."""
+    minute = requests.c.id // (SPREAD * MINUTE_S * 1_000_000)
+    first = requests.c.first
+    rounded = case((first < _A_SECOND, (first + _FINE - 1) // _FINE * _FINE), else_=first // _COARSE * _COARSE)
+    failed = case((kinds.c.outcome.in_(FAILED), 1), else_=0)
+    since = (int(now) // MINUTE_S - MINUTES + 1) * MINUTE_S
+    asked = select(minute, failed, rounded, func.count()).join_from(requests, kinds, kinds.c.id == requests.c.kind)
+    asked = asked.where(requests.c.id >= first_of(since), kinds.c.feature != "").group_by(minute, failed, rounded)
+    found = Recent()
+    for at, bad, took, count in await connection.execute(asked):
+        found.add(at * MINUTE_S, failed=bool(bad), first_s=took / 1e6 if took else None, count=count)
+    return found.points(now, MINUTES, 1)
+
+
+async def last_day(connection: AsyncConnection, now: float) -> list[Point]:
+    """The same for each hour, from the sums that are kept of it."""
+    last = int(now) // HOUR * HOUR
+    counts = [cast(func.sum(usage.c[name]), BigInteger) for name in ("requests", *FIRST)]
+    failed = cast(func.sum(case((usage_kinds.c.outcome.in_(FAILED), usage.c.requests), else_=0)), BigInteger)
+    asked = select(usage.c.start, failed, *counts).join_from(usage, usage_kinds, usage_kinds.c.id == usage.c.kind)
+    wanted = (usage.c.span == HOUR, usage.c.start > last - HOURS * HOUR, usage_kinds.c.feature != "")
+    found = {row[0]: _point(*row) for row in await connection.execute(asked.where(*wanted).group_by(usage.c.start))}
+    starts = range(last - (HOURS - 1) * HOUR, last + HOUR, HOUR)
+    return [found.get(start, Point(start)) for start in starts]
+
+
+def _point(start: int, failed: int, asked: int, *firsts: int) -> Point:
+    began = any(firsts)
+    return Point(
+        start, asked, failed, percentile(firsts, 0.5) if began else None, percentile(firsts, 0.95) if began else None
+    )
