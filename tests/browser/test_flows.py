@@ -68,10 +68,32 @@ async def heading(visit: Visit, name: str) -> None:
     await expect(visit.page.get_by_role("heading", name=name, exact=True, level=1)).to_be_visible()
 
 
+async def unfold(visit: Visit) -> None:
+    """Open the menu, which is folded on a phone."""
+    if visit.look.phone:
+        await visit.page.locator(".unfold summary").click()
+
+
 async def sign_in(visit: Visit, name: str, password: str) -> None:
     await field(visit, "Name").fill(name)
     await field(visit, "Password").fill(password)
     await button(visit, "Sign in").click()
+
+
+@seen(DAY)
+async def test_the_menu_is_folded_on_a_phone_alone(visit: Visit) -> None:
+    page, phone = visit.page, visit.look.phone
+    await visit.go("/console")
+    way = page.get_by_role("navigation", name="Pages").get_by_role("link", name="Tokens", exact=True)
+    await expect(way).to_be_visible(visible=not phone)
+    if phone:
+        height = await page.locator(".side").evaluate("side => side.offsetHeight")
+        assert height < 90
+        await page.locator(".unfold summary").focus()
+        await page.keyboard.press("Enter")
+    await way.click()
+    await heading(visit, "Tokens")
+    await expect(way).to_be_visible(visible=not phone)
 
 
 # an administrator sets everything up
@@ -86,12 +108,14 @@ async def test_the_first_sign_in(stranger: Visit, tmp_path: Path) -> None:
     await heading(visit, "Overview")
     await expect(link(visit, "Add a model")).to_be_visible()
 
+    await unfold(visit)
     await page.get_by_role("link", name="admin", exact=True).click()
     await field(visit, "New password").fill(PASSWORD)
     await field(visit, "New password, once more").fill(PASSWORD)
     await button(visit, "Keep it").click()
     await expect(said(visit)).to_contain_text("The new password counts from now on")
 
+    await unfold(visit)
     await page.get_by_role("button", name="Sign out", exact=True).click()
     await heading(visit, "Sign in")
     await sign_in(visit, "admin", "correct horse bakery")

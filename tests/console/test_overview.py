@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import time
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from offices import office_at
 
 from homeport.domain.entries import Entry, Phases, Traits
-from homeport.domain.models import FeatureSetting, Model
+from homeport.domain.models import FeatureSetting, Model, Token
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,3 +108,27 @@ async def test_use_while_the_request_log_cannot_be_read(tmp_path: Path) -> None:
         text = (await office.get("/console?span=day")).text
         assert "1 in the last day, 0 of them failed" in text
         assert "The request log cannot be read now" in text
+
+
+async def test_tokens_that_end_soon_are_told_in_time(office: Office) -> None:
+    at = datetime.now(UTC)
+    for name, owner, days in (
+        ("laptop", "uma", 3),
+        ("<b>ci</b>", "ben", 13),
+        ("far", "uma", 40),
+        ("ever", "uma", None),
+    ):
+        ends = None if days is None else at + timedelta(days=days)
+        made = Token(name=name, owner=owner, digest=name.encode().ljust(32), expires=ends)
+        await office.store.add_token(made, by="tests")
+    await office.sign_in()
+    shown = await office.get("/console")
+    text = " ".join(shown.text.split())
+    assert "Soon ending: laptop of uma" in text
+    assert "<b>ci</b> of ben" in text
+    assert "<b>ci" not in shown.body
+    assert "far of uma" not in text
+    await office.sign_in("uma", "user")
+    text = " ".join((await office.get("/console")).text.split())
+    assert "Soon ends: laptop of uma" in text
+    assert "of ben" not in text

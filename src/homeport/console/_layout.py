@@ -14,6 +14,7 @@ from htpy import (
     a,
     body,
     button,
+    details,
     div,
     footer,
     form,
@@ -29,6 +30,7 @@ from htpy import (
     p,
     script,
     span,
+    summary,
     title,
 )
 from markupsafe import Markup
@@ -145,6 +147,7 @@ def page(asked: Asked, name: str, *content: Node, scripts: tuple[str, ...] = ())
                 header(".side")[
                     brand("/console"),
                     a(".find", href="/console/find", data_dialog=True)["Find", kbd["Ctrl K"]],
+                    details(".unfold")[summary["Menu"]],
                     nav(aria_label="Pages")[_menu(asked)],
                     _who(asked),
                 ],

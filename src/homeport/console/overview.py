@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from time import time as now
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from homeport.store.records import AuditEvent
 
 LATEST = 8
+SOON = timedelta(days=14)
+"""How long before a token ends this is told."""
+NAMED = 5
+"""Tokens that are named then."""
 SPANS: Mapping[str, tuple[int, int]] = MappingProxyType({"hour": (60, 1), "day": (24 * 60, 15)})
 """Minutes that this process remembers, and how many of them make a point."""
 
@@ -48,6 +53,7 @@ async def view(asked: Asked) -> Renderable:
         "Overview",
         h1["Overview"],
         p(".lead")["Everything is well."] if not trouble else div(".note.warn", role="alert")[p[trouble]],
+        _expiring(asked, snapshot),
         _figures(asked, snapshot, await today(asked.desk.request_log)),
         await _use(asked) if asked.person.role != "user" else None,
         _next(steps) if asked.person.role == "admin" and not all(step.done for step in steps) else None,
@@ -74,19 +80,65 @@ def _figures(asked: Asked, snapshot: Snapshot, used: Mapping[str, int]) -> Rende
     ill = sum(not bench.health.allows(model) for model in models)
     served = sum(setting.assignment == "model" for setting in snapshot.features.values())
     running = sum(map(bench.capacity.running, models))
+    asked_today = sum(used.values())
     return div(".cards")[
-        _figure(len(models), _way(asked, "/console/models", "models"), f"{ill} left alone: they failed" if ill else ""),
-        _figure(served, _way(asked, "/console/features", "features with a model of their own")),
-        _figure(running, "requests at models now"),
-        _figure(sum(used.values()), _way(asked, "/console/requests", "requests today")),
-        _figure(len(snapshot.tokens), _way(asked, "/console/tokens", "tokens that work")),
+        _figure(
+            len(models),
+            _way(asked, "/console/models", _many("model", len(models))),
+            f"{ill} left alone: they failed" if ill else "",
+        ),
+        _figure(
+            served,
+            _way(
+                asked,
+                "/console/features",
+                f"{_many('feature', served)} with a model of {'its' if served == 1 else 'their'} own",
+            ),
+        ),
+        _figure(running, f"{_many('request', running)} at models now"),
+        _figure(asked_today, _way(asked, "/console/requests", f"{_many('request', asked_today)} today")),
+        _figure(
+            len(snapshot.tokens),
+            _way(asked, "/console/tokens", "token that works" if len(snapshot.tokens) == 1 else "tokens that work"),
+        ),
     ]
+
+
+def _expiring(asked: Asked, snapshot: Snapshot) -> Node:
+    """Tokens that end soon, while there is time to make others: everybody's for those who see them, else one's own."""
+    at = datetime.now(UTC)
+    mine = asked.person.role == "user"
+    soon = sorted(
+        (each.expires, each.name, each.owner)
+        for each in snapshot.tokens.values()
+        if each.expires is not None and at < each.expires <= at + SOON and (each.owner == asked.person.name or not mine)
+    )
+    if not soon:
+        return None
+    rest = f" and {len(soon) - NAMED} more" if len(soon) > NAMED else ""
+    return div(".note.warn", role="status")[
+        p[
+            "Soon ending: " if len(soon) > 1 else "Soon ends: ",
+            [_ending(number, *each) for number, each in enumerate(soon[:NAMED])],
+            f"{rest}. ",
+            a(href="/console/tokens")["Make others in time"],
+        ]
+    ]
+
+
+def _ending(number: int, expires: datetime, name: str, owner: str) -> Node:
+    when = time(datetime=expires.isoformat())[f"{expires:%Y-%m-%d %H:%M}"]
+    return [", " if number else "", strong[name], f" of {owner} (", when, ")"]
 
 
 def _way(asked: Asked, address: str, said: str) -> Node:
     """Leads to a page, for those who may see it."""
     there = asked.desk.pages.get(address)
     return a(href=address)[said] if there and RANK[asked.person.role] >= RANK[there.see] else said
+
+
+def _many(noun: str, count: int) -> str:
+    return noun if count == 1 else f"{noun}s"
 
 
 def _figure(value: int, label: Node, more: str = "") -> Renderable:
@@ -167,14 +219,16 @@ def _changes(latest: Sequence[AuditEvent]) -> Renderable:
     return div[
         h2["Latest changes"],
         div(".scroll")[
-            table[
-                thead[tr[th["When"], th["Who"], th["What"]]],
+            table(".wide")[
+                thead[tr[th(scope="col")["When"], th(scope="col")["Who"], th(scope="col")["What"]]],
                 tbody[
                     (
                         tr[
-                            td(".nowrap")[time(datetime=event.at.isoformat())[f"{event.at:%Y-%m-%d %H:%M}"]],
-                            td[event.who],
-                            td[IN_WORDS.get(event.what, event.what), " ", strong[event.subject]],
+                            td(".nowrap", data_label="When")[
+                                time(datetime=event.at.isoformat())[f"{event.at:%Y-%m-%d %H:%M}"]
+                            ],
+                            td(data_label="Who")[event.who],
+                            td(data_label="What")[IN_WORDS.get(event.what, event.what), " ", strong[event.subject]],
                         ]
                         for event in latest
                     )
