@@ -149,12 +149,36 @@ def test_a_server_that_only_answers_probes_is_left_alone_all_the_same(health: He
     assert waits == [OPEN_S, 2 * OPEN_S, 4 * OPEN_S]
 
 
-def test_the_time_that_was_not_enough_is_learned(health: Health) -> None:
-    health.took_at_least(A, 5.0)
-    assert health.first_s(A) == 5.0
-    health.took_at_least(A, 1.0)
-    assert health.first_s(A) == 5.0
-    assert health.first_s(A, completion=True) == 0
+def test_who_waits_is_told_each_time_the_circuit_opens_and_not_of_a_pause(health: Health, clock: Clock) -> None:
+    told: list[float] = []
+
+    def note_it() -> None:
+        told.append(clock.now)
+        health.waiting(A).discard(note_it)
+
+    health.waiting(A).add(note_it)
+    health.failed(A, retry_after_s=7)
+    assert (told, health.is_shut(A)) == ([], False)
+    clock.now += 7
+    fail(health, 1)
+    assert (told, health.is_shut(A)) == ([1007.0], True)
+    health.waiting(A).add(note_it)
+    clock.now += health.back_in(A)
+    assert (health.is_shut(A), health.is_due(A)) == (False, True)
+    health.chosen(A)
+    assert not health.is_due(A)
+    fail(health, 1)
+    assert len(told) == 2
+
+
+def test_a_long_trial_is_not_waited_for_when_a_silent_server_answers(health: Health, clock: Clock) -> None:
+    fail(health, IN_A_ROW)
+    clock.now += OPEN_S
+    health.chosen(A, 600)
+    health.probed(A, answers=False)
+    assert not health.is_due(A)
+    health.probed(A, answers=True)
+    assert health.is_due(A)
 
 
 def test_the_usual_time_moves_slowly(health: Health) -> None:

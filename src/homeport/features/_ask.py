@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from homeport.domain.errors import (
 from homeport.domain.models import Model
 from homeport.features._content import written_down
 from homeport.features._measure import comparable
+from homeport.features._turn import TURN, Turn
 from homeport.kit.journal import facts, note, overheard
 
 if TYPE_CHECKING:
@@ -150,7 +151,9 @@ async def ask(
     One that `gives_way` waits behind the others for its seat. While the model's `Retry-After` lasts it is not asked.
     """
     _respect(bench, model)
-    async with bench.capacity.seat(model, gives_way=gives_way) as waited:
+    turn = TURN.get()
+    around = nullcontext if turn is None else turn.seated
+    async with bench.capacity.seat(model, gives_way=gives_way, around=around) as waited:
         if waited:
             _respect(bench, model)
             model = model.after(waited)
@@ -161,7 +164,7 @@ async def ask(
             attempt = _Attempt(bench, model, prompt, completion=gives_way)
             try:
                 with attempt:
-                    async with aclosing(_answer(bench, model, prompt)) as answer:
+                    async with aclosing(_answer(bench, model, prompt, turn)) as answer:
                         async for chunk in answer:
                             if not attempt.first_s:
                                 attempt.began()
@@ -249,7 +252,9 @@ def _shorter(bench: Workbench, model: Model, prompt: Prompt, shorter: Callable[[
     return again
 
 
-def _answer(bench: Workbench, model: Model, prompt: Prompt) -> Chunks:
+def _answer(bench: Workbench, model: Model, prompt: Prompt, turn: Turn | None) -> Chunks:
     answer = bench.generate[model.platform](model, prompt)
+    if turn is not None:
+        answer = turn.answer(answer)
     secrets = overheard()
     return answer if secrets is None else written_down(model, prompt, answer, secrets)

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ SOON_S = 2.0
 
 Turn = asyncio.Future[bool]
 """True is a seat; False says that the place in the queue was taken by somebody more urgent."""
+Around = Callable[[], contextlib.AbstractAsyncContextManager[None]]
 
 
 @dataclass(slots=True)
@@ -56,10 +58,10 @@ class Capacity:
         """Requests that wait for any model now."""
         return sum(len(seats.waiting) + len(seats.giving_way) for seats in self._seats.values())
 
-    def seat(self, model: Model, *, gives_way: bool = False) -> _Seat:
+    def seat(self, model: Model, *, gives_way: bool = False, around: Around = contextlib.nullcontext) -> _Seat:
         """Hold a seat in an `async with`, which says how many seconds it took to get it.
 
-        Raises UpstreamOverloaded when the queue is full or the wait too long.
+        Raises UpstreamOverloaded when the queue is full or the wait too long, and what `around` the wait raises.
         """
         key = model.name, model.endpoint
         seats = self._seats.get(key)
@@ -69,15 +71,16 @@ class Capacity:
                     name: each for name, each in self._seats.items() if each.taken or each.waiting or each.giving_way
                 }
             seats = self._seats[key] = _Seats()
-        return _Seat(seats, model, gives_way)
+        return _Seat(seats, model, gives_way, around)
 
 
 class _Seat:
     """A context manager of its own: one made from a generator costs four times as much."""
 
-    __slots__ = ("_gives_way", "_model", "_seats")
+    __slots__ = ("_around", "_gives_way", "_model", "_seats")
 
-    def __init__(self, seats: _Seats, model: Model, gives_way: bool) -> None:  # noqa: FBT001 (made in one place)
+    def __init__(self, seats: _Seats, model: Model, gives_way: bool, around: Around) -> None:  # noqa: FBT001 (made in one place)
+        self._around = around
         self._seats = seats
         self._model = model
         self._gives_way = gives_way
@@ -88,7 +91,8 @@ class _Seat:
             seats.taken += 1
             return 0.0
         began = time.perf_counter()
-        await (_wait_behind if self._gives_way else _wait)(seats, self._model)
+        async with self._around():
+            await (_wait_behind if self._gives_way else _wait)(seats, self._model)
         return time.perf_counter() - began
 
     async def __aexit__(self, *_: object) -> None:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from homeport.domain.agents import AgentRequest
-from homeport.domain.errors import ToolNotAvailable, UpstreamError, UpstreamRejected, UpstreamTimeout
+from homeport.domain.errors import UpstreamError
 from homeport.domain.models import Model
 from homeport.domain.requests import ChatRequest, CodeRequest, TextRequest
 from homeport.features._ask import setting_of
+from homeport.features._turn import COMPLETIONS, Turn
 from homeport.kit.journal import facts, note
 from homeport.routing.order import Share, order
 
@@ -23,17 +23,8 @@ if TYPE_CHECKING:
     from homeport.domain.streams import Chunks
     from homeport.features import Workbench
 
-COMPLETIONS = "code_completions"
-"""Their answers are short: whether one is streamed or not, its first byte is awaited as impatiently."""
 BEGINNING = 512
 """Characters of a file or a conversation that tell it from others."""
-PATIENCE = 4.0
-"""So many times as long as it or the others usually take is the first byte awaited while another can be asked …"""
-LEAST_S = 1.0
-"""… but at least so many seconds …"""
-STEP_S = 0.25
-UNKNOWN_S = (5.0, 2.0)
-"""… and at least so many when nothing is known of it; the second for completions, which nobody waits for longer."""
 
 
 def serve(bench: Workbench, feature: str, wanted: Any) -> Chunks:  # noqa: ANN401 (each feature has a request of its own)
@@ -51,7 +42,17 @@ def serve(bench: Workbench, feature: str, wanted: Any) -> Chunks:  # noqa: ANN40
 
 def _routed(bench: Workbench, feature: str, setting: FeatureSetting, wanted: Any) -> Chunks:  # noqa: ANN401 (as `serve`)
     models = _models(bench, feature, setting, wanted)
+    if models and bench.health.trouble:
+        _try_out(bench, feature, setting, wanted, models)
     return _first_that_can(bench, feature, wanted, models) if models else bench.features[feature].run(bench, wanted)
+
+
+def _try_out(bench: Workbench, feature: str, setting: FeatureSetting, wanted: Any, models: Sequence[Model]) -> None:  # noqa: ANN401 (as `serve`)
+    """Find out with a copy of the request whether those that failed answer again, while a sure one answers it."""
+    pool, fallbacks = _able(bench, setting)
+    for model in (*(share.model for share in pool), *fallbacks):
+        if model is not models[0] and bench.health.is_due(model):
+            bench.shadows.try_out(bench, feature, model, wanted)
 
 
 async def _shadowed(bench: Workbench, feature: str, setting: FeatureSetting, wanted: Any) -> Chunks:  # noqa: ANN401 (as `serve`)
@@ -125,19 +126,21 @@ async def _first_that_can(bench: Workbench, feature: str, wanted: Any, models: S
     """
     started = time.perf_counter()
     failed: list[str] = []
+    rest = list(models)
     bench.budget.asked(feature)
-    for at, model in enumerate(models):
-        attempt = _Turn(bench, feature, model.after(time.perf_counter() - started) if failed else model)
-        if at + 1 < len(models) and (feature == COMPLETIONS or getattr(wanted, "stream", False)):
-            attempt.hurry(models[at + 1 :])
+    while rest:
+        model = _next(bench, rest)
+        turn = Turn(bench, feature, model.after(time.perf_counter() - started) if failed else model, rest)
+        if rest and (feature == COMPLETIONS or getattr(wanted, "stream", False)):
+            turn.hurry()
         try:
-            with attempt:
-                async with aclosing(bench.features[feature].run(bench, wanted._replace(model=attempt.model))) as chunks:
+            with turn:
+                async with aclosing(bench.features[feature].run(bench, wanted._replace(model=turn.model))) as chunks:
                     async for chunk in chunks:
-                        attempt.began = True
+                        turn.began = True
                         yield chunk
         except UpstreamError as error:
-            if attempt.began or at + 1 == len(models) or not attempt.may_go_on(error):
+            if turn.began or not rest or not turn.may_go_on(error):
                 raise
             failed.append(facts().get("model", ""))
             note(fallbacks=failed)
@@ -145,58 +148,8 @@ async def _first_that_can(bench: Workbench, feature: str, wanted: Any, models: S
             return
 
 
-class _Turn:
-    """One model's turn to answer while there are others: how long it is waited for, and who pays for another try."""
-
-    __slots__ = ("_bench", "_feature", "_patience_s", "_trial", "began", "model")
-
-    def __init__(self, bench: Workbench, feature: str, model: Model) -> None:
-        self._bench = bench
-        self._feature = feature
-        self.model = model
-        self.began = False
-        """A piece of the answer was passed on."""
-        self._patience_s = 0.0
-        """How long its first byte is awaited, when that is shorter than its limit: the next try is paid for then."""
-        self._trial = False
-
-    def hurry(self, others: Sequence[Model]) -> None:
-        """Wait less long for the first byte, because there is another one to ask and a retry left to do so."""
-        completion = self._feature == COMPLETIONS
-        own = usual = self._bench.health.first_s(self.model, completion=completion)
-        for other in others:
-            usual = max(usual, self._bench.health.first_s(other, completion=completion))
-        # in whole steps, so that what is made for it can be used again
-        patience = max(math.ceil(PATIENCE * usual / STEP_S) * STEP_S, LEAST_S if own else UNKNOWN_S[completion])
-        if patience < self.model.limits.first_token_s and self._bench.budget.spend(self._feature):
-            self.model = self._bench.health.hurried(self.model, patience)
-            self._patience_s = patience
-
-    def may_go_on(self, error: UpstreamError) -> bool:
-        """Whether another model may do better, and there is a retry left."""
-        if isinstance(error, (UpstreamRejected, ToolNotAvailable)):
-            return False
-        if self._patience_s:
-            self._patience_s = 0.0
-            return True
-        if self._bench.budget.spend(self._feature):
-            return True
-        note(retries="spent")
-        return False
-
-    def __enter__(self) -> None:
-        self._trial = self._bench.health.chosen(self.model)
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if self._trial:
-            self._bench.health.released(self.model)
-        if not self._patience_s:
-            return
-        if isinstance(error, UpstreamTimeout) and not self.began:
-            self._bench.health.took_at_least(self.model, self._patience_s, completion=self._feature == COMPLETIONS)
-        if (
-            self.began
-            or not isinstance(error, UpstreamError)
-            or isinstance(error, (UpstreamRejected, ToolNotAvailable))
-        ):
-            self._bench.budget.refund(self._feature)
+def _next(bench: Workbench, rest: list[Model]) -> Model:
+    """Take the next out of those that are left; ones whose circuit opened meanwhile come last."""
+    if bench.health.trouble:
+        return rest.pop(next((at for at, model in enumerate(rest) if not bench.health.is_shut(model)), 0))
+    return rest.pop(0)

@@ -16,7 +16,8 @@ from homeport.access.gate import require
 from homeport.domain.errors import BadRequest, HomeportError, RequestLoop, TooLarge, WrongMediaType, WrongMethod
 from homeport.domain.prompts import PromptRequest
 from homeport.domain.requests import CodeRequest
-from homeport.features._route import COMPLETIONS, serve
+from homeport.features._route import serve
+from homeport.features._turn import COMPLETIONS
 from homeport.kit.journal import VIA, came_back, masked, overhear, overheard, trace
 from homeport.kit.server import STOPPING
 from homeport.protocols import Arrival, Ask, Look, Talk, method_of

@@ -26,7 +26,3 @@ class Budget:
             return False
         self._left[what] = left - 1.0
         return True
-
-    def refund(self, what: str) -> None:
-        """Give back one that was not needed."""
-        self._left[what] = min(self._left[what] + 1.0, RESERVE)

@@ -4,6 +4,8 @@ A server is left alone after a few failures in a row or when half of its last an
 few seconds at first and for longer each time. Then one request tries it: its answer closes the
 circuit, its failure opens it again. A server that was silent and answers a probe is tried at once;
 one that only answers probes is not. What a server asks for (`Retry-After`) nothing shortens.
+
+Whoever waits for a server's first byte is told when its circuit opens, to go elsewhere at once.
 """
 
 from __future__ import annotations
@@ -44,13 +46,14 @@ class _Record:
             "asked_until",
             "asked_with",
             "failed",
-            "hurried",
             "first_s",
             "in_a_row",
             "opened",
             "shut_until",
             "silent",
+            "suspected",
             "trial_until",
+            "waiting",
         ),
     )
 
@@ -72,9 +75,11 @@ class _Record:
         """… with this HTTP status."""
         self.silent = False
         """A probe went unanswered since the circuit opened."""
+        self.suspected = False
+        """Somebody has waited for long: a probe is to say whether it is there at all."""
         self.trial_until = 0.0
-        self.hurried: tuple[Model, float, Model] | None = None
-        """A model with less time for its first byte, and what it was made of."""
+        self.waiting: set[Callable[[], None]] = set()
+        """Called when the circuit opens, one for each request that waits and may go elsewhere."""
 
     @property
     def left_alone_until(self) -> float:
@@ -139,15 +144,35 @@ class Health:
         record.asked_with = 0
         return None
 
-    def chosen(self, model: Model) -> bool:
-        """Take in that a request goes to it; True says that it is a trial, which has to be `released`."""
+    def is_shut(self, model: Model) -> bool:
+        """Whether its failures keep requests away now; False while one tries it, and while its `Retry-After` lasts."""
+        record = self._records.get((model.name, model.endpoint))
+        return record is not None and record.opened > 0 and self._clock() < record.shut_until
+
+    def is_due(self, model: Model) -> bool:
+        """Whether somebody has to find out if it answers again, and nobody does."""
+        record = self._records.get((model.name, model.endpoint))
+        if record is None or not record.opened:
+            return False
+        return max(record.left_alone_until, record.trial_until) <= self._clock()
+
+    def waiting(self, model: Model) -> set[Callable[[], None]]:
+        """What is called when its circuit opens because it failed; who waits enters and leaves."""
+        record = self._records.get((model.name, model.endpoint)) or self._new(model)
+        return record.waiting
+
+    def chosen(self, model: Model, for_s: float = TRIAL_S) -> bool:
+        """Take in that a request goes to it; True says that it is a trial, which has to be `released`.
+
+        Another may try it after so many seconds, whatever became of this one.
+        """
         record = self._records.get((model.name, model.endpoint))
         if record is None or not record.opened:
             return False
         now = self._clock()
         if now < max(record.left_alone_until, record.trial_until):
             return False
-        record.trial_until = now + TRIAL_S
+        record.trial_until = now + for_s
         return True
 
     def released(self, model: Model) -> None:
@@ -160,17 +185,6 @@ class Health:
         """Its usual time to the first byte in seconds, of completions or of others; 0 while nothing is known."""
         record = self._records.get((model.name, model.endpoint))
         return record.first_s[completion] if record else 0.0
-
-    def hurried(self, model: Model, seconds: float) -> Model:
-        """The model with at most so much time for its first byte; copied only when either is another one."""
-        record = self._records.get((model.name, model.endpoint))
-        kept = record.hurried if record else None
-        if kept and kept[0] is model and kept[1] == seconds:
-            return kept[2]
-        made = model.within(seconds)
-        if record:
-            record.hurried = (model, seconds, made)
-        return made
 
     def answered(self, model: Model, first_s: float = 0.0, *, completion: bool = False) -> None:
         """Take in that it answered, and how long its first byte took where that says something."""
@@ -187,12 +201,6 @@ class Health:
             record.failed = record.answers = 0
             self.on_change(key_of(model), True)  # noqa: FBT003 (a callback's own words)
 
-    def took_at_least(self, model: Model, seconds: float, *, completion: bool = False) -> None:
-        """Take in that it was given up after so long, so that it is waited for longer the next time."""
-        record = self._records.get(key_of(model)) or self._new(model)
-        if seconds > record.first_s[completion]:
-            _learn(record, seconds, completion=completion)
-
     def failed(self, model: Model, retry_after_s: float = 0.0, status: int = 0) -> None:
         """Take in a failure that is the server's, and how long it asked to be left alone, by an HTTP status."""
         record = self._records.get(key_of(model)) or self._new(model)
@@ -205,7 +213,21 @@ class Health:
             record.asked_with = status
             self._open(model, record, record.shut_until)
         elif now >= record.shut_until and (record.opened or record.in_a_row >= IN_A_ROW or _mostly_failed(record)):
-            self._open(model, record, now + min(OPEN_S * 2 ** min(record.opened, 8), LONGEST_S))
+            self._shut(model, record)
+
+    def suspect(self, model: Model) -> None:
+        """Take in that it is silent for long, which may be right or not: a probe has to find out."""
+        (self._records.get(key_of(model)) or self._new(model)).suspected = True
+
+    def to_probe(self, model: Model) -> bool:
+        """Whether it has to be found out if it is there."""
+        record = self._records.get((model.name, model.endpoint))
+        return record is not None and (record.suspected or self.back_in(model) > 0)
+
+    def _shut(self, model: Model, record: _Record) -> None:
+        self._open(model, record, self._clock() + min(OPEN_S * 2 ** min(record.opened, 8), LONGEST_S))
+        for go_elsewhere in tuple(record.waiting):
+            go_elsewhere()
 
     def _open(self, model: Model, record: _Record, until: float) -> None:
         first = not record.opened
@@ -217,13 +239,21 @@ class Health:
             self.trouble += 1
             self.on_change(key_of(model), False)  # noqa: FBT003 (a callback's own words)
 
-    def probed(self, model: Model, *, answers: bool) -> None:
-        """Take in whether it says what it serves: one that did not and does now may be tried at once."""
+    def probed(self, model: Model, *, answers: bool, silent: bool = True) -> None:
+        """Take in whether it says what it serves: one that did not and does now may be tried at once.
+
+        One that is `silent` says nothing at all; when it was suspected, its circuit opens.
+        """
         record = self._records.get(key_of(model))
-        if record is None or not record.opened:
+        if record is None:
+            return
+        suspected, record.suspected = record.suspected, False
+        if not record.opened:
+            if suspected and silent and not answers:
+                self._shut(model, record)
             return
         if answers and record.silent:
-            record.shut_until = 0.0
+            record.shut_until = record.trial_until = 0.0
         record.silent = not answers
 
     def state(self, model: Model) -> State | None:

@@ -46,9 +46,9 @@ def order(
 ) -> list[Model]:
     """Models in the order in which they are asked; those that are left alone are left out.
 
-    `running` gives the requests that a model has now. `about` says what a sticky request is about. Those that
-    another request is trying right now come last. When all are left alone, the one that is back first is
-    asked: somebody has to find out.
+    `running` gives the requests that a model has now. `about` says what a sticky request is about. Those of
+    which nobody knows yet whether they answer again come last. When all are left alone, the one that is back
+    first is asked: somebody has to find out.
     """
     able, spare = _well(pool, fallbacks, health) if health.trouble else (pool, fallbacks)
     if not able and not spare:
@@ -64,13 +64,16 @@ def order(
 
 
 def _well(pool: Sequence[Share], fallbacks: Sequence[Model], health: Health) -> tuple[Sequence[Share], Sequence[Model]]:
-    """Those that may be asked; behind them those that another request is trying."""
+    """Those that may be asked; behind them those that failed and have not shown yet that they answer again."""
     able = [share for share in pool if health.allows(share.model)]
     spare = [model for model in fallbacks if health.allows(model)]
+    known = [share for share in able if not health.is_due(share.model)]
+    sure = [model for model in spare if not health.is_due(model)]
     every = (*(share.model for share in pool), *fallbacks)
-    if len(able) + len(spare) < len(every):
-        spare += [model for model in every if health.is_tried(model)]
-    return able, spare
+    tried = [model for model in every if health.is_tried(model)]
+    if not known and not sure:
+        return able, [*spare, *tried]
+    return known, [*sure, *(model for model in every if health.is_due(model)), *tried]
 
 
 def _weights(able: Sequence[Share], health: Health, *, completion: bool) -> list[float]:
