@@ -360,3 +360,17 @@ def test_detecting_where_nobody_is() -> None:
     ran = homeport("models", "detect", "http://127.0.0.1:9/v1")
     assert ran.code == 1
     assert ran.err.startswith("error: The server at http://127.0.0.1:9/v1 cannot be reached: nobody listens")
+
+
+def test_another_model_takes_the_place_of_one_that_is_removed() -> None:
+    for name in ("coder", "big"):
+        homeport("models", "add", name, *ADD[3:])
+    homeport("features", "set", "code_completions", "coder", "--fallback", "big")
+    ran = homeport("models", "remove", "coder")
+    assert (ran.code, "--replace-by" in ran.err) == (1, True)
+    assert homeport("models", "remove", "coder", "--replace-by", "coder").code == 1
+    assert homeport("models", "remove", "coder", "--replace-by", "nobody").code == 1
+    shown = homeport("models", "remove", "coder", "--replace-by", "big", "--json").json
+    assert shown == {"removed": "coder", "instead": "big", "features": ["code_completions"]}
+    (found,) = (each for each in homeport("features", "list", "--json").json if each["feature"] == "code_completions")
+    assert (found["model"], found["fallbacks"]) == ("big", [])

@@ -147,6 +147,8 @@ def test_teams() -> None:
     assert homeport("teams", "rename", "Platform", "Base").code == 0
     assert homeport("teams", "leave", "Base", "ada", "--json").json["members"] == ["ben"]
     assert homeport("teams", "show", "Base").out.strip() == "ben"
+    homeport("teams", "delete", "Base")
+    assert homeport("teams", "restore", "Base").out.strip() == "Base is back with: ben."
     assert re.search(r"Base +1", homeport("teams", "list").out)
     assert re.search(r"ben +user +Base", homeport("users", "list", "--team", "Base").out)
     assert homeport("teams", "delete", "Base").code == 0

@@ -400,7 +400,7 @@ async def test_one_in_use_is_replaced_and_deleted_at_once(admin: Office) -> None
     shown = await admin.get(f"{LIST}/coder?delete")
     assert "General chat" in shown.text
     assert (await admin.send(f"{LIST}/coder?delete", "delete")).status == 409
-    assert (await admin.send(f"{LIST}/coder?delete", "delete", instead="nobody-there")).status == 400
+    assert (await admin.send(f"{LIST}/coder?delete", "delete", instead="nobody-there")).status == 404
     shown = await admin.send(f"{LIST}/coder?delete", "delete", instead="other")
     assert shown.location == f"{LIST}?said=removed&about=coder"
     assert (await admin.store.features())["chat"].model == "other"

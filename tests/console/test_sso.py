@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -75,6 +76,19 @@ async def door(office: Office) -> str:
     shown = await office.get(DOOR)
     office.cookie = cookie
     return " ".join(shown.text.split())
+
+
+async def test_the_second_of_two_who_change_it_is_told(office: Office) -> None:
+    await office.sign_in()
+    was = re.findall(r'name="was" value="(\w+)"', (await office.get(PAGE)).body)[0]
+    await office.store.set_setting("sso_name", "Theirs", by="ben")
+    mine = FORM | {"sso_name": "Mine"}
+    shown = await office.send(PAGE, "save", **mine, was=was)
+    assert (shown.status, "Somebody else changed" in shown.text, 'value="Mine"' in shown.body) == (409, True, True)
+    assert (await office.store.settings())["sso_name"] == "Theirs"
+    again = re.findall(r'name="was" value="(\w+)"', shown.body)[0]
+    assert (await office.send(PAGE, "save", **mine, was=again)).status == 303
+    assert (await office.store.settings())["sso_name"] == "Mine"
 
 
 async def test_a_secret_belongs_to_its_provider(office: Office) -> None:

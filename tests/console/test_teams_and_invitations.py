@@ -265,3 +265,34 @@ async def test_five_thousand_people(office: Office) -> None:
     assert "Page 1 of 51" in (await office.get(PEOPLE)).text
     names = re.findall(r'scope="row">(\w+)', (await office.get(f"{PEOPLE}?sort=-name")).body)
     assert names[:2] == ["p4999", "p4998"]
+
+
+async def test_a_deleted_team_comes_back_with_those_who_are_still_here(office: Office) -> None:
+    await office.sign_in()
+    for name in ("ben", "cleo"):
+        await office.store.set_user(User(name=name), by="tests")
+    made = await office.store.add_team(Team(name=XSS, members=("ada", "ben", "cleo")), by="tests")
+    await office.store.edit_team(XSS, external_id="g-1", by="tests")
+    shown = await office.send(TEAMS, "remove", team=XSS)
+    await office.store.remove_user("cleo", by="tests")
+    shown = await office.get(shown.location)
+    assert "<details open" in shown.body
+    assert "<img src=x" not in shown.body
+    assert "said=reunited" in (await office.send(TEAMS, "restore", team=XSS)).location
+    back = await office.store.team(XSS)
+    assert (back.id, back.external_id, back.members) == (made.id, "g-1", ("ada", "ben"))
+    assert [(e.who, e.what) for e in (await office.store.audit())[:1]] == [("ada", "team.restore")]
+    assert "Deleted lately" not in (await office.get(TEAMS)).text
+    assert (await office.send(TEAMS, "restore", team=XSS)).status == 404
+
+
+async def test_a_team_whose_name_is_taken_again_does_not_come_back(office: Office) -> None:
+    await office.sign_in()
+    await office.store.add_team(Team(name="Platform"), by="tests")
+    await office.store.remove_team("Platform", by="tests")
+    await office.store.add_team(Team(name="platform"), by="tests")
+    assert (await office.send(TEAMS, "restore", team="Platform")).status == 404
+    await office.store.remove_team("platform", by="tests")
+    await office.sign_in("ben", "auditor")
+    assert (await office.send(TEAMS, "restore", team="Platform")).status == 403
+    assert "Bring back" not in (await office.get(TEAMS)).text

@@ -188,3 +188,12 @@ async def test_single_sign_on(api: Api) -> None:
     assert (closed.status, closed.json["error"]["code"]) == (409, "in_use")
     assert (await api.ask("GET", "/sso")).json == made.json
     assert ("api:ada", "setting.set") in [(each["who"], each["what"]) for each in (await api.ask("GET", "/audit")).json]
+
+
+async def test_a_deleted_team_comes_back(api: Api) -> None:
+    await api.ask("POST", "/teams", {"name": "Platform"})
+    made = (await api.ask("GET", "/teams/Platform")).json
+    await api.ask("DELETE", "/teams/Platform")
+    assert (await api.ask("GET", "/deleted-teams")).json == ["Platform"]
+    assert (await api.ask("DELETE", "/deleted-teams/Platform")).json == made
+    assert (await api.ask("DELETE", "/deleted-teams/Platform")).status == 404

@@ -322,14 +322,24 @@ def _switch(name: str, *, enabled: bool, as_json: bool) -> None:
         note(f"Features that it serves answer that no model is there. Undo: homeport models enable {shlex.quote(name)}")
 
 
-@command.command("remove", examples=("homeport models remove coder", "homeport models remove coder --force"))
+@command.command("remove", examples=("homeport models remove coder", "homeport models remove coder --replace-by big"))
 @click.argument("name")
 @click.option("--force", is_flag=True, help="Also when features use it: they lose it.")
+@click.option("--replace-by", metavar="NAME", help="Let this model serve, in the same step, what it served.")
 @json_option
-def remove(*, name: str, force: bool, as_json: bool) -> None:
+def remove(*, name: str, force: bool, replace_by: str | None, as_json: bool) -> None:
     """Forget a model and its key."""
+    if replace_by is not None:
+        _replace(name, replace_by, as_json=as_json)
+        return
     try:
         in_store(lambda store: store.remove_model(name, by=whoami(), force=force))
     except InUse as error:
-        raise InUse(error.saw, "Assign another model to them first, or add --force: they lose it then.") from error
+        raise InUse(error.saw, "Name another one for them: --replace-by NAME; or add --force: they lose it.") from error
     result({"removed": name}, as_json=as_json, people=lambda: f"Removed {name}.")
+
+
+def _replace(name: str, instead: str, *, as_json: bool) -> None:
+    served = in_store(lambda store: store.replace_model(name, instead, by=whoami()))
+    done = f"Removed {name}; {instead} serves {', '.join(served) or 'nothing instead: no feature used it'}."
+    result({"removed": name, "instead": instead, "features": served}, as_json=as_json, people=lambda: done)

@@ -90,9 +90,20 @@ def leave(*, name: str, people: tuple[str, ...], as_json: bool) -> None:
 @click.argument("name")
 @json_option
 def delete(*, name: str, as_json: bool) -> None:
-    """Forget a team; its members stay."""
+    """Forget a team; its members stay, and for 30 days it can be brought back."""
     in_store(lambda store: store.remove_team(name, by=whoami()))
     result({"deleted": name}, as_json=as_json, people=lambda: f"The team {name} is gone; its members stay.")
+
+
+@command.command("restore", examples=("homeport teams restore Platform",))
+@click.argument("name")
+@json_option
+def restore(*, name: str, as_json: bool) -> None:
+    """Bring a deleted team back, with everybody of it who is still here."""
+    found = in_store(lambda store: store.restore_team(name, by=whoami()))
+    result(
+        _shown(found), as_json=as_json, people=lambda: f"{name} is back with: {', '.join(found.members) or 'nobody'}."
+    )
 
 
 def _shown(team: Team) -> dict[str, Any]:

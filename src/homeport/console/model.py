@@ -45,7 +45,6 @@ from homeport.diagnostics._registration import doubts
 from homeport.diagnostics._scene import EMBEDDED
 from homeport.domain.errors import BadRequest, Outdated, Unknown
 from homeport.features._holes import PREFIX, SUFFIX
-from homeport.store.plan import FeatureChange, ModelChange, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -354,18 +353,10 @@ async def delete(asked: Asked) -> Sent:
     """Forget it, and in the same step let another one serve what it served; raises BadRequest, InUse."""
     model, desk = await _model(asked), asked.desk
     instead, by = asked.form.get("instead", ""), asked.person.name
-    snapshot = await desk.store.snapshot()
-    users = [each for each in snapshot.features.values() if model.name in each.models]
-    if not users or instead in {"", NOBODY}:
+    if instead in {"", NOBODY}:
         await desk.store.remove_model(model.name, by=by, force=instead == NOBODY)
-    elif instead not in snapshot.models or instead == model.name:
-        raise BadRequest(f"There is no other model named {instead[:100]!r}.", "Choose one of the list.")
     else:
-        moved = [
-            FeatureChange(name=each.feature, before=each, after=each.replaced(model.name, instead)) for each in users
-        ]
-        gone = ModelChange(name=model.name, before=model)
-        await desk.store.carry_out(Plan(revision=snapshot.revision, changes=(*moved, gone)), by=by)
+        await desk.store.replace_model(model.name, instead, by=by)
     return go(f"{model_form.LIST}?said=removed&about={quote(model.name)}")
 
 

@@ -6,13 +6,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
-from htpy import Renderable, a, button, div, form, h1, h2, p, table, tbody, td, th, thead, tr
+from htpy import Renderable, a, button, details, div, form, h1, h2, p, summary, table, tbody, td, th, thead, tr
 from htpy import input as control
 
 from homeport.console import Asked, Page, Sent, go
 from homeport.console._forms import DOINGS, PER_PAGE, finder, lines, page_of, pager, text
 from homeport.console._layout import guard, page, problem
 from homeport.domain.errors import BadRequest, Unknown
+from homeport.store.people import KEPT
 from homeport.store.records import Team
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ async def view(asked: Asked) -> Renderable:
         _card(asked, chosen, may=may) if chosen else None,
         finder(asked, "Name") if sizes else None,
         _table(asked, found) if found else _nothing(asked, any_=bool(sizes), may=may),
+        _removed(asked, await asked.desk.store.removed_teams()) if may else None,
     )
 
 
@@ -85,6 +87,27 @@ def _table(asked: Asked, found: Mapping[str, int]) -> Node:
             ]
         ],
         pager(asked, len(found)),
+    ]
+
+
+def _removed(asked: Asked, names: Sequence[str]) -> Node:
+    """The way back for those that were deleted lately; open right after a deletion."""
+    if not names:
+        return None
+    return details(open=asked.query.get("said") == "disbanded")[
+        summary["Deleted lately"],
+        div[
+            p(".soft")[f"For {KEPT.days} days a team can be brought back, with everybody of it who is still here."],
+            table[tbody[(tr[th(scope="row")[name], td(".right")[_restoring(asked, name)]] for name in names)]],
+        ],
+    ]
+
+
+def _restoring(asked: Asked, name: str) -> Renderable:
+    return form(method="post", action=asked.path)[
+        guard(asked, "restore"),
+        control(type="hidden", name="team", value=name),
+        button(".quiet", type="submit", aria_label=f"Bring back {name}")["Bring back"],
     ]
 
 
@@ -148,7 +171,7 @@ def _renaming(asked: Asked, team: Team) -> Renderable:
 
 
 def _ending(asked: Asked, team: Team) -> Renderable:
-    sure = f"Delete the team {team.name}? Its members stay; who was in it is in the audit."
+    sure = f"Delete the team {team.name}? Its members stay, and you can bring it back for {KEPT.days} days."
     return form(".buttons.apart", method="post", action=asked.path)[
         guard(asked, "remove"),
         _hidden(team),
@@ -215,12 +238,18 @@ async def remove(asked: Asked) -> Sent:
     return _back("disbanded", name, there=False)
 
 
+async def restore(asked: Asked) -> Sent:
+    """Undo a deletion."""
+    team = await asked.desk.store.restore_team(asked.form.get("team", ""), by=asked.person.name)
+    return _back("reunited", team.name)
+
+
 PAGE = Page(
     path="/console/teams",
     title="Teams",
     see="auditor",
     view=view,
-    acts={"add": add, "rename": rename, "join": join, "leave": leave, "remove": remove},
+    acts={"add": add, "rename": rename, "join": join, "leave": leave, "remove": remove, "restore": restore},
     menu="People",
     order=30,
 )

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from homeport import providers
+from homeport.access import Need
 from homeport.domain.errors import BadRequest, Unknown
 from homeport.domain.models import FeatureSetting, Limits, Model, Secret
 from homeport.families import guess, resolve
+from homeport.protocols import Reply
 from homeport.store import checks
-from homeport.store.plan import FeatureChange, ModelChange, Plan
+from homeport.store.plan import FeatureChange, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +24,10 @@ if TYPE_CHECKING:
     from homeport.protocols._endpoint import Door
     from homeport.store.database import Store
     from homeport.store.records import Edited
+
+
+ADMIN = Need("admin")
+FIELDS = 50
 
 
 class Strict(BaseModel):
@@ -48,6 +56,19 @@ def store_of(door: Door) -> Store:
     if door.store is None:
         raise Unknown("This gateway has no database: its models are in its file.", "Ask the instance.")
     return door.store
+
+
+def reply(found: Any, status: int = 200) -> Reply:  # noqa: ANN401 (any JSON)
+    """A JSON document."""
+    return Reply(body=orjson.dumps(found), status=status)
+
+
+def query_of(arrival: Arrival) -> dict[str, str]:
+    """The fields of the address, the last of each name; raises BadRequest."""
+    try:
+        return dict(parse_qsl(arrival.query, keep_blank_values=True, max_num_fields=FIELDS))
+    except ValueError as problem:
+        raise BadRequest("The query cannot be read.", f"Send up to {FIELDS} fields in UTF-8.") from problem
 
 
 def by(arrival: Arrival) -> str:
@@ -102,17 +123,7 @@ async def replace(door: Door, name: str, instead: str, who: str) -> list[str]:
 
     Raises Unknown or BadRequest.
     """
-    store = store_of(door)
-    model = await store.model(name)
-    await store.model(instead)
-    if name == instead:
-        raise BadRequest("A model cannot take its own place.", "Name another one.", param="instead")
-    snapshot = await store.snapshot()
-    users = [each for each in snapshot.features.values() if name in each.models]
-    moved = [FeatureChange(name=each.feature, before=each, after=each.replaced(name, instead)) for each in users]
-    plan = Plan(revision=snapshot.revision, changes=(*moved, ModelChange(name=name, before=model)))
-    await store.carry_out(plan, by=who)
-    return [each.feature for each in users]
+    return await store_of(door).replace_model(name, instead, by=who)
 
 
 def changes(door: Door, body: ModelChanges, family: str | None) -> dict[str, Any]:

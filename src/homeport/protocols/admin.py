@@ -10,15 +10,26 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-import orjson
 from pydantic import Field
 
-from homeport.access import SCOPES, Need, tokens
+from homeport.access import SCOPES, tokens
 from homeport.domain.errors import BadRequest, Unknown
 from homeport.domain.models import FeatureSetting, Token
 from homeport.families import UNKNOWN, guess
-from homeport.protocols import Act, Reply, WireProtocol
-from homeport.protocols._admin import ModelChanges, Strict, added, apply, by, drafted, edited, replace, store_of
+from homeport.protocols import Act, WireProtocol
+from homeport.protocols._admin import (
+    ADMIN,
+    ModelChanges,
+    Strict,
+    added,
+    apply,
+    by,
+    drafted,
+    edited,
+    replace,
+    reply,
+    store_of,
+)
 from homeport.protocols._openai import error
 
 if TYPE_CHECKING:
@@ -26,11 +37,10 @@ if TYPE_CHECKING:
 
     from homeport.diagnostics._connection import Done
     from homeport.domain.models import Model
-    from homeport.protocols import Arrival
+    from homeport.protocols import Arrival, Reply
     from homeport.protocols._endpoint import Door
     from homeport.store.records import AuditEvent
 
-ADMIN = Need("admin")
 MODELS, FEATURES, TOKENS = "/api/admin/v1/models", "/api/admin/v1/features", "/api/admin/v1/tokens"
 MOST = 500
 
@@ -83,44 +93,40 @@ class NewToken(Strict):
     expires: datetime | None = None
 
 
-def _reply(found: Any, status: int = 200) -> Reply:  # noqa: ANN401 (any JSON)
-    return Reply(body=orjson.dumps(found), status=status)
-
-
 async def models(door: Door, _body: None, _arrival: Arrival) -> Reply:
     """Every model, and what it was seen to do."""
     store = store_of(door)
     seen = await store.capabilities()
-    return _reply([_model(each, seen) for each in await store.models()])
+    return reply([_model(each, seen) for each in await store.models()])
 
 
 async def model(door: Door, _body: None, arrival: Arrival) -> Reply:
     """One model."""
     store = store_of(door)
-    return _reply(_model(await store.model(arrival.tail), await store.capabilities()))
+    return reply(_model(await store.model(arrival.tail), await store.capabilities()))
 
 
 async def add_model(door: Door, body: NewModel, arrival: Arrival) -> Reply:
     """Register a model."""
-    return _reply(_model(await added(door, body, by(arrival)), {}), 201)
+    return reply(_model(await added(door, body, by(arrival)), {}), 201)
 
 
 async def edit_model(door: Door, body: ModelChanges, arrival: Arrival) -> Reply:
     """Change some of what is registered; a stored key stays only while the endpoint's origin does."""
     changed = await edited(door, arrival.tail, body, by(arrival))
-    return _reply({**_model(changed.model, {}), "notes": list(changed.notes)})
+    return reply({**_model(changed.model, {}), "notes": list(changed.notes)})
 
 
 async def remove_model(door: Door, _body: None, arrival: Arrival) -> Reply:
     """Forget a model; refused while a feature uses it."""
     await store_of(door).remove_model(arrival.tail, by=by(arrival))
-    return _reply({"removed": arrival.tail})
+    return reply({"removed": arrival.tail})
 
 
 async def replace_model(door: Door, body: Replacement, arrival: Arrival) -> Reply:
     """Forget a model and let another one serve what it served, in one step."""
     moved = await replace(door, arrival.tail, body.instead, by(arrival))
-    return _reply({"removed": arrival.tail, "instead": body.instead, "features": moved})
+    return reply({"removed": arrival.tail, "instead": body.instead, "features": moved})
 
 
 async def try_model(door: Door, _body: None, arrival: Arrival) -> Reply:
@@ -136,7 +142,7 @@ async def try_draft(door: Door, body: NewModel, _arrival: Arrival) -> Reply:
 
 async def _tested(door: Door, tested: Model) -> Reply:
     steps = [_step(each) async for each in door.prober.steps(tested)]
-    return _reply({"well": all(each["status"] != "fail" for each in steps), "steps": steps})
+    return reply({"well": all(each["status"] != "fail" for each in steps), "steps": steps})
 
 
 def _step(done: Done) -> dict[str, Any]:
@@ -149,7 +155,7 @@ async def measure_model(door: Door, _body: None, arrival: Arrival) -> Reply:
     store = store_of(door)
     seen = await door.prober.measure(await store.model(arrival.tail))
     await store.measured(arrival.tail, seen, by=by(arrival))
-    return _reply(seen.as_json())
+    return reply(seen.as_json())
 
 
 async def detect(door: Door, body: Endpoint, _arrival: Arrival) -> Reply:
@@ -159,7 +165,7 @@ async def detect(door: Door, body: Endpoint, _arrival: Arrival) -> Reply:
     found = await door.prober.served(drafted(door, ModelChanges(**fields)))
     families = door.bench.families
     served = [{"identifier": name, "family": guess(name, families) or UNKNOWN} for name in found.names]
-    return _reply({"endpoint": found.endpoint, "models": served})
+    return reply({"endpoint": found.endpoint, "models": served})
 
 
 async def set_section(door: Door, body: Choice, arrival: Arrival) -> Reply:
@@ -175,14 +181,14 @@ async def set_section(door: Door, body: Choice, arrival: Arrival) -> Reply:
     without = {key: FeatureSetting(feature=key, assignment=body.assignment) for key in able}
     await apply(door, dict.fromkeys(able, body.model) if body.model else without, by(arrival))
     settings = await store_of(door).features()
-    return _reply([_feature(door, settings[key]) for key in able])
+    return reply([_feature(door, settings[key]) for key in able])
 
 
 async def features(door: Door, _body: None, _arrival: Arrival) -> Reply:
     """Every feature and its setting."""
     settings = await store_of(door).features()
     listed = [key for key, each in door.bench.features.items() if each.listed]
-    return _reply([_feature(door, settings.get(key, FeatureSetting(feature=key))) for key in listed])
+    return reply([_feature(door, settings.get(key, FeatureSetting(feature=key))) for key in listed])
 
 
 async def set_feature(door: Door, body: Setting, arrival: Arrival) -> Reply:
@@ -196,12 +202,12 @@ async def set_feature(door: Door, body: Setting, arrival: Arrival) -> Reply:
     fields = body.model_dump() | {"fallbacks": tuple(body.fallbacks)}
     setting = FeatureSetting(feature=arrival.tail, **fields)
     await store_of(door).set_feature(setting, by=by(arrival))
-    return _reply(_feature(door, setting))
+    return reply(_feature(door, setting))
 
 
 async def list_tokens(door: Door, _body: None, _arrival: Arrival) -> Reply:
     """Every token, but never the token itself."""
-    return _reply([_token(each) for each in await store_of(door).tokens()])
+    return reply([_token(each) for each in await store_of(door).tokens()])
 
 
 async def add_token(door: Door, body: NewToken, arrival: Arrival) -> Reply:
@@ -221,24 +227,24 @@ async def add_token(door: Door, body: NewToken, arrival: Arrival) -> Reply:
         expires=body.expires,
     )
     await store_of(door).add_token(token, by=by(arrival))
-    return _reply({**_token(token), "token": made}, 201)
+    return reply({**_token(token), "token": made}, 201)
 
 
 async def revoke_token(door: Door, _body: None, arrival: Arrival) -> Reply:
     """Make a token useless at once."""
     await store_of(door).revoke_token(arrival.tail, by=by(arrival))
-    return _reply({"revoked": arrival.tail})
+    return reply({"revoked": arrival.tail})
 
 
 async def rotate_keys(door: Door, _body: None, arrival: Arrival) -> Reply:
     """Make a new root key and seal every stored API key with it."""
     made, count = await store_of(door).rotate_keys(by=by(arrival))
-    return _reply({"key": made, "sealed": count})
+    return reply({"key": made, "sealed": count})
 
 
 async def audit(door: Door, _body: None, _arrival: Arrival) -> Reply:
     """The latest changes, newest first."""
-    return _reply([_event(each) for each in await store_of(door).audit(MOST)])
+    return reply([_event(each) for each in await store_of(door).audit(MOST)])
 
 
 def _model(found: Model, seen: Mapping[str, tuple[datetime, Any]]) -> dict[str, Any]:

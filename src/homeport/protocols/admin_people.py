@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import parse_qsl
 
-import orjson
 from pydantic import Field
 
-from homeport.access import SCOPES, Need, sessions
+from homeport.access import SCOPES, sessions
 from homeport.domain.errors import BadRequest, Unavailable
 from homeport.protocols import Act, Reply, WireProtocol
-from homeport.protocols._admin import Strict, by, store_of
+from homeport.protocols._admin import ADMIN, Strict, by, query_of, reply, store_of
 from homeport.protocols._openai import error
 from homeport.store.people import SORTS, Wanted
 from homeport.store.records import Invitation, Team, User
@@ -22,9 +20,9 @@ if TYPE_CHECKING:
     from homeport.protocols._endpoint import Door
     from homeport.store.records import Seats
 
-ADMIN = Need("admin")
 BASE = "/api/admin/v1"
 USERS, TEAMS, SEATS, INVITATIONS = (f"{BASE}/{each}" for each in ("users", "teams", "seats", "invitations"))
+REMOVED = f"{BASE}/deleted-teams"
 DELETED, LINKS, SESSIONS = (f"{BASE}/{each}" for each in ("deleted-users", "sign-in-links", "sessions"))
 ROLE = Literal["admin", "auditor", "user"]
 MOST = 1000
@@ -89,19 +87,6 @@ class NewLink(Strict):
     """Who shall sign in by a link."""
 
     user: str
-
-
-def reply(found: Any, status: int = 200) -> Reply:  # noqa: ANN401 (any JSON)
-    """A JSON document."""
-    return Reply(body=orjson.dumps(found), status=status)
-
-
-def query_of(arrival: Arrival) -> dict[str, str]:
-    """The fields of the address, the last of each name; raises BadRequest."""
-    try:
-        return dict(parse_qsl(arrival.query, keep_blank_values=True, max_num_fields=50))
-    except ValueError as problem:
-        raise BadRequest("The query cannot be read.", "Send up to 50 fields in UTF-8.") from problem
 
 
 def whole(text: str, name: str, *, least: int, most: int) -> int:
@@ -259,6 +244,16 @@ async def remove_team(door: Door, _body: None, arrival: Arrival) -> Reply:
     return reply({"removed": arrival.tail})
 
 
+async def removed_teams(door: Door, _body: None, _arrival: Arrival) -> Reply:
+    """The names of those that can be brought back."""
+    return reply(await store_of(door).removed_teams())
+
+
+async def restore_team(door: Door, _body: None, arrival: Arrival) -> Reply:
+    """Undo the deletion of a team: everybody of it who is still here is in it again."""
+    return reply(_team(await store_of(door).restore_team(arrival.tail, by=by(arrival))))
+
+
 # seats
 
 
@@ -327,6 +322,8 @@ PROTOCOL = WireProtocol(
         _act(f"{TEAMS}/{{name}}", "GET", team, "Show a team."),
         _act(f"{TEAMS}/{{name}}", "PATCH", edit_team, "Change a team.", body=TeamChanges, example={"join": ["ada"]}),
         _act(f"{TEAMS}/{{name}}", "DELETE", remove_team, "Forget a team."),
+        _act(REMOVED, "GET", removed_teams, "List the teams that can be brought back."),
+        _act(f"{REMOVED}/{{name}}", "DELETE", restore_team, "Bring a team back."),
         _act(SEATS, "GET", seats, "Show the seats."),
         _act(SEATS, "PUT", limit_seats, "Limit the seats.", body=Limit, example={"limit": 50}),
         _act(INVITATIONS, "GET", invitations, "List the invitations."),

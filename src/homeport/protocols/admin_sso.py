@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-import orjson
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from homeport.access import Need, sso
-from homeport.domain.errors import Unknown
+from homeport.access import sso
 from homeport.protocols import Act, Reply, WireProtocol
+from homeport.protocols._admin import ADMIN, Strict, by, reply, store_of
 from homeport.protocols._openai import error
 
 if TYPE_CHECKING:
@@ -18,14 +17,11 @@ if TYPE_CHECKING:
     from homeport.store.database import Store
 
 PATH = "/api/admin/v1/sso"
-ADMIN = Need("admin")
 PREFIX = "sso_"
 
 
-class Changes(BaseModel):
+class Changes(Strict):
     """What is said stays or changes; what is left out stays; an empty text is as usual."""
-
-    model_config = ConfigDict(extra="forbid")
 
     issuer: str | None = Field(None, description="As the provider writes it; empty switches single sign-on off.")
     client_id: str | None = None
@@ -48,7 +44,7 @@ class Changes(BaseModel):
 
 async def show(door: Door, _body: None, _arrival: Arrival) -> Reply:
     """What is stored; HOMEPORT_SSO_… variables of the server win over it and are not shown."""
-    return await _shown(_store(door))
+    return await _shown(store_of(door))
 
 
 async def change(door: Door, body: Changes, arrival: Arrival) -> Reply:
@@ -57,13 +53,13 @@ async def change(door: Door, body: Changes, arrival: Arrival) -> Reply:
     secret = said.pop("client_secret", None)
     sso.check_secret(secret or "")
     changes = {PREFIX + name: value for name, value in said.items()}
-    store = _store(door)
+    store = store_of(door)
     values = {**sso.USUAL, **await store.settings()}
     stored = sso.changed(values, changes)
     issuer = {**values, **changes}.get("sso_issuer", "")
     closes = issuer if changes.get("sso_passwords") == "off" else ""
     kept = None if secret is None else (sso.SECRET, issuer, secret)
-    await store.set_single_sign_on(stored, kept, closes=closes, by=f"api:{arrival.caller.subject}"[:100])
+    await store.set_single_sign_on(stored, kept, closes=closes, by=by(arrival))
     return await _shown(store)
 
 
@@ -71,13 +67,7 @@ async def _shown(store: Store) -> Reply:
     values = {**sso.USUAL, **await store.settings()}
     told = {name.removeprefix(PREFIX): values.get(name, "") for name in sso.NAMES}
     kept = bool(await store.secret(sso.SECRET, values.get("sso_issuer", "")))
-    return Reply(orjson.dumps({**told, "client_secret_set": kept}))
-
-
-def _store(door: Door) -> Store:
-    if door.store is None:
-        raise Unknown("A gateway alone has no console to sign in to.", "Ask the instance.")
-    return door.store
+    return reply({**told, "client_secret_set": kept})
 
 
 PROTOCOL = WireProtocol(

@@ -5,13 +5,10 @@ from __future__ import annotations
 import re
 import time
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
 
-import orjson
-
-from homeport.access import Need
 from homeport.domain.errors import BadRequest, Unknown
 from homeport.protocols import Act, Reply, WireProtocol
+from homeport.protocols._admin import ADMIN, query_of, reply
 from homeport.protocols._openai import error
 
 if TYPE_CHECKING:
@@ -20,7 +17,6 @@ if TYPE_CHECKING:
     from homeport.store.log_search import Found
     from homeport.store.request_log import RequestLog
 
-ADMIN = Need("admin")
 DAY = 86_400
 MOST, FIELDS, DIGITS = 1_000, 50, 19
 STATUS = re.compile(r"[1-5](xx|[0-9]{2})|failed")
@@ -36,11 +32,7 @@ def _log(door: Door) -> RequestLog:
 
 
 def _query(arrival: Arrival) -> dict[str, str]:
-    try:
-        found = dict(parse_qsl(arrival.query, max_num_fields=FIELDS))
-    except ValueError as problem:
-        raise BadRequest("The query has too many fields.", "Name what you look for.") from problem
-    return {NAMES.get(name, name): value for name, value in found.items()}
+    return {NAMES.get(name, name): value for name, value in query_of(arrival).items() if value}
 
 
 def _number(query: dict[str, str], name: str, usual: float, most: float) -> float:
@@ -65,7 +57,7 @@ async def usage(door: Door, _body: None, arrival: Arrival) -> Reply:
     narrowed = {name: value for name, value in query.items() if name in FILTERS}
     since = now - _number(query, "days", 30, 400) * DAY
     found = await _log(door).usage(Asked(since, now + 1, by, query.get("over_time") == "1", **narrowed))
-    return Reply(body=orjson.dumps([each._asdict() for each in found]))
+    return reply([each._asdict() for each in found])
 
 
 async def requests(door: Door, _body: None, arrival: Arrival) -> Reply:
@@ -81,7 +73,7 @@ async def requests(door: Door, _body: None, arrival: Arrival) -> Reply:
     below = query.get("below", "")
     sought = Sought(**exact, **times, below=int(below) if below.isdecimal() and len(below) <= DIGITS else 0)
     found = await _log(door).search(sought, int(_number(query, "limit", 100, MOST)) or 1)
-    return Reply(body=orjson.dumps([_document(each) for each in found]))
+    return reply([_document(each) for each in found])
 
 
 async def request(door: Door, _body: None, arrival: Arrival) -> Reply:
@@ -89,7 +81,7 @@ async def request(door: Door, _body: None, arrival: Arrival) -> Reply:
     found = await _log(door).find(arrival.tail.replace("\0", ""))
     if not found:
         raise Unknown("No request with this id is kept.", "It may be too old, or not from here.")
-    return Reply(body=orjson.dumps([_document(each) for each in found]))
+    return reply([_document(each) for each in found])
 
 
 def _document(found: Found) -> dict[str, Any]:

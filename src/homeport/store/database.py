@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select, update
 
-from homeport.domain.errors import BadConfiguration, InUse, Outdated
+from homeport.domain.errors import BadConfiguration, BadRequest, InUse, Outdated
 from homeport.domain.models import Snapshot
 from homeport.kit.vault import VaultError
 from homeport.store import (
@@ -32,6 +32,7 @@ from homeport.store import (
 from homeport.store.audit import EVERYTHING
 from homeport.store.engine import BUSY_S, Turn, close, connect, parse, reading, writing
 from homeport.store.people import EVERYBODY
+from homeport.store.plan import FeatureChange, ModelChange, Plan
 from homeport.store.tables import revision
 from homeport.store.version import require, require_file, version_of
 from homeport.store.writing import Writing
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from homeport.kit.vault import Vault
     from homeport.store.audit import Wanted
     from homeport.store.people import Wanted as Whom
-    from homeport.store.plan import Plan
     from homeport.store.records import (
         Arrival,
         AuditEvent,
@@ -169,6 +169,22 @@ class Store:
         """Forget a model and its key; raises Unknown, or InUse while features use it unless `force`."""
         async with self._change(by) as change:
             await models.remove(change, name, force=force)
+
+    async def replace_model(self, name: str, instead: str, *, by: str) -> list[str]:
+        """Forget a model, and in the same step let another one serve what it served; gives these features.
+
+        Raises Unknown, BadRequest for itself, Outdated when something else was changed in between.
+        """
+        model = await self.model(name)
+        await self.model(instead)
+        if name == instead:
+            raise BadRequest("A model cannot take its own place.", "Name another one.", param="instead")
+        snapshot = await self.snapshot()
+        users = [each for each in snapshot.features.values() if name in each.models]
+        moved = [FeatureChange(name=each.feature, before=each, after=each.replaced(name, instead)) for each in users]
+        gone = ModelChange(name=name, before=model)
+        await self.carry_out(Plan(revision=snapshot.revision, changes=(*moved, gone)), by=by)
+        return [each.feature for each in users]
 
     async def measured(self, name: str, seen: Capabilities, *, by: str) -> None:
         """Keep what a model was seen to do; raises Unknown."""
@@ -366,9 +382,19 @@ class Store:
             return await teams.change(change, team, join=join, leave=leave)
 
     async def remove_team(self, name: str, *, by: str) -> None:
-        """Forget a team; its members stay. Raises Unknown."""
+        """Forget a team, which can be undone for a while; its members stay. Raises Unknown."""
         async with self._change(by) as change:
             await teams.remove(change, name)
+
+    async def removed_teams(self) -> list[str]:
+        """The names of those that can be brought back, the latest first."""
+        async with reading(self._engine) as connection:
+            return list(await teams.removed(connection, datetime.now(UTC)))
+
+    async def restore_team(self, name: str, *, by: str) -> Team:
+        """Undo the deletion of a team; raises Unknown."""
+        async with self._change(by) as change:
+            return await teams.restore(change, name)
 
     async def invitations(self) -> list[Invitation]:
         """The latest invitations, newest first."""

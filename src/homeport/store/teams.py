@@ -9,11 +9,13 @@ from sqlalchemy import delete, func, insert, select, update
 
 from homeport.domain.errors import BadRequest, Unknown
 from homeport.store import checks
+from homeport.store.people import KEPT
 from homeport.store.records import Team
-from homeport.store.tables import team_members, teams, users
+from homeport.store.tables import audit_events, team_members, teams, users
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
+    from datetime import datetime
 
     from sqlalchemy import Row
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -139,10 +141,37 @@ async def change(writing: Writing, name: str, *, join: Collection[str] = (), lea
 
 
 async def remove(writing: Writing, name: str) -> None:
-    """Forget a team; its members stay. Raises Unknown."""
+    """Forget a team; its members stay, and for `KEPT` it can be brought back from the audit. Raises Unknown."""
     before = await find(writing.connection, name=name)
     await writing.connection.execute(delete(teams).where(teams.c.id == before.id))
-    await writing.record("team.remove", name, before={"members": list(before.members)})
+    gone = {"members": list(before.members), "id": before.id, "external_id": before.external_id}
+    await writing.record("team.remove", name, before=gone)
+
+
+async def removed(connection: AsyncConnection, at: datetime) -> dict[str, dict[str, Any]]:
+    """What the audit says of each team that was deleted lately and is not there now, the latest first."""
+    events = audit_events.c
+    lately = (events.what == "team.remove", events.at > at - KEPT)
+    asked = select(events.subject, events.before).where(*lately).order_by(events.id.desc()).limit(BATCH)
+    here = {each.lower() for each in await ids(connection)}
+    found: dict[str, dict[str, Any]] = {}
+    for name, before in await connection.execute(asked):
+        if name.lower() not in here and before and "id" in before:
+            found.setdefault(name, before)
+    return found
+
+
+async def restore(writing: Writing, name: str) -> Team:
+    """Bring a deleted team back, with those of its members who are still here; raises Unknown."""
+    before = (await removed(writing.connection, writing.at)).get(name)
+    if before is None:
+        raise Unknown(f"No team named {name!r} was deleted lately.", "Make it anew.", param="team")
+    same = {"id": before["id"], "name": name, "external_id": before["external_id"]}
+    await writing.connection.execute(insert(teams).values(**same, created=writing.at, changed=writing.at))
+    here = await _here(writing.connection, before["members"])
+    await _join(writing, before["id"], here)
+    await writing.record("team.restore", name, after={"members": sorted(here)})
+    return await find(writing.connection, name=name)
 
 
 async def _check(connection: AsyncConnection, name: str, but: str = "") -> None:
@@ -154,10 +183,7 @@ async def _check(connection: AsyncConnection, name: str, but: str = "") -> None:
 
 
 async def _join(writing: Writing, team: str, names: Collection[str]) -> None:
-    known: set[str] = set()
-    for each in _batches(sorted(filter(str.isprintable, names))):
-        here = select(users.c.name).where(users.c.name.in_(each), users.c.deleted.is_(None))
-        known.update(await writing.connection.scalars(here))
+    known = await _here(writing.connection, names)
     lost = sorted(set(names) - known)
     if lost:
         raise Unknown(f"There is no user named {lost[0]!r}.", "Add them first.", param="members")
@@ -166,6 +192,15 @@ async def _join(writing: Writing, team: str, names: Collection[str]) -> None:
         again = (team_members.c.team == team, team_members.c.user.in_(each))
         await writing.connection.execute(delete(team_members).where(*again))
         await writing.connection.execute(insert(team_members), [{"team": team, "user": name} for name in each])
+
+
+async def _here(connection: AsyncConnection, names: Collection[str]) -> set[str]:
+    """Those of them who are not deleted."""
+    known: set[str] = set()
+    for each in _batches(sorted(filter(str.isprintable, names))):
+        here = select(users.c.name).where(users.c.name.in_(each), users.c.deleted.is_(None))
+        known.update(await connection.scalars(here))
+    return known
 
 
 def _batches(names: list[str]) -> Iterable[list[str]]:
