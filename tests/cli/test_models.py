@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from commands import KEY, SERVED, Instance, homeport
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from script import Peer
 
 ADD = ("models", "add", "coder", "--endpoint", "http://gpu1:8000/v1", "--identifier", "qwen2.5-coder-7b")
 pytestmark = pytest.mark.usefixtures("data_dir")
@@ -340,6 +342,62 @@ async def test_what_a_registered_model_can_do_is_kept(instance: Instance) -> Non
     shown = (await instance.run("models", "show", "coder", "--json")).json["seen"]
     assert shown["holes"] == ran.json["seen"]["holes"]
     assert shown["at"]
+
+
+async def refused(peer: Peer) -> None:
+    await peer.document({"error": "Unauthorized"}, status=401)
+
+
+async def cut(peer: Peer) -> None:
+    peer.close()
+
+
+@pytest.mark.parametrize(
+    ("play", "said"), [(refused, "Its API key is missing or wrong"), (cut, "the connection was closed before an answer")]
+)
+async def test_a_server_that_answers_nothing_is_told_so_and_nothing_is_kept(
+    instance: Instance, play: Any, said: str
+) -> None:
+    await instance.run("models", "detect", "coder")
+    before = (await instance.run("models", "show", "coder", "--json")).json["seen"]
+    instance.models.play = play
+    ran = await instance.run("models", "detect", "coder")
+    assert (ran.code, ran.out) == (1, "")
+    assert said in ran.err
+    assert "✗ a chat" in ran.err
+    assert "✓" not in ran.err.partition("✗ a chat")[2]
+    assert "does not chat" not in ran.err
+    assert "nothing is kept" in ran.err
+    assert (await instance.run("models", "show", "coder", "--json")).json["seen"] == before
+
+
+async def test_a_server_that_goes_away_leaves_what_was_seen_before(instance: Instance) -> None:
+    await instance.run("models", "detect", "coder")
+    before = (await instance.run("models", "show", "coder", "--json")).json["seen"]
+
+    async def play(peer: Peer) -> None:
+        await (cut(peer) if peer.method == "POST" and "prompt" in peer.json else instance.play(peer))
+
+    instance.models.play = play
+    ran = await instance.run("models", "detect", "coder", "--json")
+    assert ran.code == 1
+    assert "✗ plain text" in ran.err
+    assert "was broken off" in ran.err
+    assert (ran.json["seen"]["chat"], ran.json["seen"]["text"]) == (True, None)
+    shown = (await instance.run("models", "show", "coder", "--json")).json["seen"]
+    assert (shown["text"], shown["holes"]) == (before["text"], before["holes"])
+    assert "the connection was closed" in shown["problems"]["the rest"]
+
+
+async def test_a_list_that_is_open_and_a_model_that_wants_a_key(instance: Instance) -> None:
+    async def play(peer: Peer) -> None:
+        await (refused(peer) if peer.method == "POST" else peer.document({"data": [{"id": SERVED}]}))
+
+    instance.models.play = play
+    ran = await instance.run("models", "detect", instance.models.url)
+    assert (ran.code, ran.out) == (1, "")
+    assert "Register it" not in ran.err
+    assert "--api-key-env" in ran.err
 
 
 async def test_detecting_suggests_a_command_for_each_that_names_the_key(instance: Instance) -> None:

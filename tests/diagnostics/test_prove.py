@@ -11,6 +11,7 @@ from script import DONE, event
 from homeport import families
 from homeport.diagnostics._prove import HOLES, Hole, Trial, doubts, filled, layouts
 from homeport.domain.capabilities import Capabilities, from_json
+from homeport.domain.errors import UpstreamRefused
 from homeport.domain.models import Limits, Model
 from homeport.families import Family
 from homeport.features._holes import PREFIX, SUFFIX
@@ -147,18 +148,29 @@ async def test_thoughts_that_come_all_at_once_are_no_stream(server: ModelServer)
     assert (await tried(server)).streams is False
 
 
-async def test_a_model_that_can_do_nothing(server: ModelServer) -> None:
+async def test_a_server_that_answers_nothing_is_measured_not(server: ModelServer) -> None:
     async def refuse(peer: Peer) -> None:
         await peer.document({"error": {"message": "no"}}, 500)
 
     server.play = refuse
+    with pytest.raises(UpstreamRefused, match="HTTP 500"):
+        await tried(server)
+
+
+async def test_a_model_that_only_streams(server: ModelServer) -> None:
+    async def play(peer: Peer) -> None:
+        if peer.method == "POST" and peer.json["stream"]:
+            await server.behave(peer)
+        else:
+            await peer.document({"error": {"message": "no"}}, 500)
+
+    server.play = play
     seen = await tried(server)
-    assert (seen.chat, seen.text, seen.streams, seen.holes) == (False, False, False, {})
-    assert set(seen.problems) >= {"chat", "text", "streaming"}
+    assert (seen.chat, seen.text, seen.streams, seen.holes) == (False, False, True, {})
+    assert set(seen.problems) >= {"chat", "text"}
     told = " ".join(doubt.told("m") for doubt in doubts(QWEN, FAMILIES, seen))
     assert "does not chat" in told
     assert "does not continue plain text" in told
-    assert "does not stream" in told
 
 
 GOOD = Capabilities(

@@ -18,6 +18,7 @@ from homeport.cli._session import in_store, opened, whoami
 from homeport.cli._steps import Steps
 from homeport.diagnostics._prove import Trial, doubts
 from homeport.diagnostics._served import Served, of_the_server, served, wants_a_key
+from homeport.domain.capabilities import REST
 from homeport.domain.errors import HomeportError, UpstreamError
 from homeport.domain.models import Model, Secret
 from homeport.families import Family, resolve
@@ -148,7 +149,11 @@ def _registered(settings: Settings, wanted: Wanted, *, as_json: bool) -> None:
             f"{name!r} is no address, and of a registered model all is known. An address has a scheme, http or https."
         )
         raise click.UsageError(message)
-    model, seen = asyncio.run(_measured(settings, name))
+    try:
+        model, seen = asyncio.run(_measured(settings, name))
+    except UpstreamError:
+        note("It answered no question, so nothing is kept of this; what was seen before stays.")
+        raise
     in_store(lambda store: store.measured(name, seen, by=whoami()))
     families = discover(_families(), Family)
     found = [doubt.told(name) for doubt in doubts(model, families, seen)]
@@ -157,6 +162,9 @@ def _registered(settings: Settings, wanted: Wanted, *, as_json: bool) -> None:
         note("Completions are asked by the server's `suffix` from now on, because that was proven best.")
     for doubt in found:
         warn(doubt)
+    if REST in seen.problems:
+        note("The measurement was broken off: what was seen before of the rest is kept. Measure again when it answers.")
+        raise SystemExit(1)
 
 
 async def _measured(settings: Settings, name: str) -> tuple[Model, Capabilities]:
@@ -184,7 +192,9 @@ async def _tried(upstream: HttpUpstream, model: Model) -> Capabilities:
     provider = _models.platform_known(model.platform)
     families = discover(_families(), Family)
     with Steps() as steps:
-        trial = Trial(provider=provider, upstream=upstream, model=model, families=families, told=steps)
+        trial = Trial(
+            provider=provider, upstream=upstream, model=model, families=families, told=steps, missed=steps.failed
+        )
         return await trial.run()
 
 
@@ -241,7 +251,10 @@ async def _looked(settings: Settings, asked: Model, *, prove: bool) -> Found:
         if not chosen or not prove:
             return Found(found, names, {})
         model = replace(here, endpoint=endpoint, identifier=chosen, family=_models.family_of(None, chosen)[0])
-        return Found(found, names, {chosen: await _tried(upstream, model)})
+        try:
+            return Found(found, names, {chosen: await _tried(upstream, model)})
+        except UpstreamError as error:
+            raise _of_the_server(model, error) from error
 
 
 def _unlisted(asked: Model, error: Unlisted) -> list[str]:

@@ -53,6 +53,10 @@ class Steps:
         """The last step is complete."""
         self._end("[green]✓[/]")
 
+    def failed(self) -> None:
+        """The last step did not succeed."""
+        self._end("[red]✗[/]")
+
     def _end(self, mark: str) -> None:
         if self._spinner is not None:
             self._spinner.stop()

@@ -8,8 +8,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from homeport.diagnostics import Change, Doubt
-from homeport.domain.capabilities import Capabilities
-from homeport.domain.errors import HomeportError
+from homeport.diagnostics._served import KEY_REFUSED
+from homeport.domain.capabilities import REST, Capabilities
+from homeport.domain.errors import (
+    HomeportError,
+    ToolNotAvailable,
+    UpstreamMalformed,
+    UpstreamOverloaded,
+    UpstreamRefused,
+    UpstreamTimeout,
+)
 from homeport.domain.prompts import Prompt
 from homeport.domain.requests import Message, Sampling
 from homeport.features._holes import PREFIX, SUFFIX, own_layout
@@ -39,6 +47,8 @@ HOLES = (
 )
 """The second and the third can only be filled by who has seen what follows."""
 FEW = 16
+GATEWAY = {502, 503, 504}
+"""What a proxy says when the server behind it is not there."""
 WITHIN_S = 60.0
 SHORT_TEXT = "a b"
 TEMPLATE_TOKENS = 8
@@ -86,26 +96,52 @@ class Trial:
     families: Mapping[str, Family]
     told: Callable[[str], None] = lambda _step: None
     """Is told each step before it is taken."""
+    missed: Callable[[], None] = lambda: None
+    """Is told that nothing came back in the step."""
     problems: dict[str, str] = field(default_factory=dict)
+    _found: dict[str, Any] = field(default_factory=dict)
+    _heard: bool = False
+    """A question was answered."""
+    _late: bool = False
+    """One was not, in its time."""
+    _unable: set[str] = field(default_factory=set)
+    """What was refused."""
+    _first: HomeportError | None = None
 
     async def run(self) -> Capabilities:
-        """Ask everything, one after the other: a model that is measured should not be busy with measuring."""
+        """Ask everything, one after the other: a model that is measured should not be busy with measuring.
+
+        Raises the HomeportError that came back when no question is answered. When its server goes away later, what was
+        found until then is told, and the reason among the problems as `REST`.
+        """
         self.model = replace(self.model, limits=replace(self.model.limits, first_token_s=WITHIN_S, total_s=WITHIN_S))
-        window = await self._window()
-        chat = await self._chat()
-        streamed = await self._stream(text=chat.get("chat") is False, thinks=bool(chat.get("thinks")))
-        tools = await self._tools() if chat.get("chat") else None
-        code = await self._code(layouts(self.families, self.model.family)) if self.provider.text else {}
-        found: dict[str, Any] = {**chat, **streamed, **code}
-        return Capabilities(context_tokens=window, tools=tools, problems=self.problems, **found)
+        self._found["context_tokens"] = await self._window()
+        try:
+            await self._everything()
+        except HomeportError as error:
+            self.problems[REST] = str(error)
+        if self._first is not None and not self._heard:
+            raise self._first
+        return Capabilities(problems=self.problems, **self._found)
+
+    async def _everything(self) -> None:
+        found = self._found
+        found.update(await self._chat())
+        found.update(await self._stream(text=found.get("chat") is False, thinks=bool(found.get("thinks"))))
+        found["tools"] = await self._tools() if found.get("chat") else None
+        if self.provider.text:
+            found.update(await self._code(layouts(self.families, self.model.family)))
 
     async def chats(self) -> Capabilities:
-        """Ask one question in words alone."""
+        """Ask one question in words alone; raises the HomeportError of a server that is not there."""
         found = await self._chat()
         return Capabilities(problems=self.problems, **found)
 
     async def fills(self) -> Capabilities:
-        """Ask for holes in code by its own layout and by none; by all others too where its own does not help."""
+        """Ask for holes in code by its own layout and by none; by all others too where its own does not help.
+
+        Raises the HomeportError of a server that is not there.
+        """
         every = layouts(self.families, self.model.family)
         own = self.families[self.model.family].fim
         mine = {key: fim for key, fim in every.items() if own is not None and fim.layout == own.layout}
@@ -123,13 +159,15 @@ class Trial:
             return await self.provider.window(self.upstream, self.model)
         except HomeportError as error:
             self.problems["context window"] = str(error)
+            self.missed()
             return 0
 
     async def _chat(self) -> dict[str, Any]:
         self.told("a chat")
         question = Message(role="user", content="What is 2 + 3? Answer with the number alone.")
         said = await self._said("chat", Prompt(kind="chat", messages=(question,), sampling=Sampling(max_tokens=64)))
-        return {"chat": said is not None, "thinks": None if said is None else any(map(_thinks, said))}
+        able = False if "chat" in self._unable else None
+        return {"chat": able if said is None else True, "thinks": None if said is None else any(map(_thinks, said))}
 
     async def _stream(self, *, text: bool, thinks: bool) -> dict[str, Any]:
         self.told("a stream")
@@ -147,8 +185,8 @@ class Trial:
                     # thoughts that come apart from the text are chunks without any, as is the first one with the role
                     pieces += bool(chunk.text) or (thinks and not chunk.finish and not chunk.usage)
         except HomeportError as error:
-            self.problems["streaming"] = str(error)
-            return {"streams": False}
+            return {"streams": False if self._none("streaming", error) else None}
+        self._heard = True
         return {"streams": pieces > 1 + thinks, "first_token_s": round(first, 4)}
 
     async def _tools(self) -> bool | None:
@@ -162,7 +200,7 @@ class Trial:
         self.told("plain text")
         short = await self._said("text", Prompt(kind="text", text=SHORT_TEXT, sampling=Sampling(max_tokens=1)))
         if short is None:
-            return {"text": False}
+            return {"text": False if "text" in self._unable else None}
         usage = next((chunk.usage for chunk in short if chunk.usage), None)
         holes = {PREFIX: await self._score(PREFIX, [Prompt(kind="text", text=hole.before) for hole in HOLES])}
         for key, fim in tried.items():
@@ -188,10 +226,37 @@ class Trial:
         """The answer; None, and what came back instead is written down, when there is none."""
         try:
             async with aclosing(self.provider.generate(self.upstream, self.model, prompt)) as chunks:
-                return [chunk async for chunk in chunks]
+                said = [chunk async for chunk in chunks]
         except HomeportError as error:
-            self.problems[what] = str(error)
+            if self._none(what, error):
+                self._unable.add(what)
             return None
+        self._heard = True
+        return said
+
+    def _none(self, what: str, error: HomeportError) -> bool:
+        """Write down what came back instead of an answer; whether that says that it cannot.
+
+        Raises the error where it says nothing of the model: asking on would be in vain. One that answered before may
+        be late once.
+        """
+        self._first = self._first or error
+        if _refuses(error):
+            self.problems[what] = str(error)
+            return True
+        self.missed()
+        if not isinstance(error, UpstreamTimeout) or self._late or not self._heard:
+            raise error
+        self._late = True
+        self.problems[what] = str(error)
+        return False
+
+
+def _refuses(error: HomeportError) -> bool:
+    """Whether a server answered that it does not do this; not one that is away, busy or does not know the key."""
+    if isinstance(error, UpstreamRefused):
+        return not isinstance(error, UpstreamOverloaded) and error.upstream_status not in KEY_REFUSED | GATEWAY
+    return isinstance(error, (UpstreamMalformed, ToolNotAvailable))
 
 
 def _thinks(chunk: Chunk) -> bool:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+REST = "the rest"
+"""Key of the problem that ended a measurement before all was tried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +44,20 @@ class Capabilities:
         best = max(known, key=known.__getitem__, default="")
         return best if best and known[best] > 0.5 and known[best] > self.holes.get("prefix", 0.0) else ""  # noqa: PLR2004 (the half)
 
+    def after(self, before: Capabilities) -> Capabilities:
+        """The same; of a measurement that was broken off, with what was seen `before` in place of what is missing."""
+        if REST not in self.problems:
+            return self
+        missing = [each.name for each in fields(self) if _is_missing(getattr(self, each.name))]
+        return replace(self, **{name: getattr(before, name) for name in missing})
+
     def as_json(self) -> dict[str, Any]:
         """Every field, as JSON has it."""
         return asdict(self)
+
+
+def _is_missing(value: object) -> bool:
+    return value is not False and not value
 
 
 def from_json(found: Mapping[str, Any]) -> Capabilities:

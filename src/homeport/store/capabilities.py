@@ -27,7 +27,9 @@ async def load(connection: AsyncConnection) -> dict[str, tuple[datetime, Capabil
 
 
 async def put(writing: Writing, name: str, seen: Capabilities) -> None:
-    """Keep what was seen instead of what was seen before; raises Unknown."""
+    """Keep what was seen instead of what was seen before, as far as it was seen anew; raises Unknown."""
+    before = (await load(writing.connection)).get(name)
+    seen = seen if before is None else seen.after(before[1])
     model_id = models.pick(await models.ids(writing.connection), name)
     await writing.connection.execute(delete(model_capabilities).where(model_capabilities.c.model_id == model_id))
     row = {"model_id": model_id, "measured": writing.at, "seen": seen.as_json()}
