@@ -135,6 +135,8 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
     _measure(metrics, bench, logs)
     if parts.request_log is not None:
         _measure_log(metrics, parts.request_log)
+    if parts.llm_log is not None:
+        metrics.watch("homeport_llm_log_lost", "Lines lost to llm.log: a full disk", parts.llm_log.lost)
     every = (*shelf.values(), papers.first(with_console=parts.desk is not None), papers.documents(shelf.values()))
     routes = paths.routes(door, every)
     if parts.desk is not None:
@@ -419,7 +421,7 @@ def _llm_log(settings: Settings, stack: contextlib.AsyncExitStack) -> LlmLog | N
         log.warning("llm.log is not written: the file cannot be opened", file=str(file), reason=str(error))
         return None
     stack.callback(sink.close)
-    return LlmLog(sink.write)
+    return LlmLog(sink.write, lambda: sink.dropped)
 
 
 def _desk(settings: Settings, store: Store, vault: Vault, bench: Workbench, prober: Prober) -> Desk:

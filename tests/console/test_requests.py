@@ -168,6 +168,9 @@ async def test_content_only_while_it_is_switched_on(desk: Office) -> None:
     assert "Verbose logging is on until" not in (await desk.get("/console")).text
     after = await asked(desk)
     said = {each: "def add(a, b)" in (await desk.get(f"{PAGE}/{each}")).text for each in (before, during, after)}
+    shown = (await desk.get(f"{PAGE}/{during}")).text
+    for part in ("What coder was told", "<|fim_prefix|>def add(a, b)", "What coder said", "one + two"):
+        assert part in shown, part
     assert said == {before: False, during: True, after: False}
     whats = [(event.what, event.subject) for event in await desk.store.audit(5)]
     assert whats.count(("setting.set", SETTING)) == 2

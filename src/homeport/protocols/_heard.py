@@ -31,7 +31,9 @@ class Heard:
         self._secrets = secrets
         self._pieces: list[str] = []
         self._size = 0
-        self._exchanges: list[Exchange] = heard() or []
+        found = heard()
+        # the very list that is filled later: it is empty now
+        self._exchanges: list[Exchange] = [] if found is None else found
 
     def hide(self, secret: str) -> None:
         """Mask this, too."""

@@ -28,9 +28,10 @@ EVENTS = {"completed": "response_received", "client_closed": "streaming_stopped"
 class LlmLog:
     """Writes the lines."""
 
-    def __init__(self, write: Callable[[bytes], None]) -> None:
-        """`write` takes a line with its end."""
+    def __init__(self, write: Callable[[bytes], None], lost: Callable[[], int] = int) -> None:
+        """`write` takes a line with its end; `lost` counts those that could not be written."""
         self._write = write
+        self.lost = lost
 
     def tell(self, entry: Entry, path: str, *, stream: bool) -> None:
         """Write down a request that asked for a feature."""

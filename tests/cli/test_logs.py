@@ -1,0 +1,70 @@
+"""`homeport logs` and `homeport usage`: what was asked is found again, by people and by programs."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from commands import Instance, running
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+@pytest.fixture(scope="module")
+async def instance(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Instance]:
+    """Somebody of a team asked once, with success and an id of their own, and once without."""
+    async with running(tmp_path_factory.mktemp("instance") / "data") as instance:
+        asked = await instance.run("chat", "canary", "--json")
+        assert asked.code == 0
+        await instance.run("complete", "--feature", "nothing")
+        await _written(instance)
+        yield instance
+
+
+async def _written(instance: Instance) -> None:
+    found: list[object] = []
+    while not found:
+        found = (await instance.run("logs", "--feature", "chat", "--json")).json
+
+
+async def test_a_list_and_one_of_it(instance: Instance) -> None:
+    (asked,) = (await instance.run("logs", "--feature", "chat", "--json")).json
+    assert (asked["who"], asked["model"], asked["outcome"], asked["status"]) == ("admin", "coder", "completed", 200)
+    shown = await instance.run("logs", "--user", "admin", "--model", "coder", "--status", "2xx", "--since", "1h")
+    assert asked["correlation_id"] in shown.out
+    one = await instance.run("logs", asked["correlation_id"])
+    for said in ("admit", "first token", "all of it", "OpenAI", "coder", "llm.log"):
+        assert said in one.out, said
+    whole = (await instance.run("logs", asked["correlation_id"], "--json")).json
+    assert [each["correlation_id"] for each in whole["requests"]] == [asked["correlation_id"]]
+    (line,) = [json.loads(each["line"]) for each in whole["lines"]]
+    assert line["correlation_id"] == asked["correlation_id"]
+    assert "canary" not in one.out
+
+
+@pytest.mark.parametrize("words", [("--user", "nobody"), ("--status", "5xx"), ("--text", "'; DROP TABLE requests--")])
+async def test_nothing_is_like_this(instance: Instance, words: tuple[str, ...]) -> None:
+    ran = await instance.run("logs", *words)
+    assert (ran.code, ran.out) == (0, "No request.\n")
+
+
+@pytest.mark.parametrize("words", [("--status", "6xx5"), ("--since", "soon"), ("--limit", "0")])
+async def test_what_makes_no_sense(instance: Instance, words: tuple[str, ...]) -> None:
+    assert (await instance.run("logs", *words)).code == 2
+
+
+async def test_an_id_that_nothing_has(instance: Instance) -> None:
+    for id_ in ("none", "\x1b[31mred", "x" * 5000):
+        ran = await instance.run("logs", id_)
+        assert ran.code == 1
+        assert "No request with the id" in ran.err
+        assert "\x1b" not in ran.err
+
+
+async def test_usage(instance: Instance) -> None:
+    found = (await instance.run("usage", "--by", "model", "--json")).json
+    assert {each["name"]: each["requests"] for each in found}["coder"] == 1
+    assert "coder" in (await instance.run("usage", "--by", "model")).out
+    assert (await instance.run("usage", "--by", "password")).code == 2
