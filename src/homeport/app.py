@@ -159,9 +159,9 @@ def _book(settings: Settings, upstream: Upstream, metrics: Metrics, logs: Logs, 
     return Book(*written, lambda: parts.snapshot().teams, spans=spans)
 
 
-def _verbose(settings: Settings, parts: Parts) -> Callable[[], bool]:
-    """Whether an administrator has content logged for a while; an operator who said never has the last word."""
-    return (lambda: False) if settings.log_content == "never" else Verbose(parts.snapshot)
+def _verbose(settings: Settings, parts: Parts) -> Callable[[], bool] | None:
+    """Whether an administrator has content logged for a while; None: an operator who said never has the last word."""
+    return None if settings.log_content == "never" else Verbose(parts.snapshot)
 
 
 def _measure_log(metrics: Metrics, request_log: RequestLog) -> None:

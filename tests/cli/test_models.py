@@ -432,3 +432,9 @@ def test_another_model_takes_the_place_of_one_that_is_removed() -> None:
     assert shown == {"removed": "coder", "instead": "big", "features": ["code_completions"]}
     (found,) = (each for each in homeport("features", "list", "--json").json if each["feature"] == "code_completions")
     assert (found["model"], found["fallbacks"]) == ("big", [])
+
+
+def test_families_that_are_not_settled() -> None:
+    assert homeport("models", "beta", "on", "--json").json == {"allowed": True}
+    assert homeport("models", "beta").out == "Beta and experimental families are allowed.\n"
+    assert homeport("models", "beta", "off", "--json").json == {"allowed": False}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tomllib
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -197,3 +199,48 @@ async def test_a_deleted_team_comes_back(api: Api) -> None:
     assert (await api.ask("GET", "/deleted-teams")).json == ["Platform"]
     assert (await api.ask("DELETE", "/deleted-teams/Platform")).json == made
     assert (await api.ask("DELETE", "/deleted-teams/Platform")).status == 404
+
+
+async def test_verbose_logging_ends_by_itself_or_at_once(api: Api) -> None:
+    assert (await api.ask("GET", "/verbose-logging")).json == {"on": False, "until": None}
+    assert (await api.ask("PUT", "/verbose-logging", {"minutes": 1441})).status == 400
+    begun = (await api.ask("PUT", "/verbose-logging", {"minutes": 1440})).json
+    assert begun["on"] is True
+    assert timedelta(hours=23) < datetime.fromisoformat(begun["until"]) - datetime.now(UTC) < timedelta(hours=24)
+    assert (await api.ask("DELETE", "/verbose-logging")).json["on"] is False
+    assert [e.who for e in await api.office.store.audit() if e.subject == "verbose_until"] == ["api:ada"] * 2
+
+
+async def test_content_that_is_never_logged_is_not_by_a_program_either(tmp_path: Path) -> None:
+    async with office_at(tmp_path, log_content="never") as office:
+        made = Api(office)
+        await made.admit()
+        answer = await made.ask("PUT", "/verbose-logging", {"minutes": 5})
+        assert (answer.status, "HOMEPORT_LOG_CONTENT" in answer.body.decode()) == (403, True)
+
+
+async def test_families_that_are_not_settled(api: Api) -> None:
+    found = (await api.ask("GET", "/beta-families")).json
+    assert (found["allowed"], found["families"]["llama3"]) == (False, "beta")
+    assert (await api.ask("PUT", "/beta-families", {"allowed": True})).json["allowed"] is True
+    assert (await api.office.store.settings())["beta_families"] == "on"
+
+
+async def test_the_configuration_without_keys(api: Api) -> None:
+    await api.ask("POST", "/models", CODER)
+    answer = await api.ask("GET", "/configuration")
+    assert answer.header("content-type") == "application/toml; charset=utf-8"
+    [model] = tomllib.loads(answer.body.decode())["models"]
+    assert (model["name"], model["identifier"]) == ("coder", "qwen2.5-coder-7b")
+    assert KEY not in answer.body.decode()
+
+
+async def test_who_somebody_is_at_a_provider(api: Api) -> None:
+    await api.office.sign_in("ada")
+    assert (await api.ask("PUT", "/sso-identities/ada", {"subject": "s-1"})).status == 400
+    theirs = {"subject": "s-1", "issuer": "https://sso.example.com"}
+    [made] = (await api.ask("PUT", "/sso-identities/ada", theirs)).json
+    assert (made["user"], made["subject"]) == ("ada", "s-1")
+    assert (await api.ask("PUT", "/sso-identities/nobody", theirs)).status == 404
+    assert (await api.ask("GET", "/sso-identities")).json == [made]
+    assert (await api.ask("DELETE", "/sso-identities/ada")).json == {"unlinked": 1}

@@ -339,6 +339,23 @@ def remove(*, name: str, force: bool, replace_by: str | None, as_json: bool) -> 
     result({"removed": name}, as_json=as_json, people=lambda: f"Removed {name}.")
 
 
+@command.command("beta", examples=("homeport models beta", "homeport models beta on"))
+@click.argument("decision", type=click.Choice(["on", "off"]), required=False)
+@json_option
+def beta(*, decision: str | None, as_json: bool) -> None:
+    """Show, or decide, whether beta and experimental families may be used.
+
+    The console then offers them to whoever adds a model without asking each time.
+    """
+    from homeport.families import BETA  # noqa: PLC0415 (beside its only use)
+
+    if decision is not None:
+        in_store(lambda store: store.set_setting(BETA, "on" if decision == "on" else None, by=whoami()), make=True)
+    allowed = in_store(lambda store: store.settings()).get(BETA) == "on"
+    said = f"Beta and experimental families are {'allowed' if allowed else 'offered to those who opt in'}."
+    result({"allowed": allowed}, as_json=as_json, people=lambda: said)
+
+
 def _replace(name: str, instead: str, *, as_json: bool) -> None:
     served = in_store(lambda store: store.replace_model(name, instead, by=whoami()))
     done = f"Removed {name}; {instead} serves {', '.join(served) or 'nothing instead: no feature used it'}."

@@ -9,6 +9,7 @@ from htpy import Renderable, button, div, form, h2, p
 from homeport.console import _forms
 from homeport.console._layout import guard
 from homeport.domain.errors import BadRequest
+from homeport.families import BETA
 
 if TYPE_CHECKING:
     from htpy import Node
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from homeport.console import Asked
     from homeport.domain.models import Model
 
-SETTING = "beta_families"
 FIELD = "beta"
 SETTLED = "generally available"
 WHAT = "Beta families work but were tried less; experimental ones may answer badly."
@@ -24,7 +24,7 @@ WHAT = "Beta families work but were tried less; experimental ones may answer bad
 
 def allowed(asked: Asked) -> bool:
     """Whether an administrator opted in."""
-    return asked.desk.bench.snapshot().settings.get(SETTING) == "on"
+    return asked.desk.bench.snapshot().settings.get(BETA) == "on"
 
 
 def opt_in(asked: Asked) -> Node:
@@ -39,7 +39,7 @@ async def consent(asked: Asked, model: Model) -> None:
     if allowed(asked):
         return
     if asked.form.get(FIELD) == "on":
-        await asked.desk.store.set_setting(SETTING, "on", by=asked.person.name)
+        await asked.desk.store.set_setting(BETA, "on", by=asked.person.name)
         return
     family = asked.desk.bench.families[model.family]
     if family.release != SETTLED:
@@ -66,4 +66,4 @@ def switch(asked: Asked) -> Renderable:
 async def decide(asked: Asked) -> None:
     """Keep what the switch was set to."""
     value = "on" if asked.form.get(FIELD) == "on" else None
-    await asked.desk.store.set_setting(SETTING, value, by=asked.person.name)
+    await asked.desk.store.set_setting(BETA, value, by=asked.person.name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from htpy import Renderable, button, div, form, h1, h2, li, p, ul
@@ -12,7 +11,7 @@ from homeport.console._forms import choice
 from homeport.console._layout import guard, page, problem
 from homeport.console._requests import moment
 from homeport.domain.errors import BadRequest
-from homeport.domain.verbose import SETTING, until_of
+from homeport.domain.verbose import SETTING, until_after, until_of
 
 if TYPE_CHECKING:
     from htpy import Node
@@ -60,9 +59,7 @@ async def on(asked: Asked) -> Sent:
     minutes = asked.form.get("minutes", "")
     if minutes not in dict(TIMES):
         raise BadRequest("That is no time to choose.", "Choose one from the list.", param="minutes")
-    # a second less than the longest time that is believed
-    until = datetime.now(UTC) + timedelta(minutes=int(minutes), seconds=-1)
-    await asked.desk.store.set_setting(SETTING, until.isoformat(timespec="seconds"), by=asked.person.name)
+    await asked.desk.store.set_setting(SETTING, until_after(int(minutes)), by=asked.person.name)
     return go(asked.path)
 
 

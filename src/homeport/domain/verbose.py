@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,6 +15,12 @@ SETTING = "verbose_until"
 """The setting that holds the moment, as ISO 8601."""
 LONGEST_S = 24 * 3600
 """So long at most: what is forgotten ends by itself."""
+
+
+def until_after(minutes: int) -> str:
+    """The setting's value for so long from now: a second less, so that the longest time is believed, too."""
+    until = datetime.now(UTC) + timedelta(minutes=minutes, seconds=-1)
+    return until.isoformat(timespec="seconds")
 
 
 def until_of(snapshot: Snapshot) -> float:

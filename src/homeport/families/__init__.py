@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 SLOTS = ("language", "file_name", "before", "after", "related", "instruction")
 """What a wording may ask for, as `{slots}`."""
+BETA = "beta_families"
+"""The setting that lets new models be of a family that is not generally available, where it is "on"."""
 UNKNOWN = "general"
 """The family of a model that belongs to none."""
 

@@ -82,7 +82,7 @@ class Door:
         book: Book,
         body_limit: int,
         log_content: LogContent = "never",
-        verbose: Callable[[], bool] = lambda: False,
+        verbose: Callable[[], bool] | None = None,
         supersede: bool = False,
         keep_s: float = 3600.0,
         federation: Federation | None = None,
@@ -104,7 +104,10 @@ class Door:
         self.book = book
         self.body_limit = body_limit
         self.log_content = log_content
-        self.verbose = verbose
+        self.verbose = verbose or (lambda: False)
+        """Whether an administrator has content logged for a while."""
+        self.may_be_verbose = verbose is not None
+        """False where the operator said never."""
         self.latest = Latest() if supersede else None
         self.kept = Shelf(keep_s)
         self.chats = Chats()

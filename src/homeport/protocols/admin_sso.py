@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from homeport.access import sso
+from homeport.domain.errors import BadRequest
 from homeport.protocols import Act, Reply, WireProtocol
 from homeport.protocols._admin import ADMIN, Strict, by, reply, store_of
 from homeport.protocols._openai import error
@@ -15,9 +16,17 @@ if TYPE_CHECKING:
     from homeport.protocols import Arrival
     from homeport.protocols._endpoint import Door
     from homeport.store.database import Store
+    from homeport.store.records import Identity
 
-PATH = "/api/admin/v1/sso"
+PATH, IDENTITIES = "/api/admin/v1/sso", "/api/admin/v1/sso-identities"
 PREFIX = "sso_"
+
+
+class Subject(Strict):
+    """Who somebody is at a provider."""
+
+    subject: str
+    issuer: str = Field("", description="Left out: the one that is set.")
 
 
 class Changes(Strict):
@@ -70,6 +79,31 @@ async def _shown(store: Store) -> Reply:
     return reply({**told, "client_secret_set": kept})
 
 
+def _identity(each: Identity) -> dict[str, Any]:
+    seen = each.seen and each.seen.isoformat()
+    return {"user": each.user, "issuer": each.issuer, "subject": each.subject, "seen": seen}
+
+
+async def identities(door: Door, _body: None, _arrival: Arrival) -> Reply:
+    """Who is known to a provider."""
+    return reply([_identity(each) for each in await store_of(door).identities()])
+
+
+async def link(door: Door, body: Subject, arrival: Arrival) -> Reply:
+    """Let whom the provider knows as this subject sign in as this person."""
+    store = store_of(door)
+    issuer = body.issuer or (await store.settings()).get("sso_issuer", "")
+    if not issuer:
+        raise BadRequest("Single sign-on is not set up here.", "Name its issuer, or set it.", param="issuer")
+    await store.link_identity(issuer, body.subject, arrival.tail, by=by(arrival))
+    return reply([_identity(each) for each in await store.identities(arrival.tail)])
+
+
+async def unlink(door: Door, _body: None, arrival: Arrival) -> Reply:
+    """Let nobody from a provider sign in as this person."""
+    return reply({"unlinked": await store_of(door).unlink_identities(arrival.tail, by=by(arrival))})
+
+
 PROTOCOL = WireProtocol(
     label="Administration: single sign-on",
     error=error,
@@ -83,6 +117,23 @@ PROTOCOL = WireProtocol(
             body=Changes,
             summary="Set single sign-on.",
             example={"issuer": "https://sso.example.com/realms/main", "client_id": "homeport"},
+        ),
+        Act(paths=(IDENTITIES,), need=ADMIN, act=identities, method="GET", summary="Who is known to a provider?"),
+        Act(
+            paths=(f"{IDENTITIES}/{{name}}",),
+            need=ADMIN,
+            act=link,
+            method="PUT",
+            body=Subject,
+            summary="Connect a person with who they are at the provider.",
+            example={"subject": "248289761001"},
+        ),
+        Act(
+            paths=(f"{IDENTITIES}/{{name}}",),
+            need=ADMIN,
+            act=unlink,
+            method="DELETE",
+            summary="Disconnect a person from every provider.",
         ),
     ),
 )
