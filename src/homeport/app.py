@@ -8,15 +8,16 @@ import difflib
 import gc
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import orjson
 import structlog
 import uvloop
 
-from homeport import console, families, features, protocols, providers
+from homeport import __version__, console, families, features, protocols, providers
 from homeport.access import sessions, tokens
 from homeport.access.gate import MAKES, Gate
 from homeport.console import Page
@@ -40,8 +41,10 @@ from homeport.front.pages import Pages
 from homeport.front.paths import Homeport, Lost
 from homeport.kit import server
 from homeport.kit.discover import discover
+from homeport.kit.extra_headers import listed
 from homeport.kit.logs import Rotated, Sink
 from homeport.kit.metrics import Load, Metrics
+from homeport.kit.otlp import Exporter
 from homeport.kit.upstream_http import HttpUpstream
 from homeport.kit.vault import Vault
 from homeport.protocols import WireProtocol
@@ -49,7 +52,7 @@ from homeport.protocols._book import Book
 from homeport.protocols._endpoint import Door
 from homeport.protocols._llm_log import BYTES as LLM_LOG_BYTES
 from homeport.protocols._llm_log import LlmLog
-from homeport.protocols._spans import Spans
+from homeport.protocols._spans import Tracing
 from homeport.providers import Provider
 from homeport.providers._engine import PLATFORM, Engine
 from homeport.store import models_file
@@ -99,6 +102,8 @@ class Parts:
     request_log: RequestLog | None = None
     """Where an instance writes down requests that have ended; None where none are kept."""
     llm_log: LlmLog | None = None
+    tracing: Tracing | None = None
+    """Where spans of requests go; None where no traces are collected."""
     assigned_by: str = features.ASSIGNED_BY
     """How a feature gets a model, for people."""
     trusts_bodies: bool = False
@@ -121,7 +126,7 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
         gate=parts.gate,
         carrier=carrier,
         federation=parts.federation,
-        book=_book(settings, upstream, metrics, logs, bench, parts),
+        book=_book(metrics, logs, bench, parts),
         body_limit=settings.body_limit,
         log_content=settings.content_logged(parts.log_content),
         verbose=_verbose(settings, parts),
@@ -149,14 +154,16 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
     return Homeport(routes, door, Lost(door, sorted(routes)))
 
 
-def _book(settings: Settings, upstream: Upstream, metrics: Metrics, logs: Logs, bench: Workbench, parts: Parts) -> Book:
-    keep = None if parts.request_log is None else parts.request_log.enter
-    spans = None
-    if settings.otlp_endpoint:
-        spans = Spans(upstream, settings.otlp_endpoint, settings.otlp_headers.get_secret_value())
-        metrics.watch("homeport_lost_traces", "Requests whose trace no collector took", partial(getattr, spans, "lost"))
-    written = metrics, logs.request, bench.features, keep, parts.llm_log
-    return Book(*written, lambda: parts.snapshot().teams, spans=spans)
+def _book(metrics: Metrics, logs: Logs, bench: Workbench, parts: Parts) -> Book:
+    return Book(
+        metrics,
+        logs.request,
+        bench.features,
+        keep=None if parts.request_log is None else parts.request_log.enter,
+        llm_log=parts.llm_log,
+        teams=lambda: parts.snapshot().teams,
+        tracing=parts.tracing,
+    )
 
 
 def _verbose(settings: Settings, parts: Parts) -> Callable[[], bool] | None:
@@ -278,14 +285,13 @@ async def serve(
             no_proxy=settings.no_proxy,
         )
         stack.push_async_callback(upstream.close)
+        parts = replace(parts, tracing=_tracing(settings, metrics, stack))
         app = build(settings, parts, upstream, metrics, logs)
         bench = app.door.bench
         stack.push_async_callback(bench.shadows.close)
         kinds = discover(providers, Provider).items()
         _background(stack, probe(bench, {key: partial(kind.served, upstream) for key, kind in kinds}))
         _background(stack, app.door.bench.measures.windows.follow(_tells_windows(upstream)))
-        if app.door.book.spans:
-            _background(stack, app.door.book.spans.follow())
         if parts.federation:
             _watch(metrics, parts.federation)
 
@@ -302,6 +308,21 @@ async def serve(
         gc.set_threshold(100_000, 20, 50)
         await running.serve(sockets=[listener])
         app.door.book.settle()
+
+
+def _tracing(settings: Settings, metrics: Metrics, stack: contextlib.AsyncExitStack) -> Tracing | None:
+    """Where spans go, sent off until the stack closes."""
+    if not settings.otlp_endpoint:
+        return None
+    upstream = HttpUpstream(ca_file=settings.ca_file, proxy=settings.proxy, no_proxy=settings.no_proxy)
+    stack.push_async_callback(upstream.close)
+    resource = {"service.name": "homeport", "service.version": __version__, "service.instance.id": uuid4().hex}
+    exporter = Exporter(upstream, settings.otlp_endpoint, listed(settings.otlp_headers.get_secret_value()), resource)
+    stack.push_async_callback(exporter.close)
+    _background(stack, exporter.follow())
+    metrics.watch("homeport_lost_traces", "Requests whose traces nobody got", lambda: exporter.lost)
+    metrics.watch("homeport_waiting_traces", "Requests whose traces wait to be sent", lambda: exporter.waiting)
+    return Tracing(exporter, settings.otlp_share, settings.otlp_content)
 
 
 def _times(settings: Settings) -> server.Times:

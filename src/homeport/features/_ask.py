@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from homeport.domain.errors import (
     FeatureDisabled,
     FeatureUnassigned,
+    HomeportError,
     PromptTooLong,
     ToolNotAvailable,
     Unknown,
@@ -23,6 +24,7 @@ from homeport.domain.models import Model
 from homeport.features._content import written_down
 from homeport.features._measure import comparable
 from homeport.features._turn import TURN, Turn
+from homeport.kit import tracing
 from homeport.kit.journal import facts, note, overheard
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
     from homeport.domain.models import FeatureSetting, Snapshot
     from homeport.domain.prompts import Prompt
-    from homeport.domain.streams import Chunks
+    from homeport.domain.streams import Chunks, Usage
     from homeport.features import Feature, Workbench
 
 SAFETY = 0.9
@@ -170,6 +172,7 @@ async def ask(
                                 attempt.began()
                             if chunk.usage is not None:
                                 bench.measures.learn(model, comparable(prompt), chunk.usage)
+                                attempt.usage = chunk.usage
                             yield chunk
             except PromptTooLong:
                 again, shorter = _shorter(bench, model, prompt, None if attempt.first_s else shorter), None
@@ -194,7 +197,7 @@ def _respect(bench: Workbench, model: Model) -> None:
 class _Attempt:
     """Measures one attempt to get an answer, and tells the model's health how it went."""
 
-    __slots__ = ("_bench", "_completion", "_model", "_prompt", "_start", "first_s")
+    __slots__ = ("_bench", "_completion", "_model", "_prompt", "_span", "_start", "_trace", "first_s", "usage")
 
     def __init__(self, bench: Workbench, model: Model, prompt: Prompt, *, completion: bool) -> None:
         self._bench = bench
@@ -202,6 +205,10 @@ class _Attempt:
         self._model = model
         self._prompt = prompt
         self._start = time.perf_counter()
+        self._trace = tracing.current()
+        self._span = "" if self._trace is None else self._trace.attempt()
+        self.usage: Usage | None = None
+        """What the model server counted."""
         self.first_s = 0.0
         """Seconds until the first piece came; 0 before."""
 
@@ -219,6 +226,8 @@ class _Attempt:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
         took = int((time.perf_counter() - self._start) * 1e4) / 1e4
         note(inference_duration_s=took, asked_at=self._start)
+        if self._trace is not None:
+            self._trace.tried(self._as_try(took, error))
         if isinstance(error, UpstreamError):
             tried = {"model": self._model.name, "error": error.code, "duration_s": took}
             facts().setdefault("attempts", []).append(tried)
@@ -234,6 +243,11 @@ class _Attempt:
         elif self.first_s or isinstance(error, UpstreamError):
             # it found the request wrong, or nobody wants the rest: that it answers is all that can be said
             self._bench.health.answered(self._model)
+
+    def _as_try(self, took: float, error: BaseException | None) -> tracing.Try:
+        """How it went, for the trace; that nobody wants the rest is no error of the model's."""
+        code = error.code if isinstance(error, HomeportError) else ""
+        return tracing.Try(self._span, self._model, self._prompt, self._start, took, self.first_s, code, self.usage)
 
 
 def _shorter(bench: Workbench, model: Model, prompt: Prompt, shorter: Callable[[], Prompt] | None) -> Prompt | None:

@@ -334,13 +334,19 @@ class Settings(BaseSettings):
     otlp_endpoint: str = Field(
         "", validation_alias=AliasChoices("HOMEPORT_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT", "otlp_endpoint")
     )
-    """Collector that gets traces by OTLP/HTTP in JSON, without `/v1/traces`; unset: none; also `OTEL_EXPORTER_…`."""
+    """Where traces go by OTLP/HTTP, such as `http://collector:4318`; unset: nowhere; also `OTEL_EXPORTER_…`."""
 
     otlp_headers: SecretStr = Field(
         SecretStr(""),
         validation_alias=AliasChoices("HOMEPORT_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS", "otlp_headers"),
     )
     """Headers for it, as `name=value,name=value`; also `OTEL_EXPORTER_OTLP_HEADERS`."""
+
+    otlp_share: float = Field(1.0, ge=0, le=1)
+    """Part of the requests that is traced; what a caller's own `traceparent` says wins."""
+
+    otlp_content: bool = False
+    """Whether traces hold prompts and answers too, where those are logged at all (`HOMEPORT_LOG_CONTENT`, verbose)."""
 
     responses_s: float = Field(3600.0, ge=0)
     """Seconds that an answer of `/v1/responses` is kept in memory, for its caller to go on from; 0 keeps none."""

@@ -20,7 +20,7 @@ from homeport.domain.entries import Entry, Offered, Phases, Report, Traits
 from homeport.domain.errors import CallerError, NotAuthenticated, UpstreamRefused
 from homeport.kit.logs import frame, moment
 from homeport.kit.metrics import OTHER, REPORTED, Kind
-from homeport.protocols._spans import Ended
+from homeport.kit.tracing import FACT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,9 +30,10 @@ if TYPE_CHECKING:
     from homeport.features import Feature
     from homeport.kit.journal import Facts
     from homeport.kit.metrics import Answers, Histogram, Metrics, Reports
+    from homeport.kit.tracing import Trace
     from homeport.protocols import Reported
     from homeport.protocols._llm_log import LlmLog
-    from homeport.protocols._spans import Spans
+    from homeport.protocols._spans import Tracing
     from homeport.protocols._visit import Visit
     from homeport.store.acceptance import Suggestion, Verdict
 
@@ -84,13 +85,13 @@ class Book:
         llm_log: LlmLog | None = None,
         teams: Callable[[], Mapping[str, Sequence[str]]] = dict,
         *,
-        spans: Spans | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         """`keep` takes what goes into the request log, where there is one; `teams` gives those of each person.
 
-        `spans` takes what a collector of traces gets.
+        `tracing` takes what a receiver of traces gets.
         """
-        self.spans = spans
+        self.tracing = tracing
         self._metrics = metrics
         self._write = write
         self._keep = keep
@@ -114,26 +115,30 @@ class Book:
         entries, self._open = self._open, []
         for visit, took, at in entries:
             outcome = visit.facts.pop("outcome", None) or ("completed" if visit.status < FAILED else "rejected")
-            asked_at = visit.facts.pop("asked_at", 0.0)
+            asked_at, trace = visit.facts.pop("asked_at", 0.0), visit.facts.pop(FACT, None)
             self._measure(visit, outcome, took)
             if "feature" in visit.facts:
                 first = None if visit.first is None else visit.first - visit.started
                 self._metrics.recent.add(at, failed=outcome in FAILURES, first_s=first)
             self._log(visit, outcome, at, took)
             asks = "feature" in visit.facts
-            if (self._keep or self.spans) and (asks or visit.protocol.kept):
-                self._tell(visit, entry(visit, outcome, at, took, asked_at), asks=asks)
+            if (self._keep or self._llm_log or trace) and (asks or visit.protocol.kept):
+                self._tell(visit, entry(visit, outcome, at, took, asked_at), trace, asks=asks)
 
-    def _tell(self, visit: Visit, made: Entry, *, asks: bool) -> None:
+    def _tell(self, visit: Visit, made: Entry, trace: Trace | None, *, asks: bool) -> None:
         """Hand a request to those who write down more than its line."""
         made = made._replace(traits=made.traits._replace(team=self.team(visit.caller, made.traits.who)))
         if self._keep is not None:
             self._keep(made)
         if asks and self._llm_log is not None:
             self._llm_log.tell(made, visit.path, stream=visit.streaming)
-        if self.spans is not None:
-            parent = visit.headers.get(b"traceparent", b"")
-            self.spans.tell(Ended(made._replace(content=None), visit.scope["method"], visit.path, parent))
+        if self.tracing is not None and trace is not None:
+            self.tracing.tell(visit, made, trace)
+
+    def trace(self, visit: Visit) -> None:
+        """Have a request that asks a model traced, if traces are collected."""
+        if self.tracing is not None and (trace := self.tracing.begin(visit)) is not None:
+            visit.facts[FACT] = trace
 
     def team(self, caller: Caller | None, who: str) -> str:
         """The teams of a person, one a line; nobody else is in one."""

@@ -225,6 +225,7 @@ class Endpoint:
     async def _ask(self, visit: Visit, route: Ask, asked: Asked, arrival: Arrival) -> None:
         door = self.door
         visit.facts["feature"] = asked.feature
+        door.book.trace(visit)
         visit.streaming, visit.reported = asked.stream, asked.reported
         framing = asked.framing or route.streaming
         visit.framing = (framing, asked) if asked.stream and framing else None

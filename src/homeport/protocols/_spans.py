@@ -1,234 +1,191 @@
-"""Traces of finished requests, for a collector of the operator's own: OTLP over HTTP in JSON, nothing to install.
+"""A finished request as spans, in the words of OpenTelemetry's semantic conventions.
 
-Sources: OpenTelemetry protocol (OTLP/HTTP, JSON), semantic conventions for HTTP and for generative AI. What was said
-in a request is in none of them, nor who asked; the correlation id leads to both where they are kept.
+Source: semantic-conventions 1.41.1 (HTTP server spans, `error.type`, `server.*`, `user_agent.*`) and
+semantic-conventions-genai, "Inference" (commit 002c8a6, status: development; it has no release yet). Who asked is
+in none of them: the correlation id leads there where that is kept.
 """
 
 from __future__ import annotations
 
-import asyncio
-import re
-import secrets
-from collections import deque
-from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from urllib.parse import urlsplit
 
 import orjson
-import structlog
 
-from homeport import __version__
-from homeport.kit.extra_headers import listed
-from homeport.kit.upstream import Call, TransportError
+from homeport.kit.tracing import PARENT, Span, begin, new_span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from homeport.domain.entries import Entry
-    from homeport.kit.upstream import Upstream
+    from homeport.domain.entries import Entry, Exchange
+    from homeport.kit.tracing import Trace, Try
+    from homeport.protocols._visit import Visit
 
-log = structlog.get_logger()
-
-WAITING = 10_000
-"""Requests that may wait for the collector; beyond that the oldest are lost."""
-TOGETHER_S = 1.0
-AT_ONCE = 200
-AGAIN_S = 5.0
-ANSWER = 65_536
-"""Bytes of the collector's answer that are read."""
-SERVER, CLIENT, INTERNAL, ERROR = 2, 3, 1, 2
-FAILED = 500
-LATER = frozenset({429, 502, 503, 504})
-"""Statuses after which a batch is sent again, as the protocol says."""
-TEXT = frozenset({"code_completions", "text_completions"})
-"""Features whose operation is a completion; every other one is a chat."""
-PROVIDERS = {"azure": "azure.ai.openai", "bedrock": "aws.bedrock"}
-"""The names of the conventions, where they are not ours."""
-_PARENT = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
-_HEX = re.compile(r"[0-9a-f]{32}")
-_NONE = {b"0" * 32, b"0" * 16}
+PROVIDERS = {"azure": "azure.ai.openai", "bedrock": "aws.bedrock", "embedded": "homeport"}
+"""The conventions' names for platforms; any other is called as we do."""
+OPERATIONS = {"text": "text_completion", "chat": "chat"}
+OURS = 500
+"""Statuses from here on are an error of the server's; below, of the caller's, which is no error of a server span."""
+PHASES = frozenset({"admit", "prepare", "queue", "clean"})
+"""Those that have a span of their own; what is between them are the attempts."""
+CONTENT_WAITING = 200
+"""Requests that may wait with what was said in them; further ones are told without."""
+PARENT_HEADER = PARENT.encode()
+CONTENT = 20_000
+"""Characters of a prompt or an answer that a span holds."""
 
 
 class Ended(NamedTuple):
-    """A request that is to be told of."""
+    """A request that has ended."""
 
     entry: Entry
+    trace: Trace
     method: str
-    path: str
-    """The endpoint's pattern."""
-    parent: bytes
-    """The caller's `traceparent`, or nothing."""
+    route: str
+    streaming: bool
+    finish: str
+    started: float
+    """By time.perf_counter()."""
 
 
-class Spans:
-    """Sends them, off everybody's way; what the collector does not take is lost and counted."""
-
-    def __init__(self, upstream: Upstream, endpoint: str, headers: str = "") -> None:
-        """`endpoint` as OTEL_EXPORTER_OTLP_ENDPOINT has it, `headers` as OTEL_EXPORTER_OTLP_HEADERS."""
-        self._upstream = upstream
-        self._url = f"{endpoint.rstrip('/')}/v1/traces"
-        self._headers = {"Content-Type": "application/json", **listed(headers)}
-        self._waiting: deque[Ended] = deque()
-        self._some = asyncio.Event()
-        self._silent = False
-        self.lost = 0
-
-    def tell(self, ended: Ended) -> None:
-        """Have a request sent soon."""
-        if len(self._waiting) >= WAITING:
-            self._waiting.popleft()
-            self.lost += 1
-        self._waiting.append(ended)
-        self._some.set()
-
-    async def follow(self) -> None:
-        """Send what is told, until this is cancelled."""
-        while True:
-            await self._some.wait()
-            await asyncio.sleep(TOGETHER_S)
-            self._some.clear()
-            if not await self.settle():
-                self._some.set()
-                await asyncio.sleep(AGAIN_S)
-
-    async def settle(self) -> bool:
-        """Send everything that waits; gives whether that may be so, or must be tried again."""
-        while self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
-            status, why = await self._sent(document(batch))
-            if status in LATER or not status:
-                self._waiting.extendleft(reversed(batch))
-                self._say("traces cannot be sent yet", why)
-                return False
-            if status // 100 != 2:  # noqa: PLR2004 (success)
-                self.lost += len(batch)
-                self._say("traces are refused and lost", why)
-            else:
-                self._silent = False
-        return True
-
-    async def _sent(self, body: bytes) -> tuple[int, str]:
-        """The answer's status, 0 for none; and what is wrong."""
-        try:
-            reply = await self._upstream.open(Call(self._url, self._headers, body=body, first_byte_s=10, total_s=15))
-        except TransportError as error:
-            return 0, str(error)
-        try:
-            await reply.read(ANSWER)
-        except TransportError as error:
-            return reply.status, str(error)
-        finally:
-            reply.close()
-        return reply.status, f"HTTP {reply.status}"
-
-    def _say(self, what: str, why: str) -> None:
-        """Once, until it goes well again."""
-        if not self._silent:
-            self._silent = True
-            log.warning(what, url=self._url, reason=why, lost=self.lost)
+def spans(ended: Ended) -> list[Span]:
+    """The request itself, its phases, and its attempts to get an answer."""
+    began = ended.entry.at - ended.entry.phases.took / 1e6
+    return [_root(ended, began), *_phases(ended, began), *_attempts(ended, began)]
 
 
-def document(batch: Sequence[Ended]) -> bytes:
-    """A batch as the collector wants it."""
-    resource = {"attributes": _attributes({"service.name": "homeport", "service.version": __version__})}
-    spans = [span for each in batch for span in spans_of(each)]
-    scoped = {"scope": {"name": "homeport", "version": __version__}, "spans": spans}
-    return orjson.dumps({"resourceSpans": [{"resource": resource, "scopeSpans": [scoped]}]})
-
-
-def spans_of(ended: Ended) -> Iterator[dict[str, Any]]:
-    """The request's own span, then one for each of its phases, and one for what the model did."""
-    entry, (trace, parent), own = ended.entry, _context(ended), secrets.token_hex(8)
-    traits, phases = entry.traits, entry.phases
-    began = int(entry.at * 1e9) - phases.took * 1000
-    about: dict[str, str | int] = {
-        "http.request.method": ended.method,
-        "http.route": ended.path,
-        "http.response.status_code": traits.status,
-        "user_agent.name": traits.client,
-        "homeport.correlation_id": entry.correlation_id,
-        "homeport.feature": traits.feature,
-        "homeport.outcome": traits.outcome,
-        "error.type": traits.error_code,
-    }
-    failed = traits.status >= FAILED or traits.outcome == "broken"
-    common = {"traceId": trace, "parentSpanId": own}
-    yield {
-        **_span(f"{ended.method} {ended.path}", SERVER, about, began, (0, phases.took), failed=failed),
-        "traceId": trace,
-        "spanId": own,
-        **({"parentSpanId": parent} if parent else {}),
-        "events": _attempts(entry, began),
-    }
-    for each in phases.segments():
-        yield {**_span(each.name, INTERNAL, {}, began, (each.start, each.end)), **common}
-    if traits.model and phases.asked:
-        operation = "text_completion" if traits.feature in TEXT else "chat"
-        span = (phases.asked, phases.told or phases.took)
-        yield {**_span(f"{operation} {traits.model}", CLIENT, _of_model(entry, operation), began, span), **common}
-
-
-def _of_model(entry: Entry, operation: str) -> dict[str, str | int]:
+def _root(ended: Ended, began: float) -> Span:
+    entry, trace = ended.entry, ended.trace
     traits = entry.traits
-    return {
-        "gen_ai.operation.name": operation,
-        "gen_ai.provider.name": PROVIDERS.get(traits.platform, traits.platform),
-        "gen_ai.request.model": traits.model,
-        "gen_ai.usage.input_tokens": entry.prompt_tokens,
-        "gen_ai.usage.output_tokens": entry.answer_tokens,
+    told = {
+        "http.request.method": ended.method,
+        "http.route": ended.route,
+        "http.response.status_code": traits.status,
+        "http.request.body.size": entry.received,
+        "http.response.body.size": entry.sent,
         "error.type": traits.error_code,
-        "homeport.family": traits.family,
+        "homeport.correlation_id": entry.correlation_id,
+        "homeport.protocol": traits.protocol,
+        "homeport.feature": traits.feature,
         "homeport.language": traits.language,
+        "user_agent.name": traits.client,
+        "homeport.outcome": traits.outcome,
     }
+    failed = traits.status >= OURS or traits.outcome == "broken"
+    name = f"{ended.method} {ended.route}"
+    error = (traits.error_code or traits.outcome) if failed else ""
+    return Span(trace.id, trace.root, trace.parent, name, "server", began, entry.at, _some(told), error)
 
 
-def _span(
-    name: str,
-    kind: int,
-    about: Mapping[str, str | int],
-    began: int,
-    part: tuple[int, int],
-    *,
-    failed: bool = False,
-) -> dict[str, Any]:
-    """`part`: from and to, in microseconds since it `began`, which is in Unix nanoseconds."""
+def _phases(ended: Ended, began: float) -> Iterator[Span]:
+    trace = ended.trace
+    for each in ended.entry.phases.segments():
+        if each.name in PHASES:
+            start, end = began + each.start / 1e6, began + each.end / 1e6
+            yield Span(trace.id, new_span(), trace.root, each.name, "internal", start, end, {})
+
+
+def _attempts(ended: Ended, began: float) -> Iterator[Span]:
+    tries, content = ended.trace.tries, ended.entry.content
+    exchanges = content.exchanges if content is not None and len(content.exchanges) == len(tries) else ()
+    for number, each in enumerate(tries):
+        start = began + each.start - ended.started
+        told = _some(_of_model(each, ended.streaming) | _of_answer(each, ended, last=number == len(tries) - 1))
+        if exchanges:
+            told |= said(exchanges[number], told.get("gen_ai.response.finish_reasons", ("",))[0])
+        name = f"{told['gen_ai.operation.name']} {each.model.identifier or each.model.name}"
+        trace = ended.trace
+        yield Span(trace.id, each.span, trace.root, name, "client", start, start + each.took, told, each.error)
+
+
+def _of_model(each: Try, streaming: bool) -> dict[str, Any]:  # noqa: FBT001 (a fact of the request)
+    """Which model was asked, where, and how."""
+    model, sampling = each.model, each.prompt.sampling
+    parts = urlsplit(model.endpoint)
     return {
-        "spanId": secrets.token_hex(8),
-        "name": name,
-        "kind": kind,
-        "startTimeUnixNano": str(began + part[0] * 1000),
-        "endTimeUnixNano": str(began + part[1] * 1000),
-        "attributes": _attributes(about),
-        "status": {"code": ERROR} if failed else {},
+        "gen_ai.operation.name": OPERATIONS[each.prompt.kind],
+        "gen_ai.provider.name": PROVIDERS.get(model.platform, model.platform),
+        "gen_ai.request.model": model.identifier or model.name,
+        "gen_ai.request.stream": each.prompt.stream or None,
+        "gen_ai.request.max_tokens": sampling.max_tokens,
+        "gen_ai.request.temperature": sampling.temperature,
+        "gen_ai.request.top_p": sampling.top_p,
+        "gen_ai.request.seed": sampling.seed,
+        "gen_ai.response.time_to_first_chunk": each.first if each.prompt.stream and each.first else None,
+        "server.address": parts.hostname,
+        "server.port": (parts.port or (443 if parts.scheme == "https" else 80)) if parts.hostname else None,
+        "homeport.model": model.name,
+        "homeport.streaming": streaming,
     }
 
 
-def _attempts(entry: Entry, began: int) -> list[dict[str, Any]]:
-    """Models that were asked before and failed."""
-    return [
-        {
-            "timeUnixNano": str(began),
-            "name": "homeport.attempt",
-            "attributes": _attributes(
-                {"gen_ai.request.model": str(each.get("model")), "error.type": str(each.get("error"))}
-            ),
-        }
-        for each in (orjson.loads(entry.attempts) if entry.attempts else ())
-    ]
+def _of_answer(each: Try, ended: Ended, *, last: bool) -> dict[str, Any]:
+    """How it ended, and what the model server counted."""
+    usage = each.usage
+    return {
+        "error.type": each.error,
+        "gen_ai.usage.input_tokens": usage.prompt_tokens if usage else None,
+        "gen_ai.usage.output_tokens": usage.completion_tokens if usage else None,
+        "gen_ai.response.finish_reasons": [ended.finish] if last and ended.finish and not each.error else None,
+    }
 
 
-def _attributes(pairs: Mapping[str, str | int]) -> list[dict[str, Any]]:
-    """Without those that say nothing."""
-    return [
-        {"key": key, "value": {"intValue": str(value)} if isinstance(value, int) else {"stringValue": value}}
-        for key, value in pairs.items()
-        if value != ""
-    ]
+def said(exchange: Exchange, finish: str) -> dict[str, Any]:
+    """What the model was told and what it said, in the form of the conventions' messages."""
+    answer = {"role": "assistant", "parts": _parts(exchange.answer), "finish_reason": finish or "stop"}
+    return {"gen_ai.input.messages": _messages(exchange.prompt), "gen_ai.output.messages": [answer]}
 
 
-def _context(ended: Ended) -> tuple[str, str]:
-    """Trace and parent: those of the caller; else the correlation id is the trace, or a digest of it."""
-    found = _PARENT.fullmatch(ended.parent)
-    if found and not _NONE & set(found.groups()):
-        return found[1].decode(), found[2].decode()
-    id_ = ended.entry.correlation_id
-    return id_ if _HEX.fullmatch(id_) else blake2b(id_.encode(), digest_size=16).hexdigest(), ""
+def _messages(prompt: str) -> list[dict[str, Any]]:
+    """Those of a conversation, which is written down as JSON; any other text is the one message of a user."""
+    try:
+        found = orjson.loads(prompt)["messages"]
+        return [{"role": str(each["role"]), "parts": _parts(each.get("content"))} for each in found]
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        return [{"role": "user", "parts": _parts(prompt)}]
+
+
+def _parts(content: object) -> list[dict[str, str]]:
+    text = content if isinstance(content, str) else orjson.dumps(content, default=str).decode()
+    return [{"type": "text", "content": text[:CONTENT]}]
+
+
+def _some(values: dict[str, Any]) -> dict[str, Any]:
+    """What there is something to say of."""
+    return {name: value for name, value in values.items() if value is not None and value != ""}
+
+
+class Receiver(Protocol):
+    """Whoever sends spans off."""
+
+    @property
+    def waiting(self) -> int:
+        """Requests whose spans are not sent yet."""
+        ...
+
+    def add(self, spans: Callable[[], Sequence[Span]]) -> None:
+        """Have the spans of a request sent soon."""
+        ...
+
+
+class Tracing(NamedTuple):
+    """Which requests are traced, and who takes their spans."""
+
+    receiver: Receiver
+    share: float = 1.0
+    """From 0 to 1; a caller's own `traceparent` wins."""
+    content: bool = False
+    """Whether spans hold what was said, where that is kept at all."""
+
+    def begin(self, visit: Visit) -> Trace | None:
+        """The trace of a request; None for one that is not traced."""
+        return begin(visit.headers.get(PARENT_HEADER, b""), visit.id, self.share)
+
+    def tell(self, visit: Visit, entry: Entry, trace: Trace) -> None:
+        """Have a finished request sent off."""
+        if not self.content or self.receiver.waiting >= CONTENT_WAITING:
+            entry = entry._replace(content=None)
+        method, finish = visit.scope["method"], visit.finish
+        ended = Ended(entry, trace, method, visit.path, visit.streaming, finish, visit.started)
+        self.receiver.add(partial(spans, ended))

@@ -28,6 +28,7 @@ from homeport.domain.errors import (
 from homeport.kit import extra_headers, network
 from homeport.kit.journal import VIA, correlation_id, note, via
 from homeport.kit.settings import DEFAULT_MODEL
+from homeport.kit.tracing import parent_header
 from homeport.kit.upstream import Call, Malformed, Reply, TooMuch, TransportError, Truncated, Unreachable
 from homeport.kit.upstream import UpstreamTooLate as TooLate
 
@@ -65,7 +66,7 @@ Refuse = Callable[["Model", Reply, bytes], UpstreamError]
 
 def call(model: Model, url: str, headers: Mapping[str, str], body: bytes = b"", *, method: str = "POST") -> Call:
     """A request within the model's limits, which the server can find in its log by our correlation id."""
-    own = {"X-Request-ID": correlation_id(), VIA: via(), "Accept-Encoding": "identity"}
+    own = {"X-Request-ID": correlation_id(), VIA: via(), "Accept-Encoding": "identity", **parent_header()}
     if body:
         own["Content-Type"] = "application/json"
     limits, way = model.limits, None
