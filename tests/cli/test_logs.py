@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import csv
+import io
 import json
+import os
+import signal
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from commands import Instance, running
+from commands import Instance, homeport, running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -67,4 +74,59 @@ async def test_usage(instance: Instance) -> None:
     found = (await instance.run("usage", "--by", "model", "--json")).json
     assert {each["name"]: each["requests"] for each in found}["coder"] == 1
     assert "coder" in (await instance.run("usage", "--by", "model")).out
-    assert (await instance.run("usage", "--by", "password")).code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "requests"),
+    [
+        (("--user", "admin"), 1),
+        (("--feature", "chat", "--days", "1"), 1),
+        (("--user", "nobody"), 0),
+        (("--team", "Platform"), 0),
+        (("--feature", "code_completions"), 0),
+        (("--model", "other"), 0),
+        (("--language", "go"), 0),
+        (("--team", "'; DROP TABLE usage--"), 0),
+    ],
+)
+async def test_usage_of_some(instance: Instance, words: tuple[str, ...], requests: int) -> None:
+    found = (await instance.run("usage", *words, "--json")).json
+    assert sum(each["requests"] for each in found if each["name"] == "coder") == requests
+    rows = list(csv.DictReader(io.StringIO((await instance.run("usage", *words, "--csv")).out)))
+    assert [int(row["requests"]) for row in rows if row["model"] == "coder"] == ([1] if requests else [])
+
+
+@pytest.mark.parametrize(
+    "words", [("--by", "password"), ("--days", "0"), ("--days", "x"), ("--days", "401"), ("--people",)]
+)
+async def test_usage_that_makes_no_sense(instance: Instance, words: tuple[str, ...]) -> None:
+    ran = await instance.run("usage", *words)
+    assert (ran.code, ran.out) == (2, "")
+
+
+@pytest.mark.parametrize("words", [("usage",), ("logs",), ("logs", "an-id")])
+async def test_where_no_log_is(tmp_path: Path, words: tuple[str, ...]) -> None:
+    ran = await asyncio.to_thread(homeport, *words, HOMEPORT_DATA_DIR=str(tmp_path))
+    assert (ran.code, ran.out) == (1, "")
+    assert "There is no request log in the data directory" in ran.err
+
+
+async def test_following_prints_what_comes_until_it_is_interrupted(instance: Instance) -> None:
+    """In a process of its own, as somebody in a terminal has it: Ctrl-C ends it without a trace."""
+    command = (str(Path(sys.executable).with_name("homeport")), "logs", "--follow", "--json", "--feature", "chat")
+    environment = {**os.environ, "HOMEPORT_DATA_DIR": str(instance.settings.data_dir)}
+    pipe = asyncio.subprocess.PIPE
+    follower = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe, env=environment)
+    assert follower.stdout is not None
+    assert follower.stderr is not None
+    async with asyncio.timeout(60):
+        seen = json.loads(await follower.stdout.readline())
+        assert (await instance.run("chat", "canary again", "--json")).code == 0
+        new = json.loads(await follower.stdout.readline())
+        follower.send_signal(signal.SIGINT)
+        said = (await follower.stderr.read()).decode()
+        await follower.wait()
+    assert seen["correlation_id"] != new["correlation_id"]
+    assert (new["feature"], new["outcome"]) == ("chat", "completed")
+    assert "Following; Ctrl-C ends it." in said
+    assert "Traceback" not in said

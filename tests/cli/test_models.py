@@ -353,7 +353,8 @@ async def cut(peer: Peer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("play", "said"), [(refused, "Its API key is missing or wrong"), (cut, "the connection was closed before an answer")]
+    ("play", "said"),
+    [(refused, "Its API key is missing or wrong"), (cut, "the connection was closed before an answer")],
 )
 async def test_a_server_that_answers_nothing_is_told_so_and_nothing_is_kept(
     instance: Instance, play: Any, said: str
