@@ -201,3 +201,20 @@ def test_a_new_token_says_since_when_it_is() -> None:
     made = homeport("tokens", "create", "--name", "x", "--json").json["created"]
     (listed,) = homeport("tokens", "list", "--json").json
     assert datetime.fromisoformat(listed["created"]) == datetime.fromisoformat(made)
+
+
+def test_a_route_is_told_whole() -> None:
+    for name in ("rep1", "rep2", "spare"):
+        assert homeport("models", "add", name, "--endpoint", "http://127.0.0.1:9/v1", "--identifier", "x").code == 0
+    route = ("--weight", "rep2=2", "--fallback", "spare")
+    ran = homeport("features", "set", "code_completions", "rep1", *route)
+    assert ran.out == "code_completions: served by rep1=1 rep2=2, then spare.\n"
+    listed = homeport("features", "list").out.splitlines()
+    assert next(line.split()[-3:] for line in listed if "rep1" in line) == ["rep1=1", "rep2=2", "spare"]
+    for feature in ("code_generations", "chat"):
+        homeport("features", "set", feature, "rep1")
+    checks = homeport("doctor", "--json").json["checks"]
+    (registry,) = (each for each in checks if each["id"] == "registry")
+    assert "code_completions by rep1=1 rep2=2, then spare" in registry["saw"]
+    (address,) = (each for each in checks if each["id"] == "model_tcp")
+    assert (address["status"], "No feature uses it" in address["saw"]) == ("fail", False)

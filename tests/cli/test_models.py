@@ -415,6 +415,50 @@ async def test_detecting_without_the_key(instance: Instance) -> None:
     assert "--api-key-env" in ran.err
 
 
+async def test_detecting_with_a_wrong_key(instance: Instance) -> None:
+    url = instance.models.url
+    ran = await instance.run("models", "detect", url, "--api-key-env", "MY_KEY", MY_KEY="sk-wrong")
+    assert ran.code == 1
+    assert "did not accept the key that was given" in ran.err
+    assert "It wants a key" not in ran.err
+
+
+async def test_detecting_at_a_web_server(instance: Instance) -> None:
+    async def play(peer: Peer) -> None:
+        await peer.document({"detail": "Not Found"}, status=404)
+
+    instance.models.play = play
+    base = instance.models.url.removesuffix("/v1")
+    ran = await instance.run("models", "detect", base)
+    assert ran.code == 1
+    assert f"not like a model server. Tried: GET {base}/models, GET {base}/v1/models." in ran.err
+    assert "Start it" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            ("127.0.0.1:5981",),
+            "'127.0.0.1:5981' looks like an address, but it has no scheme. Write http://127.0.0.1:5981",
+        ),
+        (("gpu1/v1",), "Write http://gpu1/v1 or https://gpu1/v1"),
+        (("htp://foo",), "htp:// is no scheme of a model server. Write http://foo"),
+        (("http://",), "'http://' names no host. Write it like http://127.0.0.1:8000/v1"),
+        (("http://[::1",), "names no host"),
+        (("--platform", "azure"), "needs an address: homeport models detect URL --platform azure"),
+        (("--platform", "anthropic"), "needs an address: homeport models detect URL --platform anthropic"),
+        (("--platform", "bedrock", "--option", "region=mars-1"), "Give something like eu-central-1."),
+    ],
+)
+def test_what_cannot_be_asked_is_told_with_what_can(given: tuple[str, ...], said: str) -> None:
+    ran = homeport("models", "detect", *given)
+    assert ran.code in {1, 2}
+    assert said in ran.err
+    if "azure" in given or "anthropic" in given:
+        assert "bedrock" not in ran.err
+
+
 def test_detecting_where_nobody_is() -> None:
     ran = homeport("models", "detect", "http://127.0.0.1:9/v1")
     assert ran.code == 1

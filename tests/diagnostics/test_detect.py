@@ -103,7 +103,7 @@ async def test_azure_lists_no_deployments_but_one_that_is_named_is_proven(instan
     assert typed in found.err
     wrong = await detected(instance, *where, KEY="bad")
     assert f"The server at {endpoint(instance)} answered HTTP 401" in wrong.err
-    assert "--api-key-env" in wrong.err
+    assert "did not accept the key that was given" in wrong.err
 
 
 async def anthropic(peer: Peer) -> None:
@@ -155,7 +155,7 @@ async def test_an_engine_that_does_not_start_says_how_its_log_ends(
     ("typed", "said"),
     [
         ((), "Give an address, a registered model's name, or a platform that needs neither"),
-        (("--platform", "azure"), "Give an address"),
+        (("--platform", "azure"), "Azure OpenAI needs an address"),
         (("--platform", "nobody"), "There is no platform 'nobody'. Known: anthropic, azure"),
         (("--platform", "bedrock", "--option", "regoin=x"), "has no option 'regoin'. Known: region"),
         (("coder", "--platform", "bedrock"), "'coder' is no address"),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import re
 import shlex
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 import click
 
@@ -19,7 +21,7 @@ from homeport.cli._steps import Steps
 from homeport.diagnostics._prove import Trial, doubts
 from homeport.diagnostics._served import Served, of_the_server, served, wants_a_key
 from homeport.domain.capabilities import REST
-from homeport.domain.errors import HomeportError, UpstreamError
+from homeport.domain.errors import HomeportError, UpstreamError, UpstreamMalformed, UpstreamRefused
 from homeport.domain.models import Model, Secret
 from homeport.families import Family, resolve
 from homeport.features._holes import SUFFIX, proven
@@ -66,6 +68,7 @@ class Found(NamedTuple):
 def detect(settings: Settings, wanted: Wanted, *, as_json: bool) -> None:
     """Print what is served at an address, and what a model can do there; raises UpstreamError."""
     if wanted.url and not wanted.url.startswith(("http://", "https://")):
+        _named(wanted.url)
         _registered(settings, wanted, as_json=as_json)
         return
     asked = _asked(wanted)
@@ -83,8 +86,21 @@ def detect(settings: Settings, wanted: Wanted, *, as_json: bool) -> None:
     _advise(model, guessed, seen, wanted)
 
 
+def _named(given: str) -> None:
+    """Raise UsageError for what looks like an address without its scheme, or with a wrong one."""
+    scheme, colon, rest = given.rpartition("://")
+    host = rest.partition("/")[0]
+    if colon or "/" in given or re.fullmatch(r"(\[[\da-fA-F:]+\]|[\w.-]+):\d+", host):
+        what = f"{scheme}:// is no scheme of a model server" if colon else "it has no scheme"
+        message = f"{given!r} looks like an address, but {what}. Write http://{rest} or https://{rest}"
+        raise click.UsageError(message)
+
+
 def _asked(wanted: Wanted) -> Model:
     """What was typed as a model without a name; raises UsageError or BadRequest."""
+    if wanted.url and not _has_host(wanted.url):
+        message = f"{wanted.url!r} names no host. Write it like http://127.0.0.1:8000/v1"
+        raise click.UsageError(message)
     platform, identifier = _models.split(wanted.identifier or "", wanted.platform)
     if wanted.platform is None and platform == _models.DEFAULT_PLATFORM:
         platform = _models.platform_of(wanted.url)
@@ -92,12 +108,21 @@ def _asked(wanted: Wanted) -> Model:
     url = wanted.url.rstrip("/")
     if not url and offer.needs_endpoint:
         message = "Give an address, a registered model's name, or a platform that needs neither: --platform bedrock."
+        if wanted.platform is not None:
+            message = f"{offer.label} needs an address: homeport models detect URL --platform {platform}"
         raise click.UsageError(message)
     options = _models.options_in({"option": wanted.option})
     providers.check(_models.shelf_of_platforms(), platform, options)
     key = _models.key_from(wanted.api_key_env, wanted.api_key_file) or Secret()
     name = url or offer.label
     return Model(name=name, platform=platform, endpoint=url, identifier=identifier, key=key, options=options)
+
+
+def _has_host(url: str) -> bool:
+    try:
+        return bool(urlsplit(url).hostname)
+    except ValueError:
+        return False
 
 
 def _advise(model: Model, guessed: Sequence[tuple[str, str]], seen: Mapping[str, Capabilities], wanted: Wanted) -> None:
@@ -214,11 +239,21 @@ def _with_key(wanted: Wanted) -> str:
 def _of_the_server(model: Model, error: UpstreamError) -> HomeportError:
     """The same words about a server that is no model yet."""
     fix = "Start it, or give its base URL, up to and including /v1 where it has one."
+    if isinstance(error, (UpstreamRefused, UpstreamMalformed)):
+        fix = f"It answers, but not like a model server. Tried: {', '.join(_paths(model))}. Give the server's base URL."
     if wants_a_key(error):
         fix = "It wants a key: name the variable that holds it with --api-key-env, or the file with --api-key-file."
+        if model.key:
+            fix = "It did not accept the key that was given: see that it is this server's, and whole."
     if model.platform != _models.DEFAULT_PLATFORM and "homeport models" not in error.fix:
         fix = error.fix
     return HomeportError(of_the_server(model, error), fix)
+
+
+def _paths(model: Model) -> list[str]:
+    """Where its list of models was looked for."""
+    url = model.endpoint.rstrip("/")
+    return [f"GET {url}/models", *([] if url.endswith("/v1") else [f"GET {url}/v1/models"])]
 
 
 @asynccontextmanager

@@ -48,7 +48,7 @@ def list_(*, as_json: bool) -> None:
         as_json=as_json,
         people=lambda: table(
             ("FEATURE", "TITLE", "SERVED BY", "FALLBACKS"),
-            [(row["feature"], row["title"], _told(row), " ".join(row["fallbacks"]) or "-") for row in rows],
+            [(row["feature"], row["title"], *_told(row, settings)) for row in rows],
         ),
     )
     if not any(row["serves"] for row in rows):
@@ -76,21 +76,17 @@ def _row(
     }
 
 
-def _told(row: Mapping[str, Any]) -> str:
-    """The model, or why there is none."""
+def _told(row: Mapping[str, Any], settings: Mapping[str, FeatureSetting]) -> tuple[str, str]:
+    """The models that answer and those behind them, or why there is none."""
     if row["assignment"] == "model":
-        return _shared(row) + ("" if row["serves"] else " (disabled model)")
+        own = settings[row["feature"]]
+        return own.shared + ("" if row["serves"] else " (disabled model)"), " ".join(own.fallbacks) or "-"
     if row["assignment"] == "disabled":
-        return "(switched off)"
-    return f"{row['serves']} (as {row['inherits']})" if row["serves"] else "(nothing yet)"
-
-
-def _shared(row: Mapping[str, Any]) -> str:
-    """The models that share the work, with their parts, and what else is said of them."""
-    pool = {row["model"]: 1, **row["weights"]}
-    names = " ".join(f"{name}={weight}" for name, weight in pool.items()) if len(pool) > 1 else str(row["model"])
-    shadow = f" (shadow {row['shadow']})" if row["shadow"] else ""
-    return f"{names}{' sticky' if row['sticky'] else ''}{shadow}"
+        return "(switched off)", "-"
+    if not row["serves"]:
+        return "(nothing yet)", "-"
+    inherited = settings[row["inherits"]]
+    return f"{inherited.shared} (as {row['inherits']})", " ".join(inherited.fallbacks) or "-"
 
 
 @command.command(
@@ -226,5 +222,5 @@ def _shown(setting: FeatureSetting) -> dict[str, Any]:
 def _done(settings: list[FeatureSetting], model: str, *, as_json: bool) -> None:
     shown = [{"feature": each.feature, **_shown(each)} for each in settings]
     names = ", ".join(each.feature for each in settings)
-    what = f"{names}: {model}" if model in WORDS else f"{names}: served by {model}"
+    what = f"{names}: {model}" if model in WORDS else f"{names}: served by {settings[0].route}"
     result(shown[0] if len(shown) == 1 else shown, as_json=as_json, people=lambda: f"{what}.")

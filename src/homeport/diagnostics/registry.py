@@ -35,7 +35,7 @@ async def look(scene: Scene) -> Finding:
     faults += [fault for model in snapshot.models.values() for fault in _of_model(scene, model)]
     if faults:
         return together(faults)
-    served = ", ".join(f"{each.feature} by {each.model}" for each in serving)
+    served = "; ".join(f"{each.feature} by {each.route}" for each in serving)
     return Finding(status="ok", saw=f"Models: {len(snapshot.models)}. Served: {served}.")
 
 

@@ -199,6 +199,18 @@ class FeatureSetting:
         return {self.model: 1, **self.weights} if self.model else {}
 
     @property
+    def shared(self) -> str:
+        """Who shares the work, for people: a name, or several with their parts."""
+        pool = self.pool
+        names = " ".join(f"{name}={weight}" for name, weight in pool.items()) if len(pool) > 1 else self.model
+        return f"{names}{' sticky' if self.sticky else ''}{f' (shadow {self.shadow})' if self.shadow else ''}"
+
+    @property
+    def route(self) -> str:
+        """All of its models, for people, in the order in which they are asked."""
+        return ", then ".join((self.shared, *self.fallbacks))
+
+    @property
     def models(self) -> tuple[str, ...]:
         """Every model that it names."""
         return (*self.pool, *self.fallbacks, *((self.shadow,) if self.shadow else ()))

@@ -28,7 +28,9 @@ class Option:
     values: tuple[str, ...] = ()
     """What it may be; empty for anything that has the form."""
     form: str = r".+"
-    """A regular expression for the whole value."""
+    """A regular expression for the whole value …"""
+    like: str = ""
+    """… and an example of one, for people."""
     variables: tuple[str, ...] = ()
     """Environment variables that say it where the model does not; the first that is set."""
     default: str = ""
@@ -56,7 +58,9 @@ class Option:
     @property
     def expected(self) -> str:
         """What it may be, in words."""
-        return f"one of {', '.join(self.values)}" if self.values else f"something of the form {self.form}"
+        if self.values:
+            return f"one of {', '.join(self.values)}"
+        return f"something like {self.like}" if self.like else f"something of the form {self.form}"
 
 
 _FILE = r"/.+"
@@ -64,10 +68,23 @@ COMMON: Mapping[str, Option] = {
     "aliases": Option(
         text="Other names that clients may ask for it by, comma-separated; `*` stands for anything: `claude-*`.",
         form=r"[\w.:/@*-]+(\s*,\s*[\w.:/@*-]+)*",
+        like="gpu1.example.com,10.0.0.0/8",
     ),
-    "ca_file": Option(text="Certificate authorities (PEM, on the server) to trust besides the others.", form=_FILE),
-    "client_cert_file": Option(text="The certificate that we show (PEM, on the server), and its chain.", form=_FILE),
-    "client_key_file": Option(text="Its key, without a passphrase, where that is a file of its own.", form=_FILE),
+    "ca_file": Option(
+        text="Certificate authorities (PEM, on the server) to trust besides the others.",
+        form=_FILE,
+        like="/etc/homeport/name.pem",
+    ),
+    "client_cert_file": Option(
+        text="The certificate that we show (PEM, on the server), and its chain.",
+        form=_FILE,
+        like="/etc/homeport/name.pem",
+    ),
+    "client_key_file": Option(
+        text="Its key, without a passphrase, where that is a file of its own.",
+        form=_FILE,
+        like="/etc/homeport/name.pem",
+    ),
     "proxy": Option(
         text="`http://host:port` or with `https`, `user:env:VAR@` before the host if it wants that; `none` for none.",
         variables=("HOMEPORT_PROXY",),

@@ -42,6 +42,7 @@ OPTIONS: Mapping[str, Option] = {
     "region": Option(
         text="The AWS region that is asked.",
         form=r"[a-z]{2,4}(-[a-z]+){1,3}-[0-9]{1,2}",
+        like="eu-central-1",
         variables=("AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION"),
         needed=True,
     ),
@@ -53,15 +54,19 @@ OPTIONS: Mapping[str, Option] = {
     "profile": Option(
         text="The profile in AWS's own files; for `credentials=profile`.",
         form=r"[\w.@+-]{1,100}",
+        like="default",
         variables=("AWS_PROFILE",),
         default="default",
     ),
     "role_arn": Option(
         text="The role to assume; for `credentials=assume_role` and `web_identity`.",
         form=r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,512}",
+        like="arn:aws:iam::123456789012:role/homeport",
         variables=("AWS_ROLE_ARN",),
     ),
-    "external_id": Option(text="What the role's trust policy wants to hear.", form=r"[\w+=,.@:/-]{2,1224}"),
+    "external_id": Option(
+        text="What the role's trust policy wants to hear.", form=r"[\w+=,.@:/-]{2,1224}", like="homeport-prod"
+    ),
 }
 SESSION = "homeport"
 SESSION_S = 3600

@@ -31,6 +31,7 @@ OPTIONS: Mapping[str, Option] = {
     "api_version": Option(
         text="`v1`, or the date of a version of the older interface (2024-10-21).",
         form=r"v1|20[0-9]{2}-[0-9]{2}-[0-9]{2}(-preview)?",
+        like="v1 or 2024-10-21",
         variables=("AZURE_API_VERSION", "OPENAI_API_VERSION"),
         default="v1",
     ),

@@ -27,6 +27,7 @@ OPTIONS = {
         text="A JSON object that every request to it carries besides: vLLM's priority, cache_salt or "
         "chat_template_kwargs, llama.cpp's cache_prompt.",
         form=r"\{.*\}",
+        like='{"name": "value"}',
     ),
 }
 OURS = frozenset({"model", "messages", "prompt", "stream", "stream_options", "suffix", "tools", "max_tokens", "n"})
