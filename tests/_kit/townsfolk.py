@@ -28,7 +28,7 @@ TAILS = {"feature": "chat", "model": "qwen-coder", "request": SHOWN}
 MORE = {
     "people": ("?new", "?name=bea"),
     "invitations": ("?new",),
-    "tokens": ("?new", "?connect", "?revoke=my+editor"),
+    "tokens": ("?new", "?revoke=my+editor"),
     "teams": ("?new", "?name=Payments"),
     "model": ("?delete",),
     "playground": ("?feature=chat", "?feature=merge_commit_message"),
