@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from click.testing import CliRunner
 from house import eventually
-from script import ModelServer, Peer, document
+from script import WORDS, ModelServer, Peer, document
 
 from homeport import app
 from homeport.cli import _first_run, main
@@ -113,8 +113,8 @@ class Instance:
             usage = {"prompt_tokens": self.template + 2, "completion_tokens": 1, "total_tokens": self.template + 3}
             await peer.document({**document("text", " c"), "usage": usage})
         else:
-            self.models.words = _words(peer)
-            await self.models.behave(peer)
+            told = self.models.words != list(WORDS)
+            await self.models.behave(peer, () if told else _words(peer))
 
     @contextlib.asynccontextmanager
     async def store(self) -> AsyncIterator[Store]:

@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER that makes a close a reset."""
+WORDS = ("one", " + ", "two")
+"""What is answered unless a test says otherwise."""
 USAGE = {"prompt_tokens": 11, "completion_tokens": 3, "total_tokens": 14}
 
 
@@ -102,7 +104,7 @@ class ModelServer:
         """Questions of what is served here, and with what settings, where they are kept apart."""
         self.catalogue: Callable[[Peer], Awaitable[None]] | None = None
         """Answers those apart from what is heard: a house may put them at any time. None: as `play` does."""
-        self.words: list[str] = ["one", " + ", "two"]
+        self.words: list[str] = list(WORDS)
         self.play: Callable[[Peer], Awaitable[None]] = self.behave
         self.arrival = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -132,7 +134,7 @@ class ModelServer:
         self.heard.clear()
         self.listed.clear()
         self.catalogue = self.catalogue and self.behave
-        self.words = ["one", " + ", "two"]
+        self.words = list(WORDS)
         self.play = self.behave
         self.arrival.clear()
 
@@ -144,18 +146,19 @@ class ModelServer:
                 await self.arrival.wait()
         return self.heard[number - 1]
 
-    async def behave(self, peer: Peer) -> None:
-        """Answer as an honest OpenAI-compatible server does."""
+    async def behave(self, peer: Peer, words: Sequence[str] = ()) -> None:
+        """Answer as an honest OpenAI-compatible server does, in these words or in its own."""
+        words = words or self.words
         if peer.target.endswith("/models"):
             await peer.document({"object": "list", "data": [{"id": "served"}]})
         elif peer.target.endswith(("/props", "/tokenize")):
             await peer.document({"error": {"message": "not found"}}, 404)
         elif peer.json["stream"]:
             await peer.head()
-            await peer.events(stream(peer.kind, self.words))
+            await peer.events(stream(peer.kind, words))
             await peer.end()
         else:
-            await peer.document(document(peer.kind, "".join(self.words)))
+            await peer.document(document(peer.kind, "".join(words)))
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

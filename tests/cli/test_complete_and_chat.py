@@ -49,7 +49,8 @@ async def test_without_a_stream(instance: Instance, file: Path) -> None:
     instance.models.words = ["a", " + ", "b"]
     ran = await instance.run("complete", f"{file}:2:12", "--no-stream")
     assert ran.out == "a + b\n"
-    assert "stream" not in instance.models.heard[-1].json or not instance.models.heard[-1].json["stream"]
+    (asked,) = [each.json for each in instance.models.heard if each.method == "POST"]
+    assert not asked.get("stream")
 
 
 async def test_nothing_to_add(instance: Instance, file: Path) -> None:

@@ -352,7 +352,11 @@ async def test_a_gateway_that_lets_nobody_in_is_not_ready(tmp_path: Path) -> Non
 
 async def examined(gateway: Gateway, folder: Path, **environment: str) -> tuple[int, dict[str, dict[str, str]]]:
     """What `homeport doctor` says on a host that has nothing but this gateway."""
-    usual = {"HOMEPORT_DATA_DIR": str(folder / "no"), "AIGW_FASTAPI__API_PORT": str(gateway.port)}
+    usual = {
+        "HOMEPORT_DATA_DIR": str(folder / "no"),
+        "HOMEPORT_METRICS_PORT": "-1",
+        "AIGW_FASTAPI__API_PORT": str(gateway.port),
+    }
     process = await asyncio.create_subprocess_exec(
         PROGRAM, "doctor", "--json", stdout=asyncio.subprocess.PIPE, env=usual | environment, cwd=folder
     )
@@ -381,7 +385,7 @@ async def test_the_doctor_of_a_gateway(tmp_path: Path) -> None:
                 code, found = await examined(gateway, tmp_path, **environment)
                 assert code == 0, found
                 assert {found[name]["status"] for name in INSTANCE_ONLY} == {"skip"}
-                assert found["data_dir"]["saw"] == "Not asked: a gateway has none."
+                assert found["data_dir"]["saw"] == "Not tried: a gateway has none."
                 assert found["server"]["saw"].endswith(f"answers at {url}.")
                 assert found["ready"]["saw"] == "It can serve."
                 assert "GitLab names one with each request" in found["gateway_models"]["saw"]

@@ -44,6 +44,7 @@ def test_setting_and_showing() -> None:
         "others": "refuse",
         "create": "on",
         "domains": "",
+        "provisioned": "off",
         "passwords": "on",
     }
     assert "cn=admins,dc=example, bosses" in homeport("sso", "show").out

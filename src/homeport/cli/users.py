@@ -43,10 +43,10 @@ def command() -> None:
 @json_option
 def list_(*, find: str, role: str | None, team: str, state: str | None, seat: bool | None, as_json: bool) -> None:
     """List everybody who may sign in."""
-    from homeport.store.people import Wanted  # noqa: PLC0415 (loads SQLAlchemy)
+    from homeport.store.records import WantedPeople  # noqa: PLC0415 (loads SQLAlchemy)
 
     seated = {None: "", True: "yes", False: "no"}[seat]
-    wanted = Wanted(find=find, role=role or "", team=team, state=state or "", seat=seated)
+    wanted = WantedPeople(find=find, role=role or "", team=team, state=state or "", seat=seated)
     rows = [_shown(user) for user in in_store(lambda store: store.users(wanted))]
     result(
         rows,

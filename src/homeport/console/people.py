@@ -37,8 +37,8 @@ from homeport.console import Asked, Page, Sent, go
 from homeport.console._forms import DOINGS, PER_PAGE, check, choice, finder, page_of, pager, sifter, text, ticked
 from homeport.console._layout import guard, page, problem
 from homeport.domain.errors import BadRequest, Unknown
-from homeport.store.people import KEPT, SORTS, Wanted
-from homeport.store.records import User
+from homeport.store.people import KEPT
+from homeport.store.records import SORTED_BY, User, WantedPeople
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -121,17 +121,17 @@ async def _chosen(asked: Asked) -> User | None:
     return None
 
 
-def _wanted_of(asked: Asked) -> Wanted:
+def _wanted_of(asked: Asked) -> WantedPeople:
     """What the address asks for; nothing that it could not mean."""
     asks = asked.query
     sort = asks.get("sort", "name")
-    return Wanted(
+    return WantedPeople(
         find=asks.get("find", "").strip()[:100],
         role=asks.get("role", ""),
         team=asks.get("team", ""),
         state=asks.get("state", ""),
         seat=asks.get("seat", ""),
-        sort=sort if sort.removeprefix("-") in SORTS else "name",
+        sort=sort if sort.removeprefix("-") in SORTED_BY else "name",
     )
 
 

@@ -37,7 +37,7 @@ from homeport.console._forms import DOINGS, PER_PAGE, choice, finder, page_of, p
 from homeport.console._layout import guard, page, problem
 from homeport.domain.errors import BadRequest, NotAllowed
 from homeport.domain.models import Token
-from homeport.store.people import Wanted
+from homeport.store.records import WantedPeople
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -91,7 +91,7 @@ async def _listed(asked: Asked) -> tuple[list[Token], frozenset[str]]:
     store = asked.desk.store
     every = await store.tokens()
     sees_all = RANK[asked.person.role] >= RANK["auditor"]
-    gone = [*await store.users(Wanted(state="disabled")), *await store.users(Wanted(state="deleted"))]
+    gone = [*await store.users(WantedPeople(state="disabled")), *await store.users(WantedPeople(state="deleted"))]
     shut_out = frozenset(user.name for user in gone)
     return [each for each in reversed(every) if sees_all or _mine(asked, each)], shut_out
 

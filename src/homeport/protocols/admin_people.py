@@ -12,8 +12,7 @@ from homeport.domain.errors import BadRequest, Unavailable
 from homeport.protocols import Act, Reply, WireProtocol
 from homeport.protocols._admin import ADMIN, Strict, by, query_of, reply, store_of
 from homeport.protocols._openai import error
-from homeport.store.people import SORTS, Wanted
-from homeport.store.records import Invitation, Team, User
+from homeport.store.records import SORTED_BY, Invitation, Team, User, WantedPeople
 
 if TYPE_CHECKING:
     from homeport.protocols import Arrival
@@ -112,12 +111,12 @@ def _user(user: User) -> dict[str, Any]:
     }
 
 
-def _wanted(asks: dict[str, str], state: str = "") -> Wanted:
+def _wanted(asks: dict[str, str], state: str = "") -> WantedPeople:
     sort = asks.get("sort", "name")
-    if sort.removeprefix("-") not in SORTS:
-        raise BadRequest(f"Nothing is sorted by {sort!r}.", f"Known: {', '.join(SORTS)}; with a minus for down.")
+    if sort.removeprefix("-") not in SORTED_BY:
+        raise BadRequest(f"Nothing is sorted by {sort!r}.", f"Known: {', '.join(SORTED_BY)}; with a minus for down.")
     names = ("find", "role", "team", "seat")
-    return Wanted(**{name: asks.get(name, "") for name in names}, state=state or asks.get("state", ""), sort=sort)
+    return WantedPeople(**{name: asks.get(name, "") for name in names}, state=state or asks.get("state", ""), sort=sort)
 
 
 async def _users(door: Door, arrival: Arrival, state: str = "") -> Reply:

@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from homeport.domain.models import FeatureSetting, Model, Secret, Token
     from homeport.kit.vault import Vault
     from homeport.store.audit import Wanted
-    from homeport.store.people import Wanted as Whom
     from homeport.store.records import (
         Arrival,
         AuditEvent,
@@ -59,6 +58,7 @@ if TYPE_CHECKING:
         Team,
         User,
     )
+    from homeport.store.records import WantedPeople as Whom
 
 
 class Store:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, get_args
 from uuid import uuid4
 
 from sqlalchemy import delete, func, insert, or_, select, update
 
 from homeport.domain.errors import BadRequest, InUse, Unknown
 from homeport.store import checks, seats
-from homeport.store.records import Role, User
+from homeport.store.records import Role, User, WantedPeople
 from homeport.store.tables import identities, sessions, sign_in_codes, team_members, teams, tokens, users
 
 if TYPE_CHECKING:
@@ -37,35 +37,21 @@ SORTS = {
     "seen": users.c.seen,
     "created": users.c.created,
 }
-"""What a list may be sorted by."""
+"""What a list may be sorted by: `SORTED_BY`."""
 
 
-class Wanted(NamedTuple):
-    """Which people, and in which order; what is empty does not matter."""
-
-    find: str = ""
-    """A part of the name, of what they are called, or of their address, in any case."""
-    role: str = ""
-    team: str = ""
-    """The name of one."""
-    state: str = ""
-    """"in", "disabled" or "deleted"; empty for everybody who is not deleted."""
-    seat: str = ""
-    """"yes" or "no"."""
-    sort: str = "name"
-    """One of SORTS, with a minus ahead for the other way round."""
+EVERYBODY = WantedPeople()
 
 
-EVERYBODY = Wanted()
-
-
-async def load(connection: AsyncConnection, wanted: Wanted = EVERYBODY, limit: int = -1, offset: int = 0) -> list[User]:
+async def load(
+    connection: AsyncConnection, wanted: WantedPeople = EVERYBODY, limit: int = -1, offset: int = 0
+) -> list[User]:
     """The wanted people in their order; `limit` below 0 for all of them."""
     found = select(users).where(*_conditions(wanted)).order_by(*_order(wanted.sort))
     return await _users(connection, found if limit < 0 else found.limit(limit).offset(offset))
 
 
-async def count(connection: AsyncConnection, wanted: Wanted = EVERYBODY) -> int:
+async def count(connection: AsyncConnection, wanted: WantedPeople = EVERYBODY) -> int:
     """How many the wanted ones are."""
     asked = select(func.count()).select_from(users).where(*_conditions(wanted))
     return int(await connection.scalar(asked) or 0)
@@ -102,7 +88,7 @@ def _nobody(name: str) -> Unknown:
     return Unknown(f"There is no user named {name!r}.", "List them with: homeport users list", param="user")
 
 
-def _conditions(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
+def _conditions(wanted: WantedPeople) -> Iterator[ColumnElement[bool]]:
     yield users.c.deleted.is_not(None) if wanted.state == "deleted" else _HERE
     if wanted.state in {"in", "disabled"}:
         yield users.c.disabled.is_(wanted.state == "disabled")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -160,3 +160,23 @@ class AuditEvent:
     """Name of the thing."""
     before: Mapping[str, Any] | None = None
     after: Mapping[str, Any] | None = None
+
+
+SORTED_BY = ("name", "role", "seat", "seen", "created")
+"""What a list of people may be sorted by."""
+
+
+class WantedPeople(NamedTuple):
+    """Which people, and in which order; what is empty does not matter."""
+
+    find: str = ""
+    """A part of the name, of what they are called, or of their address, in any case."""
+    role: str = ""
+    team: str = ""
+    """The name of one."""
+    state: str = ""
+    """"in", "disabled" or "deleted"; empty for everybody who is not deleted."""
+    seat: str = ""
+    """"yes" or "no"."""
+    sort: str = "name"
+    """One of SORTED_BY, with a minus ahead for the other way round."""
