@@ -11,7 +11,7 @@ import pytest
 from databases import everything_locked, run_sql, sqlite_path
 
 from homeport.domain.entries import Content, Entry, Exchange, Offered, Phases, Report, Traits
-from homeport.domain.errors import StoreBusy, StoreSchema
+from homeport.domain.errors import StoreBusy, StoreSchema, StoreUnavailable
 from homeport.store import engine, log_rows, log_search, request_log
 from homeport.store.log_search import Sought
 from homeport.store.log_usage import Asked, percentile
@@ -250,6 +250,22 @@ async def test_a_locked_log_is_written_later_and_loses_nothing(address: str, mon
     assert log.lost == 0
     assert numbers(await log.search(Sought(), 10)) == [2, 1]
     await log.close()
+
+
+async def test_a_batch_that_takes_too_long_is_given_up(kept: RequestLog) -> None:
+    """PostgreSQL would wait for the rest of it, and we for the end of the transaction, for ever."""
+    if kept._engine.dialect.name == "sqlite":  # noqa: SLF001 (its threads are given up otherwise)
+        return
+    draft = log_rows.Draft()
+    kept._rows.add(draft, [entry(number) for number in range(20_000)])  # noqa: SLF001 (more than the program takes)
+    options = kept._engine.sync_engine.update_execution_options  # noqa: SLF001 (no database is that slow)
+    options(within_s=0.3)
+    async with asyncio.timeout(20):
+        with pytest.raises(StoreUnavailable):
+            await kept._write(draft.batch())  # noqa: SLF001 (see above)
+        options(within_s=10)
+        await filled(kept, entry(1))
+    assert numbers(await kept.search(Sought(), 10)) == [1]
 
 
 async def test_a_full_queue_loses_the_oldest_and_counts_them(kept: RequestLog, monkeypatch: pytest.MonkeyPatch) -> None:

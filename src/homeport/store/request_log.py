@@ -53,6 +53,8 @@ TOGETHER_S = 0.5
 """How long a request waits for others, to be written with them."""
 AT_ONCE = 2_000
 """Requests written in one transaction."""
+PIECE = 50
+"""Rows sent to PostgreSQL at once: giving up in the middle of more than its socket takes would wait for ever."""
 SLICE = 100
 """Requests made into rows before others have their turn: that takes a millisecond."""
 AGAIN_S = 5.0
@@ -87,6 +89,7 @@ class RequestLog:
         self._some = asyncio.Event()
         self._rows = Rows()
         self._statements = _statements(engine.dialect.name)
+        self._piece = PIECE if engine.dialect.name == "postgresql" else AT_ONCE
         self._batch: Batch | None = None
         self._said = 0
         self._told = 0
@@ -183,8 +186,8 @@ class RequestLog:
     async def _write(self, batch: Batch) -> None:
         async with writing(self._engine) as connection:
             for statement, rows in zip(self._statements, batch, strict=True):
-                if rows:
-                    await connection.exec_driver_sql(statement, rows)
+                for at in range(0, len(rows), self._piece):
+                    await connection.exec_driver_sql(statement, rows[at : at + self._piece])
 
     async def tidy_up(self) -> None:
         """Forget what is too old or too much, now and then, until this is cancelled."""
