@@ -22,8 +22,18 @@ if TYPE_CHECKING:
     from homeport.protocols._visit import Receive, Scope, Send, Visit
 
 
-UNTOLD = ("/assets", "/api/", "/oauth/", "/.well-known/", "/-/", "/v1/proxy/")
-"""Where paths begin that strangers are not told: of pages, GitLab\'s clients, administrators, what is not offered."""
+UNTOLD = (
+    "/assets",
+    "/api/",
+    "/oauth/",
+    "/scim/",
+    "/.well-known/",
+    "/-/",
+    "/v1/proxy/",
+    "/v1/amazon_q/",
+    "/v1/embeddings/",
+)
+"""Where paths begin that strangers are not told: of pages, GitLab's clients, administrators and directories, what is not offered."""
 
 
 class Homeport:
