@@ -33,7 +33,7 @@ UNTOLD = (
     "/v1/amazon_q/",
     "/v1/embeddings/",
 )
-"""Where paths begin that strangers are not told: of pages, GitLab's clients, administrators and directories, what is not offered."""
+"""Where paths begin that strangers are not told: of pages, other clients, administrators, what is not offered."""
 
 
 class Homeport:
