@@ -344,6 +344,26 @@ def test_other_names_of_families(file: Path) -> None:
     assert config("plan", file, CODER.replace("qwen_coder", "code_gemma")).out.startswith("Nothing to change")
 
 
+def test_a_family_that_is_not_named_is_guessed_and_shown(file: Path) -> None:
+    entry = '[[models]]\nname = "coder"\nendpoint = "http://gpu1:8000/v1"\nidentifier = "{}"\n'
+    config("apply", file, "models = []\n")
+    assert '+ family = "qwen_coder"' in config("plan", file, entry.format("qwen2.5-coder-7b")).out
+    assert config("apply", file, entry.format("qwen2.5-coder-7b")).code == 0
+    assert homeport("models", "show", "coder", "--json").json["family"] == "qwen_coder"
+    assert '+ family = "general"' in config("plan", file, entry.format("mystery")).out
+    named = entry.format("qwen2.5-coder-7b") + 'family = "general"\n'
+    assert '+ family = "general"' in config("plan", file, named).out
+
+
+def test_where_nobody_can_be_asked_the_option_is_told(file: Path) -> None:
+    entry = '[[models]]\nname = "coder"\nendpoint = "http://gpu1:8000/v1"\nidentifier = "x"\n'
+    assert config("apply", file, entry).code == 0
+    ran = config("apply", file, "models = []\n", "--prune")
+    assert ran.code == 130
+    assert "Nobody can be asked here: add --yes" in ran.err
+    assert names() == ["coder"]
+
+
 def test_a_file_that_is_not_there(file: Path) -> None:
     for verb in ("plan", "apply"):
         ran = homeport("config", verb, str(file))
@@ -380,6 +400,7 @@ async def test_a_running_server_sees_it(instance: Instance, tmp_path: Path) -> N
     await instance.seen()
     code = tmp_path / "add.py"
     code.write_text("def add(a, b):\n    return \n")
+    instance.models.play = instance.models.behave
     instance.models.words = ["a + b"]
     asked = await instance.run("complete", f"{code}:2:12", "--model", "better")
     assert (asked.out, asked.code) == ("a + b\n", 0)

@@ -12,6 +12,7 @@ from offices import office_at
 
 from homeport.domain.entries import Entry, Phases, Traits
 from homeport.domain.models import FeatureSetting, Model, Token
+from homeport.routing.health import IN_A_ROW
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,3 +133,15 @@ async def test_tokens_that_end_soon_are_told_in_time(office: Office) -> None:
     text = " ".join((await office.get("/console")).text.split())
     assert "Soon ends: laptop of uma" in text
     assert "of ben" not in text
+
+
+async def test_servers_that_are_left_alone_are_not_well(office: Office) -> None:
+    model = office.house.model("coder", family="qwen_coder")
+    await office.store.add_model(model, by="tests")
+    await office.sign_in()
+    assert "Everything is well." in (await office.get("/console")).text
+    for _ in range(IN_A_ROW):
+        office.house.app.door.bench.health.failed(model)
+    text = (await office.get("/console")).text
+    assert "1 model server is left alone for a while" in text
+    assert "Everything is well." not in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +12,7 @@ from homeport.cli._models import doubts, shelf_of_platforms
 from homeport.cli._output import note, warn
 from homeport.cli._session import whoami
 from homeport.domain.errors import BadConfiguration, BadRequest
-from homeport.families import Family, resolve
+from homeport.families import Family, guess, resolve
 from homeport.features import Feature
 from homeport.kit.discover import discover
 from homeport.store import config_file
@@ -32,14 +33,14 @@ _TO_DO = {action: f"to {action}" for action in _DONE}
 
 
 def read(file: Path, *, resolve_keys: bool) -> Desired:
-    """What the file wants; families by any name that is known. Raises BadConfiguration."""
+    """What the file wants; families by any known name, or guessed as by `models add`. Raises BadConfiguration."""
     shelf = discover(families, Family)
 
     def family(name: str) -> str:
         key, known = resolve(name, shelf)
         return key if known else name
 
-    return config_file.read(file, family=family, resolve=resolve_keys)
+    return config_file.read(file, family=family, guess=lambda of: guess(of, shelf) or "general", resolve=resolve_keys)
 
 
 def write(file: Path, text: str, *, force: bool) -> None:
@@ -72,8 +73,20 @@ async def carry_out(store: Store, desired: Desired, *, prune: bool, expect: int 
         raise outdated(found.revision, expect)
     if found.losses and not yes:
         note(diff(found.changes))
-        click.confirm(f"This removes {', '.join(found.losses)}. Go on?", abort=True, err=True)
+        _confirm(f"This removes {', '.join(found.losses)}.")
     return found, await store.carry_out(found, by=whoami())
+
+
+def _confirm(what: str) -> None:
+    """Raise Abort unless somebody says yes; where nobody can, tell which option does."""
+    try:
+        sure = click.confirm(f"{what} Go on?", err=True)
+    except click.Abort:
+        if not sys.stdin.isatty():
+            note("\nNobody can be asked here: add --yes to go on without a question.")
+        raise
+    if not sure:
+        raise click.Abort
 
 
 def _check(change: Change) -> None:

@@ -46,19 +46,34 @@ async def view(asked: Asked) -> Renderable:
     """The page."""
     desk, snapshot = asked.desk, asked.desk.bench.snapshot()
     steps = steps_of(snapshot)
-    trouble = desk.bench.trouble()
     latest = await desk.store.audit(LATEST) if asked.person.role != "user" else ()
     return page(
         asked,
         "Overview",
         h1["Overview"],
-        p(".lead")["Everything is well."] if not trouble else div(".note.warn", role="alert")[p[trouble]],
+        _state(desk.bench.trouble(), desk.bench.health.left_alone()),
         _expiring(asked, snapshot),
         _figures(asked, snapshot, await today(asked.desk.request_log)),
         await _use(asked) if asked.person.role != "user" else None,
         _next(steps) if asked.person.role == "admin" and not all(step.done for step in steps) else None,
         _changes(latest) if latest else None,
     )
+
+
+def _state(trouble: str, left_alone: int) -> Renderable:
+    """Whether all is well; what is wrong with the registry first, then which servers fail."""
+    if trouble:
+        return div(".note.warn", role="alert")[p[trouble]]
+    if left_alone:
+        what = "1 model server is" if left_alone == 1 else f"{left_alone} model servers are"
+        return div(".note.warn", role="alert")[
+            p[
+                f"{what} left alone for a while, after failing several times: ",
+                a(href="/console/models")["see which"],
+                ".",
+            ]
+        ]
+    return p(".lead")["Everything is well."]
 
 
 def steps_of(snapshot: Snapshot) -> list[Step]:

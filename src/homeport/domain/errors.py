@@ -122,7 +122,7 @@ class Superseded(CallerError):
 
     status = 409
     code = "superseded"
-    mend = "Nothing: the newer completion is on its way. `HOMEPORT_SUPERSEDE` switches this off."
+    mend = "Nothing: the newer completion is on its way. `HOMEPORT_SUPERSEDE=false` switches this off."
 
 
 class Outdated(CallerError):

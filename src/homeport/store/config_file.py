@@ -54,6 +54,7 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 @dataclass(slots=True, kw_only=True)
 class _Reader(Reader):
     family: Callable[[str], str]
+    guess: Callable[[str], str]
     resolve: bool
 
     what: ClassVar[str] = "configuration file"
@@ -77,7 +78,8 @@ class _Reader(Reader):
 
     def wanted(self, at: int, entry: ModelEntry) -> Wanted:
         key, value = self.key(at, entry)
-        family = self.family(entry.family)
+        named = "family" in entry.model_fields_set
+        family = self.family(entry.family) if named else self.guess(entry.identifier or entry.name)
         return Wanted(model=self.plain_model(at, entry.model_copy(update={"family": family}), value), key=key)
 
     def key(self, at: int, entry: ModelEntry) -> tuple[Key, Secret]:
@@ -107,13 +109,23 @@ class _Reader(Reader):
         return place
 
 
-def read(file: Path, *, family: Callable[[str], str] = str, resolve: bool = False) -> Desired:
+def _general(_identifier: str) -> str:
+    return "general"
+
+
+def read(
+    file: Path,
+    *,
+    family: Callable[[str], str] = str,
+    guess: Callable[[str], str] = _general,
+    resolve: bool = False,
+) -> Desired:
     """What the file wants; raises BadConfiguration that names the line, the table and the field.
 
-    `family` gives the key of a family by any of its names. With `resolve`, a key that is not where the file
-    says is an error; otherwise it is left open.
+    `family` gives the key of a family by any of its names, `guess` that of a model whose entry names none. With
+    `resolve`, a key that is not where the file says is an error; otherwise it is left open.
     """
-    return _Reader(file, family=family, resolve=resolve).desired()
+    return _Reader(file, family=family, guess=guess, resolve=resolve).desired()
 
 
 def write(snapshot: Snapshot) -> str:
