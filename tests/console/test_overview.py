@@ -70,6 +70,7 @@ async def test_use_is_shown_as_tables_that_a_script_draws(office: Office) -> Non
     await office.written()
     body = (await office.get("/console")).body
     assert "1 in the last hour, 0 of them failed" in body
+    assert "No answer began in the last hour" not in body
     counted = rows(body, "Requests")
     assert len(counted) == 60
     assert sum(int(requests) for requests, _ in counted) == 1
@@ -145,3 +146,15 @@ async def test_servers_that_are_left_alone_are_not_well(office: Office) -> None:
     text = (await office.get("/console")).text
     assert "1 model server is left alone for a while" in text
     assert "Everything is well." not in text
+
+
+async def test_a_model_of_ones_own_is_to_serve_too(office: Office) -> None:
+    """The embedded model serves at once: adding a better one does not yet mean that anybody gets it."""
+    await office.sign_in()
+    await office.store.add_model(Model(name="tiny", platform="embedded", family="smollm"), by="tests")
+    await office.store.set_feature(FeatureSetting(feature="chat", assignment="model", model="tiny"), by="tests")
+    own = Model(name="big", platform="openai", family="mistral", endpoint="http://127.0.0.1:9/v1", identifier="b")
+    await office.store.add_model(own, by="tests")
+    assert "Let your own model serve in place of the embedded one</a>" in (await office.get("/console")).body
+    await office.store.set_feature(FeatureSetting(feature="chat", assignment="model", model="big"), by="tests")
+    assert "Let your own model serve in place of the embedded one</a>" not in (await office.get("/console")).body

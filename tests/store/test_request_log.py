@@ -380,3 +380,27 @@ async def test_two_processes_write_the_same_kinds(kept: RequestLog, address: str
     (used,) = await kept.usage(Asked(NOW - 3600, NOW + 3600))
     assert used.requests == 600
     await other.close()
+
+
+async def test_the_last_hour_by_the_minute_reads_what_is_over_once(kept: RequestLog) -> None:
+    minute = int(time.time()) // 60 * 60
+    now = minute + 30.0
+
+    async def seen(at: float) -> list[tuple[int, int, int]]:
+        return [(each.at - minute, each.requests, each.failed) for each in await kept.lately(at) if each.requests]
+
+    await filled(kept, entry(at=minute - 1800), entry(at=minute - 60, outcome="broken"))
+    assert await seen(now) == [(-1800, 1, 0), (-60, 1, 1)]
+    await filled(kept, entry(at=minute - 59), entry(at=minute), entry(at=minute, feature=""))
+    assert await seen(now) == [(-1800, 1, 0), (-60, 2, 1), (0, 1, 0)]
+    assert await seen(now + 1800) == [(-60, 2, 1), (0, 1, 0)]
+    assert await seen(now + 7200) == []
+
+
+async def test_the_last_day_by_the_hour(kept: RequestLog) -> None:
+    hour = int(time.time()) // 3600 * 3600
+    await filled(kept, entry(at=hour - 7200), entry(at=hour - 7100, outcome="rejected"), entry(at=hour, feature=""))
+    found = await kept.lately(hour + 10.0, by_hour=True)
+    assert (len(found), found[-1].at, found[0].at) == (24, hour, hour - 23 * 3600)
+    assert [(each.at - hour, each.requests, each.failed) for each in found if each.requests] == [(-7200, 2, 1)]
+    assert found[-3].median_ms == pytest.approx(100, abs=50)

@@ -177,7 +177,9 @@ async def heard(bench: Workbench, asked: Question, who: str) -> AsyncGenerator[s
             async for chunk in chunks:
                 usage = chunk.usage or usage
                 if chunk.text:
-                    first = first or time.perf_counter() - started
+                    if not first:
+                        first = time.perf_counter() - started
+                        note(first_at=started + first)
                     length += len(chunk.text)
                     yield chunk.text
     except HomeportError as problem:

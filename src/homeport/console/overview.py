@@ -79,12 +79,14 @@ def _state(trouble: str, left_alone: int) -> Renderable:
 def steps_of(snapshot: Snapshot) -> list[Step]:
     """What is done of setting up, in the order in which it makes sense."""
     served = {name for name, setting in snapshot.features.items() if setting.assignment == "model"}
-    own = any(model.platform != "embedded" and model.enabled for model in snapshot.models.values())
+    own = {name for name, model in snapshot.models.items() if model.platform != "embedded" and model.enabled}
+    serves_own = any(own & set(setting.models) for setting in snapshot.features.values())
     return [
         Step(bool(snapshot.models), "Add a model", "/console/models/new"),
         Step("code_completions" in served, "Let one serve code completion", "/console/features"),
         Step("chat" in served, "Let one serve chat", "/console/features"),
-        Step(own, "Add a larger model of your own: the embedded one is for trying out", "/console/models/new"),
+        Step(bool(own), "Add a larger model of your own: the embedded one is for trying out", "/console/models/new"),
+        Step(serves_own, "Let your own model serve in place of the embedded one", "/console/features"),
         Step(len(snapshot.tokens) > 1, "Make a token for a colleague", "/console/tokens"),
     ]
 

@@ -116,6 +116,8 @@ class Book:
         for visit, took, at in entries:
             outcome = visit.facts.pop("outcome", None) or ("completed" if visit.status < FAILED else "rejected")
             asked_at, trace = visit.facts.pop("asked_at", 0.0), visit.facts.pop(FACT, None)
+            first_at = visit.facts.pop("first_at", None)  # where a page sent the answer
+            visit.first = first_at if visit.first is None else visit.first
             self._measure(visit, outcome, took)
             if "feature" in visit.facts:
                 first = None if visit.first is None else visit.first - visit.started

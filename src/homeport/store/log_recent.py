@@ -16,21 +16,38 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 MINUTES, HOURS = 60, 24
+SETTLED_S = 360
+"""After so long a minute is written down, also where the database was away for a while."""
 FAILED = ("rejected", "broken")
 _FINE, _COARSE = 10_000, 100_000
 """Microseconds to which times are rounded below a second, and beyond."""
 _A_SECOND = 1_000_000
 
 
-async def last_hour(connection: AsyncConnection, now: float) -> list[Point]:
-    """One point for each minute, the oldest first; the last is not over yet. `now`: seconds since 1970."""
-    minute = requests.c.id // (SPREAD * MINUTE_S * 1_000_000)
+async def last_hour(connection: AsyncConnection, now: float, known: dict[int, Point]) -> list[Point]:
+    """One point for each minute, the oldest first; the last is not over yet. `now`: seconds since 1970.
+
+    `known` keeps the minutes that nothing is added to any longer, by when they began: those are read once.
+    """
+    first = (int(now) // MINUTE_S - MINUTES + 1) * MINUTE_S
+    starts = range(first, first + MINUTES * MINUTE_S, MINUTE_S)
+    missing = [start for start in starts if start not in known]
+    fresh = await _minutes(connection, missing[0], now)
+    found = [known.get(each.at, each) for each in fresh]
+    known.clear()
+    known.update({each.at: each for each in found if each.at <= now - SETTLED_S})
+    return found
+
+
+async def _minutes(connection: AsyncConnection, since: int, now: float) -> list[Point]:
+    minute = (requests.c.id // (SPREAD * MINUTE_S * 1_000_000)).label("minute")
     first = requests.c.first
     rounded = case((first < _A_SECOND, (first + _FINE - 1) // _FINE * _FINE), else_=first // _COARSE * _COARSE)
     failed = case((kinds.c.outcome.in_(FAILED), 1), else_=0)
-    since = (int(now) // MINUTE_S - MINUTES + 1) * MINUTE_S
-    asked = select(minute, failed, rounded, func.count()).join_from(requests, kinds, kinds.c.id == requests.c.kind)
-    asked = asked.where(requests.c.id >= first_of(since), kinds.c.feature != "").group_by(minute, failed, rounded)
+    asked = select(minute, failed.label("bad"), rounded.label("rounded"), func.count()).join_from(
+        requests, kinds, kinds.c.id == requests.c.kind
+    )
+    asked = asked.where(requests.c.id >= first_of(since), kinds.c.feature != "").group_by("minute", "bad", "rounded")
     found = Recent()
     for at, bad, took, count in await connection.execute(asked):
         found.add(at * MINUTE_S, failed=bool(bad), first_s=took / 1e6 if took else None, count=count)

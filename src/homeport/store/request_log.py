@@ -93,6 +93,7 @@ class RequestLog:
         self._batch: Batch | None = None
         self._said = 0
         self._told = 0
+        self._minutes: dict[int, Point] = {}
         self.lost = 0
         """Requests that were not written down."""
         self.lost_content = 0
@@ -236,7 +237,9 @@ class RequestLog:
     async def lately(self, now: float, *, by_hour: bool = False) -> Sequence[Point]:
         """The last hour by the minute, or the last day by the hour."""
         async with reading(self._engine) as connection:
-            return await (log_recent.last_day if by_hour else log_recent.last_hour)(connection, now)
+            if by_hour:
+                return await log_recent.last_day(connection, now)
+            return await log_recent.last_hour(connection, now, self._minutes)
 
     async def close(self) -> None:
         """Write what waits, as far as that can be done soon, and let go of the database."""
