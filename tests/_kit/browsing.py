@@ -89,6 +89,10 @@ class Visit:
     async def sign_in(self, name: str = "ada", role: str = "admin") -> None:
         """Be somebody of this role, as after a sign-in."""
         await self.office.sign_in(name, role)
+        await self.keep_cookie()
+
+    async def keep_cookie(self) -> None:
+        """Be who signed in last."""
         await self.context.add_cookies([{"name": "homeport", "value": self.office.cookie, "url": self.at}])
 
     async def go(self, path: str) -> None:

@@ -113,7 +113,7 @@ async def _people(office: Office) -> None:
 
 async def _requests(office: Office) -> None:
     dice, now = random.Random(7), time.time()  # noqa: S311 (a picture, no secret)
-    for number in range(60):
+    for number in reversed(range(60)):
         failed = number % 20 == 5
         first = dice.uniform(0.08, 0.4)
         code = number % 3 > 0
