@@ -329,7 +329,7 @@ class Settings(BaseSettings):
     """Tokens that a completion prompt may have, however large the window: typing must not wait."""
 
     supersede: bool = False
-    """Whether a newer completion of the same user in the same file ends the older one (409); not at `/v1/completions`."""
+    """Whether a newer completion of one user in the same file ends the older one (409); not at `/v1/completions`."""
 
     otlp_endpoint: str = Field(
         "", validation_alias=AliasChoices("HOMEPORT_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT", "otlp_endpoint")
