@@ -129,8 +129,7 @@ async def a_family_of_another_layout(site: Site) -> Breaking:
     async def strict(peer: Peer) -> None:
         asked: Any = peer.json
         if peer.kind == "text" and "<|fim_prefix|>" not in asked["prompt"] and len(asked["prompt"]) > len("a b"):
-            site.instance.models.words = ["and", " so on"]
-            await site.instance.models.behave(peer)
+            await site.instance.models.behave(peer, ["and", " so on"])
         else:
             await usual(peer)
 
@@ -148,8 +147,7 @@ async def a_proxy_that_buffers(site: Site) -> Breaking:
     async def held(peer: Peer) -> None:
         if peer.json.get("max_tokens") == 24:
             await asyncio.sleep(0.4)  # the proxy holds the answer until it is whole
-            site.instance.models.words = list("abcdef")
-            await site.instance.models.behave(peer)
+            await site.instance.models.behave(peer, list("abcdef"))
         else:
             await usual(peer)
 
