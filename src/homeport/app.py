@@ -147,7 +147,6 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
     if parts.desk is not None:
         desk = parts.desk(bench, prober)
         desk.request_log, desk.again = parts.request_log, partial(paths.again, routes)
-        desk.recent = metrics.recent
         door.pepper = desk.pepper
         pages = Pages(door, desk)
         routes |= {"/console": pages, "/console/{page}": pages}

@@ -134,4 +134,3 @@ async def _requests(office: Office) -> None:
             offered=offered, content=content if number == 0 else None,
         )  # fmt: skip
         office.request_log.enter(entry)
-        office.house.metrics.recent.add(at, failed=failed, first_s=None if failed else first)

@@ -13,7 +13,6 @@ from htpy import h1, p
 from homeport.access import sessions
 from homeport.console import RANK, Asked, Page, Person, Sent, go
 from homeport.domain.errors import BadRequest, CallerError, HomeportError, NotAllowed, Unknown, WrongMethod
-from homeport.kit.recent import Recent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -81,8 +80,6 @@ class Desk:
     providers: Mapping[str, Provider]
     single_sign_on: Providers
     prober: Prober
-    recent: Recent = field(default_factory=Recent)
-    """The requests of the last day that this process served."""
     doorkeeper: sessions.Doorkeeper = field(default_factory=sessions.Doorkeeper)
     pages: Mapping[str, Page] = field(default_factory=dict)
     """By address."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from time import time as now
-from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from htpy import Renderable, a, div, h1, h2, li, nav, p, span, strong, table, tbody, td, th, thead, time, tr, ul
@@ -14,7 +13,7 @@ from homeport.console._chart import Series, chart, charted
 from homeport.console._layout import IN_WORDS, page
 from homeport.console._requests import today
 from homeport.domain.errors import StoreUnavailable
-from homeport.kit.recent import MINUTE_S, total
+from homeport.store.log_recent import MINUTE_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,16 +21,15 @@ if TYPE_CHECKING:
     from htpy import Node
 
     from homeport.domain.models import Snapshot
-    from homeport.kit.recent import Point
-    from homeport.store.records import AuditEvent
+    from homeport.store.records import AuditEvent, Point
 
 LATEST = 8
 SOON = timedelta(days=14)
 """How long before a token ends this is told."""
 NAMED = 5
 """Tokens that are named then."""
-SPANS: Mapping[str, tuple[int, int]] = MappingProxyType({"hour": (60, 1), "day": (24 * 60, 15)})
-"""Minutes that this process remembers, and how many of them make a point."""
+SPANS = ("hour", "day")
+"""What charts may show."""
 
 
 class Step(NamedTuple):
@@ -167,35 +165,33 @@ async def _use(asked: Asked) -> Node:
     span = asked.query.get("span", "")
     span = span if span in SPANS else "hour"
     points, told = await _lately(asked, span)
-    step = (points[-1].at - points[-2].at) // MINUTE_S
     return [
         div(".top.use")[
             h2["Use"], nav(".pills", aria_label="Time shown")[(_way_to(each, here=each == span) for each in SPANS)]
         ],
-        charted(_counts(points, span, step), _firsts(points, span)),
+        charted(_counts(points, span), _firsts(points, span)) if points else None,
         p(".soft.small")[told],
     ]
 
 
 async def _lately(asked: Asked, span: str) -> tuple[Sequence[Point], str]:
-    """From the request log; where there is none, or it cannot be read, what this process remembers."""
-    log, at = asked.desk.request_log, now()
+    """From the request log; nothing where there is none, or it cannot be read. Then the reason."""
+    log = asked.desk.request_log
+    if log is None:
+        return (), "No requests are kept here: HOMEPORT_REQUEST_LOG_DAYS says for how long they would be."
     try:
-        if log is not None:
-            return await log.lately(at, by_hour=span == "day"), "What every process of this instance served."
+        return await log.lately(now(), by_hour=span == "day"), "What every process of this instance served."
     except StoreUnavailable:
-        told = "The request log cannot be read now: what this process served since it started."
-    else:
-        told = "No requests are kept here: what this process served since it started."
-    return asked.desk.recent.points(at, *SPANS[span]), told
+        return (), "The request log cannot be read now."
 
 
 def _way_to(span: str, *, here: bool) -> Node:
     return a(".pill", href=f"/console?span={span}", aria_current="true" if here else None)[f"Last {span}"]
 
 
-def _counts(points: Sequence[Point], span: str, step: int) -> Renderable:
-    requests, failed = total(points)
+def _counts(points: Sequence[Point], span: str) -> Renderable:
+    step = (points[-1].at - points[-2].at) // MINUTE_S
+    requests, failed = sum(each.requests for each in points), sum(each.failed for each in points)
     most = max(each.requests for each in points)
     said = f"{requests:,} in the last {span}, {failed:,} of them failed; {most:,} at most in {step} min."
     lines = (

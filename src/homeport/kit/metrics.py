@@ -19,8 +19,6 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
-from homeport.kit.recent import Recent
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -191,7 +189,6 @@ class Metrics(Collector):
         self._spoken: dict[Labels, int] = {}
         self._abandoned: dict[Labels, int] = {}
         self._suggested: dict[Labels, int] = {}
-        self.recent = Recent()
         """The last day, for the console."""
         self.registry = CollectorRegistry()
         self.registry.register(self)

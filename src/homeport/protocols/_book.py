@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 _PROGRAM = re.compile(rb"[A-Za-z][A-Za-z0-9._-]{0,39}")
 BATCH_S = 0.05
 FAILED = 400
-FAILURES = frozenset({"broken", "rejected"})
 FILTERED = "content_filter"
 """How an answer ended, or the fact of a request, that the model server's filter stopped."""
 KINDS = 2_000
@@ -119,9 +118,6 @@ class Book:
             first_at = visit.facts.pop("first_at", None)  # where a page sent the answer
             visit.first = first_at if visit.first is None else visit.first
             self._measure(visit, outcome, took)
-            if "feature" in visit.facts:
-                first = None if visit.first is None else visit.first - visit.started
-                self._metrics.recent.add(at, failed=outcome in FAILURES, first_s=first)
             self._log(visit, outcome, at, took)
             asks = "feature" in visit.facts
             if (self._keep or self._llm_log or trace) and (asks or visit.protocol.kept):

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from sqlalchemy import case, cast, func, select
 from sqlalchemy.types import BigInteger
 
-from homeport.kit.recent import MINUTE_S, Point, Recent
 from homeport.store.log_rows import HOUR, SPREAD, first_of
 from homeport.store.log_tables import FIRST, kinds, requests, usage, usage_kinds
 from homeport.store.log_usage import percentile
+from homeport.store.records import Point
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+MINUTE_S = 60
 MINUTES, HOURS = 60, 24
 SETTLED_S = 360
 """After so long a minute is written down, also where the database was away for a while."""
@@ -48,10 +53,29 @@ async def _minutes(connection: AsyncConnection, since: int, now: float) -> list[
         requests, kinds, kinds.c.id == requests.c.kind
     )
     asked = asked.where(requests.c.id >= first_of(since), kinds.c.feature != "").group_by("minute", "bad", "rounded")
-    found = Recent()
-    for at, bad, took, count in await connection.execute(asked):
-        found.add(at * MINUTE_S, failed=bool(bad), first_s=took / 1e6 if took else None, count=count)
-    return found.points(now, MINUTES, 1)
+    counted: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+    for number, bad, took, count in await connection.execute(asked):
+        counted[number].append((took, bad, count))
+    last = int(now) // MINUTE_S
+    return [_of_minute(number, counted.get(number, ())) for number in range(last - MINUTES + 1, last + 1)]
+
+
+def _of_minute(number: int, rows: Sequence[tuple[int, int, int]]) -> Point:
+    """From times to the first token (microseconds; 0 for none), whether it failed, and how many of each there were."""
+    firsts = sorted((took, count) for took, _, count in rows if took)
+    failed = sum(count for _, bad, count in rows if bad)
+    median, p95 = _rank(firsts, 0.5), _rank(firsts, 0.95)
+    return Point(number * MINUTE_S, sum(count for *_, count in rows), failed, median, p95)
+
+
+def _rank(firsts: Sequence[tuple[int, int]], share: float) -> float | None:
+    """The nearest rank, in ms."""
+    wanted, seen = math.ceil(sum(count for _, count in firsts) * share), 0
+    for took, count in firsts:
+        seen += count
+        if seen >= wanted:
+            return took / 1000
+    return None
 
 
 async def last_day(connection: AsyncConnection, now: float) -> list[Point]:

@@ -180,3 +180,15 @@ class WantedPeople(NamedTuple):
     """"yes" or "no"."""
     sort: str = "name"
     """One of SORTED_BY, with a minus ahead for the other way round."""
+
+
+class Point(NamedTuple):
+    """A while, and what was asked in it."""
+
+    at: int
+    """When it began, in seconds since 1970."""
+    requests: int = 0
+    failed: int = 0
+    median_ms: float | None = None
+    """Time to the first token; None where no answer began."""
+    p95_ms: float | None = None

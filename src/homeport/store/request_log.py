@@ -40,10 +40,10 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from homeport.domain.entries import Content, Report
-    from homeport.kit.recent import Point
     from homeport.store.log_rows import Batch
     from homeport.store.log_search import Found, Sought
     from homeport.store.log_usage import Asked, Used
+    from homeport.store.records import Point
 
 log = structlog.get_logger()
 
