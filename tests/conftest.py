@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from commands import Instance, running
 from house import House, eventually, opened
 from hypothesis import settings
 from script import ModelServer
@@ -39,6 +40,20 @@ async def upstream() -> AsyncIterator[HttpUpstream]:
     found = HttpUpstream()
     yield found
     await found.close()
+
+
+@pytest.fixture(scope="module")
+async def open_instance(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Instance]:
+    """One running Homeport for all tests of a file."""
+    async with running(tmp_path_factory.mktemp("instance") / "data") as instance:
+        yield instance
+
+
+@pytest.fixture
+async def instance(open_instance: Instance) -> Instance:
+    """A running Homeport with one model, as it was at first."""
+    await open_instance.reset()
+    return open_instance
 
 
 @pytest.fixture(scope="module")

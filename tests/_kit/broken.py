@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
-import sys
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from commands import KEY, Instance, Ran, homeport
+from files import run_all
 
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
@@ -98,14 +97,7 @@ def broken(hop: str, *, fix: str, saw: str = "", where: Where = "instance") -> C
 
 def load_cases() -> list[Broken]:
     """Every set-up of every file of tests/diagnostics/broken."""
-    for path in sorted(FOLDER.glob("*.py")):
-        name = f"broken_{path.stem}"
-        if name not in sys.modules:
-            spec = importlib.util.spec_from_file_location(name, path)
-            assert spec
-            assert spec.loader
-            sys.modules[name] = module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
+    run_all(FOLDER, "*.py", "broken")
     return CASES
 
 

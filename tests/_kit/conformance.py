@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import issuer
+from files import run_all
 
 if TYPE_CHECKING:
     from house import House
@@ -156,14 +155,7 @@ def case(section: str, says: str, *values: Any) -> Callable[[Run], Run]:
 
 def load_cases() -> list[Case]:
     """Every case of every file of tests/conformance."""
-    for path in sorted(CASES_FOLDER.glob("case_*.py")):
-        name = f"conformance_{path.stem}"
-        if name not in sys.modules:
-            spec = importlib.util.spec_from_file_location(name, path)
-            assert spec
-            assert spec.loader
-            sys.modules[name] = module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
+    run_all(CASES_FOLDER, "case_*.py", "conformance")
     return CASES
 
 

@@ -1,14 +1,14 @@
-"""A data directory of its own for each test, and one running instance for those that need it."""
+"""A data directory of its own for each test."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
-from commands import Instance, clean_environment, running
+from commands import clean_environment
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -18,17 +18,3 @@ def data_dir(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "data"
     with clean_environment(folder):
         yield folder
-
-
-@pytest.fixture(scope="module")
-async def open_instance(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Instance]:
-    """One running Homeport for all tests of a file."""
-    async with running(tmp_path_factory.mktemp("instance") / "data") as instance:
-        yield instance
-
-
-@pytest.fixture
-async def instance(open_instance: Instance) -> Instance:
-    """A running Homeport with one model, as it was at first."""
-    await open_instance.reset()
-    return open_instance

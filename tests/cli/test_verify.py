@@ -2,27 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import pytest
-from commands import KEY, Instance, running
+from commands import KEY, Instance
 
 from homeport.store.records import User
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-
-@pytest.fixture(scope="module")
-async def open_instance(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Instance]:
-    async with running(tmp_path_factory.mktemp("instance") / "data") as instance:
-        yield instance
-
-
-@pytest.fixture
-async def instance(open_instance: Instance) -> Instance:
-    await open_instance.reset()
-    return open_instance
 
 
 async def test_all_is_well_for_the_administrator(instance: Instance) -> None:
