@@ -23,15 +23,19 @@ KINDS = {
     "console": "Page",
     "diagnostics": "Check",
     "cli": "Command",
+    "_clients": "Client",
+    "_graphql": "Fields",
 }
 CONFTEST = """
 import importlib, importlib.util, pathlib, sys
 
-for path in pathlib.Path(__file__).parent.glob("src/homeport/*/*.py"):
-    name = f"homeport.{path.parent.name}.{path.stem}"
+source = pathlib.Path(__file__).parent / "src"
+for path in source.rglob("*.py"):
+    above = ".".join(path.relative_to(source).parent.parts)
+    name = f"{above}.{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    room = importlib.import_module(f"homeport.{path.parent.name}")
+    room = importlib.import_module(above)
     room.__path__.append(str(path.parent))
     setattr(room, path.stem, module)
     spec.loader.exec_module(module)
