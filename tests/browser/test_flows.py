@@ -313,6 +313,7 @@ async def test_the_palette_with_the_keyboard(visit: Visit) -> None:
     await heading(visit, "Audit")
     await page.keyboard.press("ControlOrMeta+k")
     await expect(line).to_be_focused()
+    await expect(page.locator("dialog #found a").nth(1)).to_be_visible()
     await page.keyboard.press("ArrowDown")
     await page.keyboard.press("ArrowDown")
     await expect(page.locator("dialog #found a").nth(1)).to_be_focused()
