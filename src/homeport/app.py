@@ -144,9 +144,10 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
         metrics.watch("homeport_llm_log_lost", "Lines lost to llm.log: a full disk", parts.llm_log.lost)
     every = (*shelf.values(), papers.first(with_console=parts.desk is not None), papers.documents(shelf.values()))
     routes = paths.routes(door, every)
+    door.again = partial(paths.again, routes)
     if parts.desk is not None:
         desk = parts.desk(bench, prober)
-        desk.request_log, desk.again = parts.request_log, partial(paths.again, routes)
+        desk.request_log, desk.again = parts.request_log, door.again
         door.pepper = desk.pepper
         pages = Pages(door, desk)
         routes |= {"/console": pages, "/console/{page}": pages}

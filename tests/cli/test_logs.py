@@ -130,3 +130,22 @@ async def test_following_prints_what_comes_until_it_is_interrupted(instance: Ins
     assert (new["feature"], new["outcome"]) == ("chat", "completed")
     assert "Following; Ctrl-C ends it." in said
     assert "Traceback" not in said
+
+
+async def test_a_request_is_asked_again(instance: Instance) -> None:
+    (silent,) = (await instance.run("logs", "--feature", "chat", "--json")).json
+    refused = await instance.run("replay", silent["correlation_id"], "--model", "coder")
+    assert (refused.code, "is not kept" in refused.err) == (1, True)
+    await instance.run("verbose", "on", "--minutes", "5")
+    await instance.seen()
+    asked = (await instance.run("chat", "again", "--json")).json["correlation_id"]
+    told = await instance.run("replay", asked, "--model", "coder")
+    while "No request" in told.err:
+        told = await instance.run("replay", asked, "--model", "coder")
+    assert told.code == 0, told.err
+    assert "then: coder" in told.out
+    assert "Nothing differs." in told.out
+    document = (await instance.run("replay", asked, "--model", "coder", "--json")).json
+    assert document["differs"] is False
+    assert document["now"]["text"]
+    assert (await instance.run("replay", asked, "--model", "nobody")).code == 1

@@ -253,6 +253,49 @@ async def test_chat_is_asked_again_in_words(desk: Office, *, stream: bool) -> No
     assert "Nothing." in shown.text
 
 
+async def admitted(office: Office) -> str:
+    """The token of a program that administers."""
+    made = tokens.mint()
+    row = Token(name="robot", owner="ada", digest=tokens.digest(PEPPER, made), hint="abcd", scopes=frozenset(SCOPES))
+    await office.store.add_token(row, by="tests")
+    return made
+
+
+async def test_a_program_asks_again(desk: Office) -> None:
+    token = await admitted(desk)
+    silent = await asked(desk)
+    await switched_on(desk)
+    number = await asked(desk)
+    path = "/api/admin/v1/replays"
+    told = await desk.house.ask("POST", f"{path}/{number}", {"model": "other"}, token=token)
+    assert told.status == 200, told.body
+    assert (told.json["then"]["model"], told.json["now"]["model"], told.json["now"]["error"]) == ("coder", "other", "")
+    assert told.json["then"]["text"]
+    assert told.json["now"]["text"]
+    assert told.json["differs"] is (told.json["then"]["text"].strip() != told.json["now"]["text"].strip())
+    (event,) = await desk.store.audit(1)
+    assert (event.who, event.what, event.subject) == ("api:ada", "request.replay", number)
+    for id_, body, status, said in (
+        (number, {"model": "nobody"}, 404, "nobody"),
+        (number, {"model": "other", "row": "1"}, 400, "is not kept"),
+        (silent, {"model": "other"}, 400, "is not kept"),
+        ("none", {"model": "other"}, 404, "No request"),
+        (number, {}, 400, "model"),
+    ):
+        refused = await desk.house.ask("POST", f"{path}/{id_}", body, token=token)
+        assert refused.status == status
+        assert said in refused.json["error"]["message"]
+    assert len([each for each in await desk.store.audit() if each.what == "request.replay"]) == 1
+
+
+async def test_a_request_is_not_asked_again_under_the_id_of_another(desk: Office) -> None:
+    await switched_on(desk)
+    theirs, mine = await asked(desk), await asked(desk)
+    (found,) = await desk.request_log.find(theirs)
+    shown = await desk.send(f"{PAGE}/{mine}", "replay", row=str(found.row), model="other")
+    assert (shown.status, "is not kept" in shown.text) == (400, True)
+
+
 async def test_asking_again_what_was_not_kept(desk: Office) -> None:
     number = await asked(desk)
     (found,) = await desk.request_log.find(number)

@@ -68,6 +68,19 @@ def ask(settings: Settings, question: Question, *, stream: bool, show: Callable[
         raise HomeportError(error.saw, f"{error.fix} {_looked(settings)}".strip()) from error
 
 
+def posted(settings: Settings, path: str, body: Mapping[str, Any]) -> Any:  # noqa: ANN401 (any JSON document)
+    """What the server answers to a document; raises HomeportError with the server's own words."""
+    return asyncio.run(_posted(settings, path, body))
+
+
+async def _posted(settings: Settings, path: str, body: Mapping[str, Any]) -> Any:  # noqa: ANN401 (as above)
+    async with _door(settings) as door:
+        answer = await door.ask(path, body)
+    if not answer.fine:
+        raise HomeportError(answer.problem, "" if token_of(settings) else _looked(settings))
+    return answer.body
+
+
 def _looked(settings: Settings) -> str:
     """Where a token was looked for in vain."""
     return (

@@ -15,12 +15,13 @@ from homeport.console import RANK, Asked, Page, Person, Sent, go
 from homeport.domain.errors import BadRequest, CallerError, HomeportError, NotAllowed, Unknown, WrongMethod
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from homeport.access.oidc import Providers
     from homeport.access.passwords import Passwords
     from homeport.console.health import Examination
     from homeport.diagnostics._connection import Prober
+    from homeport.diagnostics._replay import Again
     from homeport.features import Workbench
     from homeport.kit.settings import Settings
     from homeport.kit.upstream import Upstream
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from homeport.store.database import Store
     from homeport.store.request_log import RequestLog
 
-    Again = Callable[[str, str], tuple[str, Any]]
-    """From path and body: a feature, and what is asked of it."""
 
 COOKIE = "homeport"
 """The name of the session's cookie."""

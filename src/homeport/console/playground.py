@@ -42,21 +42,19 @@ from homeport.console._asking import (
     CLEAR,
     CURSOR,
     INPUT,
-    Question,
-    Result,
     history,
     kind_of,
     line,
     lines,
     question,
     refuse_unseated,
-    side_by_side,
 )
 from homeport.console._forms import choice, field, text, tied
 from homeport.console._layout import asset, guard, page, problem
 from homeport.domain.errors import BadRequest, CallerError, HomeportError
 from homeport.domain.requests import Message
 from homeport.features._ask import assigned
+from homeport.features._hearing import Question, Result, side_by_side
 from homeport.features._suits import by_fit
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import orjson
@@ -39,10 +39,10 @@ from htpy import (
 from markupsafe import Markup
 
 from homeport.console import Asked, Page, Sent
-from homeport.console._asking import Question, Result, named, side_by_side
 from homeport.console._forms import choice
 from homeport.console._layout import guard, page, problem
 from homeport.console._requests import ended, lasting, log_of, moment
+from homeport.diagnostics._replay import Replayer, Wanted, spoken
 from homeport.domain.errors import BadRequest, Unknown
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
     from htpy import Node
 
+    from homeport.diagnostics._replay import Replay
     from homeport.domain.entries import Content, Segment
     from homeport.store.log_search import Found
 
@@ -57,15 +58,6 @@ WIDTH, LEAST = 1000, 4
 """Of a bar that takes the whole time, and of the shortest."""
 SHOWN = 20_000
 """Characters of a text on the page."""
-DIGITS = 19
-
-
-class Again(NamedTuple):
-    """A request asked again."""
-
-    row: int
-    before: str
-    result: Result
 
 
 async def view(asked: Asked) -> Renderable:
@@ -73,7 +65,7 @@ async def view(asked: Asked) -> Renderable:
     return await _drawn(asked, None)
 
 
-async def _drawn(asked: Asked, again: Again | None) -> Renderable:
+async def _drawn(asked: Asked, again: Replay | None) -> Renderable:
     log = log_of(asked)
     found = await log.find(asked.tail)
     if not found:
@@ -87,14 +79,17 @@ async def _drawn(asked: Asked, again: Again | None) -> Renderable:
         h1["Request ", code[asked.tail]],
         p(".lead")[several] if several else None,
         problem(asked),
-        [_one(asked, each, content[each.row], again if again and again.row == each.row else None) for each in found],
+        [
+            _one(asked, each, content[each.row], again if again and again.found.row == each.row else None)
+            for each in found
+        ],
         p(".soft.small")[
             "The same id is in the logs of Homeport and of the model server: ", code[f"grep {asked.tail} FILE"]
         ],
     )
 
 
-def _one(asked: Asked, found: Found, content: Content | None, again: Again | None) -> Renderable:
+def _one(asked: Asked, found: Found, content: Content | None, again: Replay | None) -> Renderable:
     return div(".card")[
         h2[ended(found.traits), " ", moment(found.began)],
         div(".note.bad")[p[found.traits.error]] if found.traits.error else None,
@@ -163,7 +158,7 @@ def _attempts(found: Found) -> Node:
 # what was said
 
 
-def _said(asked: Asked, found: Found, content: Content | None, again: Again | None) -> Node:
+def _said(asked: Asked, found: Found, content: Content | None, again: Replay | None) -> Node:
     if content is None:
         way = a(href="/console/verbose")["Verbose logging"]
         return p(".soft.small")["What was said was not logged. ", way, " does that for a while."]
@@ -195,26 +190,10 @@ def pretty(text: str) -> str:
         return text
 
 
-def spoken(answer: str) -> str:
-    """The words of an answer that was passed on in OpenAI's form, whole or as events; any other as it is."""
-    events = [line.removeprefix("data:").strip() for line in answer.splitlines() if line.startswith("data:")]
-    pieces = [_words(each) for each in events or [answer]]
-    return "".join(each for each in pieces if each) if any(each is not None for each in pieces) else answer
-
-
-def _words(text: str) -> str | None:
-    try:
-        first = orjson.loads(text)["choices"][0]
-        found = first.get("text") or (first.get("delta") or first.get("message") or {}).get("content")
-    except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError):
-        return None
-    return str(found or "")
-
-
 # asking again
 
 
-def _replay(asked: Asked, found: Found, content: Content, again: Again | None) -> Node:
+def _replay(asked: Asked, found: Found, content: Content, again: Replay | None) -> Node:
     if not content.body:
         return None
     names = sorted(each.name for each in asked.desk.bench.snapshot().models.values() if each.enabled)
@@ -227,12 +206,12 @@ def _replay(asked: Asked, found: Found, content: Content, again: Again | None) -
             choice(f"model-{found.row}", "Of which model", models, asked.form.get("model", ""), name="model"),
             div(".buttons")[button(".first", type="submit")["Ask"]],
         ],
-        _compared(found, again) if again else None,
+        _compared(again) if again else None,
     ]
 
 
-def _compared(found: Found, again: Again) -> Renderable:
-    before, result = again.before, again.result
+def _compared(again: Replay) -> Renderable:
+    found, before, result = again
     return div(role="status")[
         div(".results")[
             div(".result")[h3[f"Then: {found.traits.model}"], pre[code[before]], _took(found.phases.took)],
@@ -243,7 +222,7 @@ def _compared(found: Found, again: Again) -> Renderable:
             ],
         ],
         h3["What differs"],
-        p["Nothing."] if before.strip() == result.text.strip() else pre(".differs")[_lines(before, result.text)],
+        p["Nothing."] if not again.differs else pre(".differs")[_lines(before, result.text)],
     ]
 
 
@@ -263,18 +242,13 @@ def _lines(before: str, after: str) -> Iterator[Node]:
 
 async def replay(asked: Asked) -> Sent:
     """Ask another model the same, and show both answers."""
-    row, again = asked.form.get("row", ""), asked.desk.again
-    content = await log_of(asked).content(int(row)) if row.isdecimal() and len(row) <= DIGITS else None
-    if content is None or not content.body or again is None:
-        raise BadRequest("What was said in this request is not kept.", "Choose one whose content was logged.")
-    model = named(asked.desk.bench, asked.form.get("model", ""))
-    feature, request = again(content.path, content.body)
-    wanted = {"model": model, "stream": False, "relay": False}
-    changes = {name: value for name, value in wanted.items() if hasattr(request, name)}
-    await asked.desk.store.note_replay(asked.tail, model.name, by=asked.person.name)
-    question = Question(feature, request._replace(**changes))
-    (result,) = await side_by_side(asked.desk.bench, [question], asked.person.name)
-    return Sent(await _drawn(asked, Again(int(row), spoken(content.answer), result)))
+    desk = asked.desk
+    if desk.again is None:
+        raise BadRequest("Nothing can be asked again here.", "Ask the instance that serves models.")
+    wanted = Wanted(asked.tail, asked.form.get("model", ""), asked.form.get("row", ""))
+    replayer = Replayer(desk.bench, desk.store, log_of(asked), desk.again)
+    found = await replayer.ask(wanted, asked.person.name, by=asked.person.name)
+    return Sent(await _drawn(asked, found))
 
 
 PAGE = Page(path="/console/requests/{id}", title="Request", see="auditor", view=view, acts={"replay": replay}, order=0)

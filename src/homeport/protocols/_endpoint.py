@@ -6,14 +6,22 @@ import asyncio
 import time
 from contextlib import aclosing
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 import orjson
 import structlog
 from pydantic import ValidationError
 
 from homeport.access.gate import require
-from homeport.domain.errors import BadRequest, HomeportError, RequestLoop, TooLarge, WrongMediaType, WrongMethod
+from homeport.domain.errors import (
+    BadRequest,
+    HomeportError,
+    RequestLoop,
+    TooLarge,
+    Unknown,
+    WrongMediaType,
+    WrongMethod,
+)
 from homeport.domain.prompts import PromptRequest
 from homeport.domain.requests import CodeRequest
 from homeport.features._route import serve
@@ -38,6 +46,7 @@ if TYPE_CHECKING:
     from homeport.access.federation import Federation
     from homeport.access.gate import Gate
     from homeport.diagnostics._connection import Prober
+    from homeport.diagnostics._replay import Again
     from homeport.features import Workbench
     from homeport.features._carried import Carrier
     from homeport.kit.settings import LogContent
@@ -70,6 +79,10 @@ SWITCHED = 101
 FORM = "Send a JSON object; its form is described at /docs."
 
 
+def _nothing_again(_path: str, _body: str) -> Never:
+    raise Unknown("Nothing can be asked again here.", "Ask the instance that serves models.")
+
+
 class Door:
     """What every endpoint works with; one per process."""
 
@@ -98,6 +111,8 @@ class Door:
         self.url = url.rstrip("/")
         self.prober = prober
         self.pepper = pepper
+        self.again: Again = _nothing_again
+        """Reads a body that was sent to a path once more; known when every path is."""
         self.gate = gate
         self.federation = federation
         self.carrier = carrier

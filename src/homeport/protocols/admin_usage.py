@@ -6,9 +6,12 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
+from homeport.diagnostics._replay import Replayer, Wanted
 from homeport.domain.errors import BadRequest, Unknown
 from homeport.protocols import Act, Reply, WireProtocol
-from homeport.protocols._admin import ADMIN, query_of, reply
+from homeport.protocols._admin import ADMIN, Strict, by, query_of, reply, store_of
 from homeport.protocols._openai import error
 
 if TYPE_CHECKING:
@@ -23,6 +26,13 @@ STATUS = re.compile(r"[1-5](xx|[0-9]{2})|failed")
 NAMES = {"user": "who", "error": "error_code"}
 FILTERS = frozenset({"who", "team", "feature", "model", "language"})
 EXACT = (*FILTERS, "token", "client", "protocol", "outcome", "error_code", "status", "text")
+
+
+class Other(Strict):
+    """Which model is asked again."""
+
+    model: str
+    row: str = Field("", description="Of several requests with this id, which; left out: the newest whose content is.")
 
 
 def _log(door: Door) -> RequestLog:
@@ -84,6 +94,15 @@ async def request(door: Door, _body: None, arrival: Arrival) -> Reply:
     return reply([_document(each) for each in found])
 
 
+async def replay(door: Door, body: Other, arrival: Arrival) -> Reply:
+    """Ask another model what was asked in a request whose content was logged; both answers."""
+    replayer = Replayer(door.bench, store_of(door), _log(door), door.again)
+    wanted = Wanted(arrival.tail, body.model, body.row)
+    found, before, result = again = await replayer.ask(wanted, arrival.caller.subject, by=by(arrival))
+    then = {"model": found.traits.model, "text": before, "took_ms": found.phases.took // 1000, "row": str(found.row)}
+    return reply({"then": then, "now": result._asdict(), "differs": again.differs})
+
+
 def _document(found: Found) -> dict[str, Any]:
     """Times in microseconds; the row as a text, for it is larger than what JavaScript's numbers hold."""
     phases = [each._asdict() for each in found.phases.segments()]
@@ -102,6 +121,14 @@ PROTOCOL = WireProtocol(
             act=request,
             method="GET",
             summary="The life of a request.",
+        ),
+        Act(
+            paths=("/api/admin/v1/replays/{id}",),
+            need=ADMIN,
+            act=replay,
+            body=Other,
+            summary="Ask another model the same again.",
+            example={"model": "coder"},
         ),
     ),
 )
