@@ -21,6 +21,7 @@ OTHERWISE = {
     "/v1/code/user_access_token": 403,  # a person's token is refused there, whatever it may
     "/api/v4/code_suggestions/direct_access": 403,
     "/api/v4/code_suggestions/connection_details": 201,
+    "/v1/embeddings": 409,  # assigned to nobody here
     "/-/cable": 400,  # a WebSocket, which this is not
 }
 STORED = (

@@ -25,6 +25,7 @@ from homeport.console._desk import Desk
 from homeport.diagnostics._connection import Prober
 from homeport.domain.errors import BadConfiguration, BadRequest, StoreUnavailable
 from homeport.domain.models import FeatureSetting, Model, Snapshot, origin_of
+from homeport.domain.requests import EmbeddingRequest
 from homeport.domain.verbose import Verbose
 from homeport.families import Family, resolve
 from homeport.features import Feature, Workbench
@@ -556,7 +557,13 @@ def _default(settings: Settings) -> Snapshot:
     asked_as, known = resolve(model.family, discover(families, Family))
     if not known:
         log.warning("unknown family of the default model", by="HOMEPORT_DEFAULT_FAMILY", asked_as=asked_as)
-    serves = (name for name, feature in discover(features, Feature).items() if feature.listed and not feature.inherits)
+    every = discover(features, Feature).items()
+    family = discover(families, Family)[asked_as]
+    serves = (
+        name
+        for name, feature in every
+        if feature.listed and not feature.inherits and (feature.request is EmbeddingRequest) is family.embeds
+    )
     return Snapshot(
         models={model.name: model},
         features={name: FeatureSetting(feature=name, assignment="model", model=model.name) for name in serves},

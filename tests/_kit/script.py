@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import socket
@@ -153,6 +154,8 @@ class ModelServer:
             await peer.document({"object": "list", "data": [{"id": "served"}]})
         elif peer.target.endswith(("/props", "/tokenize")):
             await peer.document({"error": {"message": "not found"}}, 404)
+        elif peer.target.partition("?")[0].endswith("/embeddings"):
+            await peer.document(vectors(peer.json))
         elif peer.json["stream"]:
             await peer.head()
             await peer.events(stream(peer.kind, words))
@@ -231,6 +234,21 @@ def usage_event() -> bytes:
 def stream(kind: str, words: Iterable[str]) -> list[bytes]:
     """Every event of a proper stream."""
     return [*(piece(kind, word) for word in words), piece(kind, "", "stop"), usage_event(), DONE]
+
+
+VECTOR = (0.5, -0.25, 3.0)
+"""Numbers that 32 bits hold exactly."""
+
+
+def vectors(asked: dict[str, Any]) -> dict[str, Any]:
+    """A proper answer with a vector for each input, in the form that was asked for."""
+    given = asked["input"]
+    several = given if isinstance(given, list) and not isinstance(given[0], int) else [given]
+    packed = base64.b64encode(struct.pack("<3f", *VECTOR)).decode()
+    vector = packed if asked.get("encoding_format") == "base64" else list(VECTOR)
+    data = [{"object": "embedding", "index": at, "embedding": vector} for at in range(len(several))]
+    usage = {"prompt_tokens": 11, "total_tokens": 11}
+    return {"object": "list", "data": data, "model": asked["model"], "usage": usage}
 
 
 def document(kind: str, text: str) -> dict[str, Any]:

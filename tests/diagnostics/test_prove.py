@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from script import DONE, event
 
-from homeport import families
+from homeport import families, features
 from homeport.diagnostics._prove import HOLES, Hole, Trial, doubts, filled, layouts
 from homeport.domain.capabilities import Capabilities, from_json
 from homeport.domain.errors import UpstreamRefused
 from homeport.domain.models import Limits, Model
 from homeport.families import Family
+from homeport.features import Feature
 from homeport.features._holes import PREFIX, SUFFIX
+from homeport.features._suits import suits
 from homeport.kit.discover import discover
 from homeport.kit.upstream_http import HttpUpstream
 from homeport.providers.openai import PROVIDER
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from script import ModelServer, Peer
 
 FAMILIES = discover(families, Family)
+FEATURES = discover(features, Feature)
 QWEN = Model(name="m", platform="openai", family="qwen_coder")
 HOLE = HOLES[0]
 
@@ -159,18 +162,40 @@ async def test_a_server_that_answers_nothing_is_measured_not(server: ModelServer
 
 async def test_a_model_that_only_streams(server: ModelServer) -> None:
     async def play(peer: Peer) -> None:
-        if peer.method == "POST" and peer.json["stream"]:
+        if peer.method == "POST" and peer.json.get("stream"):
             await server.behave(peer)
         else:
             await peer.document({"error": {"message": "no"}}, 500)
 
     server.play = play
     seen = await tried(server)
-    assert (seen.chat, seen.text, seen.streams, seen.holes) == (False, False, True, {})
+    assert (seen.chat, seen.text, seen.streams, seen.embeds, seen.holes) == (False, False, True, False, {})
     assert set(seen.problems) >= {"chat", "text"}
     told = " ".join(doubt.told("m") for doubt in doubts(QWEN, FAMILIES, seen))
     assert "does not chat" in told
     assert "does not continue plain text" in told
+
+
+async def test_a_model_that_embeds(server: ModelServer) -> None:
+    async def play(peer: Peer) -> None:
+        if peer.target.endswith(("/completions", "/props")):
+            await peer.document({"error": {"message": "the model does not support this"}}, 400)
+        else:
+            await server.behave(peer)
+
+    server.play = play
+    seen = await tried(server)
+    assert (seen.chat, seen.text, seen.tools, seen.embeds, seen.holes) == (False, None, None, True, {})
+    assert "embeddings" not in seen.problems
+    chatty = replace(seen, chat=True, embeds=None)
+    suit = FEATURES["embeddings"]
+    assert suits(suit, "embedding", FAMILIES["embedding"]).fit == "fully"
+    assert suits(suit, "general", FAMILIES["general"], seen=seen).fit == "fully"
+    assert suits(suit, "general", FAMILIES["general"]).fit == "largely"
+    assert suits(suit, "general", FAMILIES["general"], seen=chatty).fit == "not"
+    assert suits(suit, "qwen_coder", FAMILIES["qwen_coder"]).fit == "not"
+    for key, feature in FEATURES.items():
+        assert (suits(feature, "embedding", FAMILIES["embedding"]).fit == "not") is (key != "embeddings")
 
 
 GOOD = Capabilities(

@@ -199,6 +199,7 @@ LISTED = {
     "resolve_vulnerability",
     "issue_description",
     "cli_help",
+    "embeddings",
 }
 
 
@@ -214,7 +215,7 @@ def test_administrators_see_the_features_that_the_design_names() -> None:
 def test_a_site_with_chat_and_code_alone_is_served(key: str) -> None:
     at = a_bench()
     root = FEATURES[key].inherits or key
-    assert root in {"chat", "code_completions", "code_generations"}
+    assert root in {"chat", "code_completions", "code_generations", "embeddings"}
     if FEATURES[key].template and FEATURES[key].request is PromptRequest and key != "model_configuration_check":
         assert built(at, key).messages
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import openai
 import pytest
 from house import FIM, PREFIX, TOKEN, WORDS
-from script import piece
+from script import VECTOR, piece
 from ways import AFTER, BEFORE, MESSAGES
 
 if TYPE_CHECKING:
@@ -57,6 +57,15 @@ async def test_completion_without_a_suffix(client: openai.AsyncOpenAI) -> None:
     assert answer.choices[0].text == "one + two"
 
 
+async def test_embeddings(client: openai.AsyncOpenAI) -> None:
+    """The client asks for base64 unless told otherwise, and unpacks it."""
+    answer = await client.embeddings.create(model=WORDS, input=["a", "b"])
+    assert [each.embedding for each in answer.data] == [list(VECTOR)] * 2
+    assert answer.usage.prompt_tokens == 11
+    plain = await client.embeddings.create(model=WORDS, input="a", encoding_format="float", dimensions=3)
+    assert plain.data[0].embedding == list(VECTOR)
+
+
 async def test_models(client: openai.AsyncOpenAI) -> None:
     assert [model.id async for model in client.models.list()] == [FIM, PREFIX, WORDS]
 
@@ -90,8 +99,8 @@ async def test_unknown_model(client: openai.AsyncOpenAI) -> None:
     with pytest.raises(openai.NotFoundError, match="Registered models") as refusal:
         await client.chat.completions.create(model="gpt-4o", messages=MESSAGES)  # type: ignore[arg-type]
     assert (refusal.value.code, refusal.value.param) == ("not_found", "model")
-    with pytest.raises(openai.NotFoundError):
-        await client.embeddings.create(model=FIM, input="x")
+    with pytest.raises(openai.NotFoundError, match="Registered models"):
+        await client.embeddings.create(model="text-embedding-3-small", input="x")
 
 
 async def test_wrong_option(client: openai.AsyncOpenAI) -> None:

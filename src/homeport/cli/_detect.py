@@ -332,6 +332,8 @@ def _facts(seen: Capabilities) -> Iterator[tuple[str, str]]:
     for what in ("chat", "text", "streams", "tools", "thinks"):
         value = getattr(seen, what)
         yield what, "not known" if value is None else "yes" if value else "no"
+    if seen.embeds is not None:
+        yield "embeds", "yes" if seen.embeds else "no"
     if seen.first_token_s is not None:
         yield "first token", f"after {seen.first_token_s * 1000:.0f} ms"
     for what, said in seen.problems.items():

@@ -31,6 +31,11 @@ INPUT = "in-"
 TURNS = 200
 
 
+def can_be_tried(feature: Feature) -> bool:
+    """Whether the playground can ask it: it answers in words."""
+    return feature.listed and (feature.request in KINDS or feature.template is not None)
+
+
 def kind_of(feature: Feature) -> Kind:
     """What a feature wants to be given."""
     return KINDS.get(feature.request, "prompt")
@@ -39,7 +44,7 @@ def kind_of(feature: Feature) -> Kind:
 def question(bench: Workbench, feature: str, form: Mapping[str, str], model: str, *, stream: bool) -> Question:
     """A form as a request; raises Unknown or BadRequest."""
     offer = bench.features.get(feature)
-    if offer is None or not offer.listed:
+    if offer is None or not can_be_tried(offer):
         raise Unknown("There is no such feature.", "Choose one from the list.")
     asked = named(bench, model) if model else ""
     kind = kind_of(offer)

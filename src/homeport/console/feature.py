@@ -28,6 +28,7 @@ from htpy import (
 )
 
 from homeport.console import RANK, Asked, Page, Sent, go
+from homeport.console._asking import can_be_tried
 from homeport.console._forms import check, choice, field
 from homeport.console._layout import guard, page, problem
 from homeport.domain.errors import BadRequest, Outdated, Unknown
@@ -81,7 +82,10 @@ async def view(asked: Asked) -> Renderable:
         feature.title,
         p(".small")[a(href=ADDRESS)["AI-powered features"], span(".soft")[f" · {feature.section}"]],
         div(".top")[
-            h1[feature.title], div(".buttons")[a(".button", href=f"/console/playground?feature={key}")["Try it"]]
+            h1[feature.title],
+            div(".buttons")[a(".button", href=f"/console/playground?feature={key}")["Try it"]]
+            if can_be_tried(feature)
+            else None,
         ],
         p(".lead")[in_words(setting_of(asked.desk.bench.features, asked.desk.bench.snapshot(), key))],
         problem(asked),

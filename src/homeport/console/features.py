@@ -29,6 +29,7 @@ from htpy import (
 )
 
 from homeport.console import RANK, Asked, Page, Sent, go
+from homeport.console._asking import can_be_tried
 from homeport.console._forms import DOINGS
 from homeport.console._layout import guard, page, problem
 from homeport.domain.errors import BadRequest, Outdated, Unknown
@@ -186,7 +187,11 @@ def _row(shelf: Shelf, key: str) -> Renderable:
         th(scope="row")[a(href=f"{ADDRESS}/{key}")[feature.title], span(".sub")[_helpers(shelf, key) or None]],
         td(data_label="Answers now")[_now(shelf, key, now)],
         td(data_label="Setting")[_form(shelf, key) if shelf.may else _told(shelf, key)],
-        td(".nowrap")[a(href=f"/console/playground?feature={key}", aria_label=f"Try it: {feature.title}")["Try it"]],
+        td(".nowrap")[
+            a(href=f"/console/playground?feature={key}", aria_label=f"Try it: {feature.title}")["Try it"]
+            if can_be_tried(feature)
+            else None
+        ],
     ]
 
 

@@ -42,6 +42,7 @@ from homeport.console._asking import (
     CLEAR,
     CURSOR,
     INPUT,
+    can_be_tried,
     history,
     kind_of,
     line,
@@ -106,7 +107,7 @@ async def _drawn(asked: Asked, results: Sequence[Result], said: Sequence[Message
     bench = asked.desk.bench
     key = asked.form.get("feature") or asked.query.get("feature") or FIRST
     feature = bench.features.get(key)
-    if feature is None or not feature.listed:
+    if feature is None or not can_be_tried(feature):
         key, feature = FIRST, bench.features[FIRST]
     draw = {"code": _code, "chat": _chat, "prompt": _prompt}[kind_of(feature)]
     models = await _models(asked, feature)
@@ -140,7 +141,9 @@ async def _models(asked: Asked, feature: Feature) -> Models:
 
 def _tabs(asked: Asked, key: str) -> Renderable:
     others = [
-        (name, each.title) for name, each in asked.desk.bench.features.items() if each.listed and name not in dict(TABS)
+        (name, each.title)
+        for name, each in asked.desk.bench.features.items()
+        if can_be_tried(each) and name not in dict(TABS)
     ]
     return div(".tabs")[
         nav(aria_label="What to try")[

@@ -129,6 +129,10 @@ class Trial:
         found.update(await self._chat())
         found.update(await self._stream(text=found.get("chat") is False, thinks=bool(found.get("thinks"))))
         found["tools"] = await self._tools() if found.get("chat") else None
+        if found.get("chat") is False and self.provider.embeds:
+            found["embeds"] = await self._embeds()
+            if found["embeds"]:
+                return
         if self.provider.text:
             found.update(await self._code(layouts(self.families, self.model.family)))
 
@@ -195,6 +199,11 @@ class Trial:
         asked = Prompt(kind="chat", messages=(question,), sampling=Sampling(max_tokens=128), extra={"tools": [TOOL]})
         said = await self._said("tools", asked)
         return None if said is None else any(chunk.call is not None for chunk in said)
+
+    async def _embeds(self) -> bool | None:
+        self.told("embeddings")
+        said = await self._said("embeddings", Prompt(kind="embed", extra={"input": SHORT_TEXT}))
+        return bool(said) if said is not None else False if "embeddings" in self._unable else None
 
     async def _code(self, tried: Mapping[str, Fim]) -> dict[str, Any]:
         self.told("plain text")

@@ -33,6 +33,7 @@ QUESTIONS: dict[str, tuple[str, dict[str, Any]]] = {
         "/v1/chat/completions",
         {"messages": [{"role": "user", "content": "Answer with one word: is water wet?"}], "max_tokens": 8},
     ),
+    "embeddings": ("/v1/embeddings", {"input": "Is water wet?"}),
 }
 """By feature: where and what a client asks."""
 

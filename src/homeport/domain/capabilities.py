@@ -28,6 +28,8 @@ class Capabilities:
     """Answers piece by piece."""
     tools: bool | None = None
     """Calls a tool that it is offered."""
+    embeds: bool | None = None
+    """Turns texts into vectors; only found out of a model that does not chat."""
     thinks: bool | None = None
     """Thinks aloud before it answers."""
     first_token_s: float | None = None

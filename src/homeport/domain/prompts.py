@@ -1,4 +1,4 @@
-"""What is said to a model: either text to continue or a conversation."""
+"""What is said to a model: text to continue, a conversation, or texts that are wanted as vectors."""
 
 from __future__ import annotations
 
@@ -34,14 +34,17 @@ class PromptRequest(NamedTuple):
 class Prompt(NamedTuple):
     """What a provider sends; every number is final."""
 
-    kind: Literal["text", "chat"]
+    kind: Literal["text", "chat", "embed"]
     text: str = ""
     """The text to continue, family tokens included, when `kind` is "text"."""
     messages: tuple[Message, ...] = ()
     raw_messages: tuple[Mapping[str, Any], ...] = ()
     """OpenAI-shaped messages to pass on as they are; used instead of `messages`."""
     extra: Mapping[str, Any] = NOTHING
-    """OpenAI-shaped options; with `tools` among them and without a relay, the answer may end in a chunk with a call."""
+    """OpenAI-shaped options, and the `input` when `kind` is "embed".
+
+    With `tools` among them and without a relay, the answer may end in a chunk with a call.
+    """
     sampling: Sampling = Sampling()
     stream: bool = False
     relay: bool = False
@@ -58,10 +61,19 @@ class Prompt(NamedTuple):
         """Characters of the prompt, to learn characters per token from the usage reported."""
         if self.kind == "text":
             return len(self.text)
+        if self.kind == "embed":
+            return _characters(self.extra["input"])
         if self.messages:
             return sum(len(message.content) for message in self.messages)
         told = sum(len(str(tool)) for tool in self.extra.get("tools") or ())
         return told + sum(_length(message.get("content")) for message in self.raw_messages)
+
+
+def _characters(given: object) -> int:
+    """Characters of a text or of several; 0 for tokens, which have none."""
+    if isinstance(given, str):
+        return len(given)
+    return sum(len(each) for each in given if isinstance(each, str)) if isinstance(given, list) else 0
 
 
 def _length(content: object) -> int:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from homeport.domain.models import Model
 
@@ -93,6 +93,17 @@ class ChatRequest(NamedTuple):
     """The answer is wanted in all its parts: thoughts, and calls of tools piece by piece."""
     native: Native | None = None
     """Where the client speaks another format than OpenAI's, which some model servers speak too."""
+
+
+class EmbeddingRequest(NamedTuple):
+    """Texts that are wanted as vectors."""
+
+    input: str | Sequence[str] | Sequence[int] | Sequence[Sequence[int]]
+    """One text or several, or one or several as the tokens of the model."""
+    model: str | Model = ""
+    extra: Mapping[str, Any] = NOTHING
+    """OpenAI-shaped options that only the model server understands."""
+    stream: bool = False
 
 
 class TextRequest(NamedTuple):

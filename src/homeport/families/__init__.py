@@ -59,6 +59,8 @@ class Family:
     fim: Fim | None = None
     chat: bool = True
     """Whether it can hold a conversation."""
+    embeds: bool = False
+    """Whether it turns texts into vectors, and does nothing else."""
     tools: bool = False
     """Whether it calls tools by itself where its server lets it; otherwise it is asked to in words."""
     system_role: bool = True

@@ -34,7 +34,8 @@ async def written_down(model: Model, prompt: Prompt, answer: Chunks, secrets: tu
     try:
         async with aclosing(answer):
             async for chunk in answer:
-                piece = chunk.text or chunk.wire.decode("utf-8", "replace")
+                # a vector says nothing to a reader
+                piece = "" if prompt.kind == "embed" else chunk.text or chunk.wire.decode("utf-8", "replace")
                 size += len(piece)
                 if size <= LIMIT * 2:
                     pieces.append(piece)
@@ -51,6 +52,8 @@ def said(prompt: Prompt) -> str:
     """The prompt in one text: as it is, or the conversation as JSON with the tools that came with it."""
     if prompt.kind == "text":
         return prompt.text
+    if prompt.kind == "embed":
+        return orjson.dumps(prompt.extra["input"]).decode()
     messages: list[Any] = [{"role": each.role, "content": each.content} for each in prompt.messages]
     messages += prompt.raw_messages
     return orjson.dumps({"messages": messages, **prompt.extra}, default=str).decode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from homeport.domain.requests import EmbeddingRequest
 from homeport.families import UNKNOWN
 from homeport.features._holes import SUFFIX
 
@@ -35,6 +36,10 @@ def suits(feature: Feature, key: str, family: Family, *, text: bool = True, seen
     `text` says whether its platform continues plain text; `seen` is what was measured of the model, which
     counts for more than what is known of its family.
     """
+    if feature.request is EmbeddingRequest:
+        return _embedding(key, family, seen)
+    if family.embeds:
+        return Suits("not", "It turns texts into vectors and writes none.")
     if feature.scope == COMPLETES:
         return _completing(family, seen, text=text and (seen is None or seen.text is not False))
     talks = family.chat if seen is None or seen.chat is None else seen.chat
@@ -57,6 +62,14 @@ def _completing(family: Family, seen: Capabilities | None, *, text: bool) -> Sui
     if family.completion == "fim":
         return Suits("largely", "Its platform does not continue plain text, so it is asked in words.")
     return Suits("largely", "It is asked in words: slower, and less exact at the cursor.")
+
+
+def _embedding(key: str, family: Family, seen: Capabilities | None) -> Suits:
+    if family.embeds or (seen is not None and seen.embeds):
+        return Suits("fully", "It turns texts into vectors.")
+    if key == UNKNOWN and (seen is None or seen.chat is not True):
+        return Suits("largely", "Nothing is known of its family: whether it embeds shows when it is asked.")
+    return Suits("not", f"{family.label} models write text and make no vectors.")
 
 
 def _talking(key: str, family: Family) -> Suits:

@@ -5,6 +5,7 @@ Source: the OpenAI API reference, "Chat Completions" and "Completions (legacy)".
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
@@ -32,6 +33,15 @@ PASSED_ON = (
     "repetition_penalty",
 )
 """Options that only the model server understands; any other unknown field goes no further."""
+
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+MOST_NAMED = 32
+
+
+def unknown(body: BaseModel) -> tuple[str, ...]:
+    """The fields of a body that are not known here and change nothing, as far as a header can name them."""
+    return tuple(name for name in body.model_extra or () if _NAME.fullmatch(name))[:MOST_NAMED]
 
 
 class StreamOptions(BaseModel):

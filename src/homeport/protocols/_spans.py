@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PROVIDERS = {"azure": "azure.ai.openai", "bedrock": "aws.bedrock", "embedded": "homeport"}
 """The conventions' names for platforms; any other is called as we do."""
-OPERATIONS = {"text": "text_completion", "chat": "chat"}
+OPERATIONS = {"text": "text_completion", "chat": "chat", "embed": "embeddings"}
 OURS = 500
 """Statuses from here on are an error of the server's; below, of the caller's, which is no error of a server span."""
 PHASES = frozenset({"admit", "prepare", "queue", "clean"})

@@ -6,7 +6,6 @@ Sources: the Anthropic API reference, "Create a message", "Streaming messages", 
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Required
 
 import orjson
@@ -30,7 +29,7 @@ from homeport.protocols._anthropic import (
     system_of,
     tools_of,
 )
-from homeport.protocols._openai import EVENT_STREAM, STREAM_HEADERS
+from homeport.protocols._openai import EVENT_STREAM, STREAM_HEADERS, unknown
 from homeport.protocols._parts import Move, Part, Parts
 
 if TYPE_CHECKING:
@@ -50,7 +49,6 @@ REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use",
 EVERY = 32
 """So many thoughts that are not shown are answered by one ping."""
 PING = event("ping", {"type": "ping"})
-_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 @with_config(ConfigDict(extra="allow"))
@@ -77,7 +75,7 @@ class CountBody(BaseModel):
     @property
     def ignored(self) -> tuple[str, ...]:
         """The options that change nothing."""
-        return tuple(name for name in self.model_extra or () if _NAME.fullmatch(name))[:32]
+        return unknown(self)
 
     @property
     def shows_thoughts(self) -> bool:

@@ -5,7 +5,6 @@ Sources: the OpenAI API reference, "Responses" and "Streaming events".
 
 from __future__ import annotations
 
-import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from homeport.domain.requests import ChatRequest, Sampling
 from homeport.kit.journal import new_id
 from homeport.protocols import Act, Answer, Arrival, Ask, Asked, Reply, Streaming, WireProtocol
 from homeport.protocols._kept import Kept, owner_of
-from homeport.protocols._openai import EVENT_STREAM, STREAM_HEADERS, error
+from homeport.protocols._openai import EVENT_STREAM, STREAM_HEADERS, error, unknown
 from homeport.protocols._parts import Move, Part, Parts
 from homeport.protocols._responses import Offer, choice_of, messages_of, offered
 
@@ -35,7 +34,6 @@ ELSEWHERE = ("background", "conversation", "prompt")
 UNFELT = ("truncation", "service_tier", "include", "metadata", "user", "prompt_cache_key", "safety_identifier")
 """Options that are known and change nothing that an answer would show."""
 _PREFIXES = {"text": "msg", "thought": "rs", "call": "fc"}
-_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 INPUT_ITEMS = "/input_items"
 CANCEL = "/cancel"
 
@@ -69,8 +67,8 @@ class ResponsesBody(BaseModel):
     @property
     def ignored(self) -> tuple[str, ...]:
         """The options that change nothing, though they might be meant to."""
-        named = (name for name in self.model_extra or () if name not in UNFELT and _NAME.fullmatch(name))
-        return (*named, *(("top_logprobs",) if self.top_logprobs else ()))[:32]
+        named = (name for name in unknown(self) if name not in UNFELT)
+        return (*named, *(("top_logprobs",) if self.top_logprobs else ()))
 
     @property
     def items(self) -> list[dict[str, Any]]:

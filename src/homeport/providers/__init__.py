@@ -123,6 +123,8 @@ class Provider:
     needs_identifier: bool = True
     text: bool = True
     """Whether it can continue plain text; without it everything is asked as chat."""
+    embeds: bool = True
+    """Whether its models can be asked for embeddings."""
     options: Mapping[str, Option] = field(default_factory=dict)
     """What may be said of a model in `Model.options` besides what every platform has, by name."""
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from homeport.domain.errors import UpstreamError
+from homeport.domain.errors import PromptTooLong, UpstreamError, UpstreamRejected
 from homeport.domain.streams import Chunk, Usage
 from homeport.kit.upstream import TransportError
-from homeport.providers import _window, _wire
+from homeport.providers import _vectors, _window, _wire
 from homeport.providers._tool_calls import Heard, Spoken, first, pieces_of, thought_of
 from homeport.providers._wire import EVENT_LIMIT, drain, explain, is_field, lines, no_stream, opened, truncated
 
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from homeport.kit.upstream import Call, Reply, Upstream
     from homeport.providers._wire import Refuse
 
+VECTORS_LIMIT = 4 * _wire.DOCUMENT_LIMIT
+"""Bytes of a document with embeddings: 2048 vectors of 4096 numbers in base64 have 45 million."""
+_NO_SUCH = {_wire.NOT_FOUND, 405, 501}
+_TOO_LONG_TO_EMBED = (b"too large to process", b"must have less than")
+"""How llama.cpp and TEI say that a text is too long."""
 EVENT_END = b"\n\n"
 DONE = b"[DONE]"
 END = b"data: [DONE]"
@@ -86,6 +92,8 @@ PLAIN = Dialect()
 
 def generate(upstream: Upstream, model: Model, prompt: Prompt, dialect: Dialect = PLAIN) -> Chunks:
     """Ask the model; the answer comes as text, or as bytes when the prompt allows a relay."""
+    if prompt.kind == "embed":
+        return _vectors_of(upstream, model, prompt, dialect)
     if not prompt.stream:
         return _document(upstream, model, prompt, dialect)
     return (_relay if prompt.relay else _events)(upstream, model, prompt, dialect)
@@ -158,6 +166,38 @@ async def _document(upstream: Upstream, model: Model, prompt: Prompt, dialect: D
     yield whole
     for piece in pieces:
         yield Chunk(piece=piece)
+
+
+async def _vectors_of(upstream: Upstream, model: Model, prompt: Prompt, dialect: Dialect) -> Chunks:
+    """The document with embeddings, in the form that was asked for."""
+    refuse = partial(_embeds_not, dialect.refuse)
+    data = await _wire.body_of(upstream, model, _call(model, prompt, dialect), refuse, VECTORS_LIMIT)
+    body = _parse(data, model)
+    try:
+        wire = _vectors.as_wanted(data, body, prompt.extra.get("encoding_format", "float"))
+    except (KeyError, TypeError, ValueError) as error:
+        raise _malformed(model, "a document without embeddings") from error
+    yield Chunk("", "stop", _usage(body), wire)
+
+
+def _embeds_not(refuse: Refuse, model: Model, reply: Reply, body: bytes) -> UpstreamError:
+    """What a refusal to embed means: mostly that the model, or its server as it was started, does not."""
+    status, text = reply.status, body.lower()
+    if any(words in text for words in _TOO_LONG_TO_EMBED):
+        saw = f"The model {model.name!r} rejected the request (HTTP {status}): {_wire.TOO_LONG}."
+        return PromptTooLong(saw, "Embed shorter pieces, or fewer at once.", upstream_status=status)
+    if status not in _NO_SUCH and not (status in _wire.WRONG_REQUEST and _wire_says_no(text)):
+        return refuse(model, reply, body)
+    return UpstreamRejected(
+        f"The model {model.name!r} does not embed (HTTP {status}).",
+        "Name one that does, or have an administrator assign one: `homeport features set embeddings MODEL`. "
+        f"If it should, see that it is served as {model.identifier or model.name!r} and for embeddings.",
+        upstream_status=status,
+    )
+
+
+def _wire_says_no(text: bytes) -> bool:
+    return b"embed" in text and not _wire.too_long(text)
 
 
 def _agent(prompt: Prompt) -> bool:
@@ -324,12 +364,14 @@ def _text_of_chat(choice: Mapping[str, Any]) -> object:
     return choice["delta"].get("content")
 
 
-def _path(prompt: Prompt) -> str:
-    return "/completions" if prompt.kind == "text" else "/chat/completions"
+_PATHS = {"text": "/completions", "chat": "/chat/completions", "embed": "/embeddings"}
 
 
 def _body(model: Model, prompt: Prompt, dialect: Dialect) -> bytes:
-    body: dict[str, Any] = {**prompt.extra, "model": model.identifier or model.name, "stream": prompt.stream}
+    body: dict[str, Any] = {**prompt.extra, "model": model.identifier or model.name}
+    if prompt.kind == "embed":
+        return _wire.dumped(dialect.adapt(model, body) if dialect.adapt else body)
+    body["stream"] = prompt.stream
     if prompt.kind == "text":
         body["prompt"] = prompt.text
     else:
@@ -351,7 +393,9 @@ def _body(model: Model, prompt: Prompt, dialect: Dialect) -> bytes:
 
 
 def _call(model: Model, prompt: Prompt, dialect: Dialect) -> Call:
-    return _wire.call(model, dialect.url(model, _path(prompt)), dialect.headers(model), _body(model, prompt, dialect))
+    return _wire.call(
+        model, dialect.url(model, _PATHS[prompt.kind]), dialect.headers(model), _body(model, prompt, dialect)
+    )
 
 
 def _usage(body: Mapping[str, Any]) -> Usage | None:

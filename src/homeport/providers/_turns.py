@@ -88,6 +88,9 @@ def conversation(prompt: Prompt, platform: str, unwanted: frozenset[str] = froze
 
     With "prefill" among what is `unwanted`, an answer that was begun for the model is left out.
     """
+    if prompt.kind == "embed":
+        saw = f"Models of the platform {platform} do not embed here."
+        raise BadRequest(saw, "Name one of an OpenAI-compatible server or of Azure OpenAI.", param="model")
     _refuse(prompt.extra, platform)
     if prompt.kind == "text":
         return Conversation("", [Turn("user", [Text(prompt.text)])], [], "auto")

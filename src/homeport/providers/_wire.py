@@ -134,11 +134,11 @@ async def document(
     return parse(await body_of(upstream, model, wanted, refuse), model, expected)
 
 
-async def body_of(upstream: Upstream, model: Model, wanted: Call, refuse: Refuse) -> bytes:
+async def body_of(upstream: Upstream, model: Model, wanted: Call, refuse: Refuse, limit: int = DOCUMENT_LIMIT) -> bytes:
     """The bytes of a whole answer; raises UpstreamError."""
     reply = await opened(upstream, model, wanted, refuse)
     try:
-        return await guard(model, reply.read(DOCUMENT_LIMIT))
+        return await guard(model, reply.read(limit))
     finally:
         reply.close()
 

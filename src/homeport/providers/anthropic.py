@@ -345,5 +345,6 @@ PROVIDER = Provider(
     hosts=("api.anthropic.com",),
     prefixes=("anthropic",),
     text=False,
+    embeds=False,
     options=OPTIONS,
 )

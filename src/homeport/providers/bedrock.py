@@ -347,5 +347,6 @@ PROVIDER = Provider(
     prefixes=("bedrock",),
     needs_endpoint=False,
     text=False,
+    embeds=False,
     options=OPTIONS,
 )
