@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import proofs
 import pytest
 from commands import Instance, running
 from house import House, eventually, opened
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
 # how long an example takes says more about what else this machine does than about the code
 settings.register_profile("house", deadline=None)
 settings.load_profile("house")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    proofs.install(config)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    proofs.note(item)
 
 
 @pytest.fixture(scope="session")

@@ -7,21 +7,21 @@ import dataclasses
 import importlib
 import inspect
 import itertools
-import json
 import os
 import pkgutil
 import re
 import sys
 import textwrap
-import tomllib
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from pydantic import AliasChoices
+from tables import NOTHING, table
 
 import homeport
+from clients import agent, clients_in_full, clients_in_short, proven, set_up  # noqa: F401 (pages call them)
 from homeport import access, console, diagnostics, families, features, protocols, providers
 from homeport.cli import _welcome
 from homeport.cli._errors import FAILURES
@@ -33,27 +33,16 @@ from homeport.kit.metrics import Metrics
 from homeport.kit.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pydantic.fields import FieldInfo
 
 PACKAGE = Path(homeport.__file__).parent
-AGENTS = Path(__file__).parents[1] / "tests" / "clients" / "agents"
-NOTHING = "*(none yet)*"
 COMPUTED = {"data_dir": "`.homeport/` in a checkout, else the platform's data directory"}
 UNEXPECTED = "Something that should not happen; the log has more under the correlation id."
 ALSO = re.compile(r"[;,:] also `AIGW_\w+`\.$")
 """The end of a sentence that names the second variable, which has a column of its own."""
 COMPLETES = {"fim": "fills in the middle", "prefix": "continues the prefix", "chat": "asked in words"}
-
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table, or a word that says there is nothing to list."""
-    lines = [" | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) for row in rows]
-    if not lines:
-        return NOTHING
-    top = [" | ".join(heads), " | ".join("---" for _ in heads)]
-    return "\n".join(f"| {line} |" for line in (*top, *lines))
 
 
 def code(*words: str) -> str:
@@ -166,44 +155,6 @@ def shelf_of_providers() -> str:
         for key, offer in discover(providers, providers.Provider).items()
     )
     return table(("Platform", "What it reaches", "Identifier prefixes", "Continues plain text"), rows)
-
-
-def _agents() -> dict[str, dict[str, Any]]:
-    """Coding agents as the tests run them."""
-    return tomllib.loads((AGENTS / "agents.toml").read_text())
-
-
-def agent(name: str) -> str:
-    """How one coding agent is told of Homeport: the settings of its test, with an address for the port."""
-    found = _agents()[name]
-    variables = "\n".join(f"export {key}={json.dumps(value)}" for key, value in found["env"].items())
-    blocks = [found["about"], f"```\nexport HOMEPORT_TOKEN=hp_…\n{variables}\n```".replace(_SAME, "")]
-    for place, text in found.get("files", {}).items():
-        kind = place.rpartition(".")[2]
-        blocks.append(f"`{place}`:\n\n```{kind}\n{text.strip()}\n```".replace("$HOMEPORT_TOKEN", "hp_…"))
-    words = " ".join(f'"{each}"' if " " in each or each == "{task}" else each for each in found["command"])
-    blocks.append(f"Then:\n\n```\n{words}\n```")
-    filled = "\n\n".join(blocks).replace("{url}", "http://127.0.0.1:5050").replace("{task}", "Write hello.txt")
-    return f"{filled}\n\n{_proven_of(name)}"
-
-
-_SAME = 'export HOMEPORT_TOKEN="$HOMEPORT_TOKEN"\n'
-
-
-def _proven_of(name: str) -> str:
-    found = json.loads((AGENTS / "proven.json").read_text())[name]
-    features = ", ".join(found["features"])
-    return f"Proven with version {found['version']} by way of `{found['path']}`: {features}."
-
-
-def client_matrix() -> str:
-    """Coding agents that were run against Homeport, and what was seen to work."""
-    proven, agents = json.loads((AGENTS / "proven.json").read_text()), _agents()
-    rows = (
-        (f"[{agents[name]['title']}]({name}.md)", found["version"], f"`{found['path']}`", ", ".join(found["features"]))
-        for name, found in proven.items()
-    )
-    return table(("Client", "Version", "Asks", "Proven"), rows)
 
 
 def options_of_providers() -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 CLIENTS = Path(__file__).resolve().parents[1] / "clients"
 
@@ -21,14 +21,17 @@ def program(name: str) -> str:
     return found
 
 
-async def installed(folder: Path = CLIENTS) -> Path:
-    """The folder's packages, as its lock file says; one of several processes installs them."""
+async def installed(folder: Path = CLIENTS, how: Sequence[str] = ("ci",)) -> Path:
+    """The folder's packages, as its lock file says; one of several processes installs them.
+
+    `how` is npm's command: `ci` wants every platform's packages in the lock, which not every registry has.
+    """
     packages = folder / "node_modules"
     with (folder / ".lock").open("w") as lock:
         await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
         kept = packages / ".package-lock.json"
         if not kept.exists() or kept.stat().st_mtime < (folder / "package-lock.json").stat().st_mtime:
-            await run(program("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund", folder=folder)
+            await run(program("npm"), *how, "--ignore-scripts", "--no-audit", "--no-fund", folder=folder)
     return packages
 
 

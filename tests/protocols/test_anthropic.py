@@ -36,6 +36,7 @@ async def client(house: House) -> AsyncIterator[anthropic.AsyncAnthropic]:
         yield found
 
 
+@pytest.mark.proves("anthropic-python", "chat")
 async def test_message(client: anthropic.AsyncAnthropic, house: House) -> None:
     answer = await client.messages.create(model=WORDS, max_tokens=50, messages=ASKED, system="Be brief.")
     assert answer.content[0].type == "text"
@@ -48,6 +49,7 @@ async def test_message(client: anthropic.AsyncAnthropic, house: House) -> None:
     assert answer._request_id == (await house.record())["correlation_id"]  # noqa: SLF001 (the SDK's documented name)
 
 
+@pytest.mark.proves("anthropic-python", "streaming")
 async def test_stream_as_the_sdk_reads_it(client: anthropic.AsyncAnthropic) -> None:
     async with client.messages.stream(model=WORDS, max_tokens=50, messages=ASKED) as answer:
         assert [text async for text in answer.text_stream] == ["one", " + ", "two"]
@@ -90,6 +92,7 @@ CALLS = (
 )
 
 
+@pytest.mark.proves("anthropic-python", "tools")
 @pytest.mark.parametrize("streams", [True, False], ids=["stream", "whole"])
 async def test_tools_there_and_back(client: anthropic.AsyncAnthropic, house: House, *, streams: bool) -> None:
     plays(house, *CALLS, finish="tool_calls")
@@ -143,6 +146,7 @@ async def test_calls_that_come_entangled_are_told_one_after_the_other(house: Hou
     assert found[-2][1]["delta"]["stop_reason"] == "tool_use"
 
 
+@pytest.mark.proves("anthropic-python", "thinking")
 @pytest.mark.parametrize("streams", [True, False], ids=["stream", "whole"])
 async def test_thoughts_are_shown_to_who_asked_and_go_back(
     client: anthropic.AsyncAnthropic, house: House, *, streams: bool
@@ -261,6 +265,7 @@ async def test_what_is_refused(client: anthropic.AsyncAnthropic, change: Any, to
     assert refusal.value.body["error"]["type"] == "invalid_request_error"  # type: ignore[index,call-overload]
 
 
+@pytest.mark.proves("anthropic-python", "refusals")
 async def test_errors_are_the_sdks_own(client: anthropic.AsyncAnthropic, house: House) -> None:
     with pytest.raises(anthropic.NotFoundError, match=r"Registered models: .*words-model") as unknown:
         await client.messages.create(model="claude-9", max_tokens=5, messages=ASKED)
@@ -308,6 +313,7 @@ async def test_stream_that_breaks(client: anthropic.AsyncAnthropic, house: House
             await answer.get_final_message()
 
 
+@pytest.mark.proves("anthropic-python", "cancellation")
 async def test_client_that_leaves(client: anthropic.AsyncAnthropic, house: House) -> None:
     async def play(peer: Peer) -> None:
         await peer.head()
@@ -334,6 +340,7 @@ async def test_both_ways_to_send_a_token(house: House) -> None:
     )
 
 
+@pytest.mark.proves("anthropic-python", "model list")
 async def test_models_in_anthropics_shape(client: anthropic.AsyncAnthropic) -> None:
     models = [model async for model in client.models.list()]
     assert [model.id for model in models] == ["fim-model", "prefix-model", "words-model"]
@@ -367,6 +374,7 @@ async def test_counting_by_estimate(client: anthropic.AsyncAnthropic, house: Hou
     assert [peer.target for peer in house.models.heard] == ["/tokenize"]
 
 
+@pytest.mark.proves("anthropic-python", "token counting")
 async def test_counting_by_vllm(client: anthropic.AsyncAnthropic, house: House) -> None:
     async def play(peer: Peer) -> None:
         await peer.document({"count": 77, "max_model_len": 4096, "tokens": []})

@@ -28,6 +28,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         yield made
 
 
+@pytest.mark.proves("actioncable", "chat", "streaming")
 async def test_rails_own_client_hears_an_answer(desk: Desk) -> None:
     await installed()
     base = f"http://127.0.0.1:{desk.house.port}"

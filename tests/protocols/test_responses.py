@@ -74,6 +74,7 @@ async def test_events_of_a_stream(client: openai.AsyncOpenAI, house: House) -> N
     assert {data["item_id"] for _, data in found if "item_id" in data} == {found[2][1]["item"]["id"]}
 
 
+@pytest.mark.proves("openai-python", "tools")
 @pytest.mark.parametrize("streams", [True, False], ids=["stream", "whole"])
 async def test_tools_there_and_back(client: openai.AsyncOpenAI, house: House, *, streams: bool) -> None:
     plays(
@@ -334,6 +335,7 @@ async def test_stream_that_breaks(house: House, client: openai.AsyncOpenAI) -> N
         await client.responses.retrieve(last.response.id)
 
 
+@pytest.mark.proves("openai-python", "cancellation")
 async def test_client_that_leaves(house: House, client: openai.AsyncOpenAI) -> None:
     async def play(peer: Peer) -> None:
         await peer.head()

@@ -24,6 +24,7 @@ async def client(house: House) -> AsyncIterator[openai.AsyncOpenAI]:
         yield found
 
 
+@pytest.mark.proves("openai-python", "chat")
 async def test_chat(client: openai.AsyncOpenAI) -> None:
     answer = await client.chat.completions.create(model=WORDS, messages=MESSAGES)  # type: ignore[arg-type]
     assert answer.choices[0].message.content == "one + two"
@@ -32,6 +33,7 @@ async def test_chat(client: openai.AsyncOpenAI) -> None:
     assert answer.usage.total_tokens == 14
 
 
+@pytest.mark.proves("openai-python", "chat", "streaming")
 async def test_chat_stream(client: openai.AsyncOpenAI) -> None:
     stream: Any = await client.chat.completions.create(
         model="",
@@ -44,6 +46,7 @@ async def test_chat_stream(client: openai.AsyncOpenAI) -> None:
     assert chunks[-1].usage.prompt_tokens == 11
 
 
+@pytest.mark.proves("openai-python", "fill-in-the-middle", "streaming")
 @pytest.mark.parametrize("model", [FIM, PREFIX, WORDS])
 async def test_completion_with_a_suffix(client: openai.AsyncOpenAI, model: str) -> None:
     answer = await client.completions.create(model=model, prompt=BEFORE, suffix=AFTER, max_tokens=50)
@@ -52,11 +55,13 @@ async def test_completion_with_a_suffix(client: openai.AsyncOpenAI, model: str) 
     assert "".join([chunk.choices[0].text async for chunk in stream]) == "one + two"
 
 
+@pytest.mark.proves("openai-python", "completion")
 async def test_completion_without_a_suffix(client: openai.AsyncOpenAI) -> None:
     answer = await client.completions.create(model=FIM, prompt=[BEFORE])
     assert answer.choices[0].text == "one + two"
 
 
+@pytest.mark.proves("openai-python", "embeddings")
 async def test_embeddings(client: openai.AsyncOpenAI) -> None:
     """The client asks for base64 unless told otherwise, and unpacks it."""
     answer = await client.embeddings.create(model=WORDS, input=["a", "b"])
@@ -66,6 +71,7 @@ async def test_embeddings(client: openai.AsyncOpenAI) -> None:
     assert plain.data[0].embedding == list(VECTOR)
 
 
+@pytest.mark.proves("openai-python", "model list")
 async def test_models(client: openai.AsyncOpenAI) -> None:
     assert [model.id async for model in client.models.list()] == [FIM, PREFIX, WORDS]
 
@@ -95,6 +101,7 @@ async def test_too_few_rights(house: House) -> None:
             await client.chat.completions.create(model=WORDS, messages=MESSAGES)  # type: ignore[arg-type]
 
 
+@pytest.mark.proves("openai-python", "refusals")
 async def test_unknown_model(client: openai.AsyncOpenAI) -> None:
     with pytest.raises(openai.NotFoundError, match="Registered models") as refusal:
         await client.chat.completions.create(model="gpt-4o", messages=MESSAGES)  # type: ignore[arg-type]
@@ -153,6 +160,7 @@ async def test_broken_stream_raises(house: House, client: openai.AsyncOpenAI) ->
             [chunk async for chunk in stream]
 
 
+@pytest.mark.proves("openai-python", "cancellation")
 async def test_client_that_leaves_the_stream(house: House, client: openai.AsyncOpenAI) -> None:
     async def play(peer: Peer) -> None:
         await peer.head()

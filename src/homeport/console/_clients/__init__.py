@@ -14,6 +14,8 @@ class Step(NamedTuple):
 
     where: str
     text: str
+    kind: str = ""
+    """The language of the text, by which the documentation colours it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ const answer = await client.chat.completions.create({
   messages: [{ role: "user", content: "Write a regular expression for a hex colour." }],
 });
 console.log(answer.choices[0].message.content);""",
+            "js",
         ),
     ),
 )

@@ -18,6 +18,7 @@ answer = client.chat.completions.create(
     messages=[{"role": "user", "content": "Write a regular expression for a hex colour."}],
 )
 print(answer.choices[0].message.content)""",
+            "python",
         ),
     ),
 )
