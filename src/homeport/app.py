@@ -23,6 +23,7 @@ from homeport.access.gate import MAKES, Gate
 from homeport.console import Page
 from homeport.console._desk import Desk
 from homeport.diagnostics._connection import Prober
+from homeport.diagnostics._examination import Examiner
 from homeport.domain.errors import BadConfiguration, BadRequest, StoreUnavailable
 from homeport.domain.models import FeatureSetting, Model, Snapshot, origin_of
 from homeport.domain.requests import EmbeddingRequest
@@ -121,7 +122,14 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
     _look_at_docs(settings)
     carrier = _carrier(settings, parts, kinds)
     metrics.loads = partial(loads, bench, carrier)
-    prober = Prober(settings=settings, upstream=upstream, providers=kinds, families=bench.families, locate=parts.locate)
+    prober = Prober(
+        settings=settings,
+        upstream=upstream,
+        providers=kinds,
+        families=bench.families,
+        locate=parts.locate,
+        examiner=Examiner(settings=settings, upstream=upstream),
+    )
     door = Door(
         bench=bench,
         gate=parts.gate,
@@ -149,7 +157,7 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
     if parts.desk is not None:
         desk = parts.desk(bench, prober)
         desk.request_log, desk.again = parts.request_log, door.again
-        door.pepper = desk.pepper
+        door.pepper, door.passwords = desk.pepper, desk.passwords
         pages = Pages(door, desk)
         routes |= {"/console": pages, "/console/{page}": pages}
     return Homeport(routes, door, Lost(door, sorted(routes)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -259,7 +260,7 @@ def test_editing_disabling_enabling_renaming() -> None:
     homeport(*ADD)
     assert homeport("models", "edit", "coder", "--concurrency", "7", "--json").json["limits"]["concurrency"] == 7
     assert homeport("models", "disable", "coder", "--json").json["enabled"] is False
-    assert homeport("models", "list").out.splitlines()[1].endswith("disabled")
+    assert homeport("models", "list").out.splitlines()[1].split()[-2:] == ["disabled", "-"]
     assert homeport("models", "enable", "coder").out == "coder is enabled.\n"
     assert homeport("models", "edit", "coder", "--rename", "better", "--json").json["name"] == "better"
     assert homeport("models", "edit", "better").code == 2
@@ -483,3 +484,22 @@ def test_families_that_are_not_settled() -> None:
     assert homeport("models", "beta", "on", "--json").json == {"allowed": True}
     assert homeport("models", "beta").out == "Beta and experimental families are allowed.\n"
     assert homeport("models", "beta", "off", "--json").json == {"allowed": False}
+
+
+async def test_a_model_is_duplicated_and_its_health_listed(instance: Instance) -> None:
+    made = (await instance.run("models", "duplicate", "coder", "--json")).json
+    assert (made["name"], made["key"]) == ("coder-2", True)
+    assert (await instance.run("models", "duplicate", "coder", "twin")).out == "Registered twin, like coder.\n"
+    assert (await instance.run("models", "duplicate", "coder", "twin")).code == 1
+    assert (await instance.run("models", "duplicate", "coder", "a b")).code == 2
+    await instance.seen()
+    await instance.run("chat", "hello")
+    listed = {each["name"]: each["health"] for each in (await instance.run("models", "list", "--json")).json}
+    assert (listed["coder"]["state"], listed["twin"]["state"]) == ("well", "never asked")
+    out = (await instance.run("models", "list")).out
+    assert re.search(r"^coder .* well$", out, re.MULTILINE)
+
+
+def test_without_a_server_nobody_knows_how_models_are() -> None:
+    homeport(*ADD)
+    assert homeport("models", "list", "--json").json[0]["health"] is None

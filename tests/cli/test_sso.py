@@ -33,7 +33,7 @@ def set_up(issuer: str = ISSUER, *more: str) -> None:
 def test_setting_and_showing() -> None:
     set_up(ISSUER, "--client-secret", "hidden-1", "--admins", "cn=admins,dc=example;bosses", "--others", "refuse")
     shown = homeport("sso", "show", "--json")
-    assert shown.json == {
+    assert {name: value for name, value in shown.json.items() if name != "version"} == {
         "issuer": ISSUER,
         "client_id": "homeport",
         "name": "",
@@ -51,6 +51,15 @@ def test_setting_and_showing() -> None:
     for command in (("sso", "show"), ("config", "export"), ("config", "show")):
         assert "hidden-1" not in homeport(*command).out
     assert 'sso_issuer = "https://sso.example.com/realms/main"' in homeport("config", "export").out
+
+
+def test_the_second_of_two_who_change_it_is_told() -> None:
+    set_up()
+    seen = homeport("sso", "show", "--json").json["version"]
+    assert homeport("sso", "set", "--name", "First", "--seen", seen).code == 0
+    late = homeport("sso", "set", "--name", "Second", "--seen", seen)
+    assert (late.code, "Somebody else changed single sign-on" in late.err) == (1, True)
+    assert homeport("sso", "show", "--json").json["name"] == "First"
 
 
 def test_the_secret_is_asked_for() -> None:

@@ -172,3 +172,12 @@ def test_a_token_of_a_service() -> None:
     homeport("tokens", "create", "--name", "ci", "--service", "--scopes", "scim")
     (token,) = homeport("tokens", "list", "--json").json
     assert (token["kind"], token["owner"], token["scopes"]) == ("service", "ci", ["scim"])
+
+
+def test_what_somebody_is_called() -> None:
+    homeport("users", "add", "ada")
+    shown = homeport("users", "about", "ada", "--display", "Ada L.", "--email", "ada@example.com", "--json").json
+    assert (shown["display"], shown["email"]) == ("Ada L.", "ada@example.com")
+    assert homeport("users", "about", "ada", "--email", "", "--json").json["display"] == "Ada L."
+    assert homeport("users", "about", "ada").code == 2
+    assert homeport("users", "about", "nobody", "--email", "x@example.com").code == 1

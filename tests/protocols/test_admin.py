@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tomllib
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from offices import Office, office_at
 
 from homeport.access import SCOPES, tokens
 from homeport.domain.models import Token
+from homeport.store.records import User
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -244,3 +246,106 @@ async def test_who_somebody_is_at_a_provider(api: Api) -> None:
     assert (await api.ask("PUT", "/sso-identities/nobody", theirs)).status == 404
     assert (await api.ask("GET", "/sso-identities")).json == [made]
     assert (await api.ask("DELETE", "/sso-identities/ada")).json == {"unlinked": 1}
+
+
+# what else the console does
+
+
+async def test_a_model_is_copied_with_its_key(api: Api) -> None:
+    await api.ask("POST", "/models", {**CODER, "limits": {"concurrency": 8}})
+    made = await api.ask("POST", "/model-copies/coder", {})
+    assert (made.status, made.json["name"], made.json["limits"]["concurrency"]) == (201, "coder-2", 8)
+    assert (await api.office.store.model("coder-2")).key.reveal() == KEY
+    assert (await api.ask("POST", "/model-copies/coder", {"name": "other"})).json["name"] == "other"
+    assert (await api.ask("POST", "/model-copies/coder", {})).json["name"] == "coder-3"
+    for body in ({"name": "other"}, {"name": "chat"}, {"name": "a b"}):
+        assert (await api.ask("POST", "/model-copies/coder", body)).status == 400
+    assert (await api.ask("POST", "/model-copies/nobody", {})).status == 404
+    (last, *_) = (await api.ask("GET", "/audit")).json
+    assert (last["who"], last["what"], last["subject"]) == ("api:ada", "model.add", "coder-3")
+    assert KEY not in str(last)
+
+
+async def test_a_list_of_models_tells_how_they_are(api: Api) -> None:
+    await api.ask("POST", "/models", CODER)
+    (found,) = (await api.ask("GET", "/models")).json
+    assert (found["health"]["state"], found["health"]["running"]) == ("never asked", 0)
+    await api.ask("PATCH", "/models/coder", {"enabled": False})
+    assert (await api.ask("GET", "/models/coder")).json["health"]["state"] == "disabled"
+
+
+async def test_changes_are_found_and_exported(api: Api) -> None:
+    for name in ("coder", "=evil"):
+        await api.ask("POST", "/models", {**CODER, "name": name})
+    await api.ask("DELETE", "/models/coder")
+    assert [each["what"] for each in (await api.ask("GET", "/audit?find=CODER")).json] == ["model.remove", "model.add"]
+    assert {each["what"] for each in (await api.ask("GET", "/audit?thing=token")).json} == {"token.add"}
+    assert {each["who"] for each in (await api.ask("GET", "/audit?who=api:ada")).json} == {"api:ada"}
+    (newest,) = (await api.ask("GET", "/audit?limit=1")).json
+    (older,) = (await api.ask("GET", f"/audit?limit=1&below={newest['id']}")).json
+    assert older["id"] < newest["id"]
+    today, tomorrow = (f"{datetime.now(UTC) + timedelta(days=day):%Y-%m-%d}" for day in (0, 1))
+    assert len((await api.ask("GET", f"/audit?from={today}&to={tomorrow}&thing=model")).json) == 3
+    assert (await api.ask("GET", f"/audit?from={tomorrow}")).json == []
+    table = await api.ask("GET", "/audit?format=csv&thing=model")
+    assert table.header("content-type") == "text/csv; charset=utf-8"
+    assert "'=evil" in table.body.decode()
+    for wrong in ("limit=0", "limit=x", "limit=99999", "format=xml", "from=soon"):
+        assert (await api.ask("GET", f"/audit?{wrong}")).status == 400
+
+
+async def test_a_password_is_set_and_signs_in(api: Api) -> None:
+    await api.office.store.set_user(User(name="ben", role="user"), by="tests")
+    short = await api.ask("PUT", "/passwords/ben", {"password": "short"})
+    assert (short.status, "5 characters" in short.json["error"]["message"]) == (400, True)
+    set_ = await api.ask("PUT", "/passwords/ben", {"password": "four words are enough"})
+    assert (set_.status, set_.json) == (200, {"user": "ben", "changed": True})
+    signed = await api.office.send("/console/sign-in", "password", name="ben", password="four words are enough")
+    assert (signed.status, signed.location) == (303, "/console")
+    assert (await api.ask("PUT", "/passwords/nobody", {"password": "four words are enough"})).status == 404
+    assert "enough" not in str((await api.ask("GET", "/audit")).json)
+
+
+async def test_every_check_is_asked_and_told(api: Api) -> None:
+    assert (await api.ask("GET", "/health")).status == 404
+    begun = await api.ask("POST", "/health")
+    assert (begun.status, begun.json["running"]) == (202, True)
+    examiner = api.office.house.app.door.prober.examiner
+    assert examiner.known
+    assert examiner.known.task
+    async with asyncio.timeout(60):
+        await examiner.known.task
+    told = (await api.ask("GET", "/health")).json
+    assert told["running"] is False
+    assert len(told["checks"]) == len(examiner.known.checks)
+    assert {each["status"] for each in told["checks"]} <= {"ok", "warn", "fail", "skip"}
+    assert told["well"] is (told["first_broken"] is None)
+
+
+async def test_whoever_asks_chooses_no_address_for_the_checks(api: Api) -> None:
+    async with api.office.house.line() as wire:
+        sent = asking("POST", f"{BASE}/health", None, None, api.token)
+        await wire.send(sent.replace(f"127.0.0.1:{api.office.house.port}".encode(), b"evil.test"))
+        assert (await wire.answer()).status == 202
+    examiner = api.office.house.app.door.prober.examiner
+    assert examiner.known
+    assert examiner.known.task
+    async with asyncio.timeout(60):
+        await examiner.known.task
+    assert "evil.test" not in str(examiner.known.found)
+
+
+async def test_the_second_of_two_who_set_single_sign_on_is_told(api: Api) -> None:
+    seen = (await api.ask("GET", "/sso")).json["version"]
+    assert (await api.ask("POST", "/sso-checks")).status == 400
+    first = {"issuer": "http://127.0.0.1:9", "client_id": "homeport", "seen": seen}
+    told = await api.ask("PATCH", "/sso", first)
+    assert told.status == 200
+    assert told.json["version"] != seen
+    late = await api.ask("PATCH", "/sso", {"name": "Other", "seen": seen})
+    assert (late.status, "Somebody else changed" in late.json["error"]["message"]) == (409, True)
+    assert (await api.ask("GET", "/sso")).json["name"] == ""
+    assert (await api.ask("PATCH", "/sso", {"name": "Other", "seen": told.json["version"]})).json["name"] == "Other"
+    checked = (await api.ask("POST", "/sso-checks")).json
+    assert (checked["well"], checked["steps"][0]["status"]) == (False, "fail")
+    assert checked["redirect_uri"] == f"http://127.0.0.1:{api.office.house.port}/console/sso"

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from homeport.access.oidc import secure
-from homeport.domain.errors import BadConfiguration, BadRequest, NotAllowed
+from homeport.domain.errors import BadConfiguration, BadRequest, NotAllowed, Outdated
 from homeport.domain.models import origin_of
 from homeport.kit import references
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from homeport.kit.settings import Settings
 
@@ -90,6 +92,23 @@ def gathered(settings: Settings, stored: Mapping[str, str]) -> dict[str, str]:
 def given(settings: Settings, name: str) -> str:
     """What the operator said of a setting before the start; empty when nothing."""
     return str(getattr(settings, name)) if name in settings.model_fields_set else ""
+
+
+def mark(values: Mapping[str, str]) -> str:
+    """What tells whether the settings are those that somebody saw."""
+    said = {name: values.get(name) or USUAL.get(name, "") for name in NAMES}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def as_seen(settings: Settings, seen: str) -> Callable[[Mapping[str, str]], None]:
+    """What raises Outdated when the settings are not those that somebody saw, by their mark; empty: nobody looked."""
+
+    def check(stored: Mapping[str, str]) -> None:
+        if seen not in {"", mark(gathered(settings, stored))}:
+            saw = "Somebody else changed single sign-on since you looked."
+            raise Outdated(saw, "Nothing of yours is saved. Look at theirs, or save again to keep yours.")
+
+    return check
 
 
 def read(values: Mapping[str, str]) -> SingleSignOn | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from homeport.cli._data_dir import TOKEN
 from homeport.cli._output import document, note, seconds
 from homeport.cli._server import address_of, token_of
-from homeport.diagnostics._front_door import FrontDoor
+from homeport.diagnostics._front_door import FIRST_BYTE_S, FrontDoor
 from homeport.domain.errors import HomeportError
 from homeport.kit.upstream_http import HttpUpstream
 
@@ -68,14 +68,19 @@ def ask(settings: Settings, question: Question, *, stream: bool, show: Callable[
         raise HomeportError(error.saw, f"{error.fix} {_looked(settings)}".strip()) from error
 
 
-def posted(settings: Settings, path: str, body: Mapping[str, Any]) -> Any:  # noqa: ANN401 (any JSON document)
-    """What the server answers to a document; raises HomeportError with the server's own words."""
-    return asyncio.run(_posted(settings, path, body))
+def answered(
+    settings: Settings, path: str, body: Mapping[str, Any] | None = None, *, within_s: float = FIRST_BYTE_S
+) -> Any:  # noqa: ANN401 (any JSON document)
+    """What the server answers to a document, or to a question without one.
+
+    Raises HomeportError with the server's own words.
+    """
+    return asyncio.run(_answered(settings, path, body, within_s))
 
 
-async def _posted(settings: Settings, path: str, body: Mapping[str, Any]) -> Any:  # noqa: ANN401 (as above)
+async def _answered(settings: Settings, path: str, body: Mapping[str, Any] | None, within_s: float) -> Any:  # noqa: ANN401 (as above)
     async with _door(settings) as door:
-        answer = await door.ask(path, body)
+        answer = await door.ask(path, body, within_s=within_s)
     if not answer.fine:
         raise HomeportError(answer.problem, "" if token_of(settings) else _looked(settings))
     return answer.body

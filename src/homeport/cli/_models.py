@@ -10,8 +10,10 @@ from urllib.parse import urlsplit
 import click
 
 from homeport import families, features, providers
+from homeport.cli._data_dir import running
 from homeport.cli._session import whoami
 from homeport.diagnostics import _registration
+from homeport.domain.errors import HomeportError
 from homeport.domain.models import Limits, Model, Secret
 from homeport.families import Family, guess, resolve
 from homeport.features import Feature
@@ -23,10 +25,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from homeport.cli.models import Given
+    from homeport.kit.settings import Settings
     from homeport.store.database import Store
     from homeport.store.records import Edited
 
 DEFAULT_PLATFORM = "openai"
+PATIENCE_S = 2.0
+"""How long a list waits for what a server knows."""
 LIMITS = tuple(each.name for each in fields(Limits))
 
 
@@ -190,6 +195,19 @@ def options_in(given: Given) -> dict[str, str]:
 def doubts(model: Model) -> Iterator[str]:
     """What looks odd about a registration, with the remedy; none of it forbids it."""
     return (doubt.told(model.name) for doubt in _registration.doubts(model, platform_known(model.platform)))
+
+
+def health(settings: Settings) -> dict[str, dict[str, Any]]:
+    """How each model is, by the word of the server that runs from the data directory; empty where none answers."""
+    from homeport.cli._asking import answered  # noqa: PLC0415 (loads asyncio)
+
+    if not running(settings.data_dir):
+        return {}
+    try:
+        found = answered(settings, "/api/admin/v1/models", within_s=PATIENCE_S)
+    except HomeportError:
+        return {}
+    return {each["name"]: each["health"] for each in found}
 
 
 def facts(model: Model) -> dict[str, Any]:

@@ -152,21 +152,37 @@ def add(*, name: str, as_json: bool, **given: Unpack[Given]) -> None:
     note(f"Assign it:  homeport features set code_completions {quoted}")
 
 
+@command.command("duplicate", examples=("homeport models duplicate coder", "homeport models duplicate coder coder-b"))
+@click.argument("name")
+@click.argument("to", required=False, metavar="[NEW]")
+@json_option
+def duplicate(*, name: str, to: str | None, as_json: bool) -> None:
+    """Register another model like this one, with its key; without a NEW name it is called NAME-2."""
+    from homeport.cli import _models  # noqa: PLC0415 (loads every family and platform)
+
+    wanted = _models.free_name(to) if to else ""
+    made = in_store(lambda store: store.copy_model(name, wanted, by=whoami()))
+    result(_models.facts(made), as_json=as_json, people=lambda: f"Registered {made.name}, like {name}.")
+    note(f"Change it:  homeport models edit {shlex.quote(made.name)} --endpoint URL")
+
+
 @command.command("list", examples=("homeport models list", "homeport models list --json"))
 @json_option
 def list_(*, as_json: bool) -> None:
-    """List the registered models."""
-    from homeport.cli._models import facts  # noqa: PLC0415 (loads every family and platform)
+    """List the registered models, and how they are by the word of the server that runs."""
+    from homeport.cli._models import facts, health  # noqa: PLC0415 (loads every family and platform)
 
     found = in_store(lambda store: store.models())
-    result([facts(model) for model in found], as_json=as_json, people=lambda: _listed(found))
+    healths = health(load())
+    shown = [{**facts(model), "health": healths.get(model.name)} for model in found]
+    result(shown, as_json=as_json, people=lambda: _listed(found, healths))
     if not found:
         note(f"No model is registered in {load().data_dir}.")
         note("Register one:  homeport models add NAME --endpoint URL --identifier ID")
 
 
-def _listed(found: list[Model]) -> str:
-    head = ("NAME", "PLATFORM", "FAMILY", "ENDPOINT", "IDENTIFIER", "KEY", "STATE")
+def _listed(found: list[Model], healths: Mapping[str, Mapping[str, Any]]) -> str:
+    head = ("NAME", "PLATFORM", "FAMILY", "ENDPOINT", "IDENTIFIER", "KEY", "STATE", "HEALTH")
     rows = (
         (
             model.name,
@@ -176,6 +192,7 @@ def _listed(found: list[Model]) -> str:
             model.identifier or "-",
             "yes" if model.key else "-",
             "enabled" if model.enabled else "disabled",
+            healths.get(model.name, {}).get("state", "-"),
         )
         for model in found
     )

@@ -34,9 +34,9 @@ def command(*, id_: str, model: str, as_json: bool) -> None:
     The content of that request must have been logged (`homeport verbose on`). The running server asks; the audit
     says that somebody did.
     """
-    from homeport.cli._asking import posted  # noqa: PLC0415 (loads asyncio)
+    from homeport.cli._asking import answered  # noqa: PLC0415 (loads asyncio)
 
-    told = posted(load(), f"/api/admin/v1/replays/{quote(id_, safe='')}", {"model": model})
+    told = answered(load(), f"/api/admin/v1/replays/{quote(id_, safe='')}", {"model": model})
     result(told, as_json=as_json, people=lambda: _compared(told))
     if told["now"]["error"]:
         note(plain(told["now"]["error"]))

@@ -47,7 +47,7 @@ def show(*, as_json: bool) -> None:
     values = sso.gathered(settings, in_store(lambda store: store.settings()))
     shown = {name.removeprefix("sso_"): values.get(name, "") for name in sso.NAMES}
     rows = [(name, ", ".join(sso.listed(value)) or "-") for name, value in shown.items()]
-    result(shown, as_json=as_json, people=lambda: sheet(rows))
+    result({**shown, "version": sso.mark(values)}, as_json=as_json, people=lambda: sheet(rows))
     if not shown["issuer"]:
         note("Single sign-on is off. Set it up with:  homeport sso set --issuer URL --client-id ID --client-secret -")
 
@@ -70,8 +70,11 @@ def show(*, as_json: bool) -> None:
 )
 @click.option("--domains", help="Domains of e-mail addresses that are let in, with semicolons between.")
 @click.option("--passwords", type=click.Choice(["on", "off"]), help="Whether passwords sign in, too.")
+@click.option(
+    "--seen", default="", metavar="VERSION", help="Refuse unless it is still as `show --json` told (version)."
+)
 @json_option
-def set_(*, client_secret: str | None, as_json: bool, **given: str | None) -> None:
+def set_(*, client_secret: str | None, seen: str, as_json: bool, **given: str | None) -> None:
     """Set some of it; what is not named stays."""
     from homeport.access import sso  # noqa: PLC0415 (loads cryptography)
 
@@ -80,12 +83,12 @@ def set_(*, client_secret: str | None, as_json: bool, **given: str | None) -> No
     changes = {f"sso_{name}": value for name, value in given.items() if value is not None}
     sso.check_secret(client_secret or "")
     settings = load()
-    in_store(lambda store: _changed(store, settings, changes, client_secret), make=True)
+    in_store(lambda store: _changed(store, settings, changes, client_secret, seen), make=True)
     result({"changed": sorted(changes)}, as_json=as_json, people=lambda: "Single sign-on is set.")
     note("See whether it works:  homeport sso check")
 
 
-async def _changed(store: Store, settings: Settings, changes: dict[str, str], secret: str | None) -> None:
+async def _changed(store: Store, settings: Settings, changes: dict[str, str], secret: str | None, seen: str) -> None:
     from homeport.access import sso  # noqa: PLC0415 (loads cryptography)
 
     values = sso.gathered(settings, await store.settings())
@@ -93,7 +96,8 @@ async def _changed(store: Store, settings: Settings, changes: dict[str, str], se
     issuer = {**values, **changes}.get("sso_issuer", "")
     closes = issuer if changes.get("sso_passwords") == "off" else ""
     kept = None if secret is None else (sso.SECRET, issuer, secret)
-    await store.set_single_sign_on(stored, kept, closes=closes, by=whoami())
+    check = sso.as_seen(settings, seen)
+    await store.set_single_sign_on(stored, kept, closes=closes, check=check, by=whoami())
 
 
 @command.command("check", examples=("homeport sso check", "homeport sso check --json"))

@@ -83,6 +83,21 @@ def add(*, name: str, role: Any, as_json: bool) -> None:  # noqa: ANN401 (one of
     note(f"Make a link for the first time:  homeport users code {name}")
 
 
+@command.command("about", examples=('homeport users about ada --display "Ada L." --email ada@example.com',))
+@click.argument("name")
+@click.option("--display", help="What they are called; empty for their name.")
+@click.option("--email", help="Their e-mail address; empty for none.")
+@json_option
+def about(*, name: str, as_json: bool, **given: str | None) -> None:
+    """Keep what somebody is called and where they get mail."""
+    changes = {field: value.strip() for field, value in given.items() if value is not None}
+    if not changes:
+        message = "There is nothing to change. Name --display or --email."
+        raise click.UsageError(message)
+    stored = in_store(lambda store: store.edit_user(name, changes, by=whoami()))
+    result(_shown(stored), as_json=as_json, people=lambda: f"Changed {name}: {', '.join(changes)}.")
+
+
 @command.command("code", examples=("homeport users code ada",))
 @click.argument("name")
 @json_option

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from homeport.access.oidc import Providers
     from homeport.access.passwords import Passwords
-    from homeport.console.health import Examination
     from homeport.diagnostics._connection import Prober
     from homeport.diagnostics._replay import Again
     from homeport.features import Workbench
@@ -86,8 +85,6 @@ class Desk:
     """Requests that have ended; None where none are kept."""
     again: Again | None = None
     """Reads a body that was sent to a path once more."""
-    examined: Examination | None = None
-    """The last run of all checks, or the one that goes on."""
     _seen: dict[bytes, float] = field(default_factory=dict)
 
     async def answer(self, asked: Request) -> Answer:

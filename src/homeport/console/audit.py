@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -43,7 +40,7 @@ from homeport.console import Asked, Page, Sent
 from homeport.console._forms import PER_PAGE, sifter
 from homeport.console._layout import IN_WORDS, page
 from homeport.domain.errors import BadRequest
-from homeport.store.audit import Wanted
+from homeport.store.audit import as_csv, document, wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -74,10 +71,10 @@ FEW, LONG = 4, 160
 
 async def view(asked: Asked) -> Renderable | Sent:
     """The page, or a file with what is on it."""
-    wanted = _wanted(asked)
+    sought = wanted(asked.query)
     if "export" in asked.query:
-        return _exported(asked.query["export"], await asked.desk.store.audit(EXPORTED, wanted))
-    found = await asked.desk.store.audit(PER_PAGE + 1, wanted)
+        return _exported(asked.query["export"], await asked.desk.store.audit(EXPORTED, sought))
+    found = await asked.desk.store.audit(PER_PAGE + 1, sought)
     return page(
         asked,
         "Audit",
@@ -87,29 +84,6 @@ async def view(asked: Asked) -> Renderable | Sent:
         _table(found[:PER_PAGE]) if found else _nothing(asked),
         _pager(asked, found),
     )
-
-
-def _wanted(asked: Asked) -> Wanted:
-    """What the address asks for; raises BadRequest for a day that is none."""
-    query, below = asked.query, asked.query.get("below", "")
-    until = _day(query.get("to", ""))
-    return Wanted(
-        who=query.get("who", "").strip(),
-        thing=query.get("thing", ""),
-        subject=query.get("find", "").strip(),
-        since=_day(query.get("from", "")),
-        until=until + timedelta(days=1) if until else None,
-        below=int(below) if below.isdecimal() and len(below) <= 18 else None,  # noqa: PLR2004 (digits of 64 bits)
-    )
-
-
-def _day(typed: str) -> datetime | None:
-    if not typed:
-        return None
-    try:
-        return datetime.strptime(typed, "%Y-%m-%d").replace(tzinfo=UTC)
-    except ValueError as error:
-        raise BadRequest("The filter has a day that is none.", "Write one like 2027-01-31.", param="from") from error
 
 
 def _filtered(asked: Asked, **more: object) -> str:
@@ -221,33 +195,9 @@ def _exported(kind: str, found: Sequence[AuditEvent]) -> Sent:
         raise BadRequest("There is no such file.", "Choose CSV or JSON.", param="export")
     kept = (b"content-disposition", f'attachment; filename="audit.{kind}"'.encode())
     if kind == "json":
-        return Sent(_as_json(found), headers=(kept,), content_type="application/json")
-    return Sent(_as_csv(found), headers=(kept,), content_type="text/csv; charset=utf-8")
-
-
-def _as_json(found: Sequence[AuditEvent]) -> str:
-    return orjson.dumps({"events": [_document(event) for event in found]}, option=orjson.OPT_INDENT_2).decode()
-
-
-def _document(event: AuditEvent) -> dict[str, Any]:
-    names = ("id", "at", "who", "what", "subject", "before", "after")
-    return {name: getattr(event, name) for name in names}
-
-
-def _as_csv(found: Sequence[AuditEvent]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(("id", "at", "who", "what", "subject", "before", "after"))
-    for event in found:
-        sides = [orjson.dumps(side).decode() if side is not None else "" for side in (event.before, event.after)]
-        texts = map(_harmless, (event.who, event.what, event.subject))
-        writer.writerow((event.id, event.at.isoformat(), *texts, *sides))
-    return out.getvalue()
-
-
-def _harmless(text: str) -> str:
-    """A spreadsheet takes what begins so for a formula and would carry it out."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+        events = orjson.dumps({"events": list(map(document, found))}, option=orjson.OPT_INDENT_2).decode()
+        return Sent(events, headers=(kept,), content_type="application/json")
+    return Sent(as_csv(found), headers=(kept,), content_type="text/csv; charset=utf-8")
 
 
 PAGE = Page(path="/console/audit", title="Audit", see="auditor", view=view, menu="Operate", order=50)

@@ -2,63 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from htpy import Renderable, button, code, div, form, h1, li, ol, p, span, strong, time
 
-from homeport import diagnostics
 from homeport.console import Asked, Page, Sent, go
 from homeport.console._layout import guard, page, problem
 from homeport.console._model_help import IN_WORDS, MARKS
-from homeport.diagnostics import Check, Finding
-from homeport.diagnostics._front_door import FrontDoor
-from homeport.diagnostics._run import run
-from homeport.diagnostics._scene import Scene
-from homeport.kit.discover import discover
-from homeport.kit.upstream_http import HttpUpstream
 
 if TYPE_CHECKING:
     from htpy import Node
 
-    from homeport.console._desk import Desk
+    from homeport.diagnostics._examination import Examination
 
 NOTICED_S = 0.001
 ADDRESS = "/console/health"
 EVERY = "every 500ms"
 
 
-@dataclass(slots=True, kw_only=True)
-class Examination:
-    """One run of all checks."""
-
-    checks: dict[str, Check]
-    began: datetime
-    found: dict[str, tuple[Finding, float]] = field(default_factory=dict)
-    """By check: what it saw, and the seconds that took."""
-    task: asyncio.Task[None] | None = None
-
-    @property
-    def running(self) -> bool:
-        """Whether there is more to come."""
-        return self.task is not None and not self.task.done()
-
-    @property
-    def broken(self) -> list[str]:
-        """Checks that failed."""
-        return [name for name, (found, _) in self.found.items() if found.status == "fail"]
-
-    @property
-    def odd(self) -> list[str]:
-        """Checks that warn."""
-        return [name for name, (found, _) in self.found.items() if found.status == "warn"]
-
-
 async def view(asked: Asked) -> Renderable:
     """The page; a script that waits asks for the list alone."""
-    known = asked.desk.examined
+    known = asked.desk.prober.examiner.known
     if asked.htmx and "list" in asked.query and known is not None:
         return _list(asked, known)
     return page(
@@ -127,25 +91,8 @@ def _line(known: Examination, name: str) -> Renderable:
 
 async def examine(asked: Asked) -> Sent:
     """Begin to ask everything, unless that goes on already."""
-    desk = asked.desk
-    if desk.examined is None or not desk.examined.running:
-        checks = {name: each for name, each in discover(diagnostics, Check).items() if each.role != "gateway"}
-        known = Examination(checks=checks, began=datetime.now(UTC))
-        known.task = asyncio.create_task(_examine(desk, known, asked.address))
-        desk.examined = known
+    asked.desk.prober.examiner.begin(asked.address)
     return go(ADDRESS)
-
-
-async def _examine(desk: Desk, known: Examination, address: str) -> None:
-    def seen(name: str, finding: Finding, took_s: float) -> None:
-        known.found[name] = (finding, took_s)
-
-    ourselves = HttpUpstream(ca_file=desk.settings.ca_file)
-    try:
-        door = FrontDoor(ourselves, address, desk.settings.known_token)
-        await run(known.checks, Scene(settings=desk.settings, upstream=desk.upstream, door=door), done=seen)
-    finally:
-        await ourselves.close()
 
 
 PAGE = Page(

@@ -32,6 +32,7 @@ from homeport.console import Asked, Page, Sent, go
 from homeport.console import _model_form as model_form
 from homeport.console._layout import guard, page, problem
 from homeport.console._requests import today
+from homeport.diagnostics._health import how_is
 from homeport.diagnostics._scene import EMBEDDED
 from homeport.domain.errors import BadRequest
 
@@ -119,17 +120,16 @@ def _rows(asked: Asked, seen: Mapping[str, Capabilities], used: Mapping[str, int
 
 
 def _state(asked: Asked, model: Model) -> tuple[str, str, str]:
-    health = asked.desk.bench.health
-    if not model.enabled:
-        return "soft", "disabled", ""
-    state = health.state(model)
-    if state is None:
-        return "soft", "never asked", ""
-    if not state.healthy:
-        wait_s = health.back_in(model)
-        return "bad", "left alone", f"again in {wait_s:.0f} s" if wait_s else "the next request tries it"
-    first_s = health.first_s(model)
-    return "good", "well", f"first token {first_s * 1000:.0f} ms" if first_s else ""
+    found = how_is(asked.desk.bench, model)
+    if found.back_in_s is not None:
+        return (
+            "bad",
+            found.state,
+            f"again in {found.back_in_s:.0f} s" if found.back_in_s else "the next request tries it",
+        )
+    first_s = found.first_token_s
+    shade = "good" if found.state == "well" else "soft"
+    return shade, found.state, f"first token {first_s * 1000:.0f} ms" if first_s else ""
 
 
 def _found(row: Row, wanted: str) -> bool:

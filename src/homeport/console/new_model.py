@@ -12,7 +12,7 @@ from homeport.console import Asked, Page, Sent, _release, go
 from homeport.console import _model_form as model_form
 from homeport.console import _model_help as model_help
 from homeport.console._layout import page
-from homeport.domain.models import Limits
+from homeport.domain.models import Limits, free_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,17 +33,12 @@ async def view(asked: Asked) -> Renderable:
 def _values(asked: Asked) -> Mapping[str, str]:
     if asked.form:
         return asked.form
-    like = asked.desk.bench.snapshot().models.get(asked.query.get("like", ""))
+    snapshot = asked.desk.bench.snapshot()
+    like = snapshot.models.get(asked.query.get("like", ""))
     if like is not None:
-        return {**model_form.values_of(like, asked.desk.providers), "name": _free(asked, like.name)}
+        return {**model_form.values_of(like, asked.desk.providers), "name": free_name(like.name, snapshot.models)}
     limits = {f"limits.{name}": "" for name in asdict(Limits())}
     return {"platform": PLATFORM, "clean": "on", "family": model_form.GUESS, **limits}
-
-
-def _free(asked: Asked, name: str) -> str:
-    """A name for a copy that no other model has."""
-    taken = asked.desk.bench.snapshot().models
-    return next(each for number in range(2, len(taken) + 3) if (each := f"{name}-{number}") not in taken)
 
 
 def _page(asked: Asked, values: Mapping[str, str], found: Sequence[str], beside: Node = None) -> Renderable:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import TYPE_CHECKING
 
 from htpy import Renderable, a, aside, button, code, div, form, h1, h2, li, p, pre, span, ul
@@ -16,7 +14,7 @@ from homeport.console._desk import SIGN_IN
 from homeport.console._forms import check, choice, lines, text
 from homeport.console._layout import guard, page, problem
 from homeport.console._sso import HERE, chosen, client, secret_of, values
-from homeport.domain.errors import BadConfiguration, BadRequest, HomeportError, Outdated
+from homeport.domain.errors import BadConfiguration, BadRequest, HomeportError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -116,7 +114,7 @@ async def _form(asked: Asked, said: dict[str, str], *, may: bool) -> Renderable:
     shown = {**said, **_typed(asked)} if asked.form else said
     return form(".stack.card", method="post", action=asked.path, autocomplete="off")[
         guard(asked, "save"),
-        control(type="hidden", name="was", value=_mark(said)),
+        control(type="hidden", name="was", value=sso.mark(said)),
         _provider(asked, shown),
         await _secret(asked, said),
         _roles(asked, shown),
@@ -230,11 +228,6 @@ def _still(name: str, called: str, *, on: bool, tip: str) -> Node:
 # what forms do
 
 
-def _mark(said: dict[str, str]) -> str:
-    """What tells whether the settings are those that the form began with."""
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
-
-
 def _typed(asked: Asked) -> dict[str, str]:
     """What the form says of the settings that may be changed here."""
     free = [name for name in sso.NAMES if not sso.given(asked.desk.settings, name)]
@@ -245,9 +238,6 @@ def _typed(asked: Asked) -> dict[str, str]:
 async def save(asked: Asked) -> Sent:
     """Store what was typed, all at once."""
     desk, typed = asked.desk, _typed(asked)
-    if asked.form.get("was", "") not in {"", _mark(values(desk))}:
-        saw = "Somebody else changed single sign-on since you opened this page."
-        raise Outdated(saw, "Yours is still below and not saved: save again to keep yours, or reload to see theirs.")
     changes = sso.changed(values(desk), typed)
     before, after = values(desk).get("sso_issuer", ""), {**values(desk), **typed}.get("sso_issuer", "")
     given = asked.form.get(sso.SECRET, "").strip()
@@ -256,7 +246,8 @@ async def save(asked: Asked) -> Sent:
     gone = asked.form.get("forget") == "on" or (moved and not given)
     secret = (sso.SECRET, after, given) if given or gone else None
     closes = after if typed.get("sso_passwords") == "off" else ""
-    await desk.store.set_single_sign_on(changes, secret, closes=closes, by=asked.person.name)
+    seen = sso.as_seen(desk.settings, asked.form.get("was", ""))
+    await desk.store.set_single_sign_on(changes, secret, closes=closes, check=seen, by=asked.person.name)
     return go(f"{asked.path}?said={'moved' if moved and not given else 'saved'}&about={TITLE}")
 
 

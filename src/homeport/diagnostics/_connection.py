@@ -17,6 +17,7 @@ from homeport.domain.errors import BadRequest, HomeportError
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
+    from homeport.diagnostics._examination import Examiner
     from homeport.diagnostics._served import Served
     from homeport.domain.capabilities import Capabilities
     from homeport.domain.models import Model
@@ -59,6 +60,8 @@ class Prober:
     families: Mapping[str, Family]
     locate: Callable[[Model], Model] = lambda model: model
     """A model with the address where it can be asked: an embedded one knows it only while it runs."""
+    examiner: Examiner
+    """Asks everything else."""
 
     async def take(self, model: Model, step: Step) -> Done:
         """What a step saw; of a model that runs inside only whether it answers says anything."""

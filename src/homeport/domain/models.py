@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from datetime import datetime
 
     from homeport.domain.capabilities import Capabilities
@@ -60,6 +60,11 @@ def origin_of(url: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         return ""
     return f"{parts.scheme}://{parts.hostname.lower()}:{port}"
+
+
+def free_name(name: str, taken: Collection[str]) -> str:
+    """A name for a copy (NAME-2, NAME-3 …) that is not taken."""
+    return next(each for number in range(2, len(taken) + 3) if (each := f"{name}-{number}") not in taken)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

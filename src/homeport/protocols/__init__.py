@@ -40,6 +40,8 @@ class Arrival(NamedTuple):
     """What is kept for callers between two requests."""
     query: str = ""
     """What follows the question mark, as it was sent."""
+    here: str = ""
+    """The address of ours at which it came, by the socket's word and not by the caller's; known to an `Act`."""
 
     def header(self, name: bytes) -> str:
         """The value of a header, or an empty text."""

@@ -132,7 +132,7 @@ def changes(door: Door, body: ModelChanges, family: str | None) -> dict[str, Any
     if "api_key" in changed:
         changed["key"] = Secret(changed.pop("api_key"))
     if "name" in changed:
-        _free(door, changed["name"])
+        free(door, changed["name"])
     if family is not None:
         changed["family"], known = resolve(family, door.bench.families)
         if not known:
@@ -147,7 +147,8 @@ def check(door: Door, platform: str, options: Mapping[str, str]) -> None:
     providers.check(door.prober.providers, platform, given)
 
 
-def _free(door: Door, name: str) -> str:
+def free(door: Door, name: str) -> str:
+    """The name, if callers can write it for a model; raises BadRequest."""
     if name in door.bench.features or any(map(str.isspace, name)):
         raise BadRequest(f"{name!r} cannot be a model's name: it is a feature's, or has spaces.", "Choose another.")
     return name

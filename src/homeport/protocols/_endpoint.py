@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from homeport.access.federation import Federation
     from homeport.access.gate import Gate
+    from homeport.access.passwords import Passwords
     from homeport.diagnostics._connection import Prober
     from homeport.diagnostics._replay import Again
     from homeport.features import Workbench
@@ -111,6 +112,8 @@ class Door:
         self.url = url.rstrip("/")
         self.prober = prober
         self.pepper = pepper
+        self.passwords: Passwords | None = None
+        """Where there is a console: what hashes passwords."""
         self.again: Again = _nothing_again
         """Reads a body that was sent to a path once more; known when every path is."""
         self.gate = gate
@@ -211,6 +214,7 @@ class Endpoint:
                 door.listen(visit, body)
             await self._ask(visit, route, route.parse(validated(route.body, body), arrival), arrival)
         else:
+            arrival = arrival._replace(here=_here(visit.scope))
             await visit.reply(await route.act(door, validated(route.body, body) if route.body else None, arrival))
 
     async def _talk(self, visit: Visit, receive: Receive, route: Talk) -> None:
@@ -294,6 +298,13 @@ class Endpoint:
                 team=self.door.book.team(visit.caller, visit.caller.subject),
             )
             self.door.suggestions.made(visit.caller.subject, made)
+
+
+def _here(scope: Scope) -> str:
+    """Where the socket of a request listens, as a URL."""
+    host, port = scope.get("server") or ("127.0.0.1", None)
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}" if port else ""
 
 
 class Several:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from homeport.access import SCOPES, tokens
+from homeport.diagnostics._health import how_is
 from homeport.domain.errors import BadRequest, Unknown
 from homeport.domain.models import FeatureSetting, Token
 from homeport.families import UNKNOWN, guess
@@ -26,6 +27,7 @@ from homeport.protocols._admin import (
     by,
     drafted,
     edited,
+    free,
     replace,
     reply,
     store_of,
@@ -39,10 +41,8 @@ if TYPE_CHECKING:
     from homeport.domain.models import Model
     from homeport.protocols import Arrival, Reply
     from homeport.protocols._endpoint import Door
-    from homeport.store.records import AuditEvent
 
 MODELS, FEATURES, TOKENS = "/api/admin/v1/models", "/api/admin/v1/features", "/api/admin/v1/tokens"
-MOST = 500
 
 
 class NewModel(ModelChanges):
@@ -75,6 +75,12 @@ class Replacement(Strict):
     instead: str
 
 
+class Copy(Strict):
+    """What the copy is called."""
+
+    name: str = Field("", description="Left out: the first free one of NAME-2, NAME-3 …")
+
+
 class Endpoint(Strict):
     """A model server, perhaps with its key."""
 
@@ -97,30 +103,38 @@ async def models(door: Door, _body: None, _arrival: Arrival) -> Reply:
     """Every model, and what it was seen to do."""
     store = store_of(door)
     seen = await store.capabilities()
-    return reply([_model(each, seen) for each in await store.models()])
+    return reply([_model(door, each, seen) for each in await store.models()])
 
 
 async def model(door: Door, _body: None, arrival: Arrival) -> Reply:
     """One model."""
     store = store_of(door)
-    return reply(_model(await store.model(arrival.tail), await store.capabilities()))
+    found = await store.model(arrival.tail)
+    return reply(_model(door, found, await store.capabilities()))
 
 
 async def add_model(door: Door, body: NewModel, arrival: Arrival) -> Reply:
     """Register a model."""
-    return reply(_model(await added(door, body, by(arrival)), {}), 201)
+    return reply(_model(door, await added(door, body, by(arrival)), {}), 201)
 
 
 async def edit_model(door: Door, body: ModelChanges, arrival: Arrival) -> Reply:
     """Change some of what is registered; a stored key stays only while the endpoint's origin does."""
     changed = await edited(door, arrival.tail, body, by(arrival))
-    return reply({**_model(changed.model, {}), "notes": list(changed.notes)})
+    return reply({**_model(door, changed.model, {}), "notes": list(changed.notes)})
 
 
 async def remove_model(door: Door, _body: None, arrival: Arrival) -> Reply:
     """Forget a model; refused while a feature uses it."""
     await store_of(door).remove_model(arrival.tail, by=by(arrival))
     return reply({"removed": arrival.tail})
+
+
+async def copy_model(door: Door, body: Copy, arrival: Arrival) -> Reply:
+    """Register another model like this one; its key comes along, for it is at the same address."""
+    if body.name:
+        free(door, body.name)
+    return reply(_model(door, await store_of(door).copy_model(arrival.tail, body.name, by=by(arrival)), {}), 201)
 
 
 async def replace_model(door: Door, body: Replacement, arrival: Arrival) -> Reply:
@@ -242,14 +256,10 @@ async def rotate_keys(door: Door, _body: None, arrival: Arrival) -> Reply:
     return reply({"key": made, "sealed": count})
 
 
-async def audit(door: Door, _body: None, _arrival: Arrival) -> Reply:
-    """The latest changes, newest first."""
-    return reply([_event(each) for each in await store_of(door).audit(MOST)])
-
-
-def _model(found: Model, seen: Mapping[str, tuple[datetime, Any]]) -> dict[str, Any]:
+def _model(door: Door, found: Model, seen: Mapping[str, tuple[datetime, Any]]) -> dict[str, Any]:
     names = ("name", "platform", "family", "endpoint", "identifier", "enabled", "clean")
     shown = {name: getattr(found, name) for name in names} | {"api_key_set": bool(found.key)}
+    shown["health"] = how_is(door.bench, found)._asdict()
     measured = seen.get(found.name)
     if measured:
         shown["seen"] = {"at": measured[0].isoformat(), **measured[1].as_json()}
@@ -275,10 +285,6 @@ def _token(token: Token) -> dict[str, Any]:
     }
 
 
-def _event(event: AuditEvent) -> dict[str, Any]:
-    return asdict(event) | {"at": event.at.isoformat()}
-
-
 EXAMPLE = {"name": "coder", "endpoint": "http://gpu1:8000/v1", "identifier": "qwen-coder", "family": "qwen_coder"}
 
 PROTOCOL = WireProtocol(
@@ -298,6 +304,14 @@ PROTOCOL = WireProtocol(
             example={"enabled": False},
         ),
         Act(paths=(f"{MODELS}/{{name}}",), need=ADMIN, act=remove_model, method="DELETE", summary="Forget a model."),
+        Act(
+            paths=("/api/admin/v1/model-copies/{name}",),
+            need=ADMIN,
+            act=copy_model,
+            body=Copy,
+            summary="Register another model like this one.",
+            example={"name": "coder-2"},
+        ),
         Act(
             paths=("/api/admin/v1/model-replacements/{name}",),
             need=ADMIN,
@@ -364,6 +378,5 @@ PROTOCOL = WireProtocol(
         ),
         Act(paths=(f"{TOKENS}/{{name}}",), need=ADMIN, act=revoke_token, method="DELETE", summary="Revoke a token."),
         Act(paths=("/api/admin/v1/keys/rotate",), need=ADMIN, act=rotate_keys, summary="Seal with a new root key."),
-        Act(paths=("/api/admin/v1/audit",), need=ADMIN, act=audit, method="GET", summary="The latest changes."),
     ),
 )

@@ -23,6 +23,7 @@ BASE = "/api/admin/v1"
 USERS, TEAMS, SEATS, INVITATIONS = (f"{BASE}/{each}" for each in ("users", "teams", "seats", "invitations"))
 REMOVED = f"{BASE}/deleted-teams"
 DELETED, LINKS, SESSIONS = (f"{BASE}/{each}" for each in ("deleted-users", "sign-in-links", "sessions"))
+PASSWORDS = f"{BASE}/passwords"
 ROLE = Literal["admin", "auditor", "user"]
 MOST = 1000
 """People of one answer."""
@@ -80,6 +81,12 @@ class NewInvitation(Strict):
     seat: bool = True
     note: str = Field("", description="Whom it is for.")
     days: int = Field(7, ge=1, le=DAYS, description="How long the link works.")
+
+
+class NewPassword(Strict):
+    """What somebody signs in with from now on."""
+
+    password: str = Field(description="Kept as argon2id alone.")
 
 
 class NewLink(Strict):
@@ -182,6 +189,16 @@ async def sign_out(door: Door, _body: None, arrival: Arrival) -> Reply:
     name = (await store.user(arrival.tail)).name
     await store.end_sessions(name, by=by(arrival))
     return reply({"signed_out": name})
+
+
+async def set_password(door: Door, body: NewPassword, arrival: Arrival) -> Reply:
+    """Set somebody's password; their sessions end."""
+    store = store_of(door)
+    if door.passwords is None:
+        raise Unavailable("Passwords cannot be set here.", "Ask the instance that serves the console.")
+    name = (await store.user(arrival.tail)).name
+    await store.set_password(name, await door.passwords.hash(body.password), by=by(arrival))
+    return reply({"user": name, "changed": True})
 
 
 def _pepper(door: Door) -> bytes:
@@ -315,6 +332,7 @@ PROTOCOL = WireProtocol(
         _act(DELETED, "GET", deleted, "List those who can be brought back."),
         _act(f"{DELETED}/{{name}}", "DELETE", restore_user, "Bring somebody back."),
         _act(LINKS, "POST", link, "Make a link that signs somebody in once.", body=NewLink, example={"user": "ada"}),
+        _act(f"{PASSWORDS}/{{name}}", "PUT", set_password, "Set somebody's password.", body=NewPassword),
         _act(f"{SESSIONS}/{{name}}", "DELETE", sign_out, "Sign somebody out everywhere."),
         _act(TEAMS, "GET", teams, "List the teams."),
         _act(TEAMS, "POST", add_team, "Make a team.", body=NewTeam, example={"name": "Platform", "members": ["ada"]}),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from homeport.access import sso
+from homeport.access import oidc, sso, sso_check
 from homeport.domain.errors import BadRequest
 from homeport.protocols import Act, Reply, WireProtocol
 from homeport.protocols._admin import ADMIN, Strict, by, reply, store_of
@@ -15,10 +15,9 @@ from homeport.protocols._openai import error
 if TYPE_CHECKING:
     from homeport.protocols import Arrival
     from homeport.protocols._endpoint import Door
-    from homeport.store.database import Store
     from homeport.store.records import Identity
 
-PATH, IDENTITIES = "/api/admin/v1/sso", "/api/admin/v1/sso-identities"
+PATH, IDENTITIES, CHECKS = "/api/admin/v1/sso", "/api/admin/v1/sso-identities", "/api/admin/v1/sso-checks"
 PREFIX = "sso_"
 
 
@@ -49,17 +48,18 @@ class Changes(Strict):
     )
     domains: str | None = None
     passwords: str | None = Field(None, description="on or off")
+    seen: str = Field("", description="The `version` that was read: refused with 409 if it is not the latest one.")
 
 
 async def show(door: Door, _body: None, _arrival: Arrival) -> Reply:
     """What is stored; HOMEPORT_SSO_… variables of the server win over it and are not shown."""
-    return await _shown(store_of(door))
+    return await _shown(door)
 
 
 async def change(door: Door, body: Changes, arrival: Arrival) -> Reply:
     """Set some of it; raises BadRequest, or InUse where passwords may not be switched off yet."""
     said = body.model_dump(exclude_none=True)
-    secret = said.pop("client_secret", None)
+    secret, seen = said.pop("client_secret", None), said.pop("seen")
     sso.check_secret(secret or "")
     changes = {PREFIX + name: value for name, value in said.items()}
     store = store_of(door)
@@ -68,15 +68,32 @@ async def change(door: Door, body: Changes, arrival: Arrival) -> Reply:
     issuer = {**values, **changes}.get("sso_issuer", "")
     closes = issuer if changes.get("sso_passwords") == "off" else ""
     kept = None if secret is None else (sso.SECRET, issuer, secret)
-    await store.set_single_sign_on(stored, kept, closes=closes, by=by(arrival))
-    return await _shown(store)
+    check = sso.as_seen(door.prober.settings, seen)
+    await store.set_single_sign_on(stored, kept, closes=closes, check=check, by=by(arrival))
+    return await _shown(door)
 
 
-async def _shown(store: Store) -> Reply:
-    values = {**sso.USUAL, **await store.settings()}
+async def _shown(door: Door) -> Reply:
+    store = store_of(door)
+    saved = await store.settings()
+    values, version = {**sso.USUAL, **saved}, sso.mark(sso.gathered(door.prober.settings, saved))
     told = {name.removeprefix(PREFIX): values.get(name, "") for name in sso.NAMES}
     kept = bool(await store.secret(sso.SECRET, values.get("sso_issuer", "")))
-    return reply({**told, "client_secret_set": kept})
+    return reply({**told, "client_secret_set": kept, "version": version})
+
+
+async def check(door: Door, _body: None, arrival: Arrival) -> Reply:
+    """Ask the provider that is set whether it would work, step by step; nobody signs in."""
+    store, settings = store_of(door), door.prober.settings
+    chosen = sso.read(sso.gathered(settings, await store.settings()))
+    if chosen is None:
+        raise BadRequest("Single sign-on is not set up.", "Name an issuer first.")
+    kept = settings.sso_client_secret.get_secret_value() or (await store.secret(sso.SECRET, chosen.issuer)).reveal()
+    redirect = f"{door.url or arrival.here}/console/sso"
+    who = oidc.Client(chosen.client_id, sso.plain(kept), redirect)
+    steps = await sso_check.examine(door.prober.upstream, chosen, who)
+    well = all(each.status != "fail" for each in steps)
+    return reply({"well": well, "redirect_uri": redirect, "steps": [each._asdict() for each in steps]})
 
 
 def _identity(each: Identity) -> dict[str, Any]:
@@ -118,6 +135,7 @@ PROTOCOL = WireProtocol(
             summary="Set single sign-on.",
             example={"issuer": "https://sso.example.com/realms/main", "client_id": "homeport"},
         ),
+        Act(paths=(CHECKS,), need=ADMIN, act=check, summary="Would single sign-on work?"),
         Act(paths=(IDENTITIES,), need=ADMIN, act=identities, method="GET", summary="Who is known to a provider?"),
         Act(
             paths=(f"{IDENTITIES}/{{name}}",),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select, update
 
 from homeport.domain.errors import BadConfiguration, BadRequest, InUse, Outdated
-from homeport.domain.models import Snapshot
+from homeport.domain.models import Snapshot, free_name
 from homeport.kit.vault import VaultError
 from homeport.store import (
     applying,
@@ -160,6 +161,16 @@ class Store:
         """
         async with self._change(by) as change:
             return await models.edit(change, name, changes)
+
+    async def copy_model(self, name: str, to: str = "", *, by: str) -> Model:
+        """Register another model like this one, with its key: it is at the same address. Raises BadRequest or Unknown.
+
+        `to`: its name; by default the first free one of NAME-2, NAME-3 …
+        """
+        async with self._change(by) as change:
+            rows = await models.rows(change.connection)
+            model = models.build([await models.find(change.connection, name)], self._vault)[0][name]
+            return await models.add(change, replace(model, name=to or free_name(name, {row.name for row in rows})))
 
     async def rename_model(self, name: str, to: str, *, by: str) -> Edited:
         """Give a model another name; the features that it serves follow."""
@@ -438,13 +449,21 @@ class Store:
             await settings.put(change, name, value)
 
     async def set_single_sign_on(
-        self, values: Mapping[str, str | None], secret: tuple[str, str, str] | None, *, closes: str = "", by: str
+        self,
+        values: Mapping[str, str | None],
+        secret: tuple[str, str, str] | None,
+        *,
+        closes: str = "",
+        check: Callable[[Mapping[str, str]], None] = lambda _stored: None,
+        by: str,
     ) -> None:
         """Set several settings at once, and a secret (name, whom it is for, text; empty to forget it).
 
         `closes`: the issuer whose people alone get in from now on; raises InUse unless an administrator is one.
+        `check`: may raise for the settings that are stored now, when nobody else can change them any more.
         """
         async with self._change(by) as change:
+            check(await settings.load(change.connection))
             if closes and not await identities.administered(change.connection, closes):
                 saw = "No administrator has signed in with this provider yet: passwords must stay."
                 raise InUse(
