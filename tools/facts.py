@@ -295,12 +295,28 @@ def shelf_of_checks() -> str:
     return table(("Check", "Question"), ((f"`{key}`", offer.question) for key, offer in ordered))
 
 
-def broken_setups() -> str:
-    """What the tests break, what doctor must name and what it must advise; the test's own words."""
+def _kit(name: str) -> Any:  # noqa: ANN401 (a module)
+    """A module of the tests' kit."""
     kit = str(PACKAGE.parents[1] / "tests" / "_kit")
     if kit not in sys.path:
         sys.path.append(kit)
-    cases = importlib.import_module("broken").load_cases()
+    return importlib.import_module(name)
+
+
+def openai_parameters() -> str:
+    """What becomes of each parameter of OpenAI's completions, as the tests prove it."""
+    found = _kit("parameters").fates()
+    heads = ("Parameter", "Chat", "… of Anthropic", "… of Bedrock", "Completions", "… with `suffix`")
+    rows = (
+        (f"`{name}`", each.chat, each.turns["anthropic"], each.turns["bedrock"], each.text, each.hole)
+        for name, each in found.items()
+    )
+    return table(heads, rows)
+
+
+def broken_setups() -> str:
+    """What the tests break, what doctor must name and what it must advise; the test's own words."""
+    cases = _kit("broken").load_cases()
     rows = (
         (str(number), each.says, f"`{each.hop}`", f"… {each.saw} …", f"… {each.fix} …")
         for number, each in enumerate(cases, 1)
@@ -377,10 +393,7 @@ def commands() -> str:
 
 def compatibility() -> str:
     """What the conformance suite proves, section by section, in the suite's own sentences."""
-    kit = str(PACKAGE.parents[1] / "tests" / "_kit")
-    if kit not in sys.path:
-        sys.path.append(kit)
-    suite = importlib.import_module("conformance")
+    suite = _kit("conformance")
     found = suite.load_cases()
     parts = [f"{len(found)} cases."]
     for number, title in suite.SECTIONS.items():

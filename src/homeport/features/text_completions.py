@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from homeport.domain.errors import BadRequest
 from homeport.domain.prompts import Prompt
 from homeport.domain.requests import Message, TextRequest
 from homeport.features import Feature
@@ -37,8 +38,12 @@ def build(bench: Workbench, model: Model, wanted: TextRequest) -> Prompt:
             relay=wanted.relay,
             usage=wanted.usage,
         )
+    for name, value in wanted.extra.items():
+        if name == "logprobs" or (name == "n" and value > 1):
+            saw = f"{name} is not offered where a text is continued by a chat, as the platform {model.platform} does."
+            raise BadRequest(saw, "Leave it out.", param=name)
     messages = (Message(role="system", content=CONTINUE), Message(role="user", content=wanted.prompt))
-    return Prompt(kind="chat", messages=messages, sampling=sampling, stream=wanted.stream)
+    return Prompt(kind="chat", messages=messages, extra=wanted.extra, sampling=sampling, stream=wanted.stream)
 
 
 FEATURE = Feature(

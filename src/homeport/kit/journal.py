@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 Facts = dict[str, Any]
 
 MASK = "**********"
+DROPPED = "options_dropped"
+"""The fact that names the options for which the model server has no word."""
 SECRET = 4
 """Characters that a secret has at least; a shorter one would mask half of the text."""
 CAUSES, FRAMES = 5, 30
@@ -97,6 +99,13 @@ def note(**facts: Any) -> None:  # noqa: ANN401 (a fact may be any JSON value)
     event = _current.get()
     if event is not None:
         event.update(facts)
+
+
+def note_dropped(options: Iterable[str]) -> None:
+    """Take in that a model server has no word for these options of the current request."""
+    dropped = list(options)
+    if dropped:
+        note(**{DROPPED: dropped})
 
 
 def facts() -> Facts:

@@ -65,8 +65,6 @@ FLAGS = b"x-gitlab-enabled-feature-flags"
 EXPANDED = b"expanded_ai_logging"
 CARRIERS = frozenset({b"authorization", b"x-api-key", b"api-key", b"private-token"})
 USER = b"x-gitlab-global-user-id"
-IGNORED = b"x-homeport-ignored"
-"""The header that names the options of a request that changed nothing."""
 CAME_BY = VIA.lower().encode()
 NOTICEABLE_S = 0.05
 """A wait for a token issuer's keys that counts as a part of the answer's time."""
@@ -249,8 +247,7 @@ class Endpoint:
         framing = asked.framing or route.streaming
         visit.framing = (framing, asked) if asked.stream and framing else None
         visit.phase = "waiting"
-        if asked.ignored:
-            visit.also = ((IGNORED, ", ".join(asked.ignored).encode()),)
+        visit.ignored = asked.ignored
         # where the body says which feature is meant, only now is it known what it needs
         require(arrival.caller, door.bench.features[asked.feature].scope)
         for scope in asked.scopes:

@@ -9,11 +9,14 @@ import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
+from homeport.domain.errors import BadRequest
 from homeport.domain.requests import Sampling
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from homeport.domain.errors import HomeportError
     from homeport.domain.streams import Usage
     from homeport.protocols import Asked
@@ -31,6 +34,7 @@ PASSED_ON = (
     "top_k",
     "min_p",
     "repetition_penalty",
+    "n",
 )
 """Options that only the model server understands; any other unknown field goes no further."""
 
@@ -51,9 +55,9 @@ class StreamOptions(BaseModel):
 
 
 class Options(BaseModel):
-    """Options of both kinds of completion. Unknown fields are ignored."""
+    """Options of both kinds of completion. What is not listed changes nothing, and is named in X-Homeport-Ignored."""
 
-    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
 
     model: str = Field("", max_length=512, description="A registered model; empty: the feature's own model.")
     stream: bool = False
@@ -63,7 +67,7 @@ class Options(BaseModel):
     top_p: float | None = Field(None, gt=0, le=1)
     seed: int | None = Field(None, ge=-(2**63), lt=2**63)
     stop: Annotated[str | list[str] | None, Field(max_length=4096)] = None
-    n: int | None = Field(None, ge=1, description="Answers; there is one at a time.")
+    n: int | None = Field(None, ge=1, le=128, description="How many answers are wanted, where the model gives several.")
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
     presence_penalty: float | None = Field(None, ge=-2, le=2)
     repetition_penalty: float | None = Field(None, gt=0, le=10)
@@ -72,14 +76,13 @@ class Options(BaseModel):
     top_logprobs: int | None = Field(None, ge=0, le=20)
     top_k: int | None = Field(None, ge=-1, le=100_000)
     min_p: float | None = Field(None, ge=0, le=1)
+    user: str | None = Field(None, max_length=512, description="Who asks, where several share a token.")
 
-    @field_validator("n")
-    @classmethod
-    def _one_answer(cls, value: int | None) -> int | None:
-        if (value or 1) > 1:
-            message = "one answer is given at a time; leave n out, and ask again for each more"
-            raise ValueError(message)
-        return value
+    def refuse(self, refused: Mapping[str, str]) -> None:
+        """Raise BadRequest for an option that would change what the answer means and is none here."""
+        for name, value in (self.model_extra or {}).items():
+            if name in refused and value not in (None, False, [], {}):
+                raise BadRequest(f"{name} is not taken here.", refused[name], param=name)
 
     def sampling(self, max_tokens: int | None) -> Sampling:
         """The options that we understand ourselves."""

@@ -15,7 +15,7 @@ from homeport.domain.errors import (
     Unavailable,
     WrongMethod,
 )
-from homeport.kit.journal import accepted_id, new_id, open_event
+from homeport.kit.journal import DROPPED, accepted_id, new_id, open_event
 from homeport.kit.server import BODY_BROKEN, BODY_LATE, CLIENT_LEFT
 from homeport.protocols import Answer, Ask, Asked, Reply
 from homeport.protocols._supersede import SUPERSEDED
@@ -39,6 +39,8 @@ CLIENT_CLOSED = 499
 NO_STORE = (b"cache-control", b"no-store")
 ERROR = b"x-homeport-error"
 """The header that carries an error's code, whatever the protocol puts into the body."""
+IGNORED = b"x-homeport-ignored"
+"""The header that names the options of a request that changed nothing."""
 BUSY = 429
 RETRY_S = 1
 """When to come back, where a model server that is busy does not say so."""
@@ -67,8 +69,8 @@ class Visit:
     """File name and language of the code that was asked about, as the editor has them."""
     reported: Sequence[Reported] = ()
     error: HomeportError | None = None
-    also: tuple[tuple[bytes, bytes], ...] = ()
-    """More headers of the answer, whatever it says."""
+    ignored: tuple[str, ...] = ()
+    """Options of the request that change nothing, whatever serves it."""
     received = 0
     """Bytes of the request's body."""
     sent = 0
@@ -157,7 +159,10 @@ class Visit:
         self, status: int, content_type: bytes, more: tuple[tuple[bytes, bytes], ...] = (), length: int | None = None
     ) -> None:
         """Send status and headers; nothing is stored unless `more` begins with how long."""
-        headers = [(b"content-type", content_type), (b"x-request-id", self.id.encode()), *more, *self.also]
+        headers = [(b"content-type", content_type), (b"x-request-id", self.id.encode()), *more]
+        ignored = (*self.ignored, *self.facts.get(DROPPED, ()))
+        if ignored:
+            headers.append((IGNORED, ", ".join(dict.fromkeys(ignored)).encode()))
         if self.protocol.id_header:
             headers.append((self.protocol.id_header, self.id.encode()))
         if not more or more[0][0] != NO_STORE[0]:

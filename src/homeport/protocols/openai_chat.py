@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Required
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Required
 
 import orjson
 from pydantic import ConfigDict, Field, with_config
@@ -19,6 +19,7 @@ from homeport.protocols._openai import (
     error,
     event,
     failed,
+    unknown,
     usage_object,
 )
 
@@ -26,7 +27,15 @@ if TYPE_CHECKING:
     from homeport.domain.streams import Chunk
 
 ROLES = r"^(system|developer|user|assistant|tool|function)$"
-PASSED_ON = ("tools", "tool_choice", "parallel_tool_calls", "response_format", "reasoning_effort")
+PASSED_ON = ("tools", "tool_choice", "parallel_tool_calls", "response_format", "reasoning_effort", "verbosity")
+_AS_TOOLS = "Send them as `tools` and `tool_choice`, which took their place."
+REFUSED = {
+    "functions": _AS_TOOLS,
+    "function_call": _AS_TOOLS,
+    "web_search_options": "It is run on OpenAI's servers; offer a tool of your own.",
+    "audio": "Models answer in text here.",
+}
+"""Options that would change what an answer means, and what to do instead."""
 
 
 @with_config(ConfigDict(extra="allow"))
@@ -47,10 +56,13 @@ class ChatBody(Options):
     parallel_tool_calls: bool | None = None
     response_format: dict[str, Any] | None = None
     reasoning_effort: str | None = Field(None, max_length=32)
+    verbosity: str | None = Field(None, max_length=32)
+    modalities: list[Literal["text"]] | None = Field(None, max_length=8)
 
 
 def parse(body: ChatBody, _arrival: Arrival) -> Asked:
     """The conversation as the chat feature takes it."""
+    body.refuse(REFUSED)
     request = ChatRequest(
         raw_messages=tuple(body.messages),
         extra=body.extra(*PASSED_ON),
@@ -60,7 +72,9 @@ def parse(body: ChatBody, _arrival: Arrival) -> Asked:
         relay=True,
         usage=body.usage_wanted,
     )
-    return Asked(feature="chat", request=request, stream=body.stream, echo={"usage": body.usage_wanted})
+    echo = {"usage": body.usage_wanted}
+    ignored = unknown(body)
+    return Asked("chat", request, stream=body.stream, echo=echo, user=body.user or "", ignored=ignored)
 
 
 def whole(_asked: Asked, answer: Answer) -> bytes:

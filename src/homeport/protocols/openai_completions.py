@@ -6,13 +6,13 @@ cleaned. Without one the text is continued exactly as it stands.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, Field, model_validator
-from pydantic.json_schema import SkipJsonSchema  # noqa: TC002 (pydantic reads the annotation)
+from pydantic import BaseModel, BeforeValidator, Field
 
 from homeport.access import Need
+from homeport.domain.errors import BadRequest
 from homeport.domain.requests import CodeRequest, RelatedFile, TextRequest
 from homeport.protocols import Answer, Arrival, Ask, Asked, Streaming, WireProtocol
 from homeport.protocols._openai import (
@@ -23,11 +23,15 @@ from homeport.protocols._openai import (
     error,
     event,
     failed,
+    unknown,
     usage_object,
 )
 
 if TYPE_CHECKING:
     from homeport.domain.streams import Chunk
+
+
+REFUSED = {"echo": "Put the prompt in front of the answer yourself."}
 
 
 class ContextFile(BaseModel):
@@ -52,24 +56,17 @@ class TextBody(Options):
 
     prompt: Annotated[str, BeforeValidator(_alone)] = Field(description="What stands before the cursor.")
     suffix: str | None = Field(None, description="What stands behind it; without one the prompt is just continued.")
-    echo: SkipJsonSchema[bool] = False
     file_name: str = Field("", max_length=1024, description="Homeport's own: tells the language.")
     language: str = Field("", max_length=255, description="Homeport's own: as the editor calls it.")
-    user: str | None = Field(None, max_length=512, description="Who asks, where several share a token.")
     context: list[ContextFile] = Field(default=[], max_length=100, description="Homeport's own: files that help.")
-
-    @model_validator(mode="after")
-    def _no_echo(self) -> Self:
-        if self.echo:
-            message = "echo is not supported; put the prompt in front of the answer yourself"
-            raise ValueError(message)
-        return self
 
 
 def parse(body: TextBody, _arrival: Arrival) -> Asked:
     """A hole to fill for the completion feature, or text to continue as it stands."""
+    body.refuse(REFUSED)
     sampling = body.sampling(body.max_tokens)
     echo = {"usage": body.usage_wanted}
+    user = body.user or ""
     if body.suffix is None:
         text = TextRequest(
             prompt=body.prompt,
@@ -80,7 +77,10 @@ def parse(body: TextBody, _arrival: Arrival) -> Asked:
             relay=True,
             usage=body.usage_wanted,
         )
-        return Asked(feature="text_completions", request=text, stream=body.stream, echo=echo)
+        ignored = unknown(body)
+        return Asked("text_completions", text, stream=body.stream, echo=echo, user=user, ignored=ignored)
+    if (body.n or 1) > 1:
+        raise BadRequest("A hole is filled once.", "Leave n out, and ask again for each more.", param="n")
     code = CodeRequest(
         before=body.prompt,
         after=body.suffix,
@@ -91,8 +91,9 @@ def parse(body: TextBody, _arrival: Arrival) -> Asked:
         sampling=sampling,
         stream=body.stream,
     )
-    user = body.user or ""
-    return Asked(feature="code_completions", request=code, stream=body.stream, echo=echo, user=user)
+    # the code is cleaned, so that numbers about its tokens would mean nothing
+    ignored = (*body.extra(), *unknown(body))
+    return Asked("code_completions", code, stream=body.stream, echo=echo, user=user, ignored=ignored)
 
 
 def whole(_asked: Asked, answer: Answer) -> bytes:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import orjson
 
 from homeport.domain.errors import BadRequest
+from homeport.kit.journal import note_dropped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,6 +25,11 @@ Role = Literal["user", "assistant"]
 FORMATS = {"png", "jpeg", "gif", "webp"}
 REFUSED = ("n", "logprobs", "response_format")
 """Options that promise a form of the answer which these platforms do not give."""
+TAKEN = {
+    "anthropic": ("tools", "tool_choice", "parallel_tool_calls", "top_k"),
+    "bedrock": ("tools", "tool_choice"),
+}
+"""Those that a platform has a word for; any other one is dropped, and the answer's head says so."""
 _DATA_URL = re.compile(r"data:image/([a-z]+);base64,([A-Za-z0-9+/=\s]+)")
 
 
@@ -92,6 +98,8 @@ def conversation(prompt: Prompt, platform: str, unwanted: frozenset[str] = froze
         saw = f"Models of the platform {platform} do not embed here."
         raise BadRequest(saw, "Name one of an OpenAI-compatible server or of Azure OpenAI.", param="model")
     _refuse(prompt.extra, platform)
+    dropped = [name for name in prompt.extra if name not in TAKEN[platform] and name not in REFUSED]
+    note_dropped(dropped if prompt.sampling.seed is None else [*dropped, "seed"])
     if prompt.kind == "text":
         return Conversation("", [Turn("user", [Text(prompt.text)])], [], "auto")
     messages = prompt.raw_messages or [{"role": each.role, "content": each.content} for each in prompt.messages]

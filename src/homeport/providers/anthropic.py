@@ -187,6 +187,8 @@ def _body(model: Model, prompt: Prompt) -> bytes:
         body["system"] = said.system
     if said.tools:
         body |= _tools(said)
+        if prompt.extra.get("parallel_tool_calls") is False and said.choice != "none":
+            body["tool_choice"]["disable_parallel_tool_use"] = True
     return _wire.dumped(body)
 
 

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 import orjson
 
 from homeport.domain.errors import UpstreamRejected
-from homeport.kit.journal import note
+from homeport.kit.journal import note, note_dropped
 from homeport.providers import Option, Provider, Unlisted, _entra, _unwanted, _wire, option
 from homeport.providers import _openai_compatible as openai
 
@@ -84,8 +84,7 @@ def _url(version: str, model: Model, path: str) -> str:
 
 def _adapted(model: Model, body: dict[str, Any]) -> dict[str, Any]:
     """Without what this deployment refuses, or with what it wants instead."""
-    for name in FOREIGN:
-        body.pop(name, None)
+    note_dropped([name for name in FOREIGN if body.pop(name, None) is not None])
     for name in _unwanted.of(model):
         value = body.pop(name, None)
         if value is not None and name in RENAMED:
