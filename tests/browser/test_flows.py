@@ -10,6 +10,7 @@ from browsing import LOOKS, PATIENCE_MS, Look, visiting
 from house import PEPPER, eventually
 from playwright.async_api import expect
 from script import piece
+from townsfolk import settle_in
 
 from homeport.access import SCOPES, sessions, tokens
 from homeport.cli._first_run import provision
@@ -249,6 +250,30 @@ async def test_the_first_requests_arrive(visit: Visit) -> None:
     await expect(visit.page.locator("main")).to_contain_text("coder")
     await visit.go("/console")
     await expect(visit.page.locator("main")).to_contain_text("1 in the last hour, 0 of them failed")
+
+
+INKED = """figure => {
+  const canvas = figure.querySelector("canvas"), wanted = getComputedStyle(document.documentElement);
+  const shade = [...figure.querySelectorAll("details th[data-shade]")].at(-1).dataset.shade;
+  const probe = Object.assign(document.createElement("i"), { style: `color: var(--${shade})` });
+  document.body.append(probe);
+  const [red, green, blue] = getComputedStyle(probe).color.match(/\\d+/g).map(Number);
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  let found = 0;
+  for (let at = 0; at < data.length; at += 4)
+    if (data[at] === red && data[at + 1] === green && data[at + 2] === blue && data[at + 3] === 255) found += 1;
+  return found;
+}"""
+"""How many pixels of a chart have the colour of its last line, which is drawn over the others."""
+
+
+async def test_a_value_between_gaps_is_seen(visit: Visit) -> None:
+    await settle_in(visit.office)
+    await visit.go("/console")
+    waits = visit.page.locator("figure[data-chart]", has_text="Time to the first token")
+    await expect(waits.locator("canvas")).to_be_visible()
+    await expect(waits.locator("canvas")).to_have_count(1)
+    assert await waits.evaluate(INKED) > 0
 
 
 @seen(DAY)

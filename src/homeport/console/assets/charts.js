@@ -24,8 +24,9 @@ const amount = (unit) => (value) => (value === null || value === undefined ? "no
 
 // days are those of the table, which begin at midnight UTC
 const CLOCK = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }, DAY = { month: "short", day: "numeric", timeZone: "UTC" };
-const LONG = 36 * 3600, FEW = 2;
-const lonely = (values) => values.filter((each) => each !== null).length <= FEW;
+const LONG = 36 * 3600;
+// a value between gaps has no line to either side: without a point of its own it would not be seen
+const lonely = (plot, which) => plot.data[which].flatMap((each, at, all) => (each !== null && (all[at - 1] ?? null) === null && (all[at + 1] ?? null) === null ? [at] : []));
 
 function options(figure, heads, data, width) {
   const [ink, soft, line] = COLOURS.map(colour);
@@ -35,7 +36,7 @@ function options(figure, heads, data, width) {
   const axis = { stroke: soft, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 }, font: "12px system-ui" };
   const one = (head, at) => ({
     label: head.textContent, stroke: colour(head.dataset.shade), width: 2, dash: at ? [6, 4] : [], spanGaps: false,
-    fill: at ? undefined : colour(`${head.dataset.shade}-soft`), points: { show: lonely(data[at + 1]) || (at === 0 && width > 500 ? undefined : false) }, value: (plot, value) => (plot.cursor.idx === null ? "" : told(value)),
+    fill: at ? undefined : colour(`${head.dataset.shade}-soft`), points: { show: false, filter: lonely, size: 6, fill: colour(head.dataset.shade) }, value: (plot, value) => (plot.cursor.idx === null ? "" : told(value)),
   });
   return {
     width, height: 200, padding: [12, 20, 0, 0], cursor: { drag: { x: false, y: false } },
