@@ -51,7 +51,7 @@ bench-log: .venv/.dev ## Measure the request log with ten million rows (ARGS="--
 	.venv/bin/python bench/log.py $(ARGS)
 
 clean: ## Remove what was installed or built; keeps .homeport/, which holds your data
-	rm -rf .venv .uv .uv.new site build dist bench/.build bench/.peers tests/.build examples/*/.venv tools/assets/node_modules .*_cache .hypothesis
+	rm -rf .venv .uv .uv.new site build dist bench/.build bench/.peers tests/.build tests/clients/*/.venv tests/clients/node_modules tests/clients/*/node_modules examples/*/.venv tools/assets/node_modules .*_cache .hypothesis
 
 .venv/.run: requirements/run.txt $(PARTS)
 	@sh tools/install.sh $(LOCK)

@@ -338,11 +338,19 @@ def test_the_changelog_knows_this_version() -> None:
 # what is installed
 
 
+ISOLATED = [
+    str(path.relative_to(ROOT).with_suffix(""))
+    for folder in ("examples", "tests/clients")
+    for path in sorted((ROOT / folder).glob("*/requirements.txt"))
+]
+"""Locks of what runs in an environment of its own."""
+
+
 def pins(name: str) -> dict[str, int]:
     """Each pinned package of a lock with the number of its hashes."""
     found: dict[str, int] = {}
     pin = ""
-    for line in (ROOT / "requirements" / f"{name}.txt").read_text().splitlines():
+    for line in (ROOT / f"{name}.txt").read_text().splitlines():
         if line.lstrip().startswith("--hash=sha256:"):
             found[pin] += 1
         else:
@@ -352,18 +360,18 @@ def pins(name: str) -> dict[str, int]:
     return found
 
 
-@pytest.mark.parametrize("name", ["run", "dev", "uv", "../examples/vllm-cpu/requirements"])
+@pytest.mark.parametrize("name", [f"requirements/{name}" for name in ("run", "dev", "uv")] + ISOLATED)
 def test_every_pin_has_hashes(name: str) -> None:
     assert [pin for pin, hashes in pins(name).items() if not hashes] == []
 
 
 def test_developers_run_what_is_shipped() -> None:
-    names = {pin.partition(" ;")[0] for pin in pins("dev")}
-    assert {pin.partition(" ;")[0] for pin in pins("run")} <= names
+    names = {pin.partition(" ;")[0] for pin in pins("requirements/dev")}
+    assert {pin.partition(" ;")[0] for pin in pins("requirements/run")} <= names
 
 
 def test_locks_hold_no_addresses() -> None:
-    locks = [*(ROOT / "requirements").iterdir(), *(ROOT / "examples").glob("*/requirements.txt")]
+    locks = [*(ROOT / "requirements").iterdir(), *(ROOT / f"{name}.txt" for name in ISOLATED)]
     assert [path.name for path in locks if "://" in path.read_text()] == []
     assert not list(ROOT.glob("uv.lock"))
 

@@ -9,19 +9,11 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from house import TOKEN
 from node import CLIENTS, installed, program, run
-
-from homeport.console._clients import filled
-from homeport.console._connect import clients
+from set_ups import texts
 
 if TYPE_CHECKING:
     from house import House
-
-
-def shown(house: House, key: str) -> str:
-    """The last text of a client's set-up."""
-    return filled(clients()[key].steps[-1].text, f"http://127.0.0.1:{house.port}", TOKEN)
 
 
 def printed(text: str) -> str:
@@ -34,13 +26,13 @@ def printed(text: str) -> str:
 
 @pytest.mark.parametrize("key", ["openai_python", "anthropic_python"])
 async def test_python(house: House, key: str) -> None:
-    assert await asyncio.to_thread(printed, shown(house, key)) == "one + two\n"
+    assert await asyncio.to_thread(printed, texts(house, key)[-1]) == "one + two\n"
     assert "hex colour" in str(house.models.heard[0].json["messages"])
 
 
 @pytest.mark.parametrize("key", ["openai_node", "anthropic_node", "vercel_ai"])
 async def test_javascript(house: House, key: str) -> None:
     await installed()
-    said = await run(program("node"), "--input-type=module", "--eval", shown(house, key), folder=CLIENTS)
+    said = await run(program("node"), "--input-type=module", "--eval", texts(house, key)[-1], folder=CLIENTS)
     assert said == "one + two\n"
     assert "hex colour" in json.dumps(house.models.heard[0].json["messages"])

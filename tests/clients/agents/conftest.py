@@ -1,7 +1,7 @@
-"""Agents are a gigabyte to install, so they run where they are asked for: HOMEPORT_TEST_AGENTS=1."""
+"""What is large to install runs where it is asked for: HOMEPORT_TEST_AGENTS=1."""
 
 from __future__ import annotations
 
 import os
 
-collect_ignore = [] if os.environ.get("HOMEPORT_TEST_AGENTS") else ["test_agents.py"]
+collect_ignore = [] if os.environ.get("HOMEPORT_TEST_AGENTS") else ["test_agents.py", "test_aider.py", "test_llm.py"]

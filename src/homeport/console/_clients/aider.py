@@ -10,7 +10,8 @@ CLIENT = Client(
     steps=(
         Step(
             "In a terminal, in the repository that you work on:",
-            "aider --openai-api-base @ADDRESS@/v1 --openai-api-key @TOKEN@ --model openai/chat",
+            "aider --openai-api-base @ADDRESS@/v1 --openai-api-key @TOKEN@ --model openai/chat "
+            "--no-show-model-warnings",
         ),
     ),
 )
