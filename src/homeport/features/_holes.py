@@ -22,8 +22,24 @@ def by_suffix(bench: Workbench, model: Model) -> bool:
     said = model.options.get("fim")
     if said is not None:
         return said == SUFFIX
-    seen = bench.snapshot().measured.get(model.name) if model.registered else None
+    seen = _seen(bench, model)
     return seen is not None and proven(seen, bench.families, bench.family(model))
+
+
+def continues(bench: Workbench, model: Model) -> bool:
+    """Whether it can be given plain text: its platform takes that, and its server was not seen to refuse it."""
+    seen = _seen(bench, model)
+    return model.platform in bench.text_platforms and (seen is None or seen.text is not False)
+
+
+def is_mute(bench: Workbench, model: Model) -> bool:
+    """Whether it was seen to hold no conversation, whatever its family does."""
+    seen = _seen(bench, model)
+    return seen is not None and seen.chat is False
+
+
+def _seen(bench: Workbench, model: Model) -> Capabilities | None:
+    return bench.snapshot().measured.get(model.name) if model.registered else None
 
 
 def proven(seen: Capabilities, families: Mapping[str, Family], family: Family) -> bool:

@@ -17,7 +17,7 @@ from homeport.families import SLOTS
 from homeport.features import Feature, Input, Template
 from homeport.features._ask import answer_room, ask, budget, choose
 from homeport.features._code import cleaned, cleaner, related, silent_on_language
-from homeport.features._holes import SUFFIX, by_suffix
+from homeport.features._holes import SUFFIX, by_suffix, continues, is_mute
 from homeport.features._measure import note_cut
 from homeport.features._wording import worded_by
 from homeport.kit.journal import note
@@ -77,7 +77,7 @@ def build(bench: Workbench, model: Model, wanted: CodeRequest, language: Languag
     most = bench.completion_prompt_tokens
     characters = budget(bench, model, answer_tokens, min(most, model.limits.prompt_tokens or most))
     files = related(bench, wanted, characters)
-    text = model.platform in bench.text_platforms
+    text = continues(bench, model)
     # asked in words, the family's sentinels would only be noise
     native = text and by_suffix(bench, model)
     fim = family.fim if text and family.completion == "fim" and not native else None
@@ -104,6 +104,8 @@ def build(bench: Workbench, model: Model, wanted: CodeRequest, language: Languag
         # its server lays the hole out by itself
         extra = {SUFFIX: code.after}
         return Prompt(kind="text", text=ahead + code.before, extra=extra, sampling=sampling, stream=wanted.stream)
+    if text and family.completion == "chat" and is_mute(bench, model):
+        return Prompt(kind="text", text=ahead + code.before, sampling=sampling, stream=wanted.stream)
     wording = said.wording if language else silent_on_language(said.wording)
     return say(family, wording, values, sampling, stream=wanted.stream, text=text)
 

@@ -9,6 +9,7 @@ from homeport.domain.prompts import Prompt
 from homeport.domain.requests import Message, TextRequest
 from homeport.features import Feature
 from homeport.features._ask import answer_room, ask, choose
+from homeport.features._holes import continues
 
 if TYPE_CHECKING:
     from homeport.domain.models import Model
@@ -28,7 +29,7 @@ def build(bench: Workbench, model: Model, wanted: TextRequest) -> Prompt:
     """The text itself where the platform continues text, else a chat that asks for it."""
     tokens = wanted.sampling.max_tokens
     sampling = wanted.sampling._replace(max_tokens=answer_room(bench, model, tokens or model.limits.output_tokens))
-    if model.platform in bench.text_platforms:
+    if continues(bench, model):
         return Prompt(
             kind="text",
             text=wanted.prompt,
@@ -40,7 +41,7 @@ def build(bench: Workbench, model: Model, wanted: TextRequest) -> Prompt:
         )
     for name, value in wanted.extra.items():
         if name == "logprobs" or (name == "n" and value > 1):
-            saw = f"{name} is not offered where a text is continued by a chat, as the platform {model.platform} does."
+            saw = f"{name} is not offered where a text is continued by a chat, as the model {model.name!r} does."
             raise BadRequest(saw, "Leave it out.", param=name)
     messages = (Message(role="system", content=CONTINUE), Message(role="user", content=wanted.prompt))
     return Prompt(kind="chat", messages=messages, extra=wanted.extra, sampling=sampling, stream=wanted.stream)
