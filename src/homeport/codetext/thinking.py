@@ -25,35 +25,60 @@ _LONE_END = re.compile(r"\A(?:(?!<think).)*?^</think(?:ing)?>\s*$\s*", re.DOTALL
 class Thoughts:
     """Takes away the thoughts ahead of an answer, `<think>…</think>`, as it streams: `feed` each piece, `end` once.
 
-    What may still become a tag is held back, and so are blank lines behind it; nothing else is.
+    What may still become a tag is held back, and so are blank lines around a thought; nothing else is.
     """
 
-    __slots__ = ("_after", "_ends", "_held", "_through")
+    __slots__ = ("_after", "_ends", "_held", "_thinks", "thought", "through")
 
     def __init__(self) -> None:
+        self.thought = ""
+        """What of the piece that was given last is a thought; of no meaning once more is given behind the thoughts."""
+        self.through = False
+        """Whether the answer itself has begun: all that follows belongs to it."""
         self._held = ""
         self._ends = ""
         """What ends the thought at hand."""
+        self._thinks = False
+        """Whether anything but blank lines was thought."""
         self._after = False
-        self._through = False
+
+    @property
+    def midway(self) -> bool:
+        """Whether a text without `<` can be nothing but more of the thought."""
+        return self._thinks and self._ends.startswith("<") and not self._held
 
     def feed(self, text: str) -> str:
         """What of the answer is known to be none of its thoughts."""
-        if self._through:
+        if self.through:
             return text
+        self.thought = ""
         self._held += text
         while self._ends or self._begin():
-            _, closed, rest = self._held.partition(self._ends)
+            thought, closed, rest = self._held.partition(self._ends)
             if not closed:
-                self._held = self._held[1 - len(self._ends) :]
+                known = len(self._held) - _begun(self._held, self._ends)
+                self._think(self._held[:known])
+                self._held = self._held[known:]
                 return ""
+            self._think(thought)
             self._held, self._ends, self._after = rest, "", True
         begun = self._held.lstrip()
         return "" if any(tag.startswith(begun) for tag in TAGS) else self._release()
 
     def end(self) -> str:
-        """What was held back and turned out to be no thought."""
-        return "" if self._through or self._ends else self._release()
+        """What was held back and turned out to be no thought; one that was cut off is `thought`."""
+        self.thought = ""
+        if self.through:
+            return ""
+        if not self._ends:
+            return self._release()
+        self._think(self._held)
+        self._held, self._ends, self.through = "", "", True
+        return ""
+
+    def _think(self, thought: str) -> None:
+        self.thought += thought if self._thinks else thought.lstrip()
+        self._thinks = self._thinks or bool(self.thought)
 
     def _begin(self) -> bool:
         """Whether a thought begins here; then its tag is gone."""
@@ -64,8 +89,18 @@ class Thoughts:
         return bool(opening)
 
     def _release(self) -> str:
-        self._through = True
+        self.through = True
         return self._held.lstrip() if self._after else self._held
+
+
+def _begun(text: str, tag: str) -> int:
+    """How many characters at the end of a text may be the beginning of a tag."""
+    at = text.find(tag[0], 1 - len(tag))
+    while at >= 0:
+        if tag.startswith(text[at:]):
+            return len(text) - at
+        at = text.find(tag[0], at + 1)
+    return 0
 
 
 def without_thoughts(text: str) -> str:
@@ -76,6 +111,17 @@ def without_thoughts(text: str) -> str:
 
 def answer_of(text: str) -> str:
     """As `without_thoughts`, and without a thought that a chat template began: a stream learns of its end too late."""
-    answer = without_thoughts(text)
+    return divided(text)[1]
+
+
+def divided(text: str) -> tuple[str, str]:
+    """The thoughts of a whole answer, also of one that its chat template began, and the answer."""
+    thoughts = Thoughts()
+    answer = thoughts.feed(text)
+    thought = thoughts.thought
+    answer += thoughts.end()
+    thought += thoughts.thought
     ended = _LONE_END.search(answer)
-    return answer[ended.end() :] if ended else answer
+    if ended:
+        thought += answer[: ended.end()].rpartition("</think")[0]
+    return thought.strip(), answer[ended.end() :] if ended else answer

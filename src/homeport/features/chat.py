@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from homeport.domain.prompts import Prompt
 from homeport.domain.requests import ChatRequest, Message
 from homeport.features import Feature
+from homeport.features._apart import apart
 from homeport.features._ask import answer_room, ask, budget, choose
 from homeport.features._count import estimated
 from homeport.features._measure import note_cut
@@ -31,7 +32,9 @@ def run(bench: Workbench, wanted: ChatRequest) -> Chunks:
     prompt = build(bench, model, wanted)
     if wanted.parts:
         note(prompt_tokens_estimated=estimated(bench, model, prompt))
-    return ask(bench, model, prompt, shorter)
+    answer = ask(bench, model, prompt, shorter)
+    # all others take thoughts away by themselves
+    return apart(answer, prompt) if wanted.relay or wanted.parts else answer
 
 
 def build(bench: Workbench, model: Model, wanted: ChatRequest) -> Prompt:

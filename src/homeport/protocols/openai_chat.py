@@ -74,12 +74,28 @@ def parse(body: ChatBody, _arrival: Arrival) -> Asked:
     )
     echo = {"usage": body.usage_wanted}
     ignored = unknown(body)
-    return Asked("chat", request, stream=body.stream, echo=echo, user=body.user or "", ignored=ignored)
+    writer = None if body.stream else Aloud()
+    return Asked("chat", request, body.stream, echo=echo, user=body.user or "", ignored=ignored, writer=writer)
 
 
-def whole(_asked: Asked, answer: Answer) -> bytes:
+class Aloud:
+    """Keeps what a model thought aloud ahead of an answer that does not come in OpenAI's format."""
+
+    __slots__ = ("thought",)
+
+    def __init__(self) -> None:
+        self.thought = ""
+
+    def add(self, chunk: Chunk) -> None:
+        """Take in a chunk."""
+        self.thought += chunk.thought
+
+
+def whole(asked: Asked, answer: Answer) -> bytes:
     """The document of an answer that did not come in OpenAI's format."""
     message = {"role": "assistant", "content": answer.text}
+    if isinstance(asked.writer, Aloud) and asked.writer.thought:
+        message["reasoning_content"] = asked.writer.thought
     return orjson.dumps(
         {
             "id": f"chatcmpl-{answer.id}",
@@ -110,12 +126,11 @@ def opening(_asked: Asked, answer: Answer) -> bytes:
 
 
 def piece(_asked: Asked, answer: Answer, chunk: Chunk) -> bytes:
-    """A chunk of text."""
-    return (
-        _chunk(answer, {"content": chunk.text} if chunk.text else {}, chunk.finish)
-        if chunk.text or chunk.finish
-        else b""
-    )
+    """A chunk of text or of thoughts."""
+    if not (chunk.text or chunk.thought or chunk.finish):
+        return b""
+    delta = {"content": chunk.text} if chunk.text else {}
+    return _chunk(answer, delta | {"reasoning_content": chunk.thought} if chunk.thought else delta, chunk.finish)
 
 
 def closing(asked: Asked, answer: Answer) -> bytes:
