@@ -19,6 +19,7 @@ async def test_it_measures_everything(tmp_path: Path, monkeypatch: pytest.Monkey
     found = await log.measure(f"sqlite+aiosqlite:///{tmp_path / 'requests.db'}", 3_000)
     assert found["rows"] == 3_000
     assert found["taken"]["rows_per_s"] > 0
+    assert found["kinds"] > 100
     assert {*log.sought(0.0), "an id", "30 days by model", "30 days by who", "forgotten"} <= set(found)
     assert found["nobody"][-1] == 0
     assert found["nothing asked for"][-1] == 101

@@ -364,6 +364,37 @@ async def test_the_log_of_a_newer_program_is_left_alone(address: str) -> None:
         await RequestLog.open(address)
 
 
+async def test_an_older_log_is_brought_up_to_date(address: str) -> None:
+    """Version 1 had every text in each kind; what was in it is found as before, and goes on being added to."""
+    log = await RequestLog.open(address)
+    failing = {"status": 502, "outcome": "rejected", "error_code": "upstream_timeout"}
+    many = [
+        entry(number, who=f"u{number % 7}", **(failing if number % 3 else {}), error=f"It took {number % 5} s.")
+        for number in range(60)
+    ]
+    await filled(log, *many)
+    before = await log.search(Sought(), 100)
+    await log.close()
+    texts = ", ".join(name for name in Traits._fields if name not in {"status", "error"})
+    await run_sql(
+        address,
+        f"CREATE TABLE request_kinds AS SELECT k.id, first, last, {texts}, status, error FROM logged_kinds k "  # noqa: S608 (our names)
+        "JOIN logged_origins o ON o.id = origin JOIN logged_endings e ON e.id = ending",
+        *(f"DROP TABLE logged_{name}" for name in ("kinds", "origins", "endings")),
+        "UPDATE log_version SET number = 1",
+    )
+    again = await asyncio.gather(RequestLog.open(address), RequestLog.open(address))
+    assert await again[0].search(Sought(), 100) == before
+    assert await run_sql(address, "SELECT number FROM log_version") == [(2,)]
+    await filled(again[1], *many)
+    assert len(await again[0].search(Sought(who="u3", text="took 2 s"), 100)) == 2 * len(
+        [number for number in range(60) if number % 7 == 3 and number % 5 == 2 and number % 3]
+    )
+    assert len(await run_sql(address, "SELECT id FROM logged_kinds")) == len({each.traits for each in many})
+    for each in again:
+        await each.close()
+
+
 @pytest.mark.usefixtures("kept")
 async def test_a_file_only_its_owner_may_read(address: str, quick_dir: Path) -> None:
     if address.startswith("sqlite"):

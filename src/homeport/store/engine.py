@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event, make_url
@@ -56,11 +57,22 @@ def parse(url: str) -> URL:
     return parsed
 
 
-def connect(url: str, *, patience_s: float = BUSY_S) -> AsyncEngine:
-    """An engine for `url`, which connects on first use; a statement and its locks may take `patience_s` seconds."""
+def connect(url: str, *, patience_s: float = BUSY_S, cache_kb: int = 0) -> AsyncEngine:
+    """An engine for `url`, which connects on first use; a statement and its locks may take `patience_s` seconds.
+
+    `cache_kb`: how much of the file each connection of SQLite keeps in memory at most; 0 for its usual two megabytes.
+    """
     parsed = parse(url)
-    make = _sqlite if parsed.get_backend_name() == "sqlite" else _postgresql
-    return make(parsed, patience_s)
+    if parsed.get_backend_name() != "sqlite":
+        return _postgresql(parsed, patience_s)
+    engine = _sqlite(parsed, patience_s)
+    if cache_kb:
+        event.listen(engine.sync_engine, "connect", partial(_keep_in_memory, cache_kb))
+    return engine
+
+
+def _keep_in_memory(cache_kb: int, connection: Any, _record: object) -> None:  # noqa: ANN401 (the driver's own)
+    connection.execute(f"PRAGMA cache_size = -{cache_kb}").close()
 
 
 def _postgresql(url: URL, patience_s: float) -> AsyncEngine:

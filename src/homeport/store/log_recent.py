@@ -10,7 +10,7 @@ from sqlalchemy import case, cast, func, select
 from sqlalchemy.types import BigInteger
 
 from homeport.store.log_rows import HOUR, SPREAD, first_of
-from homeport.store.log_tables import FIRST, kinds, requests, usage, usage_kinds
+from homeport.store.log_tables import FIRST, endings, kinds, origins, requests, usage, usage_kinds
 from homeport.store.log_usage import percentile
 from homeport.store.records import Point
 
@@ -48,11 +48,15 @@ async def _minutes(connection: AsyncConnection, since: int, now: float) -> list[
     minute = (requests.c.id // (SPREAD * MINUTE_S * 1_000_000)).label("minute")
     first = requests.c.first
     rounded = case((first < _A_SECOND, (first + _FINE - 1) // _FINE * _FINE), else_=first // _COARSE * _COARSE)
-    failed = case((kinds.c.outcome.in_(FAILED), 1), else_=0)
-    asked = select(minute, failed.label("bad"), rounded.label("rounded"), func.count()).join_from(
-        requests, kinds, kinds.c.id == requests.c.kind
+    failed = case((endings.c.outcome.in_(FAILED), 1), else_=0)
+    asked = (
+        select(minute, failed.label("bad"), rounded.label("rounded"), func.count())
+        .join_from(requests, kinds, kinds.c.id == requests.c.kind)
+        .join(origins, origins.c.id == kinds.c.origin)
+        .join(endings, endings.c.id == kinds.c.ending)
+        .where(requests.c.id >= first_of(since), origins.c.feature != "")
+        .group_by("minute", "bad", "rounded")
     )
-    asked = asked.where(requests.c.id >= first_of(since), kinds.c.feature != "").group_by("minute", "bad", "rounded")
     counted: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
     for number, bad, took, count in await connection.execute(asked):
         counted[number].append((took, bad, count))

@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, select
 
 from homeport.store.engine import reading, writing
 from homeport.store.log_rows import DAY, HOUR, first_of
-from homeport.store.log_tables import contents, kinds, reports, requests, usage
+from homeport.store.log_tables import contents, endings, kinds, origins, reports, requests, usage
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -59,10 +59,19 @@ async def forget(engine: AsyncEngine, before: int) -> int:
             await connection.execute(delete(contents).where(contents.c.id < until))
             await connection.execute(delete(reports).where(reports.c.id < until))
             if until == before:
-                await connection.execute(delete(kinds).where(kinds.c.last < before))
+                await _forget_kinds(connection, before)
                 return gone + count
         gone += count
         await asyncio.sleep(PAUSE_S)
+
+
+async def _forget_kinds(connection: AsyncConnection, before: int) -> None:
+    """Forget kinds without requests, and what no kind refers to any longer."""
+    if connection.dialect.name == "postgresql":  # a new kind must not refer to what is just being forgotten
+        await connection.exec_driver_sql(f"LOCK TABLE {kinds.name} IN SHARE ROW EXCLUSIVE MODE")
+    if (await connection.execute(delete(kinds).where(kinds.c.last < before))).rowcount:
+        await connection.execute(delete(origins).where(origins.c.id.not_in(select(kinds.c.origin))))
+        await connection.execute(delete(endings).where(endings.c.id.not_in(select(kinds.c.ending))))
 
 
 async def forget_content(engine: AsyncEngine, before: float, most: int) -> None:

@@ -8,12 +8,13 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
+from sqlalchemy import BigInteger, Integer, SmallInteger
 
 from homeport.domain.entries import Report
-from homeport.store.log_tables import BOUNDS_MS, FIRST, SUMS, TOOK, TRAITS, USAGE_TRAITS
+from homeport.store.log_tables import BOUNDS_MS, ENDING, FIRST, ORIGIN, SUMS, TOOK, USAGE_TRAITS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from sqlalchemy import Table
 
@@ -40,14 +41,38 @@ BUCKETS = len(BOUNDS_MS) + 1
 
 
 class Batch(NamedTuple):
-    """Rows of several requests, for each table; in the order of their keys, so that writers do not block each other."""
+    """Rows of several requests, for each table; in the order of their keys, so that writers do not block each other.
+
+    Kinds come before what they refer to: who tidies up keeps new kinds away until what none refers to is gone.
+    """
 
     kinds: list[Row]
+    origins: list[Row]
+    endings: list[Row]
     requests: list[Row]
     contents: list[Row]
     reports: list[Row]
     usage_kinds: list[Row]
     usage: list[Row]
+
+
+class Known(NamedTuple):
+    """What is written of the traits of requests, by number."""
+
+    kind: int
+    origin: Row
+    ending: Row
+    use: Row
+
+
+def known(traits: Traits) -> Known:
+    """The rows of these traits, as far as a database can hold them."""
+    origin = tuple(storable(getattr(traits, name)) for name in ORIGIN)
+    how = tuple(storable(getattr(traits, name)) for name in ENDING)
+    ending = (*how, traits.status, storable(traits.error, ERROR))
+    use = tuple(storable(getattr(traits, name)) for name in USAGE_TRAITS)
+    kind = number(*origin, *map(str, ending))
+    return Known(kind, (number(*origin), *origin), (number(*map(str, ending)), *ending), (number(*use), *use))
 
 
 def number(*parts: str) -> int:
@@ -84,7 +109,7 @@ class Rows:
     def __init__(self) -> None:
         self._place = secrets.randbelow(SPREAD)
         self._last = 0
-        self._kinds: dict[Traits, tuple[int, Row, int, Row]] = {}
+        self._kinds: dict[Traits, Known] = {}
         self._taken: dict[str, set[str]] = {"client": set(), "model": set(), "error": set()}
 
     def add(self, draft: Draft, entries: Iterable[Entry | Report]) -> None:
@@ -93,16 +118,13 @@ class Rows:
             if isinstance(entry, Report):
                 self._tell(draft, entry)
                 continue
-            kind, traits, use, of_use = self._known(entry.traits)
-            row = self._next(entry.at)
-            draft.saw(kind, row, traits)
-            draft.used[use] = of_use
-            draft.requests.append(
-                (row, kind, key(entry.correlation_id, entry.at), entry.correlation_id, *_figures(entry))
-            )
+            kind = self._known(entry.traits)
+            row, same = self._next(entry.at), key(entry.correlation_id, entry.at)
+            draft.saw(kind, row)
+            draft.requests.append((row, kind.kind, same, entry.correlation_id, *_figures(entry)))
             if entry.content is not None:
                 draft.contents.append(_said(row, entry.content))
-            _count(draft.sum(entry.at, use), entry)
+            _count(draft.sum(entry.at, kind.use), entry)
             for each in entry.offered:
                 self._offer(draft, entry, each)
 
@@ -111,7 +133,7 @@ class Rows:
         self._last = max(first_of(at) + self._place, self._last + SPREAD)
         return self._last
 
-    def _known(self, traits: Traits) -> tuple[int, Row, int, Row]:
+    def _known(self, traits: Traits) -> Known:
         found = self._kinds.get(traits)
         if found is None:
             if len(self._kinds) >= KNOWN:
@@ -119,17 +141,15 @@ class Rows:
             found = self._kinds[traits] = self._made(traits)
         return found
 
-    def _made(self, traits: Traits) -> tuple[int, Row, int, Row]:
-        bounded = traits._replace(
-            client=self._name("client", traits.client, CLIENTS, OTHER),
-            model=self._name("model", traits.model, MODELS, OTHER),
-            team=lines_within(traits.team),
-            error=self._name("error", traits.error, TEXTS, "", ERROR),
+    def _made(self, traits: Traits) -> Known:
+        return known(
+            traits._replace(
+                client=self._name("client", traits.client, CLIENTS, OTHER),
+                model=self._name("model", traits.model, MODELS, OTHER),
+                team=lines_within(traits.team),
+                error=self._name("error", traits.error, TEXTS, "", ERROR),
+            )
         )
-        texts = tuple(storable(getattr(bounded, name)) for name in TRAITS)
-        row = (*texts, traits.status, storable(bounded.error, ERROR))
-        use = tuple(storable(getattr(bounded, name)) for name in USAGE_TRAITS)
-        return number(*map(str, row)), row, number(*use), use
 
     def _name(self, what: str, name: str, most: int, other: str, size: int = TEXT) -> str:
         """The name, if it has a place among those that are told apart."""
@@ -153,9 +173,7 @@ class Rows:
         self._offered(draft, report.at, report.traits, report.offered, report.accepted)
 
     def _offered(self, draft: Draft, at: float, traits: Traits, offered: int, accepted: int) -> None:
-        _, _, use, of_use = self._known(traits._replace(outcome="", error_code=""))
-        draft.used[use] = of_use
-        found = draft.sum(at, use)
+        found = draft.sum(at, self._known(traits._replace(outcome="", error_code="")).use)
         found[4] += offered
         found[5] += accepted
 
@@ -167,34 +185,41 @@ class Draft:
         self.requests: list[Row] = []
         self.contents: list[Row] = []
         self.reports: list[Row] = []
-        self.used: dict[int, Row] = {}
+        self._used: dict[int, Row] = {}
         self._kinds: dict[int, list[Any]] = {}
+        self._origins: dict[int, Row] = {}
+        self._endings: dict[int, Row] = {}
         self._sums: dict[tuple[int, int], list[int]] = {}
 
-    def saw(self, kind: int, row: int, traits: Row) -> None:
+    def saw(self, kind: Known, row: int) -> None:
         """A request of this kind."""
-        found = self._kinds.get(kind)
-        if found is None:
-            self._kinds[kind] = [kind, row, row, *traits]
-        else:
+        found = self._kinds.get(kind.kind)
+        if found is not None:
             found[2] = row
+            return
+        self._kinds[kind.kind] = [kind.kind, row, row, kind.origin[0], kind.ending[0]]
+        self._origins[kind.origin[0]] = kind.origin
+        self._endings[kind.ending[0]] = kind.ending
 
-    def sum(self, at: float, use: int) -> list[int]:
+    def sum(self, at: float, use: Row) -> list[int]:
         """The sums of the hour to be added to."""
-        key = int(at) // HOUR * HOUR, use
+        key = int(at) // HOUR * HOUR, use[0]
         found = self._sums.get(key)
         if found is None:
             found = self._sums[key] = [0] * (len(SUMS) + 2 * BUCKETS)
+            self._used[use[0]] = use
         return found
 
     def batch(self) -> Batch:
         """Everything, in order."""
         return Batch(
             [tuple(each) for _, each in sorted(self._kinds.items())],
+            [each for _, each in sorted(self._origins.items())],
+            [each for _, each in sorted(self._endings.items())],
             self.requests,
             self.contents,
             self.reports,
-            [(key, *each) for key, each in sorted(self.used.items())],
+            [each for _, each in sorted(self._used.items())],
             _spans(self._sums),
         )
 
@@ -250,15 +275,26 @@ def storable(text: str, most: int = TEXT) -> str:
     return text.encode("utf-8", "replace").decode().replace("\0", "?")
 
 
-def insert(table: Table, mark: Callable[[int], str], on_conflict: str) -> str:
-    """The statement that adds a row as the driver wants it; `mark` gives the placeholder of a number."""
-    names = [column.name for column in table.columns]
-    marks = ", ".join(mark(number) for number in range(1, len(names) + 1))
-    return f"INSERT INTO {table.name} ({', '.join(_quoted(names))}) VALUES ({marks}) ON CONFLICT {on_conflict}"  # noqa: S608 (our own names)
+def insert(table: Table, on_conflict: str, *, dialect: str = "sqlite") -> str:
+    """The statement that adds rows: one after the other on SQLite, a list for each column on PostgreSQL."""
+    names = ", ".join(f'"{column.name}"' for column in table.columns)
+    values = f"VALUES ({', '.join('?' * len(table.columns))})"
+    if dialect == "postgresql":
+        values = f"SELECT * FROM unnest({_lists(table)})"  # noqa: S608 (our own names)
+    return f"INSERT INTO {table.name} ({names}) {values} ON CONFLICT {on_conflict}"
 
 
-def _quoted(names: Iterable[str]) -> list[str]:
-    return [f'"{name}"' for name in names]
+def as_sent(rows: list[Row], dialect: str) -> Any:  # noqa: ANN401 (as drivers want them)
+    """Rows as that statement takes them."""
+    return tuple(map(list, zip(*rows, strict=True))) if dialect == "postgresql" else rows
+
+
+def _lists(table: Table) -> str:
+    types = [_TYPES.get(type(column.type), "text") for column in table.columns]
+    return ", ".join(f"${number}::{name}[]" for number, name in enumerate(types, 1))
+
+
+_TYPES: dict[type[Any], str] = {BigInteger: "bigint", Integer: "integer", SmallInteger: "smallint"}
 
 
 def adding() -> str:

@@ -5,26 +5,38 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
-from sqlalchemy import and_, func, literal, or_, select, union_all
+from sqlalchemy import and_, func, literal, or_, select, true, union_all
 
 from homeport.domain.entries import Content, Exchange, Phases, Traits
 from homeport.store.log_rows import DAY, ERROR, LAST, first_of, keys, moment_of, storable
-from homeport.store.log_tables import PHASES, SIZES, contents, kinds, reports, requests
+from homeport.store.log_tables import (
+    ENDING,
+    PHASES,
+    SIZES,
+    contents,
+    endings,
+    kinds,
+    origins,
+    reports,
+    requests,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy import ColumnElement, Row, Select, Table
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 NEAR = 3_000
 """Requests that are looked through for frequent ones before rare ones are looked for."""
 FURTHER = 8
 """How many times as far back is looked when there were too few."""
+FEW = 500
+"""Origins or endings that are looked for by number."""
 SEVERAL = 50
 """Requests with one id that are shown."""
 CHOICES = 1_000
-EXACT = ("who", "token", "client", "protocol", "feature", "model", "language", "outcome", "error_code")
+OF_ORIGIN = ("who", "token", "client", "protocol", "feature", "model", "language")
 FAILED = 400
 
 
@@ -78,56 +90,111 @@ class Found(NamedTuple):
         return self.at - self.phases.took / 1e6
 
 
+class Conditions(NamedTuple):
+    """What is asked of origins, and of endings."""
+
+    origin: Sequence[ColumnElement[bool]]
+    ending: Sequence[ColumnElement[bool]]
+
+
 async def search(connection: AsyncConnection, sought: Sought, limit: int) -> Sequence[Found]:
     """The newest `limit` of them."""
-    conditions = list(_conditions(sought))
+    conditions = Conditions(tuple(_of_origin(sought)), tuple(_of_ending(sought)))
     lower = min(max(first_of(sought.since) if sought.since else 0, sought.above + 1), LAST)
     upper = min(first_of(sought.until) if sought.until else LAST, sought.below or LAST)
     below = requests.c.id < upper
     newest = _whole().where(below).order_by(requests.c.id.desc()).limit(limit)
-    if not conditions:
+    if not any(conditions):
         return [_found(row) for row in await connection.execute(newest.where(requests.c.id >= lower))]
     numbers = select(requests.c.id).where(below, requests.c.id >= lower).order_by(requests.c.id.desc())
-    floor = await connection.scalar(numbers.offset(NEAR).limit(1))
-    # one lower bound and no more: of several SQLite takes any, and may walk down to the oldest request
-    near = newest.where(requests.c.id >= (lower if floor is None else floor), *conditions)
-    found = [_found(row) for row in await connection.execute(near)]
-    if len(found) == limit or floor is None:
-        return found
+    wanted = newest.where(*conditions.origin, *conditions.ending)
+    floor = lower
+    for reach in (NEAR, NEAR * FURTHER):
+        beyond = await connection.scalar(numbers.offset(reach).limit(1))
+        floor = lower if beyond is None else beyond
+        # one lower bound and no more: of several SQLite takes any, and may walk down to the oldest request
+        found = [_found(row) for row in await connection.execute(wanted.where(requests.c.id >= floor))]
+        if len(found) == limit or beyond is None:
+            return found
+        if len(found) * FURTHER < limit:
+            break
     return await _rare(connection, conditions, (lower, upper), floor, limit)
 
 
 async def _rare(
-    connection: AsyncConnection, conditions: Sequence[ColumnElement[bool]], ids: tuple[int, int], near: int, limit: int
+    connection: AsyncConnection, conditions: Conditions, ids: tuple[int, int], near: int, limit: int
 ) -> Sequence[Found]:
     """The same for requests that are not frequent: those of the kinds that were seen last.
 
     `near`: the number down to which there are too few of them.
     """
     lower, upper = ids
-    seen = list(await connection.execute(_kinds(conditions, lower, upper, limit)))
+    of_origin = await _part(connection, kinds.c.origin, origins, conditions.origin)
+    of_ending = await _part(connection, kinds.c.ending, endings, conditions.ending)
+    seen = list(await connection.execute(_kinds(and_(of_origin, of_ending), lower, upper, limit)))
     if not seen:
         return []
     # each of so many kinds has one request at least that is no older than this
     least = max(lower, seen[-1].top) if len(seen) == limit else lower
-    newest = seen[0].top
-    wanted = requests.c.kind.in_([row.id for row in seen])
-    reach = max(newest - near, 1)
-    found: list[int] = []
-    while len(found) < limit:
-        reach *= FURTHER
-        since = max(least, newest - reach)
-        numbers = select(requests.c.id).where(wanted, requests.c.id >= since, requests.c.id <= min(newest, upper - 1))
-        found = [row.id for row in await connection.execute(numbers.order_by(requests.c.id.desc()).limit(limit))]
-        if since == least:
-            break
-    rows = await connection.execute(_whole().where(requests.c.id.in_(found)).order_by(requests.c.id.desc()))
+    among = Among([row.id for row in seen], least, min(seen[0].top + 1, upper))
+    if connection.dialect.name == "postgresql":
+        found = await connection.execute(_of_each(among, limit))
+    else:
+        found = await _further_back(connection, among, max(seen[0].top - near, 1), limit)
+    numbers = [row.id for row in found]
+    rows = await connection.execute(_whole().where(requests.c.id.in_(numbers)).order_by(requests.c.id.desc()))
     return [_found(row) for row in rows]
 
 
-def _kinds(conditions: Sequence[ColumnElement[bool]], lower: int, upper: int, limit: int) -> Select[Any]:
+class Among(NamedTuple):
+    """Where requests are looked for: of which kinds, and the numbers from one up to another."""
+
+    kinds: Sequence[int]
+    least: int
+    upper: int
+
+
+def _of_each(among: Among, limit: int) -> Select[Any]:
+    """The newest ones from those of each kind: left to itself PostgreSQL reads every request until it has enough."""
+    newest = (
+        select(requests.c.id)
+        .where(requests.c.kind == kinds.c.id, requests.c.id >= among.least, requests.c.id < among.upper)
+        .order_by(requests.c.id.desc())
+        .limit(limit)
+        .lateral()
+    )
+    each = select(newest.c.id).join_from(kinds, newest, true()).where(kinds.c.id.in_(among.kinds))
+    return each.order_by(newest.c.id.desc()).limit(limit)
+
+
+async def _further_back(connection: AsyncConnection, among: Among, reach: int, limit: int) -> Sequence[Row[Any]]:
+    """The same step by step, for SQLite: it would sort all that there are."""
+    wanted = select(requests.c.id).where(requests.c.kind.in_(among.kinds)).order_by(requests.c.id.desc()).limit(limit)
+    while True:
+        reach *= FURTHER
+        since = max(among.least, among.upper - reach)
+        found = (await connection.execute(wanted.where(requests.c.id >= since, requests.c.id < among.upper))).all()
+        if len(found) == limit or since == among.least:
+            return found
+
+
+async def _part(
+    connection: AsyncConnection, column: ColumnElement[int], table: Table, conditions: Sequence[ColumnElement[bool]]
+) -> ColumnElement[bool]:
+    """What is asked of a kind's origin or ending.
+
+    Few are named, so that the database goes by its index instead of trying every kind.
+    """
+    if not conditions:
+        return true()
+    wanted = select(table.c.id).where(*conditions)
+    found = (await connection.scalars(wanted.limit(FEW + 1))).all()
+    return column.in_(found if len(found) <= FEW else wanted)
+
+
+def _kinds(conditions: ColumnElement[bool], lower: int, upper: int, limit: int) -> Select[Any]:
     """The kinds whose newest requests are the newest of all, as many as requests are wanted."""
-    wanted = and_(kinds.c.last >= lower, kinds.c.first < upper, *conditions)
+    wanted = and_(kinds.c.last >= lower, kinds.c.first < upper, conditions)
     if upper == LAST:
         last = kinds.c.last
         return select(kinds.c.id, last.label("top")).where(wanted).order_by(last.desc()).limit(limit)
@@ -144,24 +211,31 @@ def _kinds(conditions: Sequence[ColumnElement[bool]], lower: int, upper: int, li
     return select(both.c.id, both.c.top).where(both.c.top.is_not(None)).order_by(both.c.top.desc()).limit(limit)
 
 
-def _conditions(sought: Sought) -> Iterator[ColumnElement[bool]]:
-    for name in EXACT:
+def _of_origin(sought: Sought) -> Iterator[ColumnElement[bool]]:
+    for name in OF_ORIGIN:
         value = storable(getattr(sought, name))
         if value:
-            yield kinds.c[name] == value
+            yield origins.c[name] == value
     if sought.team:
-        yield in_team(kinds.c.team, storable(sought.team))
+        yield in_team(origins.c.team, storable(sought.team))
+
+
+def _of_ending(sought: Sought) -> Iterator[ColumnElement[bool]]:
+    for name in ENDING:
+        value = storable(getattr(sought, name))
+        if value:
+            yield endings.c[name] == value
     if sought.status == "failed":
-        yield kinds.c.status >= FAILED
+        yield endings.c.status >= FAILED
     elif sought.status.endswith("xx"):
         lowest = int(sought.status[0]) * 100
-        yield and_(kinds.c.status >= lowest, kinds.c.status < lowest + 100)
+        yield and_(endings.c.status >= lowest, endings.c.status < lowest + 100)
     elif sought.status:
-        yield kinds.c.status == int(sought.status)
+        yield endings.c.status == int(sought.status)
     if sought.text:
         part = storable(sought.text, ERROR)
-        named = kinds.c.error_code.icontains(part, autoescape=True)
-        yield and_(kinds.c.error_code != literal(""), or_(kinds.c.error.icontains(part, autoescape=True), named))
+        named = endings.c.error_code.icontains(part, autoescape=True)
+        yield and_(endings.c.error_code != literal(""), or_(endings.c.error.icontains(part, autoescape=True), named))
 
 
 def in_team(column: ColumnElement[str], name: str) -> ColumnElement[bool]:
@@ -174,9 +248,9 @@ async def find(connection: AsyncConnection, correlation_id: str) -> Sequence[Fou
     if not correlation_id.isprintable():  # nothing has such an id, and PostgreSQL refuses to look for a NUL
         return []
     # each by itself: of both at once SQLite reads every row
-    first = await connection.scalar(select(func.min(requests.c.id)))
-    last = await connection.scalar(select(func.max(requests.c.id)))
-    if first is None or last is None:
+    ends = [select(each(requests.c.id)).scalar_subquery() for each in (func.min, func.max)]
+    first, last = (await connection.execute(select(*ends))).one()
+    if first is None:
         return []
     # a number may be a little later than its moment, and so of the next day
     wanted = keys(correlation_id, moment_of(first) - DAY, moment_of(last) + DAY)
@@ -193,7 +267,7 @@ async def _reported(connection: AsyncConnection, wanted: Sequence[int], correlat
 
 async def names(connection: AsyncConnection, trait: str) -> Sequence[str]:
     """What a trait may be, by name."""
-    column = kinds.c[trait]
+    column = (endings if trait in ENDING else origins).c[trait]
     found = await connection.execute(select(column).distinct().where(column != "").order_by(column).limit(CHOICES))
     texts = [row[0] for row in found]
     return sorted({name for text in texts for name in text.split("\n")}) if trait == "team" else texts
@@ -209,8 +283,12 @@ async def content(connection: AsyncConnection, row: int) -> Content | None:
 
 
 def _whole() -> Select[Any]:
-    of_kind = [column for column in kinds.columns if column.name not in {"id", "first", "last"}]
-    return select(requests, *of_kind).join_from(requests, kinds, kinds.c.id == requests.c.kind)
+    return (
+        select(requests, *(column for table in (origins, endings) for column in table.c if column.name != "id"))
+        .join_from(requests, kinds, kinds.c.id == requests.c.kind)
+        .join(origins, origins.c.id == kinds.c.origin)
+        .join(endings, endings.c.id == kinds.c.ending)
+    )
 
 
 def _found(row: Any) -> Found:  # noqa: ANN401 (a row of `_whole`)

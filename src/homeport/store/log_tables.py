@@ -1,8 +1,9 @@
 """The tables of the request log: requests by what they have in common, what was said in them, and sums for each hour.
 
-What many requests share is in one row of `request_kinds`, whose number is a digest of it, so that processes need
-not agree on numbers. It says which is the first and the last request of the kind: whatever is looked for, the newest
-`n` requests are among those of the `n` kinds that were seen last.
+What many requests share is written once: who asked what of which model (an origin), and how that ended (an ending). A
+kind is one of each. Their numbers are digests of their texts, so that processes need not agree on numbers. Of a kind
+it is known which were its first and its last request: whatever is looked for, the newest `n` requests are among those
+of the `n` kinds that were seen last.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from sqlalchemy import (
 
 from homeport.store.tables import NAMING, Number
 
-VERSION = 1
+VERSION = 2
 """Of these tables."""
 
-TRAITS = (
+ORIGIN = (
     "who",
     "team",
     "token",
@@ -35,10 +36,10 @@ TRAITS = (
     "platform",
     "family",
     "language",
-    "outcome",
-    "error_code",
 )
-"""Texts that requests have in common."""
+"""What requests have in common: texts of where they came from and where they went."""
+ENDING = ("outcome", "error_code")
+"""And of how they ended."""
 PHASES = ("took", "admitted", "queued", "asked", "connected", "first", "told")
 SIZES = ("prompt_tokens", "answer_tokens", "received", "sent")
 USAGE_TRAITS = ("who", "team", "feature", "model", "platform", "language", "outcome", "error_code")
@@ -53,15 +54,29 @@ metadata = MetaData(naming_convention=NAMING)
 log_version = Table("log_version", metadata, Column("number", Integer, primary_key=True, autoincrement=False))
 
 kinds = Table(
-    "request_kinds",
+    "logged_kinds",
     metadata,
     Column("id", Number, primary_key=True, autoincrement=False),
-    Column("first", BigInteger, nullable=False),
-    Column("last", BigInteger, nullable=False),
-    *(Column(name, String(200), nullable=False) for name in TRAITS),
+    *(Column(name, BigInteger, nullable=False) for name in ("first", "last", "origin", "ending")),
+    Index("ix_logged_kinds_last", "last"),
+    Index("ix_logged_kinds_origin", "origin"),
+    Index("ix_logged_kinds_ending", "ending"),
+)
+
+origins = Table(
+    "logged_origins",
+    metadata,
+    Column("id", Number, primary_key=True, autoincrement=False),
+    *(Column(name, String(200), nullable=False) for name in ORIGIN),
+)
+
+endings = Table(
+    "logged_endings",
+    metadata,
+    Column("id", Number, primary_key=True, autoincrement=False),
+    *(Column(name, String(200), nullable=False) for name in ENDING),
     Column("status", SmallInteger, nullable=False),
     Column("error", Text, nullable=False),
-    Index("ix_request_kinds_last", "last"),
 )
 
 requests = Table(

@@ -14,18 +14,21 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from sqlalchemy import func, select, text
+from sqlalchemy.exc import OperationalError
 
 from homeport.domain.entries import Entry
 from homeport.domain.errors import StoreSchema, StoreUnavailable
-from homeport.store import log_recent, log_retention, log_search, log_usage
-from homeport.store.engine import close, connect, parse, reading, writing
-from homeport.store.log_rows import Draft, Rows, adding, insert
+from homeport.store import log_recent, log_retention, log_search, log_upgrade, log_usage
+from homeport.store.engine import close, connect, disposed, parse, reading, writing
+from homeport.store.log_rows import Draft, Rows, adding, as_sent, insert
 from homeport.store.log_tables import (
     VERSION,
     contents,
+    endings,
     kinds,
     log_version,
     metadata,
+    origins,
     reports,
     requests,
     usage,
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy import Connection
-    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
     from homeport.domain.entries import Content, Report
     from homeport.store.log_rows import Batch
@@ -53,8 +56,6 @@ TOGETHER_S = 0.5
 """How long a request waits for others, to be written with them."""
 AT_ONCE = 2_000
 """Requests written in one transaction."""
-PIECE = 50
-"""Rows sent to PostgreSQL at once: giving up in the middle of more than its socket takes would wait for ever."""
 SLICE = 100
 """Requests made into rows before others have their turn: that takes a millisecond."""
 AGAIN_S = 5.0
@@ -64,6 +65,10 @@ CONTENT_WAITING = 64_000_000
 """Characters of content that may wait to be written; beyond that requests are written down without theirs."""
 CLOSE_S = 3.0
 PATIENCE_S = 5.0
+CACHE_KB = 32_000
+"""Of SQLite's file in memory, for each of at most four connections: all kinds, and what a batch changes."""
+UPGRADE_S = 600.0
+"""How long tables of an older version may take to be brought up to date."""
 _LOCK = 0x686F6D656C6F6773  # "homelogs"
 
 
@@ -88,8 +93,8 @@ class RequestLog:
         self._waiting: deque[Entry | Report] = deque()
         self._some = asyncio.Event()
         self._rows = Rows()
-        self._statements = _statements(engine.dialect.name)
-        self._piece = PIECE if engine.dialect.name == "postgresql" else AT_ONCE
+        self._dialect = engine.dialect.name
+        self._statements = _statements(self._dialect)
         self._batch: Batch | None = None
         self._said = 0
         self._told = 0
@@ -105,14 +110,10 @@ class RequestLog:
         file = sqlite_file(parse(url))
         if file is not None and not file.exists():
             file.touch(mode=0o600)
-        engine = connect(url, patience_s=PATIENCE_S)
-        try:
-            async with writing(engine) as connection:
-                await _prepare(connection)
-        except BaseException:
-            await close(engine)
-            raise
-        return cls(engine, kept or Kept())
+        if await _prepared(url, PATIENCE_S) < VERSION:
+            log.info("bringing the request log up to date")
+            await _prepared(url, UPGRADE_S, upgrade=True)
+        return cls(connect(url, patience_s=PATIENCE_S, cache_kb=CACHE_KB), kept or Kept())
 
     def enter(self, entry: Entry | Report) -> None:
         """Have a request, or what became of a suggestion, written down soon."""
@@ -144,7 +145,7 @@ class RequestLog:
     @property
     def waiting(self) -> int:
         """Requests that are not written yet."""
-        return len(self._waiting)
+        return len(self._waiting) + (len(self._batch.requests) if self._batch else 0)
 
     async def follow(self) -> None:
         """Write what is entered, until this is cancelled."""
@@ -170,9 +171,9 @@ class RequestLog:
             try:
                 await self._write(self._batch)
             except StoreUnavailable as error:
-                if type(error) is not StoreUnavailable:
+                if type(error) is not StoreUnavailable or isinstance(error.__cause__, OperationalError):
                     raise
-                # no lock, no full disk: these rows themselves are refused, and would be for ever
+                # no lock, no full or broken disk: these rows themselves are refused, and would be for ever
                 self.lost += len(self._batch.requests)
                 log.warning("requests not written down: the database refuses them", reason=str(error))
             self._batch = None
@@ -187,8 +188,8 @@ class RequestLog:
     async def _write(self, batch: Batch) -> None:
         async with writing(self._engine) as connection:
             for statement, rows in zip(self._statements, batch, strict=True):
-                for at in range(0, len(rows), self._piece):
-                    await connection.exec_driver_sql(statement, rows[at : at + self._piece])
+                if rows:
+                    await connection.exec_driver_sql(statement, as_sent(rows, self._dialect))
 
     async def tidy_up(self) -> None:
         """Forget what is too old or too much, now and then, until this is cancelled."""
@@ -247,8 +248,7 @@ class RequestLog:
             async with asyncio.timeout(CLOSE_S):
                 await self.settle()
         except (StoreUnavailable, TimeoutError) as error:
-            count = self.waiting + (len(self._batch.requests) if self._batch else 0)
-            log.warning("requests lost at the end", lost=count, reason=type(error).__name__)
+            log.warning("requests lost at the end", lost=self.waiting, reason=type(error).__name__)
         await close(self._engine)
 
 
@@ -257,35 +257,40 @@ def address(registry: str, folder: str) -> str:
     return f"sqlite+aiosqlite:///{folder}/requests.db" if registry.startswith("sqlite") else registry
 
 
-async def _prepare(connection: AsyncConnection) -> None:
-    if connection.dialect.name == "postgresql":
-        await connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
-    await connection.run_sync(_make)
+async def _prepared(url: str, patience_s: float, *, upgrade: bool = False) -> int:
+    """Make the tables where there are none; gives the version that they have now."""
+    async with disposed(connect(url, patience_s=patience_s)) as engine, writing(engine) as connection:
+        if connection.dialect.name == "postgresql":
+            await connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+        return await connection.run_sync(_make, upgrade)
 
 
-def _make(connection: Connection) -> None:
+def _make(connection: Connection, upgrade: bool) -> int:  # noqa: FBT001 (the driver hands it on)
     metadata.create_all(connection)
-    found = connection.scalar(select(func.max(log_version.c.number)))
-    if found is None:
-        connection.execute(log_version.insert().values(number=VERSION))
-    elif found != VERSION:
+    found: int = connection.scalar(select(func.max(log_version.c.number))) or 0
+    if found > VERSION:
         saw = f"The request log is at version {found}; this program needs {VERSION}."
         raise StoreSchema(saw, "Start the program that made it, or move the log away.")
+    if found and not upgrade:
+        return found
+    if found == log_upgrade.FIRST_VERSION:
+        log_upgrade.from_1(connection)
+    connection.execute(log_version.delete())
+    connection.execute(log_version.insert().values(number=VERSION))
+    return VERSION
 
 
 def _statements(dialect: str) -> Sequence[str]:
     """What adds a batch, one for each of its parts."""
-
-    def mark(number: int) -> str:
-        return f"${number}" if dialect == "postgresql" else "?"
-
-    later = '(id) DO UPDATE SET "last" = excluded."last" WHERE excluded."last" > request_kinds."last"'
+    later = '(id) DO UPDATE SET "last" = excluded."last" WHERE excluded."last" > logged_kinds."last"'
     wanted: Any = (
         (kinds, later),
+        (origins, "DO NOTHING"),
+        (endings, "DO NOTHING"),
         (requests, "DO NOTHING"),
         (contents, "DO NOTHING"),
         (reports, "DO NOTHING"),
         (usage_kinds, "DO NOTHING"),
         (usage, adding()),
     )
-    return [insert(table, mark, conflict) for table, conflict in wanted]
+    return [insert(table, conflict, dialect=dialect) for table, conflict in wanted]

@@ -1,0 +1,55 @@
+"""Bringing the tables of an older request log up to date; the requests themselves stay as they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, select
+
+from homeport.domain.entries import Traits
+from homeport.store.log_rows import as_sent, insert, known
+from homeport.store.log_tables import endings, kinds, origins
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+    from homeport.store.log_rows import Row
+
+FIRST_VERSION = 1
+BITE = 2_000
+
+_kinds_1 = Table(
+    "request_kinds",
+    MetaData(),
+    Column("id", BigInteger, primary_key=True),
+    *(Column(name, BigInteger) for name in ("first", "last")),
+    *(Column(name, String) for name in Traits._fields if name != "status"),
+    Column("status", Integer),
+)
+"""Each kind with all of its texts, as version 1 had them."""
+
+
+def from_1(connection: Connection) -> None:
+    """Tell origins and endings apart; a kind keeps its number."""
+    last = -1
+    while rows := connection.execute(
+        select(_kinds_1).where(_kinds_1.c.id > last).order_by(_kinds_1.c.id).limit(BITE)
+    ).all():
+        _add(connection, rows)
+        last = rows[-1].id
+    _kinds_1.drop(connection)
+
+
+def _add(connection: Connection, rows: Sequence[Any]) -> None:
+    found = [(row, known(Traits(**{name: getattr(row, name) for name in Traits._fields}))) for row in rows]
+    add(connection, kinds, [(row.id, row.first, row.last, each.origin[0], each.ending[0]) for row, each in found])
+    add(connection, origins, [*{each.origin for _, each in found}])
+    add(connection, endings, [*{each.ending for _, each in found}])
+
+
+def add(connection: Connection, table: Table, rows: list[Row]) -> None:
+    """Add rows that are not there yet."""
+    dialect = connection.dialect.name
+    connection.exec_driver_sql(insert(table, "DO NOTHING", dialect=dialect), as_sent(rows, dialect))
