@@ -21,14 +21,14 @@ def here() -> str:
     return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {machine.describe()}"
 
 
-def put(name: str, text: str) -> None:
+def put(name: str, text: str, page: Path = PAGE) -> None:
     """Write what was measured into the page; raises ValueError where it has no place for it."""
-    before, begin, rest = PAGE.read_text().partition(f"<!-- {name}: measured -->\n")
+    before, begin, rest = page.read_text().partition(f"<!-- {name}: measured -->\n")
     _, end, after = rest.partition(f"<!-- {name}: end -->")
     if not end:
-        msg = f"{PAGE} has no place for {name}"
+        msg = f"{page} has no place for {name}"
         raise ValueError(msg)
-    PAGE.write_text(f"{before}{begin}{text}\n{end}{after}")
+    page.write_text(f"{before}{begin}{text}\n{end}{after}")
 
 
 @contextlib.contextmanager

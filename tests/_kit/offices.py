@@ -127,8 +127,9 @@ _made: list[Path] = []
 
 @contextlib.asynccontextmanager
 async def office_at(folder: Path, **settings: Any) -> AsyncIterator[Office]:
-    """A console with a database of its own, whose models are those of the scripted server."""
-    shutil.copy(await _empty(), folder / "office.db")
+    """A console with a database of its own, whose models are those of the scripted server; one that is there stays."""
+    if not (folder / "office.db").exists():
+        shutil.copy(await _empty(), folder / "office.db")
     url = f"sqlite+aiosqlite:///{folder / 'office.db'}"
     vault = Vault()
     store = await Store.open(url, vault)

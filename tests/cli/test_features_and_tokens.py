@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("data_dir")
 def coder(data_dir: Path) -> None:
     del data_dir
     homeport("models", "add", "coder", "--endpoint", "http://127.0.0.1:9/v1", "--identifier", "qwen-coder")
-    homeport("models", "add", "small", "--endpoint", "http://127.0.0.1:9/v1", "--identifier", "smollm")
+    homeport("models", "add", "small", "--beta", "--endpoint", "http://127.0.0.1:9/v1", "--identifier", "smollm")
 
 
 def test_nothing_is_assigned_at_first() -> None:
@@ -205,7 +205,10 @@ def test_a_new_token_says_since_when_it_is() -> None:
 
 def test_a_route_is_told_whole() -> None:
     for name in ("rep1", "rep2", "spare"):
-        assert homeport("models", "add", name, "--endpoint", "http://127.0.0.1:9/v1", "--identifier", "x").code == 0
+        assert (
+            homeport("models", "add", name, "--beta", "--endpoint", "http://127.0.0.1:9/v1", "--identifier", "x").code
+            == 0
+        )
     route = ("--weight", "rep2=2", "--fallback", "spare")
     ran = homeport("features", "set", "code_completions", "rep1", *route)
     assert ran.out == "code_completions: served by rep1=1 rep2=2, then spare.\n"

@@ -53,7 +53,9 @@ def test_adding_as_json() -> None:
     ],
 )
 def test_identifiers_with_a_prefix(identifier: str, platform: str, served: str) -> None:
-    document = homeport("models", "add", "m", "--endpoint", "http://h/v1", "--identifier", identifier, "--json").json
+    document = homeport(
+        "models", "add", "m", "--beta", "--endpoint", "http://h/v1", "--identifier", identifier, "--json"
+    ).json
     assert (document["platform"], document["identifier"]) == (platform, served)
 
 
@@ -88,7 +90,7 @@ def test_wrong_use(more: tuple[str, ...], said: str, data_dir: Path) -> None:
 )
 def test_options_that_a_platform_does_not_have(more: tuple[str, ...], code: int, said: str) -> None:
     for command in (ADD, ("models", "edit", "small")):
-        homeport("models", "add", "small", "--endpoint", "http://h/v1", "--identifier", "x")
+        homeport("models", "add", "small", "--beta", "--endpoint", "http://h/v1", "--identifier", "x")
         ran = homeport(*command, *more)
         assert ran.code == code
         assert said in ran.err
@@ -99,7 +101,16 @@ BEDROCK = ("models", "add", "claude", "--identifier", "bedrock/eu.anthropic.clau
 
 def test_code_as_it_comes() -> None:
     added = homeport(
-        "models", "add", "raw", "--endpoint", "http://127.0.0.1:9/v1", "--identifier", "x", "--no-clean", "--json"
+        "models",
+        "add",
+        "raw",
+        "--beta",
+        "--endpoint",
+        "http://127.0.0.1:9/v1",
+        "--identifier",
+        "x",
+        "--no-clean",
+        "--json",
     )
     assert added.json["clean"] is False
     shown = homeport("models", "show", "raw").out
@@ -160,7 +171,7 @@ def test_options_are_checked_when_they_are_given(option: str, said: str) -> None
 
 
 def test_a_model_on_azure() -> None:
-    add = ("models", "add", "gpt", "--identifier", "azure/my-deployment")
+    add = ("models", "add", "gpt", "--beta", "--identifier", "azure/my-deployment")
     assert "--endpoint is missing: Azure OpenAI needs to know" in homeport(*add).err
     ran = homeport(*add, "--endpoint", "https://x.openai.azure.com", "--option", "api_version=2024-10-21", "--json")
     assert ran.json["platform"] == "azure"
@@ -189,7 +200,9 @@ def test_what_a_platform_needs() -> None:
 
 
 def test_the_embedded_model_needs_no_address() -> None:
-    document = homeport("models", "add", "small", "--platform", "embedded", "--identifier", "smollm2", "--json").json
+    document = homeport(
+        "models", "add", "small", "--beta", "--platform", "embedded", "--identifier", "smollm2", "--json"
+    ).json
     assert (document["platform"], document["family"]) == ("embedded", "smollm")
 
 
@@ -203,14 +216,14 @@ def test_the_embedded_model_needs_no_address() -> None:
     ],
 )
 def test_an_odd_endpoint_is_a_warning_with_a_remedy(endpoint: str, better: str) -> None:
-    ran = homeport("models", "add", "coder", "--endpoint", endpoint, "--identifier", "x")
+    ran = homeport("models", "add", "coder", "--beta", "--endpoint", endpoint, "--identifier", "x")
     assert ran.code == 0
     assert "warning: " in ran.err
     assert f"homeport models edit coder --endpoint {better}\n" in ran.err
 
 
 def test_an_endpoint_that_is_none() -> None:
-    ran = homeport("models", "add", "coder", "--endpoint", "gpu1:8000", "--identifier", "x")
+    ran = homeport("models", "add", "coder", "--beta", "--endpoint", "gpu1:8000", "--identifier", "x")
     assert ran.code == 1
     assert "is no http or https address" in ran.err
 
@@ -280,9 +293,9 @@ def test_removing_one_that_serves_something() -> None:
 @pytest.mark.parametrize(("name", "why"), [("chat", "it is a feature's"), ("bad name", "Write it like bad-name")])
 def test_names_that_callers_could_not_write(name: str, why: str, data_dir: Path) -> None:
     more = ("--endpoint", "http://h/v1", "--identifier", "x")
-    added = homeport("models", "add", name, *more)
+    added = homeport("models", "add", name, "--beta", *more)
     assert (added.code, why in added.err, data_dir.exists()) == (2, True, False)
-    homeport("models", "add", "good", *more)
+    homeport("models", "add", "good", "--beta", *more)
     renamed = homeport("models", "edit", "good", "--rename", name)
     assert (renamed.code, why in renamed.err) == (2, True)
 
@@ -503,3 +516,26 @@ async def test_a_model_is_duplicated_and_its_health_listed(instance: Instance) -
 def test_without_a_server_nobody_knows_how_models_are() -> None:
     homeport(*ADD)
     assert homeport("models", "list", "--json").json[0]["health"] is None
+
+
+def test_a_family_that_is_not_generally_available_is_opted_into_once() -> None:
+    add = (
+        "models",
+        "add",
+        "coder",
+        "--endpoint",
+        "http://127.0.0.1:9/v1",
+        "--identifier",
+        "x",
+        "--family",
+        "codellama",
+    )
+    refused = homeport(*add)
+    assert (refused.code, "Code Llama is beta" in refused.err, "--beta" in refused.err) == (1, True, True)
+    assert homeport("models", "list", "--json").json == []
+    assert homeport(*add, "--beta").code == 0
+    assert homeport("models", "beta", "--json").json == {"allowed": True}
+    homeport("models", "beta", "off")
+    assert homeport("models", "edit", "coder", "--concurrency", "8").code == 0
+    assert homeport("models", "edit", "coder", "--family", "llama3").code == 1
+    assert homeport("models", "edit", "coder", "--family", "llama3", "--beta").code == 0

@@ -66,7 +66,7 @@ def options(*said: str) -> list[str]:
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_every_platform_has_them(platform: str) -> None:
-    add = ("models", "add", "mine", "--platform", platform, "--identifier", "x", *PLATFORMS[platform])
+    add = ("models", "add", "mine", "--beta", "--platform", platform, "--identifier", "x", *PLATFORMS[platform])
     added = homeport(*add, *options(*SAID), "--json").json
     assert {name: value for name, _, value in (each.partition("=") for each in SAID)}.items() <= added[
         "options"
@@ -91,7 +91,7 @@ def test_every_platform_has_them(platform: str) -> None:
     ],
 )
 def test_what_they_cannot_be(said: str, why: str) -> None:
-    homeport("models", "add", "small", "--endpoint", "http://h/v1", "--identifier", "x")
+    homeport("models", "add", "small", "--beta", "--endpoint", "http://h/v1", "--identifier", "x")
     for command in (ADD, ("models", "edit", "small")):
         ran = homeport(*command, "--option", said)
         assert ran.code == 1
@@ -144,7 +144,7 @@ def test_settings_are_checked_before_anything_starts(variable: str, value: str, 
 
 async def looked_at(instance: Instance, *registration: str, **environment: str | None) -> dict[str, tuple[str, str]]:
     """What the checks of one model saw: status and words."""
-    added = await instance.run("models", "add", "mine", "--identifier", SERVED, *registration)
+    added = await instance.run("models", "add", "mine", "--beta", "--identifier", SERVED, *registration)
     assert added.code == 0, added.err
     ran = await instance.run("models", "test", "mine", "--json", **environment)
     await instance.run("models", "remove", "mine", "--force")

@@ -24,7 +24,7 @@ CLOUD = {
 async def looked_at(instance: Instance, *registration: str, **environment: str) -> dict[str, tuple[str, str]]:
     """What the checks of one model saw: status and words."""
     surroundings: dict[str, str | None] = {**CLOUD, **environment}
-    added = await instance.run("models", "add", "mine", *registration, **surroundings)
+    added = await instance.run("models", "add", "mine", "--beta", *registration, **surroundings)
     assert added.code == 0, added.err
     ran = await instance.run("models", "test", "mine", "--json", **surroundings)
     return {each["id"]: (each["status"], f"{each['saw']} {each['fix']}") for each in ran.json["checks"]}

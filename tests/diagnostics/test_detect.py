@@ -128,7 +128,7 @@ async def test_the_embedded_model_is_started_for_it(
 ) -> None:
     tiny = tmp_path_factory.mktemp("weights") / "tiny.gguf"
     subprocess.run((sys.executable, BUILDER, tiny), check=True)  # noqa: ASYNC221, S603 (our own script)
-    assert (await instance.run("models", "add", "small", "--platform", "embedded")).code == 0
+    assert (await instance.run("models", "add", "small", "--beta", "--platform", "embedded")).code == 0
     found = await detected(instance, "small", HOMEPORT_EMBEDDED_MODEL=str(tiny))
     assert (found.json["seen"]["chat"], found.json["seen"]["context_tokens"]) == (True, 4096)
     listed = await detected(instance, "--platform", "embedded", "--no-prove", HOMEPORT_EMBEDDED_MODEL=str(tiny))

@@ -207,7 +207,7 @@ def test_a_machine_that_only_asks_needs_no_data(tmp_path: Path, server_url: str)
 
 async def test_each_broken_model_has_a_line(instance: Instance) -> None:
     for name in ("one", "two"):
-        await instance.run("models", "add", name, "--endpoint", "http://127.0.0.1:9/v1", "--identifier", "x")
+        await instance.run("models", "add", name, "--beta", "--endpoint", "http://127.0.0.1:9/v1", "--identifier", "x")
     lines = (await instance.run("doctor")).out.splitlines()
     told = [line for line in lines if "nobody listens there" in line]
     assert len(told) == 2

@@ -349,3 +349,22 @@ async def test_the_second_of_two_who_set_single_sign_on_is_told(api: Api) -> Non
     checked = (await api.ask("POST", "/sso-checks")).json
     assert (checked["well"], checked["steps"][0]["status"]) == (False, "fail")
     assert checked["redirect_uri"] == f"http://127.0.0.1:{api.office.house.port}/console/sso"
+
+
+async def test_a_family_that_is_not_generally_available_is_opted_into_once(api: Api) -> None:
+    llama = {**CODER, "family": "codellama"}
+    refused = await api.ask("POST", "/models", llama)
+    assert (refused.status, "Code Llama is beta" in refused.json["error"]["message"]) == (400, True)
+    create = """mutation($input: AiSelfHostedModelCreateInput!) {
+        aiSelfHostedModelCreate(input: $input) { errors selfHostedModel { name } } }"""
+    given = {"name": "b", "model": "CODELLAMA", "endpoint": "http://127.0.0.1:9/v1", "identifier": "custom_openai/x"}
+    asked = {"query": create, "variables": {"input": given}}
+    told = await api.office.house.ask("POST", "/api/graphql", asked, token=api.token)
+    assert "Code Llama is beta" in told.json["data"]["aiSelfHostedModelCreate"]["errors"][0]
+    assert (await api.ask("POST", "/models", {**llama, "beta": True})).status == 201
+    assert (await api.ask("GET", "/beta-families")).json["allowed"] is True
+    told = await api.office.house.ask("POST", "/api/graphql", asked, token=api.token)
+    assert told.json["data"]["aiSelfHostedModelCreate"] == {"errors": [], "selfHostedModel": {"name": "b"}}
+    await api.ask("PUT", "/beta-families", {"allowed": False})
+    assert (await api.ask("PATCH", "/models/b", {"family": "llama3"})).status == 400
+    assert (await api.ask("PATCH", "/models/b", {"enabled": False})).status == 200

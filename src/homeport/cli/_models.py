@@ -13,9 +13,9 @@ from homeport import families, features, providers
 from homeport.cli._data_dir import running
 from homeport.cli._session import whoami
 from homeport.diagnostics import _registration
-from homeport.domain.errors import HomeportError
+from homeport.domain.errors import BadRequest, HomeportError
 from homeport.domain.models import Limits, Model, Secret
-from homeport.families import Family, guess, resolve
+from homeport.families import BETA, Family, guess, opted_in, resolve
 from homeport.features import Feature
 from homeport.kit.discover import discover
 from homeport.providers import Provider
@@ -142,9 +142,28 @@ def registration(name: str, given: Given) -> tuple[Model, str]:
     return model, said
 
 
-async def edit(store: Store, name: str, changes: Mapping[str, Any]) -> Edited:
+async def add(store: Store, model: Model, *, beta: bool) -> Model:
+    """Register a model; raises BadRequest."""
+    await consent(store, model.family, beta=beta)
+    return await store.add_model(model, by=whoami())
+
+
+async def consent(store: Store, family: str, *, beta: bool) -> None:
+    """Keep an opt-in that comes with a model; raises BadRequest for a family that needs one and has none."""
+    offer = discover(families, Family)[family]
+    try:
+        if opted_in(offer, await store.settings(), now=beta):
+            await store.set_setting(BETA, "on", by=whoami())
+    except BadRequest as error:
+        raise BadRequest(error.saw, "Name another one with --family, or add --beta.", param="family") from error
+
+
+async def edit(store: Store, name: str, changes: Mapping[str, Any], *, beta: bool) -> Edited:
     """Change a model, if its platform has the options; raises BadRequest."""
-    platform = changes.get("platform") or (await store.model(name)).platform
+    before = await store.model(name)
+    platform = changes.get("platform") or before.platform
+    if changes.get("family", before.family) != before.family:
+        await consent(store, changes["family"], beta=beta)
     given = {option: value for option, value in changes.get("options", {}).items() if value}
     if given:
         providers.check(shelf_of_platforms(), platform, given)

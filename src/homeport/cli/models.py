@@ -36,6 +36,7 @@ class Given(TypedDict, total=False):
     option: tuple[str, ...]
     rename: str | None
     disabled: bool
+    beta: bool
     clean: bool | None
     context_tokens: int | None
     output_tokens: int | None
@@ -82,6 +83,7 @@ _registration = options(
         multiple=True,
         help="What else there is to know (region=…, proxy=…); several times for several, NAME= forgets one.",
     ),
+    click.option("--beta", is_flag=True, help="Allow beta and experimental families, from now on, if this is one."),
     click.option(
         "--clean/--no-clean",
         default=None,
@@ -138,7 +140,7 @@ def add(*, name: str, as_json: bool, **given: Unpack[Given]) -> None:
     from homeport.cli import _models  # noqa: PLC0415 (loads every family and platform)
 
     model, said = _models.registration(name, given)
-    stored = in_store(lambda store: store.add_model(model, by=whoami()), make=True)
+    stored = in_store(lambda store: _models.add(store, model, beta=given["beta"]), make=True)
     concerns = list(_models.doubts(stored))
     result(
         {**_models.facts(stored), "warnings": concerns},
@@ -302,7 +304,7 @@ def edit(*, name: str, as_json: bool, **given: Unpack[Given]) -> None:
     if not changes:
         message = "There is nothing to change. Name at least one option."
         raise click.UsageError(message)
-    edited = in_store(lambda store: _models.edit(store, name, changes))
+    edited = in_store(lambda store: _models.edit(store, name, changes, beta=given["beta"]))
     concerns = [*edited.notes, *_models.doubts(edited.model)]
     result(
         {**_models.facts(edited.model), "warnings": concerns},

@@ -8,8 +8,7 @@ from htpy import Renderable, button, div, form, h2, p
 
 from homeport.console import _forms
 from homeport.console._layout import guard
-from homeport.domain.errors import BadRequest
-from homeport.families import BETA
+from homeport.families import BETA, opted_in
 
 if TYPE_CHECKING:
     from htpy import Node
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from homeport.domain.models import Model
 
 FIELD = "beta"
-SETTLED = "generally available"
 WHAT = "Beta families work but were tried less; experimental ones may answer badly."
 
 
@@ -41,10 +39,7 @@ async def consent(asked: Asked, model: Model) -> None:
     if asked.form.get(FIELD) == "on":
         await asked.desk.store.set_setting(BETA, "on", by=asked.person.name)
         return
-    family = asked.desk.bench.families[model.family]
-    if family.release != SETTLED:
-        saw = f"The family {family.label} is {family.release}."
-        raise BadRequest(saw, "Choose another one, or allow beta and experimental families below it.", param="family")
+    opted_in(asked.desk.bench.families[model.family], {}, now=False)
 
 
 def switch(asked: Asked) -> Renderable:

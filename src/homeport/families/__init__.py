@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Literal
 
+from homeport.domain.errors import BadRequest
 from homeport.domain.wording import fill
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ SLOTS = ("language", "file_name", "before", "after", "related", "instruction")
 """What a wording may ask for, as `{slots}`."""
 BETA = "beta_families"
 """The setting that lets new models be of a family that is not generally available, where it is "on"."""
+ALLOW = "allow beta and experimental families in the settings or with `homeport models beta on`"
+SETTLED = "generally available"
 UNKNOWN = "general"
 """The family of a model that belongs to none."""
 
@@ -86,6 +89,19 @@ class Family:
     `*` stands for anything between. The longest pattern that is found wins."""
     rewords: Mapping[str, Wording] = field(default_factory=dict)
     """By feature: wording that serves this family better than the feature's own; see `SLOTS`."""
+
+
+def opted_in(family: Family, settings: Mapping[str, str], *, now: bool) -> bool:
+    """Whether to keep an opt-in that comes `now`, with a model of this family.
+
+    Raises BadRequest for a family that is not generally available while nobody opted in.
+    """
+    if family.release == SETTLED or settings.get(BETA) == "on":
+        return False
+    if not now:
+        saw = f"The family {family.label} is {family.release}."
+        raise BadRequest(saw, f"Choose another one, or {ALLOW}.", param="family")
+    return True
 
 
 def resolve(name: str, families: Mapping[str, Family]) -> tuple[str, bool]:

@@ -12,7 +12,7 @@ from homeport import providers
 from homeport.access import Need
 from homeport.domain.errors import BadRequest, Unknown
 from homeport.domain.models import FeatureSetting, Limits, Model, Secret
-from homeport.families import guess, resolve
+from homeport.families import BETA, guess, opted_in, resolve
 from homeport.protocols import Reply
 from homeport.store import checks
 from homeport.store.plan import FeatureChange, Plan
@@ -47,6 +47,7 @@ class ModelChanges(Strict):
     api_key: str | None = Field(None, description="Written and never read back; empty forgets it.")
     enabled: bool | None = None
     clean: bool | None = None
+    beta: bool | None = Field(None, description="True allows beta and experimental families from now on.")
     limits: dict[str, float | int] | None = None
     options: dict[str, str] | None = None
 
@@ -88,8 +89,16 @@ def drafted(door: Door, body: ModelChanges) -> Model:
 
 async def added(door: Door, body: ModelChanges, who: str) -> Model:
     """Register a model; raises BadRequest."""
+    store, model = store_of(door), drafted(door, body)
+    await _consent(door, model.family, body, who)
+    return await store.add_model(model, by=who)
+
+
+async def _consent(door: Door, family: str, body: ModelChanges, who: str) -> None:
+    """Keep an opt-in that comes with the model; raises BadRequest for a family that needs one and has none."""
     store = store_of(door)
-    return await store.add_model(drafted(door, body), by=who)
+    if opted_in(door.bench.families[family], await store.settings(), now=bool(body.beta)):
+        await store.set_setting(BETA, "on", by=who)
 
 
 async def edited(door: Door, name: str, body: ModelChanges, who: str) -> Edited:
@@ -100,6 +109,8 @@ async def edited(door: Door, name: str, body: ModelChanges, who: str) -> Edited:
         raise BadRequest("There is nothing to change.", "Name at least one field.")
     before = await store.model(name)
     check(door, changed.get("platform", before.platform), changed.get("options", {}))
+    if changed.get("family", before.family) != before.family:
+        await _consent(door, changed["family"], body, who)
     return await store.edit_model(name, changed, by=who)
 
 
@@ -128,7 +139,7 @@ async def replace(door: Door, name: str, instead: str, who: str) -> list[str]:
 
 def changes(door: Door, body: ModelChanges, family: str | None) -> dict[str, Any]:
     """The fields that were given, as the store takes them; raises BadRequest for an unknown family."""
-    changed = {name: value for name, value in body.model_dump().items() if value is not None}
+    changed = {name: value for name, value in body.model_dump(exclude={"beta"}).items() if value is not None}
     if "api_key" in changed:
         changed["key"] = Secret(changed.pop("api_key"))
     if "name" in changed:

@@ -55,7 +55,10 @@ function pane(name) {
   };
 }
 
-export async function completes(form) {
+// The editor is large: it is loaded when somebody reaches for the form, by pointer or by key.
+const SIGNS = ["pointerover", "focusin", "touchstart"];
+
+export function completes(form) {
   const results = form.querySelector(".results");
   const chosen = models(form);
   const { tell, stop, during } = desk(form);
@@ -63,7 +66,9 @@ export async function completes(form) {
   let round = [];
   let shown = 0;
 
-  const editor = await ghostly(form, {
+  let editor = null;
+  let loading = null;
+  const hears = {
     typed() {
       clearTimeout(timer);
       stop();
@@ -75,7 +80,9 @@ export async function completes(form) {
     dismissed() { clearTimeout(timer); stop(); tell("Dismissed."); },
     ask: () => ask(),
     other: (step) => show(shown + step),
-  });
+  };
+  const load = () => { loading ??= ghostly(form, hears).then((made) => { editor = made; }, () => {}); return loading; };
+  for (const each of SIGNS) form.addEventListener(each, load, { once: true, passive: true });
 
   const show = (at) => {
     const with_ = round.map((each, index) => index).filter((index) => round[index].text);
@@ -117,5 +124,12 @@ export async function completes(form) {
         : all.some((each) => each.error) ? "" : "Nothing to add here.");
     });
   };
-  form.addEventListener("submit", (event) => { event.preventDefault(); editor.focus(); ask(); });
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    await load();
+    // without the editor the form is sent as it is without a script
+    if (!editor) { form.submit(); return; }
+    editor.focus();
+    ask();
+  });
 }

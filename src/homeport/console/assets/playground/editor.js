@@ -1,4 +1,4 @@
-// The editor with ghost text: CodeMirror, loaded when the page is there; until then, and without it, the
+// The editor with ghost text: CodeMirror, loaded when somebody reaches for it; until then, and without it, the
 // text area is what it always was.
 import { languageOf } from "./parts.js";
 
@@ -99,8 +99,10 @@ export async function ghostly(form, hears) {
       cm.EditorView.contentAttributes.of({ "aria-label": "Code", tabindex: "0", "aria-describedby": "code-help", spellcheck: "false", autocapitalize: "off" }),
     ],
   });
-  view.dispatch({ selection: { anchor: view.state.doc.length } });
+  const typing = document.activeElement === area;
+  view.dispatch({ selection: { anchor: typing ? Math.min(area.selectionStart, view.state.doc.length) : view.state.doc.length } });
   area.hidden = true;
+  if (typing) view.focus();
   follow(form, async (id) => view.dispatch({ effects: language.reconfigure(await cm.language(id)) }));
   return {
     // More of an answer that began at a place; what was typed since, as it says, is not shown again.
