@@ -43,6 +43,7 @@ def document(found: Found) -> dict[str, Any]:
         "sent_bytes": found.sent,
         "attempts": found.attempts,
         "reported": list(found.reported),
+        "context": [{"name": name, "characters": size} for name, size in found.context],
     }
 
 
@@ -91,6 +92,7 @@ def _life(found: Found) -> str:
         ("tokens", f"{found.prompt_tokens} in, {found.answer_tokens} out" if found.prompt_tokens else ""),
         ("suggestion", ", ".join(found.reported)),
         ("bytes", f"{found.received} in, {found.sent} out"),
+        *(("context", f"{name}: {size} characters") for name, size in found.context),
         *(("tried", f"{each['model']}: {each['error']} after {each['duration_s']} s") for each in found.attempts),
     ]
     told = sheet((name, _plain(value)) for name, value in pairs if value)

@@ -97,6 +97,7 @@ def _one(asked: Asked, found: Found, content: Content | None, again: Replay | No
         h3["Where the time went"],
         _waterfall(found.phases.segments(), found.phases.took),
         _attempts(found),
+        _context(found),
         _said(asked, found, content, again),
     ]
 
@@ -153,6 +154,13 @@ def _attempts(found: Found) -> Node:
         for each in found.attempts
     )
     return [h3["Models that were asked and failed"], ul[told]]
+
+
+def _context(found: Found) -> Node:
+    if not found.context:
+        return None
+    shown = (li[code[name or "without a name"], f" {size:,} characters"] for name, size in found.context)
+    return [h3["Other files that the model was shown"], ul[shown]]
 
 
 # what was said

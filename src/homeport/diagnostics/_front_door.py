@@ -89,9 +89,11 @@ class FrontDoor:
         return Answer(status=reply.status, id=reply.header("X-Request-ID"), body=_parsed(data), raw=data)
 
     @asynccontextmanager
-    async def stream(self, path: str, body: Mapping[str, Any]) -> AsyncIterator[tuple[str, AsyncGenerator[Any, None]]]:
+    async def stream(
+        self, path: str, body: Mapping[str, Any], *, more: Mapping[str, str] | None = None
+    ) -> AsyncIterator[tuple[str, AsyncGenerator[Any, None]]]:
         """Correlation id and events of a stream; raises HomeportError, also when the stream breaks."""
-        reply = await self._open(path, {**body, "stream": True}, "")
+        reply = await self._open(path, {**body, "stream": True}, "", more)
         try:
             if reply.status != OK:
                 body = _parsed(await reply.read(_LIMIT))

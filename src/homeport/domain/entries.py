@@ -144,3 +144,5 @@ class Entry(NamedTuple):
     """Models that were asked before and failed: JSON, a list of model, error and seconds."""
     offered: tuple[Offered, ...] = ()
     content: Content | None = None
+    context: tuple[tuple[str, int], ...] = ()
+    """Other files that the prompt showed: name, and characters of it."""

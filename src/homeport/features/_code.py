@@ -12,6 +12,7 @@ from homeport.codetext.clean import Unchanged
 from homeport.codetext.relevance import by_relevance, others
 from homeport.codetext.window import all_fit, related_files
 from homeport.domain.streams import Chunk
+from homeport.kit.journal import note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,7 +39,10 @@ def related(bench: Workbench, wanted: CodeRequest, characters: int) -> tuple[Rel
     files = others(wanted.related, wanted.before, wanted.after, wanted.file_name)
     if not all_fit(files, budget=room):
         files = by_relevance(files, wanted.before, wanted.after, wanted.file_name)
-    return related_files(files, budget=room)
+    shown = related_files(files, budget=room)
+    used = tuple((file.name, len(file.content)) for file in shown)
+    note(context=used, context_files=len(used), context_length=sum(size for _, size in used))
+    return shown
 
 
 def first_of(texts: Sequence[str], characters: int) -> str:

@@ -116,12 +116,14 @@ class Book:
             outcome = visit.facts.pop("outcome", None) or ("completed" if visit.status < FAILED else "rejected")
             asked_at, trace = visit.facts.pop("asked_at", 0.0), visit.facts.pop(FACT, None)
             first_at = visit.facts.pop("first_at", None)  # where a page sent the answer
+            context = visit.facts.pop("context", ())  # names of files have no place in a log line
             visit.first = first_at if visit.first is None else visit.first
             self._measure(visit, outcome, took)
             self._log(visit, outcome, at, took)
             asks = "feature" in visit.facts
             if (self._keep or self._llm_log or trace) and (asks or visit.protocol.kept):
-                self._tell(visit, entry(visit, outcome, at, took, asked_at), trace, asks=asks)
+                made = entry(visit, outcome, at, took, asked_at)
+                self._tell(visit, made._replace(context=context) if context else made, trace, asks=asks)
 
     def _tell(self, visit: Visit, made: Entry, trace: Trace | None, *, asks: bool) -> None:
         """Hand a request to those who write down more than its line."""

@@ -6,7 +6,7 @@ cleaned. Without one the text is continued exactly as it stands.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import orjson
 from pydantic import BaseModel, BeforeValidator, Field
@@ -35,8 +35,9 @@ REFUSED = {"echo": "Put the prompt in front of the answer yourself."}
 
 
 class ContextFile(BaseModel):
-    """Another file, or a part of one."""
+    """Another file, or a part of one that was chosen because it helps: what it declares, a function that is called."""
 
+    type: Literal["file", "snippet"] = "file"
     name: str = Field(max_length=1024)
     content: str = Field(max_length=500_000)
 
@@ -58,7 +59,9 @@ class TextBody(Options):
     suffix: str | None = Field(None, description="What stands behind it; without one the prompt is just continued.")
     file_name: str = Field("", max_length=1024, description="Homeport's own: tells the language.")
     language: str = Field("", max_length=255, description="Homeport's own: as the editor calls it.")
-    context: list[ContextFile] = Field(default=[], max_length=100, description="Homeport's own: files that help.")
+    context: list[ContextFile] = Field(
+        default=[], max_length=100, description="Homeport's own: other files that help, and parts of them."
+    )
 
 
 def parse(body: TextBody, _arrival: Arrival) -> Asked:
@@ -86,14 +89,14 @@ def parse(body: TextBody, _arrival: Arrival) -> Asked:
         after=body.suffix,
         file_name=body.file_name,
         language=body.language,
-        related=tuple(RelatedFile(name=file.name, content=file.content) for file in body.context),
+        related=tuple(RelatedFile(file.name, file.content, file.type == "snippet") for file in body.context),
         model=body.model,
         sampling=sampling,
         stream=body.stream,
     )
     # the code is cleaned, so that numbers about its tokens would mean nothing
     ignored = (*body.extra(), *unknown(body))
-    return Asked("code_completions", code, stream=body.stream, echo=echo, user=user, ignored=ignored)
+    return Asked("code_completions", code, stream=body.stream, echo=echo, user=user, ignored=ignored, suggests=True)
 
 
 def whole(_asked: Asked, answer: Answer) -> bytes:

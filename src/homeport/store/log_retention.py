@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, select
 
 from homeport.store.engine import reading, writing
 from homeport.store.log_rows import DAY, HOUR, first_of
-from homeport.store.log_tables import contents, endings, kinds, origins, reports, requests, usage
+from homeport.store.log_tables import contents, contexts, endings, kinds, origins, reports, requests, usage
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -57,6 +57,7 @@ async def forget(engine: AsyncEngine, before: int) -> int:
             until = min(before, await connection.scalar(beyond) or before)
             count = (await connection.execute(delete(requests).where(requests.c.id < until))).rowcount
             await connection.execute(delete(contents).where(contents.c.id < until))
+            await connection.execute(delete(contexts).where(contexts.c.id < until))
             await connection.execute(delete(reports).where(reports.c.id < until))
             if until == before:
                 await _forget_kinds(connection, before)

@@ -14,7 +14,7 @@ from homeport.domain.entries import Report
 from homeport.store.log_tables import BOUNDS_MS, ENDING, FIRST, ORIGIN, SUMS, TOOK, USAGE_TRAITS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy import Table
 
@@ -51,6 +51,7 @@ class Batch(NamedTuple):
     endings: list[Row]
     requests: list[Row]
     contents: list[Row]
+    contexts: list[Row]
     reports: list[Row]
     usage_kinds: list[Row]
     usage: list[Row]
@@ -124,6 +125,8 @@ class Rows:
             draft.requests.append((row, kind.kind, same, entry.correlation_id, *_figures(entry)))
             if entry.content is not None:
                 draft.contents.append(_said(row, entry.content))
+            if entry.context:
+                draft.contexts.append((row, _files(entry.context)))
             _count(draft.sum(entry.at, kind.use), entry)
             for each in entry.offered:
                 self._offer(draft, entry, each)
@@ -184,6 +187,7 @@ class Draft:
     def __init__(self) -> None:
         self.requests: list[Row] = []
         self.contents: list[Row] = []
+        self.contexts: list[Row] = []
         self.reports: list[Row] = []
         self._used: dict[int, Row] = {}
         self._kinds: dict[int, list[Any]] = {}
@@ -218,6 +222,7 @@ class Draft:
             [each for _, each in sorted(self._endings.items())],
             self.requests,
             self.contents,
+            self.contexts,
             self.reports,
             [each for _, each in sorted(self._used.items())],
             _spans(self._sums),
@@ -233,6 +238,11 @@ def _figures(entry: Entry) -> Row:
         entry.sent,
         storable(entry.attempts, 0),
     )
+
+
+def _files(context: Sequence[tuple[str, int]]) -> str:
+    """Names of files, which callers choose, and their sizes."""
+    return orjson.dumps([(storable(name), size) for name, size in context]).decode()
 
 
 def _count(found: list[int], entry: Entry) -> None:

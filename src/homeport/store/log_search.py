@@ -14,6 +14,7 @@ from homeport.store.log_tables import (
     PHASES,
     SIZES,
     contents,
+    contexts,
     endings,
     kinds,
     origins,
@@ -83,6 +84,8 @@ class Found(NamedTuple):
     attempts: list[dict[str, Any]]
     reported: tuple[str, ...] = ()
     """What its editor said became of the suggestion: shown, accepted, rejected; told where one id is looked up."""
+    context: tuple[tuple[str, int], ...] = ()
+    """Other files that the prompt showed, and characters of each; told where one id is looked up."""
 
     @property
     def began(self) -> float:
@@ -257,7 +260,14 @@ async def find(connection: AsyncConnection, correlation_id: str) -> Sequence[Fou
     same = (requests.c.key.in_(wanted), requests.c.correlation_id == correlation_id)
     rows = await connection.execute(_whole().where(*same).order_by(requests.c.id.desc()).limit(SEVERAL))
     told = await _reported(connection, wanted, correlation_id)
-    return [_found(row)._replace(reported=told) for row in rows]
+    found = [_found(row) for row in rows]
+    shown = await _contexts(connection, [each.row for each in found])
+    return [each._replace(reported=told, context=shown.get(each.row, ())) for each in found]
+
+
+async def _contexts(connection: AsyncConnection, rows: Sequence[int]) -> dict[int, tuple[tuple[str, int], ...]]:
+    found = await connection.execute(select(contexts).where(contexts.c.id.in_(rows)))
+    return {row.id: tuple((name, size) for name, size in orjson.loads(row.files)) for row in found}
 
 
 async def _reported(connection: AsyncConnection, wanted: Sequence[int], correlation_id: str) -> tuple[str, ...]:

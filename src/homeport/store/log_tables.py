@@ -103,6 +103,14 @@ contents = Table(
     Column("exchanges", Text, nullable=False),
 )
 
+contexts = Table(
+    "request_contexts",
+    metadata,
+    Column("id", Number, primary_key=True, autoincrement=False),
+    Column("files", Text, nullable=False),
+)
+"""Which other files a prompt showed: JSON, a list of name and characters, by the number of the request."""
+
 reports = Table(
     "suggestion_reports",
     metadata,

@@ -24,6 +24,7 @@ from homeport.store.log_rows import Draft, Rows, adding, as_sent, insert
 from homeport.store.log_tables import (
     VERSION,
     contents,
+    contexts,
     endings,
     kinds,
     log_version,
@@ -289,6 +290,7 @@ def _statements(dialect: str) -> Sequence[str]:
         (endings, "DO NOTHING"),
         (requests, "DO NOTHING"),
         (contents, "DO NOTHING"),
+        (contexts, "DO NOTHING"),
         (reports, "DO NOTHING"),
         (usage_kinds, "DO NOTHING"),
         (usage, adding()),

@@ -1,0 +1,36 @@
+"""The language server on standard input and output.
+
+Where the system lets an event loop read pipes it does so itself: the library's own way, a thread for every line,
+costs milliseconds on a busy machine, at each keystroke.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from threading import Event
+from typing import TYPE_CHECKING
+
+from pygls.io_ import StdoutWriter, run_async
+
+if TYPE_CHECKING:
+    from homeport.lsp.server import Server
+
+
+def run(server: Server) -> None:
+    """Serve one editor until it leaves; raises SystemExit with the code that the protocol wants."""
+    if sys.platform == "win32":
+        server.start_io()
+        return
+    import uvloop  # noqa: PLC0415 (there is none for Windows)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_served(server))
+
+
+async def _served(server: Server) -> None:
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
+    server.protocol.set_writer(StdoutWriter(sys.stdout.buffer))
+    await run_async(Event(), reader, server.protocol, error_handler=server.report_server_error)
