@@ -119,27 +119,28 @@ def messages_of(items: Sequence[Any], earlier: Sequence[Mapping[str, Any]] = ())
     # only the last message of a conversation that is kept may grow, and not where it is kept
     found: list[Any] = [*earlier[:-1], *last]
     for number, item in enumerate(items):
-        where = f"input.{number}"
         if not isinstance(item, dict):
-            raise BadRequest(f"{where}: an item is an object.", param=where)
-        _add(found, item, where)
+            raise BadRequest(f"input.{number}: an item is an object.", param=f"input.{number}")
+        _add(found, item, number)
     return found
 
 
-def _add(found: list[dict[str, Any]], item: Mapping[str, Any], where: str) -> None:
+def _add(found: list[dict[str, Any]], item: Mapping[str, Any], number: int) -> None:
     kind = item.get("type") or ("message" if "role" in item else None)
     if kind == "message":
-        _add_message(found, item, where)
+        _add_message(found, item, number)
     elif kind == "reasoning":
         if thought := "".join(_texts(item.get("content"))):
             _assistant(found)["reasoning_content"] = thought
     elif kind in {"function_call", "custom_tool_call", "local_shell_call"}:
-        _assistant(found).setdefault("tool_calls", []).append(_call(item, kind, where))
+        _assistant(found).setdefault("tool_calls", []).append(_call(item, kind, number))
     elif kind in {"function_call_output", "custom_tool_call_output", "local_shell_call_output"}:
-        _add_output(found, item, where)
+        _add_output(found, item, number)
     elif kind != "web_search_call":
-        saw = f"{where}: an item of the type {str(kind)[:40]!r} is not taken here."
-        raise BadRequest(saw, "Send messages, reasoning, and calls of tools with their outputs.", param=where)
+        saw = f"input.{number}: an item of the type {str(kind)[:40]!r} is not taken here."
+        raise BadRequest(
+            saw, "Send messages, reasoning, and calls of tools with their outputs.", param=f"input.{number}"
+        )
 
 
 def _assistant(found: list[dict[str, Any]]) -> dict[str, Any]:
@@ -149,12 +150,12 @@ def _assistant(found: list[dict[str, Any]]) -> dict[str, Any]:
     return found[-1]
 
 
-def _add_message(found: list[dict[str, Any]], item: Mapping[str, Any], where: str) -> None:
+def _add_message(found: list[dict[str, Any]], item: Mapping[str, Any], number: int) -> None:
     """A message; words of the developer go to the system at the beginning, and to the user further on."""
     role, content = item.get("role"), item.get("content")
     plain = content = _alone(content)
     if not isinstance(plain, str):
-        parts = list(_parts(content, where))
+        parts = list(_parts(content, number))
         plain = "\n\n".join([part["text"] for part in parts if part["type"] == "text"])
         content = plain if all(part["type"] == "text" for part in parts) else parts
     if role == "assistant":
@@ -168,7 +169,11 @@ def _add_message(found: list[dict[str, Any]], item: Mapping[str, Any], where: st
     elif role in {"user", "system", "developer"}:
         _join(found, "user", content)
     else:
-        raise BadRequest(f"{where}: a message needs a role.", "Use user, assistant, system or developer.", param=where)
+        raise BadRequest(
+            f"input.{number}: a message needs a role.",
+            "Use user, assistant, system or developer.",
+            param=f"input.{number}",
+        )
 
 
 def _alone(content: Any) -> Any:  # noqa: ANN401 (a text, or parts)
@@ -193,7 +198,7 @@ def _as_parts(content: Any) -> list[dict[str, Any]]:  # noqa: ANN401 (a text, or
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
-def _parts(content: object, where: str) -> Iterator[dict[str, Any]]:
+def _parts(content: object, number: int) -> Iterator[dict[str, Any]]:
     if isinstance(content, str):
         yield {"type": "text", "text": content}
         return
@@ -205,8 +210,8 @@ def _parts(content: object, where: str) -> Iterator[dict[str, Any]]:
             detail = {"detail": part["detail"]} if part.get("detail") else {}
             yield {"type": "image_url", "image_url": {"url": part["image_url"], **detail}}
         else:
-            saw = f"{where}: content of the type {str(kind)[:40]!r} is not taken here."
-            raise BadRequest(saw, "Send input_text, or input_image with an image_url.", param=where)
+            saw = f"input.{number}: content of the type {str(kind)[:40]!r} is not taken here."
+            raise BadRequest(saw, "Send input_text, or input_image with an image_url.", param=f"input.{number}")
 
 
 def _texts(content: object) -> Iterator[str]:
@@ -215,11 +220,15 @@ def _texts(content: object) -> Iterator[str]:
             yield part["text"]
 
 
-def _call(item: Mapping[str, Any], kind: str, where: str) -> dict[str, Any]:
+def _call(item: Mapping[str, Any], kind: str, number: int) -> dict[str, Any]:
     call_id = item.get("call_id") or item.get("id")
     name = "local_shell" if kind == "local_shell_call" else item.get("name")
     if not isinstance(call_id, str) or not isinstance(name, str):
-        raise BadRequest(f"{where}: a call needs a call_id and a name.", "Send calls back as they came.", param=where)
+        raise BadRequest(
+            f"input.{number}: a call needs a call_id and a name.",
+            "Send calls back as they came.",
+            param=f"input.{number}",
+        )
     if item.get("namespace"):
         name = f"{item['namespace']}{BETWEEN}{name}"
     given = item.get("arguments")
@@ -236,14 +245,14 @@ def _exec(action: object) -> dict[str, Any]:
     return {name: value for name, value in action.items() if name in known} if isinstance(action, dict) else {}
 
 
-def _add_output(found: list[dict[str, Any]], item: Mapping[str, Any], where: str) -> None:
+def _add_output(found: list[dict[str, Any]], item: Mapping[str, Any], number: int) -> None:
     """What a tool said; pictures in it are shown by the user, the only one who may."""
     output = item.get("output")
     call_id = str(item.get("call_id") or item.get("id") or "")
     if isinstance(output, str):
         found.append({"role": "tool", "tool_call_id": call_id, "content": output})
         return
-    parts = list(_parts(output, where)) if isinstance(output, list) else [_told(output)]
+    parts = list(_parts(output, number)) if isinstance(output, list) else [_told(output)]
     text = "\n".join(part["text"] for part in parts if part["type"] == "text")
     images = [part for part in parts if part["type"] != "text"]
     text = text or ("The result is the picture that follows." if images else "")

@@ -169,11 +169,13 @@ class Response(Parts):
 
     def event(self, kind: str, **data: object) -> bytes:
         """One server-sent event, with its name and number."""
+        said = orjson.dumps({"type": kind, "sequence_number": self.next(), **data})
+        return b"event: %b\ndata: %b\n\n" % (kind.encode(), said)
+
+    def next(self) -> int:
+        """The number of the next event."""
         self._number += 1
-        return b"event: %b\ndata: %b\n\n" % (
-            kind.encode(),
-            orjson.dumps({"type": kind, "sequence_number": self._number, **data}),
-        )
+        return self._number
 
     def tool(self, part: Part) -> Offer:
         """The tool that a call means; one that was not offered is passed on as a function."""
@@ -312,21 +314,24 @@ def piece(asked: Asked, _answer: Answer, chunk: Chunk) -> bytes:
     return b"".join([_moved(response, move) for move in response.add(chunk)])
 
 
-_DELTAS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-    "text": ("response.output_text.delta", {"content_index": 0, "logprobs": []}),
-    "thought": ("response.reasoning_text.delta", {"content_index": 0}),
-    "call": ("response.function_call_arguments.delta", {}),
+_DELTA = b'event: %b\ndata: {"type":"%b","sequence_number":%d,"item_id":"%b","output_index":%d,%b"delta":%b}\n\n'
+_DELTAS = {
+    "text": (b"response.output_text.delta", b'"content_index":0,"logprobs":[],'),
+    "thought": (b"response.reasoning_text.delta", b'"content_index":0,'),
+    "call": (b"response.function_call_arguments.delta", b""),
 }
+"""Of what nearly every chunk is: written without a detour."""
 
 
 def _moved(response: Response, move: Move) -> bytes:
     part = move.part
-    place: dict[str, Any] = {"item_id": response.name(part), "output_index": part.place}
     if move.step == "more":
         if part.kind == "call" and response.tool(part).kind != "function":
             return b""
         kind, more = _DELTAS[part.kind]
-        return response.event(kind, **place, **more, delta=move.text)
+        name, text = response.name(part).encode(), orjson.dumps(move.text)
+        return _DELTA % (kind, kind, response.next(), name, part.place, more, text)
+    place: dict[str, Any] = {"item_id": response.name(part), "output_index": part.place}
     if move.step == "open":
         item = response.item(part, "in_progress")
         begun = response.event("response.output_item.added", output_index=part.place, item=item)
