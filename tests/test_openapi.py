@@ -140,6 +140,7 @@ async def test_what_needs_no_token_is_on_a_short_list(house: House) -> None:
         "/",
         "/.well-known/openid-configuration",
         "/docs",
+        "/health",
         "/monitoring/healthz",
         "/monitoring/ready",
         "/oauth/discovery/keys",

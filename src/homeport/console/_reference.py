@@ -10,7 +10,7 @@ from htpy import Renderable, code, details, div, h1, h2, p, pre, section, span, 
 from homeport.console._layout import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 def draw(description: Mapping[str, Any]) -> Renderable:
@@ -47,7 +47,9 @@ def _operation(schemas: Mapping[str, Any], path: str, method: str, operation: Ma
     scope = "no token needed" if not need else f"scope {need[0]['token'][0]}" if need[0]["token"] else "any token"
     return details[
         summary[span(".method")[method.upper()], code[path], span[operation["summary"]], span(".soft")[scope]],
-        div[_fields(schemas, body), body and pre[code[_example(path, body["example"])]]],
+        div[
+            tuple(_fields(schemas, each) for each in _forms(body)), body and pre[code[_example(path, body["example"])]]
+        ],
     ]
 
 
@@ -57,10 +59,14 @@ def _example(path: str, example: Mapping[str, Any]) -> str:
     return f"{head} \\\n  -H \"Content-Type: application/json\" -d '{text}'"
 
 
-def _fields(schemas: Mapping[str, Any], body: Mapping[str, Any]) -> Renderable | None:
-    if not body:
-        return None
-    schema = schemas[body["schema"]["$ref"].rpartition("/")[2]]
+def _forms(body: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """What a body may be: nothing, one thing, or one of several."""
+    schema = body.get("schema")
+    return schema.get("anyOf", (schema,)) if schema else ()
+
+
+def _fields(schemas: Mapping[str, Any], form: Mapping[str, Any]) -> Renderable:
+    schema = schemas[form["$ref"].rpartition("/")[2]]
     required = set(schema.get("required", ()))
     return table[
         thead[tr[th["Field"], th["Type"], th["Meaning"]]],

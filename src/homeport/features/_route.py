@@ -11,7 +11,7 @@ from homeport.domain.agents import AgentRequest
 from homeport.domain.errors import UpstreamError
 from homeport.domain.models import Model
 from homeport.domain.requests import ChatRequest, CodeRequest, TextRequest
-from homeport.features._ask import setting_of
+from homeport.features._ask import choose, setting_of
 from homeport.features._turn import COMPLETIONS, Turn
 from homeport.kit.journal import facts, note
 from homeport.routing.order import Share, order
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from homeport.domain.models import FeatureSetting
-    from homeport.domain.streams import Chunks
+    from homeport.domain.streams import Chunk, Chunks
     from homeport.features import Workbench
 
 BEGINNING = 512
@@ -38,6 +38,14 @@ def serve(bench: Workbench, feature: str, wanted: Any) -> Chunks:  # noqa: ANN40
     if setting.shadow:
         return _shadowed(bench, feature, setting, wanted)
     return _routed(bench, feature, setting, wanted)
+
+
+async def unasked(bench: Workbench, feature: str, wanted: Any) -> Chunks:  # noqa: ANN401 (as `serve`)
+    """An empty answer of the model that would be asked; raises as if it was."""
+    choose(bench, feature, wanted.model)
+    nothing: tuple[Chunk, ...] = ()
+    for chunk in nothing:
+        yield chunk
 
 
 def _routed(bench: Workbench, feature: str, setting: FeatureSetting, wanted: Any) -> Chunks:  # noqa: ANN401 (as `serve`)

@@ -12,11 +12,11 @@ from homeport.domain.errors import Unknown
 from homeport.domain.models import Caller
 from homeport.front.files import FOLDER, File
 from homeport.protocols import Arrival, Ask, Look, Reply, Talk, WireProtocol, _openai
-from homeport.protocols._endpoint import Door, Endpoint, Several, validated
+from homeport.protocols._endpoint import Door, Endpoint, Several, formed, opened
 from homeport.protocols._kept import Shelf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from homeport.domain.errors import HomeportError
     from homeport.protocols._visit import Receive, Scope, Send, Visit
@@ -78,7 +78,16 @@ def routes(door: Door, every: Iterable[WireProtocol]) -> dict[str, Endpoint | Se
             for path in route.paths:
                 made = File if path.startswith(FOLDER) else Endpoint
                 found.setdefault(path, []).append(made(door, protocol, route, path))
-    return {path: each[0] if len(each) == 1 else Several(each) for path, each in found.items()}
+    return {path: _at_one_path(each) for path, each in found.items()}
+
+
+def _at_one_path(endpoints: Sequence[Endpoint]) -> Endpoint | Several:
+    keyed = {each.route.key: each for each in endpoints if isinstance(each.route, Ask) and each.route.key}
+    own = [each for each in endpoints if each not in keyed.values()]
+    for each in own:
+        if isinstance(each.route, Ask):
+            each.others = keyed
+    return own[0] if len(own) == 1 else Several(own)
 
 
 def again(known: Mapping[str, Endpoint | Several], path: str, body: str) -> tuple[str, Any]:
@@ -89,12 +98,14 @@ def again(known: Mapping[str, Endpoint | Several], path: str, body: str) -> tupl
         stem = next((each for each in reversed(stems) if path.startswith(each)), "")
         found = next((each for pattern, each in known.items() if pattern.startswith(f"{stem}{{")), None)
         tail = path[len(stem) :]
-    route = next((each.route for each in found.endpoints if isinstance(each.route, Ask)), None) if found else None
-    if route is None:
+    asks = [each.route for each in found.endpoints if isinstance(each.route, Ask)] if found else []
+    if not asks:
         raise Unknown("Nothing is asked at this path any more.", "Requests to it cannot be repeated.")
+    document = opened(body.encode())
+    route = next((each for each in asks if each.key and each.key in document), asks[0])
     # whoever repeats a request is not who made it, so nothing is kept and nothing that was kept is found
     arrival = Arrival(tail, [], Caller(subject="", kind="anonymous"), Shelf(0))
-    asked = route.parse(validated(route.body, body.encode()), arrival)
+    asked = route.parse(formed(route.body, document), arrival)
     return asked.feature, asked.request
 
 

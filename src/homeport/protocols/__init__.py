@@ -93,6 +93,8 @@ class Asked(NamedTuple):
     """The answer is a suggestion that an editor may report on."""
     framing: Streaming | None = None
     """How it is streamed, where a header decides; else as the endpoint says."""
+    idle: bool = False
+    """No model needs to be asked: the client only wants one to be ready."""
 
 
 class Answer(NamedTuple):
@@ -112,6 +114,10 @@ class Answer(NamedTuple):
     usage: Usage | None = None
     asked_tokens: int = 0
     """Tokens of the prompt as they were estimated before the model server counted them."""
+    first_s: float = 0.0
+    """Seconds from the request to the first piece of the model's answer; 0 before."""
+    took_s: float = 0.0
+    """Seconds from the request until now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +154,8 @@ class Ask:
     whole: Callable[[Asked, Answer], bytes]
     """The document of a collected answer."""
     streaming: Streaming | None = None
+    key: str = ""
+    """Where another protocol answers at the same path: the key that only this one's bodies have."""
     summary: str = ""
     example: Mapping[str, Any] = field(default_factory=dict)
 

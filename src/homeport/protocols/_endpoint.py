@@ -6,6 +6,7 @@ import asyncio
 import time
 from contextlib import aclosing
 from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Never
 
 import orjson
@@ -24,7 +25,7 @@ from homeport.domain.errors import (
 )
 from homeport.domain.prompts import PromptRequest
 from homeport.domain.requests import CodeRequest
-from homeport.features._route import serve
+from homeport.features._route import serve, unasked
 from homeport.features._turn import COMPLETIONS
 from homeport.kit.journal import VIA, came_back, masked, overhear, overheard, trace
 from homeport.kit.server import STOPPING
@@ -165,10 +166,13 @@ class Endpoint:
     spoken = ""
     """Every method of this path, where there are several."""
 
+    others: Mapping[str, Endpoint] = MappingProxyType({})
+    """Those of other protocols at this path, by the key of a body that means them."""
+
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """Itself alone: see `Several`."""
-        return (self,)
+        """Itself and those that share its path; see `Several`, too."""
+        return (self, *self.others.values())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         door = self.door
@@ -210,10 +214,22 @@ class Endpoint:
         if isinstance(route, Ask):
             if door.hears(visit.headers):
                 door.listen(visit, body)
-            await self._ask(visit, route, route.parse(validated(route.body, body), arrival), arrival)
+            found = opened(body)
+            route = self._meant(visit, route, found) if self.others else route
+            await self._ask(visit, route, route.parse(formed(route.body, found), arrival), arrival)
         else:
             arrival = arrival._replace(here=_here(visit.scope))
             await visit.reply(await route.act(door, validated(route.body, body) if route.body else None, arrival))
+
+    def _meant(self, visit: Visit, own: Ask, found: Mapping[str, Any]) -> Ask:
+        """Whose body it is, where several protocols share a path; from now on the answer has that one's form."""
+        other = next((each for key, each in self.others.items() if key in found), None)
+        if other is None or not isinstance(other.route, Ask):
+            return own
+        visit.protocol = other.protocol
+        if visit.caller is not None:
+            require(visit.caller, other.route.need.scope)
+        return other.route
 
     async def _talk(self, visit: Visit, receive: Receive, route: Talk) -> None:
         """Talk; who may not is told so in the socket's own language, for browsers hide any other answer."""
@@ -274,7 +290,7 @@ class Endpoint:
             await self._answer(visit, route, asked, request)
 
     async def _answer(self, visit: Visit, route: Ask, asked: Asked, request: Any) -> None:  # noqa: ANN401 (each feature has a request of its own)
-        chunks = serve(self.door.bench, asked.feature, request)
+        chunks = (unasked if asked.idle else serve)(self.door.bench, asked.feature, request)
         if visit.heard is not None:
             chunks = visit.heard.listening(chunks)
         async with aclosing(chunks):
@@ -308,7 +324,7 @@ class Several:
     """One path at which several methods are spoken."""
 
     def __init__(self, endpoints: Sequence[Endpoint]) -> None:
-        self.endpoints = tuple(endpoints)
+        self.endpoints = tuple(each for one in endpoints for each in one.endpoints)
         self._by_method = {method_of(each.route): each for each in endpoints}
         self._first = endpoints[0]
         self._first.spoken = ", ".join(self._by_method)
@@ -366,6 +382,11 @@ def _too_large(limit: int) -> TooLarge:
 
 def validated(form: type[BaseModel], body: bytes) -> Any:  # noqa: ANN401 (an instance of `form`)
     """The body as the endpoint's type; raises BadRequest that names the first wrong field."""
+    return formed(form, opened(body))
+
+
+def opened(body: bytes) -> dict[str, Any]:
+    """The object that the body is in JSON; raises BadRequest for any other, and for one that would hold us up."""
     if not body:
         raise BadRequest("The body is empty.", "Send a JSON object.")
     openings = body.count(b"{") + body.count(b"[")
@@ -381,6 +402,11 @@ def validated(form: type[BaseModel], body: bytes) -> Any:  # noqa: ANN401 (an in
     # most bodies are known not to be without a look at all that they hold
     if openings > DEPTH and _deeper(found, DEPTH):
         raise BadRequest(f"The body is nested more than {DEPTH} levels deep.", FORM)
+    return found
+
+
+def formed(form: type[BaseModel], found: Mapping[str, Any]) -> Any:  # noqa: ANN401 (as `validated`)
+    """The same as the endpoint's type."""
     try:
         return form.model_validate(found)
     except ValidationError as error:

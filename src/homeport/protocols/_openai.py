@@ -43,9 +43,12 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 MOST_NAMED = 32
 
 
-def unknown(body: BaseModel) -> tuple[str, ...]:
-    """The fields of a body that are not known here and change nothing, as far as a header can name them."""
-    return tuple(name for name in body.model_extra or () if _NAME.fullmatch(name))[:MOST_NAMED]
+def unknown(body: BaseModel, under: str = "") -> tuple[str, ...]:
+    """The fields of a body that are not known here and change nothing, as far as a header can name them.
+
+    `under` stands in front of the name of each: where the body is a part of another.
+    """
+    return tuple(under + name for name in body.model_extra or () if _NAME.fullmatch(name))[:MOST_NAMED]
 
 
 class StreamOptions(BaseModel):

@@ -37,7 +37,7 @@ def describe(protocols: Iterable[WireProtocol]) -> dict[str, Any]:
             form = _form(route)
             body = references[(form, "validation")] if form else None
             for path in route.paths:
-                paths.setdefault(path, {}).update(_operation(protocol, route, path, body))
+                _add(paths.setdefault(path, {}), _operation(protocol, route, path, body))
     document = {
         "openapi": "3.1.0",
         "info": {"title": "Homeport", "version": __version__, "description": "Self-hosted AI for code."},
@@ -80,6 +80,17 @@ def _operation(protocol: WireProtocol, route: Route, path: str, body: Mapping[st
     content = {"schema": body, "example": dict(route.example)}
     operation["requestBody"] = {"required": True, "content": {"application/json": content}}
     return {method_of(route).lower(): operation}
+
+
+def _add(item: dict[str, Any], operation: Mapping[str, Any]) -> None:
+    """Take an operation in; one at the same path and method that other bodies mean is described as one with it."""
+    for method, found in operation.items():
+        known = item.setdefault(method, found)
+        if known is not found:
+            known["tags"] = [*known["tags"], *found["tags"]]
+            known["summary"] = f"{known['summary']} {found['summary']}"
+            content, more = (each["requestBody"]["content"]["application/json"] for each in (known, found))
+            content["schema"] = {"anyOf": [*content["schema"].get("anyOf", [content["schema"]]), more["schema"]]}
 
 
 def _name(route: Route, path: str) -> str:

@@ -6,14 +6,17 @@ one is opened. A call that is begun while the one before still lacks its end wai
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import orjson
+
+from homeport.domain.errors import UpstreamMalformed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from homeport.domain.streams import CallPiece, Chunk
+    from homeport.protocols import Answer
 
 Kind = Literal["thought", "text", "call"]
 Step = Literal["open", "more", "close"]
@@ -54,7 +57,7 @@ class Parts:
     def __init__(self, *, thoughts: bool = True) -> None:
         self.all: list[Part] = []
         self.stopped_by = ""
-        self._thoughts = thoughts
+        self.shows_thoughts = thoughts
         self._open: Part | None = None
         self._waiting: list[CallPiece] = []
 
@@ -82,7 +85,7 @@ class Parts:
 
     def _moves(self, chunk: Chunk) -> Iterator[Move]:
         self.stopped_by = chunk.stopped_by or self.stopped_by
-        if chunk.thought and self._thoughts:
+        if chunk.thought and self.shows_thoughts:
             yield from self._said("thought", chunk.thought)
         if chunk.text:
             yield from self._said("text", chunk.text)
@@ -134,3 +137,14 @@ def _is_whole(arguments: str) -> bool:
     except orjson.JSONDecodeError:
         return False
     return True
+
+
+def arguments(part: Part, answer: Answer) -> Any:  # noqa: ANN401 (whatever JSON the model wrote)
+    """What is given to a tool; raises UpstreamMalformed, unless the answer was cut off there."""
+    try:
+        return orjson.loads(part.text or "{}")
+    except orjson.JSONDecodeError as error:
+        if answer.finish == "length":
+            return {}
+        saw = f"The model {answer.model!r} called the tool {part.name!r} with arguments that are not JSON."
+        raise UpstreamMalformed(saw, "Try again, or choose a model that follows instructions better.") from error

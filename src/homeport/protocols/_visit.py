@@ -94,7 +94,7 @@ class Visit:
 
     def answer(self, text: str = "") -> Answer:
         """What a renderer needs besides the request."""
-        facts = self.facts
+        facts, now = self.facts, time.perf_counter()
         return Answer(
             id=self.id,
             created=int(time.time()),
@@ -105,6 +105,8 @@ class Visit:
             lang=facts.get("lang", ""),
             usage=self.usage,
             asked_tokens=facts.get("prompt_tokens_estimated", 0),
+            first_s=0.0 if self.first is None else self.first - self.started,
+            took_s=now - self.started,
         )
 
     async def whole(self, asked: Asked, ask: Ask, chunks: Chunks) -> None:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
 from homeport.access import Need
-from homeport.domain.errors import BadRequest, UpstreamMalformed
+from homeport.domain.errors import BadRequest
 from homeport.domain.requests import ChatRequest, Native, Sampling
 from homeport.features._ask import meant
 from homeport.features._count import count
@@ -30,7 +30,7 @@ from homeport.protocols._anthropic import (
     tools_of,
 )
 from homeport.protocols._openai import EVENT_STREAM, STREAM_HEADERS, unknown
-from homeport.protocols._parts import Move, Part, Parts
+from homeport.protocols._parts import Move, Part, Parts, arguments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -151,7 +151,6 @@ class Message(Parts):
 
     def __init__(self, *, thoughts: bool) -> None:
         super().__init__(thoughts=thoughts)
-        self.shows_thoughts = thoughts
         self.hidden = 0
         """Thoughts that were not shown."""
 
@@ -178,18 +177,7 @@ def _content(part: Part, answer: Answer) -> dict[str, Any]:
         return {"type": "thinking", "thinking": part.text, "signature": OUR_SIGNATURE}
     if part.kind == "text":
         return {"type": "text", "text": part.text}
-    return {"type": "tool_use", "id": _call_id(part, answer), "name": part.name, "input": _input(part, answer)}
-
-
-def _input(part: Part, answer: Answer) -> Any:  # noqa: ANN401 (whatever JSON the model wrote)
-    """What is given to a tool; raises UpstreamMalformed, unless the answer was cut off there."""
-    try:
-        return orjson.loads(part.text or "{}")
-    except orjson.JSONDecodeError as error:
-        if answer.finish == "length":
-            return {}
-        saw = f"The model {answer.model!r} called the tool {part.name!r} with arguments that are not JSON."
-        raise UpstreamMalformed(saw, "Try again, or choose a model that follows instructions better.") from error
+    return {"type": "tool_use", "id": _call_id(part, answer), "name": part.name, "input": arguments(part, answer)}
 
 
 def _call_id(part: Part, answer: Answer) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import orjson
-import structlog
 from pydantic import Field
 
 from homeport.access import KNOWN
@@ -17,13 +16,12 @@ from homeport.codetext.language import language_of
 from homeport.protocols import Act, Reply, WireProtocol
 from homeport.protocols._gitlab import Lenient
 from homeport.protocols._instance import error, error_headers
+from homeport.protocols._reports import Told, tell
 
 if TYPE_CHECKING:
     from homeport.protocols import Arrival
     from homeport.protocols._endpoint import Door
     from homeport.store.acceptance import What
-
-log = structlog.get_logger()
 
 OURS: dict[str, What] = {
     "code_suggestion_shown_in_ide": "shown",
@@ -66,20 +64,7 @@ def _take(door: Door, event: TrackedEvent, arrival: Arrival) -> None:
     if what is None or not isinstance(tracking, str) or not 0 < len(tracking) <= TRACKING:
         return
     language = language_of("", word) if isinstance(word, str) and word else None
-    user = arrival.caller.subject
-    known = door.suggestions.reported(user, tracking, language.id if language else "", what)
-    if known is not None:
-        found, verdict = known
-        door.book.tell(found, verdict, arrival.caller)
-        log.info(
-            "suggestion reported",
-            outcome=what,
-            request=found.request,
-            feature=found.feature,
-            model=found.model,
-            lang=found.language,
-            caller=user,
-        )
+    tell(door, arrival.caller, Told(what, tracking, language.id if language else ""))
 
 
 EXAMPLE = {

@@ -1,6 +1,7 @@
 """Health: `/monitoring/healthz` says that the process lives, `/monitoring/ready` that it can serve.
 
-Neither needs a token and neither ever asks a model.
+Neither needs a token and neither ever asks a model. llama.cpp's clients know the first as `/health` (llama.cpp's server
+README, "GET /health").
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ PROTOCOL = WireProtocol(
     process_time=True,
     kept=False,
     routes=(
-        Look(paths=("/monitoring/healthz",), need=PUBLIC, look=healthz, summary="Is the process alive?"),
+        Look(paths=("/monitoring/healthz", "/health"), need=PUBLIC, look=healthz, summary="Is the process alive?"),
         Look(paths=("/monitoring/ready",), need=PUBLIC, look=ready, summary="Can it serve?"),
     ),
 )

@@ -58,12 +58,14 @@ class Suggestions:
         while len(self._made) > PEOPLE:
             self._made.popitem(last=False)
 
-    def reported(self, user: str, tracking: str, language: str, what: What) -> tuple[Suggestion, Verdict] | None:
-        """The suggestion that a report of `user` is about, and what is new in it.
+    def reported(
+        self, user: str, tracking: str, language: str, what: What, *, by_id: bool = False
+    ) -> tuple[Suggestion, Verdict] | None:
+        """The suggestion that a report of `user` is about, and what is new in it; `by_id`: if it names one.
 
         None where the suggestion is not known, or the same was said of it before: editors send events again.
         """
-        found = self._tracking(user, tracking, language)
+        found = self._tracking(user, tracking, language, by_id=by_id)
         if found is None or what in found[1]:
             return None
         suggestion, said = found
@@ -71,10 +73,12 @@ class Suggestions:
         said.add(what)
         return suggestion, verdict
 
-    def _tracking(self, user: str, tracking: str, language: str) -> tuple[Suggestion, set[What]] | None:
+    def _tracking(self, user: str, tracking: str, language: str, *, by_id: bool) -> tuple[Suggestion, set[What]] | None:
         key = user, tracking
         if key not in self._tracked:
-            found = self._taken(user, lambda each: each.request == tracking) or self._latest(user, language)
+            found = self._taken(user, lambda each: each.request == tracking)
+            if found is None and not by_id:
+                found = self._latest(user, language)
             if found is None:
                 return None
             self._tracked[key] = found, set()

@@ -1,0 +1,206 @@
+"""What the endpoints in Ollama's format share: options, lines, and what a conversation means in OpenAI's shape.
+
+Sources: Ollama's API documentation, "Generate a completion", "Generate a chat completion", "Errors"; the types of
+Ollama's Python client; the OpenAI API reference, "Create chat completion".
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated, Any
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field
+
+from homeport.domain.errors import BadRequest
+from homeport.domain.requests import Sampling
+from homeport.protocols._openai import unknown
+from homeport.protocols._sentence import sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from homeport.domain.errors import HomeportError
+    from homeport.protocols import Answer, Asked
+
+LINES = b"application/x-ndjson; charset=utf-8"
+PASSED_ON = {
+    "top_k": "top_k",
+    "min_p": "min_p",
+    "repeat_penalty": "repetition_penalty",
+    "presence_penalty": "presence_penalty",
+    "frequency_penalty": "frequency_penalty",
+}
+"""Options that only the model server understands, and what it calls them."""
+KINDS = {"/9j/": "jpeg", "R0lGOD": "gif", "UklGR": "webp"}
+"""Kinds of pictures by how they begin in base64; any other is taken for PNG."""
+NS = 1_000_000_000
+
+
+class ModelOptions(BaseModel):
+    """How to choose words. What is not listed changes nothing, and is named in X-Homeport-Ignored."""
+
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
+
+    num_predict: int | None = Field(None, ge=-2, le=1_000_000, description="Tokens; below 1 as many as may be.")
+    temperature: float | None = Field(None, ge=0, le=2)
+    top_p: float | None = Field(None, gt=0, le=1)
+    seed: int | None = Field(None, ge=-(2**63), lt=2**63)
+    stop: Annotated[str | list[str] | None, Field(max_length=4096)] = None
+    top_k: int | None = Field(None, ge=-1, le=100_000)
+    min_p: float | None = Field(None, ge=0, le=1)
+    repeat_penalty: float | None = Field(None, gt=0, le=10)
+    presence_penalty: float | None = Field(None, ge=-2, le=2)
+    frequency_penalty: float | None = Field(None, ge=-2, le=2)
+
+    def sampling(self) -> Sampling:
+        """The options that we understand ourselves."""
+        stops = (self.stop,) if isinstance(self.stop, str) else self.stop or ()
+        return Sampling(
+            max_tokens=self.num_predict if (self.num_predict or 0) > 0 else None,
+            temperature=self.temperature,
+            top_p=self.top_p,
+            seed=self.seed,
+            stop=tuple(text for text in stops if text)[:16],
+        )
+
+    def passed_on(self) -> dict[str, Any]:
+        """The options that are passed on."""
+        given = ((ours, getattr(self, theirs)) for theirs, ours in PASSED_ON.items() if theirs in self.model_fields_set)
+        return {name: value for name, value in given if value is not None}
+
+
+class OllamaBody(BaseModel):
+    """What both kinds of requests have. What is not listed changes nothing, and is named in X-Homeport-Ignored."""
+
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
+
+    model: str = Field("", max_length=512, description="A registered model, an alias, or a feature.")
+    stream: bool | None = Field(None, description="Unless it is false, the answer comes in lines.")
+    options: ModelOptions | None = None
+    format: str | dict[str, Any] | None = Field(None, description="`json`, or a JSON schema.")
+    think: bool | str | None = Field(None, description="Thoughts are left out if false; an effort is passed on.")
+    keep_alive: str | float | None = Field(None, description="Changes nothing.")
+
+    @property
+    def streams(self) -> bool:
+        """Whether it is answered in lines."""
+        return self.stream is not False
+
+    @property
+    def unloads(self) -> bool:
+        """Whether a model that is not asked for anything shall go."""
+        return str(self.keep_alive) in {"0", "0.0", "0s"}
+
+    def chosen(self) -> ModelOptions:
+        """The options, empty where there are none."""
+        return self.options or ModelOptions()
+
+    def ignored(self) -> tuple[str, ...]:
+        """The options that change nothing."""
+        kept = ("keep_alive",) if self.keep_alive is not None else ()
+        return (*unknown(self), *kept, *unknown(self.chosen(), "options."))
+
+    def extra(self) -> dict[str, Any]:
+        """Options for the model server, in OpenAI's words; raises BadRequest for a format that there is not."""
+        found = self.chosen().passed_on()
+        if isinstance(self.think, str):
+            found["reasoning_effort"] = self.think
+        if isinstance(self.format, dict):
+            schema = {"name": "answer", "schema": self.format}
+            found["response_format"] = {"type": "json_schema", "json_schema": schema}
+        elif self.format == "json":
+            found["response_format"] = {"type": "json_object"}
+        elif self.format:
+            raise BadRequest("There is no such format.", 'Send "json" or a JSON schema.', param="format")
+        return found
+
+
+def content_of(text: str, images: Sequence[str]) -> str | list[dict[str, Any]]:
+    """What is said, with its pictures in front where there are any."""
+    if not images:
+        return text
+    parts: list[dict[str, Any]] = [{"type": "image_url", "image_url": {"url": _address(each)}} for each in images]
+    return [*parts, {"type": "text", "text": text}] if text else parts
+
+
+def _address(image: str) -> str:
+    kind = next((kind for begin, kind in KINDS.items() if image.startswith(begin)), "png")
+    return f"data:image/{kind};base64,{image}"
+
+
+@lru_cache(maxsize=512)
+def _begun(model: str, created: int) -> bytes:
+    at = datetime.fromtimestamp(created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return b'{"model":%b,"created_at":"%b",' % (orjson.dumps(model), at.encode())
+
+
+def line(answer: Answer, rest: bytes) -> bytes:
+    """A line of a stream; `rest` is what follows its first two fields, without braces."""
+    return b'%b%b,"done":false}\n' % (_begun(answer.model, answer.created), rest)
+
+
+def ended(asked: Asked, answer: Answer, rest: bytes) -> bytes:
+    """The last line, or the one document: why it ended, and durations in nanoseconds as they are seen from here."""
+    asked_tokens, answered = (
+        (answer.usage.prompt_tokens, answer.usage.completion_tokens) if answer.usage else (answer.asked_tokens, 0)
+    )
+    why = asked.echo.get("idle") or ("length" if answer.finish == "length" else "stop")
+    numbers = {
+        "done": True,
+        "done_reason": why,
+        "total_duration": int(answer.took_s * NS),
+        "load_duration": 0,
+        "prompt_eval_count": asked_tokens,
+        "prompt_eval_duration": int(answer.first_s * NS),
+        "eval_count": answered,
+        "eval_duration": int((answer.took_s - answer.first_s) * NS),
+    }
+    return b"%b%b,%b" % (_begun(answer.model, answer.created), rest, orjson.dumps(numbers)[1:])
+
+
+def failed(_asked: Asked, problem: HomeportError, correlation_id: str) -> bytes:
+    """The line that says that a stream broke; nothing follows it."""
+    return sentence(problem, correlation_id) + b"\n"
+
+
+def messages_of(messages: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], ...]:
+    """The conversation in OpenAI's shape; a result of a tool without an id is that of the first open call it fits."""
+    found: list[dict[str, Any]] = []
+    open_calls: list[tuple[str, str]] = []
+    for message in messages:
+        said = str(message.get("content") or "")
+        if message["role"] == "tool":
+            found.append({"role": "tool", "tool_call_id": _answered(message, open_calls), "content": said})
+            continue
+        turn: dict[str, Any] = {"role": message["role"], "content": content_of(said, message.get("images") or ())}
+        if message["role"] == "assistant":
+            calls = [_call(each, f"call_{len(found)}_{at}") for at, each in enumerate(message.get("tool_calls") or ())]
+            open_calls += [(each["id"], each["function"]["name"]) for each in calls]
+            turn |= {"tool_calls": calls} if calls else {}
+            turn |= {"reasoning_content": message["thinking"]} if message.get("thinking") else {}
+        found.append(turn)
+    return tuple(found)
+
+
+def _call(call: Mapping[str, Any], call_id: str) -> dict[str, Any]:
+    function = call.get("function")
+    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+        saw = "A call among tool_calls needs a function with a name."
+        raise BadRequest(saw, "Send tool calls back as they came.", param="messages")
+    given = function.get("arguments") or {}
+    written = given if isinstance(given, str) else orjson.dumps(given).decode()
+    known = call.get("id")
+    named_so = {"name": function["name"], "arguments": written}
+    return {"id": known if isinstance(known, str) and known else call_id, "type": "function", "function": named_so}
+
+
+def _answered(message: Mapping[str, Any], open_calls: list[tuple[str, str]]) -> str:
+    """The id of the call that a tool's result answers, which then is no longer open."""
+    wanted, name = message.get("tool_call_id"), message.get("tool_name") or message.get("name")
+    fits = [each for each in open_calls if each[0] == wanted] or [each for each in open_calls if each[1] == name]
+    for call in (*fits, *open_calls)[:1]:
+        open_calls.remove(call)
+        return str(wanted or call[0])
+    return str(wanted or "call_0")
