@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from faults import CANARY, STATUS
-from ways import ended, error_text, events, lines, sse, streamed_text
+from ways import TOLD, ended, error_text, failure, last_failure, lines, sse, streamed_text
 
 if TYPE_CHECKING:
     from house import House
@@ -32,7 +32,7 @@ def check_early(way: Way, answer: Answer, code: str) -> None:
     assert CANARY not in answer.body.decode()
     assert answer.header("content-type") == (LINES if way.style == "lines" else "application/json")
     if not way.gitlab:
-        assert answer.json["error"]["code"] == code
+        assert failure(way, answer.json)[1] == code
 
 
 def check_late(way: Way, answer: Answer, code: str) -> None:
@@ -58,6 +58,5 @@ def check_broken(way: Way, answer: Answer, code: str) -> None:
     if way.style == "sse":
         name, data = sse(answer.body)[-1]
         assert (name, data["code"], data["correlation_id"]) == ("error", code, answer.header("x-request-id"))
-    if way.style == "openai":
-        error = events(answer.body)[-1]["error"]
-        assert (error["code"], error["correlation_id"]) == (code, answer.header("x-request-id"))
+    if way.style in TOLD:
+        assert last_failure(way, answer.body)[1:] == (code, answer.header("x-request-id"))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 BEFORE, AFTER = "def add(a, b):\n    return ", "\n\nprint(add(1, 2))\n"
 MESSAGES = [{"role": "user", "content": "What is a mutex?"}]
+LINES, LINE = BEFORE.splitlines(keepends=True)
 FILE = {"file_name": "add.py", "content_above_cursor": BEFORE, "content_below_cursor": AFTER}
 TASK_FILE = {"file_name": "add.py", "content_above_cursor": "# Add two numbers.\n", "content_below_cursor": AFTER}
 
@@ -31,7 +32,7 @@ class Way:
     body: Callable[[bool], dict[str, Any]]
     """From whether to stream to the request."""
     style: str
-    """openai, raw, sse or lines: how the stream is framed."""
+    """openai, raw, sse, lines, mistral, llama, ollama or tabby: how it is framed, and how errors look."""
     streams: tuple[bool, ...] = (False, True)
     relay: bool = False
     """The model server's bytes are passed on."""
@@ -138,6 +139,32 @@ WAYS = (
         style="raw",
         prompt=True,
     ),
+    Way(
+        name="mistral fim",
+        path="/v1/fim/completions",
+        body=lambda stream: {"prompt": BEFORE, "suffix": AFTER, "stream": stream},
+        style="mistral",
+        streams=(True,),
+    ),
+    Way(
+        name="llama infill",
+        path="/infill",
+        body=lambda stream: {"input_prefix": LINES, "prompt": LINE, "input_suffix": AFTER, "stream": stream},
+        style="llama",
+    ),
+    Way(
+        name="ollama chat",
+        path="/api/chat",
+        body=lambda stream: {"model": "", "messages": MESSAGES, "stream": stream},
+        style="ollama",
+    ),
+    Way(
+        name="tabby",
+        path="/v1/completions",
+        body=lambda _stream: {"segments": {"prefix": BEFORE, "suffix": AFTER, "filepath": "add.py"}},
+        style="tabby",
+        streams=(False,),
+    ),
 )
 ASKED = [(way, stream) for way in WAYS for stream in way.streams]
 STREAMED = [way for way in WAYS if True in way.streams]
@@ -193,6 +220,15 @@ def _choice_text(choice: dict[str, Any]) -> str:
     return (choice.get("delta") or choice.get("message") or {}).get("content") or ""
 
 
+def _said(document: dict[str, Any]) -> str:
+    """The text of a document, or of one piece of a stream, whose protocol shows by itself."""
+    if "choices" in document:
+        return "".join(_choice_text(each) for each in document["choices"])
+    if "error" in document or document.get("object") == "error":
+        return ""
+    return document.get("message", document).get("content") or document.get("response") or ""
+
+
 def streamed_text(way: Way, body: bytes) -> str:
     """The text of a stream."""
     if way.style == "raw":
@@ -201,8 +237,8 @@ def streamed_text(way: Way, body: bytes) -> str:
         return "".join(data["choices"][0]["delta"]["content"] for name, data in sse(body) if name == "content_chunk")
     if way.style == "lines":
         return "".join(each["data"]["text"] for each in lines(body) if each["type"] == "final_answer_delta")
-    found = (each for each in events(body) if each != "[DONE]")
-    return "".join(_choice_text(choice) for each in found for choice in each.get("choices", ()))
+    found = lines(body) if way.style == "ollama" else (each for each in events(body) if each != "[DONE]")
+    return "".join(map(_said, found))
 
 
 def text_of(way: Way, answer: Answer, *, stream: bool) -> str:
@@ -210,13 +246,23 @@ def text_of(way: Way, answer: Answer, *, stream: bool) -> str:
     if stream:
         return streamed_text(way, answer.body)
     document = answer.json
-    return document if isinstance(document, str) else "".join(_choice_text(each) for each in document["choices"])
+    return document if isinstance(document, str) else _said(document)
+
+
+ENDS = {
+    "openai": b"[DONE]",
+    "sse": b"stream_end",
+    "mistral": b"[DONE]",
+    "llama": b'"stop":true',
+    "ollama": b'"done":true',
+}
+TOLD = frozenset({"openai", "mistral", "llama", "ollama"})
+"""Styles in which a stream that breaks ends with the protocol's error object."""
 
 
 def ended(way: Way, answer: Answer) -> bool:
     """Whether a client takes the stream for complete."""
-    end = {"openai": b"[DONE]", "sse": b"stream_end"}.get(way.style, b"")
-    return answer.whole and end in answer.body
+    return answer.whole and ENDS.get(way.style, b"") in answer.body
 
 
 def error_text(way: Way, answer: Answer) -> str:
@@ -227,8 +273,7 @@ def error_text(way: Way, answer: Answer) -> str:
         return only["data"]["message"]
     body = answer.json
     if not way.gitlab:
-        assert set(body["error"]) == {"message", "type", "param", "code", "correlation_id"}
-        return body["error"]["message"]
+        return failure(way, body)[0]
     if answer.status == 401:
         assert set(body) == {"error"}
         return body["error"]
@@ -238,3 +283,25 @@ def error_text(way: Way, answer: Answer) -> str:
         return body["detail"]
     (only,) = body["detail"]
     return only["msg"]
+
+
+def failure(way: Way, document: dict[str, Any]) -> tuple[str, str, str]:
+    """Sentence, code and correlation id of an error object, of whose form nothing may be missing."""
+    if way.style == "ollama" or (way.style == "tabby" and isinstance(document["error"], str)):
+        assert set(document) == {"error", "code", "correlation_id"}
+        return document["error"], document["code"], document["correlation_id"]
+    if way.style == "mistral":
+        assert set(document) == {"object", "message", "type", "param", "code", "request_id"}
+        return document["message"], document["code"], document["request_id"]
+    error = document["error"]
+    if way.style == "llama":
+        assert set(error) == {"code", "message", "type", "reason", "correlation_id"}
+        return error["message"], error["reason"], error["correlation_id"]
+    # until its body was read, a request of Tabby's may be one of OpenAI's
+    assert set(error) == {"message", "type", "param", "code", "correlation_id"}
+    return error["message"], error["code"], error["correlation_id"]
+
+
+def last_failure(way: Way, body: bytes) -> tuple[str, str, str]:
+    """What the last piece of a stream that broke says, where its protocol has a place for that."""
+    return failure(way, lines(body)[-1] if way.style == "ollama" else events(body)[-1])

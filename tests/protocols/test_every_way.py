@@ -23,6 +23,9 @@ STREAM_TYPES = {
     "raw": "text/event-stream; charset=utf-8",
     "sse": "text/event-stream; charset=utf-8",
     "lines": "application/x-ndjson; charset=utf-8",
+    "mistral": "text/event-stream; charset=utf-8",
+    "llama": "text/event-stream; charset=utf-8",
+    "ollama": "application/x-ndjson; charset=utf-8",
 }
 
 

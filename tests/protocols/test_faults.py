@@ -115,7 +115,7 @@ async def ask_at(house: House, endpoint: str, options: dict[str, str], code: str
     started = asyncio.get_running_loop().time()
     for way, _, answer in await everyone(house, ASKED):
         check_early(way, answer, code)
-    assert asyncio.get_running_loop().time() - started < SHORT["connect_s"] + 2
+    assert asyncio.get_running_loop().time() - started < SHORT["connect_s"] + 4
     assert {record["error_code"] for record in house.records()} == {code}
 
 
@@ -174,7 +174,7 @@ async def test_failure_after_the_first_byte(house: House, fault: str) -> None:
     started = asyncio.get_running_loop().time()
     for way, _, answer in await everyone(house, [(way, True) for way in STREAMED]):
         check_late(way, answer, code)
-    assert asyncio.get_running_loop().time() - started < SHORT["idle_s"] + 2
+    assert asyncio.get_running_loop().time() - started < SHORT["idle_s"] + 4
     assert {record["error_code"] for record in house.records()} == {code}
     assert {record["outcome"] for record in house.records()} == {"broken"}
     assert CANARY not in str(house.logs.lines)
@@ -280,7 +280,7 @@ async def test_event_without_a_text(house: House) -> None:
 
     house.models.play = play
     for way, _, answer in await everyone(house, [(way, True) for way in STREAMED]):
-        chat = way.style == "lines" or way.prompt or "generation" in way.name
+        chat = way.style in {"lines", "ollama"} or way.prompt or "generation" in way.name
         if way.relay:
             assert answer.body.endswith(bad + DONE)
         elif chat:

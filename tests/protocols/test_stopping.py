@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from house import asking, eventually, opened
 from script import piece, stream
-from ways import ASKED, WAYS, ended, error_text, events, lines, sse, streamed_text
+from ways import ASKED, TOLD, WAYS, ended, error_text, last_failure, lines, sse, streamed_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -112,8 +112,8 @@ def check_told(way: Way, answer: Answer) -> None:
         assert lines(answer.body)[-1]["data"]["retryable"] is True
     if way.style == "sse":
         assert sse(answer.body)[-1][1]["code"] == "unavailable"
-    if way.style == "openai":
-        assert events(answer.body)[-1]["error"]["code"] == "unavailable"
+    if way.style in TOLD:
+        assert last_failure(way, answer.body)[1] == "unavailable"
 
 
 async def test_when_it_has_stopped_everybody_was_told(stopping: House) -> None:

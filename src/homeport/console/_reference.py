@@ -45,11 +45,10 @@ def _operation(schemas: Mapping[str, Any], path: str, method: str, operation: Ma
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     need = operation["security"]
     scope = "no token needed" if not need else f"scope {need[0]['token'][0]}" if need[0]["token"] else "any token"
+    tables = (_fields(schemas, each) for each in _forms(body))
     return details[
         summary[span(".method")[method.upper()], code[path], span[operation["summary"]], span(".soft")[scope]],
-        div[
-            tuple(_fields(schemas, each) for each in _forms(body)), body and pre[code[_example(path, body["example"])]]
-        ],
+        div[tables, body and pre[code[_example(path, body["example"])]]],
     ]
 
 

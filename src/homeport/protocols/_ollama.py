@@ -76,7 +76,7 @@ class OllamaBody(BaseModel):
 
     model_config = ConfigDict(extra="allow", allow_inf_nan=False)
 
-    model: str = Field("", max_length=512, description="A registered model, an alias, or a feature.")
+    model: str = Field(max_length=512, description="A registered model, an alias, or a feature; `chat` is one.")
     stream: bool | None = Field(None, description="Unless it is false, the answer comes in lines.")
     options: ModelOptions | None = None
     format: str | dict[str, Any] | None = Field(None, description="`json`, or a JSON schema.")

@@ -96,9 +96,9 @@ class ExtraFile(BaseModel):
 class InfillBody(LlamaOptions):
     """Code around a cursor, with parts of other files."""
 
-    input_prefix: str = Field("", description="What stands before the cursor …")
+    input_prefix: str = Field(description="What stands before the cursor …")
     prompt: str = Field("", description="… and the rest of it, up to the cursor: often its line.")
-    input_suffix: str = Field("", description="What stands behind the cursor.")
+    input_suffix: str = Field(description="What stands behind the cursor.")
     input_extra: list[ExtraFile] | None = Field(None, max_length=256)
 
 

@@ -127,7 +127,11 @@ PROTOCOL = WireProtocol(
             whole=whole,
             streaming=Streaming(content_type=LINES, piece=piece, closing=closing, failed=failed),
             summary="Chat with a model, as Ollama's clients do.",
-            example={"messages": [{"role": "user", "content": "Say hello in Python."}], "stream": False},
+            example={
+                "model": "chat",
+                "messages": [{"role": "user", "content": "Say hello in Python."}],
+                "stream": False,
+            },
         ),
     ),
 )

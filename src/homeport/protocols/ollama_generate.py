@@ -141,7 +141,12 @@ PROTOCOL = WireProtocol(
             whole=whole,
             streaming=Streaming(content_type=LINES, piece=piece, closing=closing, failed=failed),
             summary="Fill in the middle, continue text or answer, as Ollama's clients ask.",
-            example={"prompt": "def add(a, b):\n    ", "suffix": "\n\nprint(add(1, 2))\n", "stream": False},
+            example={
+                "model": "",
+                "prompt": "def add(a, b):\n    ",
+                "suffix": "\n\nprint(add(1, 2))\n",
+                "stream": False,
+            },
         ),
     ),
 )
