@@ -314,6 +314,25 @@ def openai_parameters() -> str:
     return table(heads, rows)
 
 
+def completion_parameters() -> str:
+    """What becomes of each parameter of completion clients' protocols, as the tests prove it: a table for each."""
+    kit = _kit("tongues")
+    parts = []
+    for tongue in kit.TONGUES:
+        fates: dict[str, list[str]] = {}
+        for name in tongue.samples:
+            fates.setdefault(kit.fate(tongue, name), []).append(f"`{name}`")
+        given = ", ".join(f"`{name}`" for name in tongue.plain)
+        rows = [("understood", ", ".join((given, *fates.pop("understood", ())))), *_joined(fates)]
+        heading = f"## `{tongue.path}` {tongue.about}".rstrip()
+        parts.append(f"{heading}\n\n{table(('What becomes of it', 'Parameters'), rows)}")
+    return "\n\n".join(parts)
+
+
+def _joined(fates: dict[str, list[str]]) -> list[tuple[str, str]]:
+    return [(fate, ", ".join(names)) for fate, names in sorted(fates.items(), reverse=True)]
+
+
 def broken_setups() -> str:
     """What the tests break, what doctor must name and what it must advise; the test's own words."""
     cases = _kit("broken").load_cases()

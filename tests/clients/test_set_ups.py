@@ -24,7 +24,7 @@ def printed(text: str) -> str:
     return said.getvalue()
 
 
-@pytest.mark.parametrize("key", ["openai_python", "anthropic_python"])
+@pytest.mark.parametrize("key", ["openai_python", "anthropic_python", "ollama_python"])
 async def test_python(house: House, key: str) -> None:
     assert await asyncio.to_thread(printed, texts(house, key)[-1]) == "one + two\n"
     assert "hex colour" in str(house.models.heard[0].json["messages"])

@@ -170,18 +170,27 @@ def messages_of(messages: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], 
     found: list[dict[str, Any]] = []
     open_calls: list[tuple[str, str]] = []
     for message in messages:
-        said = str(message.get("content") or "")
-        if message["role"] == "tool":
+        role, said = message["role"], message.get("content") or ""
+        if role == "tool":
             found.append({"role": "tool", "tool_call_id": _answered(message, open_calls), "content": said})
             continue
-        turn: dict[str, Any] = {"role": message["role"], "content": content_of(said, message.get("images") or ())}
-        if message["role"] == "assistant":
-            calls = [_call(each, f"call_{len(found)}_{at}") for at, each in enumerate(message.get("tool_calls") or ())]
-            open_calls += [(each["id"], each["function"]["name"]) for each in calls]
-            turn |= {"tool_calls": calls} if calls else {}
-            turn |= {"reasoning_content": message["thinking"]} if message.get("thinking") else {}
+        images = message.get("images")
+        turn = {"role": role, "content": content_of(said, images) if images else said}
+        if role == "assistant":
+            turn |= _of_assistant(message, len(found), open_calls)
         found.append(turn)
     return tuple(found)
+
+
+def _of_assistant(message: Mapping[str, Any], at: int, open_calls: list[tuple[str, str]]) -> dict[str, Any]:
+    """What the model's own turn has besides its text; `at` tells its calls from those of other turns."""
+    more: dict[str, Any] = {}
+    if given := message.get("tool_calls"):
+        more["tool_calls"] = calls = [_call(each, f"call_{at}_{number}") for number, each in enumerate(given)]
+        open_calls += [(each["id"], each["function"]["name"]) for each in calls]
+    if thoughts := message.get("thinking"):
+        more["reasoning_content"] = thoughts
+    return more
 
 
 def _call(call: Mapping[str, Any], call_id: str) -> dict[str, Any]:
@@ -199,8 +208,8 @@ def _call(call: Mapping[str, Any], call_id: str) -> dict[str, Any]:
 def _answered(message: Mapping[str, Any], open_calls: list[tuple[str, str]]) -> str:
     """The id of the call that a tool's result answers, which then is no longer open."""
     wanted, name = message.get("tool_call_id"), message.get("tool_name") or message.get("name")
-    fits = [each for each in open_calls if each[0] == wanted] or [each for each in open_calls if each[1] == name]
-    for call in (*fits, *open_calls)[:1]:
-        open_calls.remove(call)
-        return str(wanted or call[0])
-    return str(wanted or "call_0")
+    fits = (
+        at for at, (call_id, called) in enumerate(open_calls) if wanted == call_id or (not wanted and name == called)
+    )
+    at = next(fits, None if wanted or not open_calls else 0)
+    return str(wanted or "call_0") if at is None else open_calls.pop(at)[0]

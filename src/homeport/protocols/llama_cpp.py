@@ -59,6 +59,7 @@ class LlamaOptions(BaseModel):
     top_p: float | None = Field(None, gt=0, le=1)
     seed: int | None = Field(None, ge=-1, lt=2**63)
     stop: Annotated[str | list[str] | None, Field(max_length=4096)] = None
+    n_cmpl: int | None = Field(None, ge=1, le=1, description="Answers; there is one at a time.")
     response_fields: list[str] | None = Field(None, max_length=64, description="`timings/prompt_n` for nested ones.")
 
     @model_validator(mode="after")

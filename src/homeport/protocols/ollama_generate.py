@@ -14,11 +14,13 @@ from homeport.access import KNOWN
 from homeport.domain.errors import BadRequest
 from homeport.domain.requests import ChatRequest, CodeRequest, TextRequest
 from homeport.protocols import Answer, Arrival, Ask, Asked, Streaming, WireProtocol
-from homeport.protocols._ollama import LINES, OllamaBody, content_of, ended, failed, line
+from homeport.protocols._ollama import LINES, PASSED_ON, OllamaBody, content_of, ended, failed, line
 from homeport.protocols._parts import Parts
 from homeport.protocols._sentence import error
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from homeport.domain.streams import Chunk
 
 
@@ -59,10 +61,19 @@ def _asked(feature: str, request: Any, body: GenerateBody) -> Asked:  # noqa: AN
         request,
         body.streams,
         echo={"idle": body.idle},
-        ignored=body.ignored(),
+        ignored=(*body.ignored(), *_unfelt(feature, body)),
         writer=Parts(thoughts=body.think is not False),
         idle=bool(body.idle),
     )
+
+
+def _unfelt(feature: str, body: GenerateBody) -> Iterator[str]:
+    """The options that change nothing of what this feature does."""
+    if feature != "chat" and body.think is not None:
+        yield "think"
+    if feature == "code_completions":
+        options = body.chosen()
+        yield from (f"options.{name}" for name in PASSED_ON if getattr(options, name) is not None)
 
 
 def _code(body: GenerateBody) -> CodeRequest:
@@ -84,7 +95,7 @@ def _text(body: GenerateBody) -> TextRequest:
 
 def _plain(body: GenerateBody) -> GenerateBody:
     """The same; raises BadRequest for what only a conversation can have."""
-    for name in ("format", "images"):
+    for name in ("format", "images", "system"):
         if getattr(body, name):
             saw = f"{name} is not for code or text that is just continued."
             raise BadRequest(saw, "Leave it out, or ask without suffix and raw.", param=name)

@@ -1,0 +1,30 @@
+"""Ollama's client in Python; its other clients take the same address and header."""
+
+from homeport.console._clients import Client, Step
+
+CLIENT = Client(
+    label="Ollama client (Python)",
+    does="completion and chat in programs",
+    scopes=frozenset({"complete_code", "duo_chat"}),
+    order=88,
+    steps=(
+        Step(
+            "Clients that read the environment, in the shell they start from:",
+            """export OLLAMA_HOST=@ADDRESS@
+export OLLAMA_API_KEY=@TOKEN@""",
+            "sh",
+        ),
+        Step(
+            "Or in a program; others take the address and the header, too:",
+            """from ollama import Client
+
+client = Client(host="@ADDRESS@", headers={"Authorization": "Bearer @TOKEN@"})
+answer = client.chat(
+    model="chat",
+    messages=[{"role": "user", "content": "Write a regular expression for a hex colour."}],
+)
+print(answer.message.content)""",
+            "python",
+        ),
+    ),
+)
