@@ -18,11 +18,11 @@ export OLLAMA_API_KEY=@TOKEN@""",
             "Or in a program; others take the address and the header, too:",
             """from ollama import Client
 
-client = Client(host="@ADDRESS@", headers={"Authorization": "Bearer @TOKEN@"})
-answer = client.chat(
-    model="chat",
-    messages=[{"role": "user", "content": "Write a regular expression for a hex colour."}],
-)
+with Client(host="@ADDRESS@", headers={"Authorization": "Bearer @TOKEN@"}) as client:
+    answer = client.chat(
+        model="chat",
+        messages=[{"role": "user", "content": "Write a regular expression for a hex colour."}],
+    )
 print(answer.message.content)""",
             "python",
         ),
