@@ -152,8 +152,9 @@ async def test_a_text_that_is_too_long(house: House, status: int, words: str) ->
         await peer.document({"error": {"message": words}}, status)
 
     house.models.play = play
-    told = refused(await house.post(PATH, ASKED), 400, "prompt_too_long")
-    assert "the prompt is too long" in told
+    answer = await house.post(PATH, ASKED)
+    assert answer.header("x-homeport-error") == "prompt_too_long"
+    assert "the prompt is too long" in refused(answer, 400, "context_length_exceeded")
     house.models.play = house.models.behave
     assert (await house.post(PATH, ASKED)).status == 200
 

@@ -186,7 +186,7 @@ async def test_who_leaves_frees_it(home: House, vllm: Vllm, stream: bool) -> Non
 
 async def test_a_conversation_that_is_too_long(home: House) -> None:
     answer = await home.post(CHAT, {"messages": [{"role": "user", "content": "word " * 20_000}], "max_tokens": 8})
-    assert (answer.status, answer.json["error"]["code"]) == (400, "prompt_too_long")
+    assert (answer.status, answer.json["error"]["code"]) == (400, "context_length_exceeded")
 
 
 async def test_code_that_is_too_long_is_cut(home: House) -> None:

@@ -39,6 +39,8 @@ PASSED_ON = (
 """Options that only the model server understands; any other unknown field goes no further."""
 
 
+OPENAIS = {"prompt_too_long": "context_length_exceeded"}
+"""Codes that clients look for before they make a conversation shorter."""
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 MOST_NAMED = 32
 
@@ -107,6 +109,11 @@ class Options(BaseModel):
         return bool(self.stream_options and self.stream_options.include_usage)
 
 
+def code_of(problem: HomeportError) -> str:
+    """Our code; where clients do something about a failure that OpenAI has a code for, that one."""
+    return OPENAIS.get(problem.code, problem.code)
+
+
 def error(problem: HomeportError, correlation_id: str) -> tuple[int, bytes]:
     """OpenAI's error object; the correlation id stands in the text too, where people will see it."""
     return problem.status, orjson.dumps({"error": _error_object(problem, correlation_id)})
@@ -122,7 +129,7 @@ def _error_object(problem: HomeportError, correlation_id: str) -> dict[str, Any]
         "message": f"{problem} (correlation id {correlation_id})",
         "type": "invalid_request_error" if problem.status < 500 else "server_error",  # noqa: PLR2004 (HTTP's own number)
         "param": problem.param,
-        "code": problem.code,
+        "code": code_of(problem),
         "correlation_id": correlation_id,
     }
 

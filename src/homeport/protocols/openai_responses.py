@@ -17,7 +17,7 @@ from homeport.domain.requests import ChatRequest, Sampling
 from homeport.kit.journal import new_id
 from homeport.protocols import Act, Answer, Arrival, Ask, Asked, Reply, Streaming, WireProtocol
 from homeport.protocols._kept import Kept, owner_of
-from homeport.protocols._openai import EVENT_STREAM, STREAM_HEADERS, error, unknown
+from homeport.protocols._openai import EVENT_STREAM, STREAM_HEADERS, code_of, error, unknown
 from homeport.protocols._parts import Move, Part, Parts
 from homeport.protocols._responses import Offer, choice_of, messages_of, offered
 
@@ -371,7 +371,7 @@ def closing(asked: Asked, answer: Answer) -> bytes:
 def failed(asked: Asked, problem: HomeportError, correlation_id: str) -> bytes:
     """The event that says that the response failed; nothing follows it."""
     response = _writer(asked)
-    told = {"code": problem.code, "message": f"{problem} (correlation id {correlation_id})"}
+    told = {"code": code_of(problem), "message": f"{problem} (correlation id {correlation_id})"}
     return response.event("response.failed", response=response.object("failed", None, error=told))
 
 
