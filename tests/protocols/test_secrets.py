@@ -38,7 +38,7 @@ async def watched(tmp_path: Path) -> AsyncIterator[tuple[House, Path]]:
 def planted(value: Any) -> Any:
     """A request whose every text of the user's holds the canary."""
     if isinstance(value, dict):
-        kept = {"type", "role", "file_name", "category"}
+        kept = {"type", "role", "file_name", "category", "model"}
         return {name: each if name in kept else planted(each) for name, each in value.items()}
     if isinstance(value, list):
         return [planted(each) for each in value]
