@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import logged
+import machine
+import uvloop
 from logged import CHANCE, DAYS, Person, entry, name
 
 from homeport.store import log_rows
@@ -35,7 +37,8 @@ if TYPE_CHECKING:
     from homeport.store.log_search import Found
 
 TAKING_S = 10.0
-"""Seconds for which the writer is measured."""
+"""Seconds for which the writer is measured, and the event loop beside it."""
+RATE = 2_000
 
 
 async def taken(log: RequestLog, people: list[Person], seconds: float) -> dict[str, float]:
@@ -54,6 +57,29 @@ async def taken(log: RequestLog, people: list[Person], seconds: float) -> dict[s
     cpu = time.process_time() - cpu
     await log.settle()
     return {"rows_per_s": count / spent, "enter_us": enter_us, "cpu_us_per_row": cpu / count * 1e6}
+
+
+async def late(log: RequestLog, people: list[Person], rows_per_s: int) -> dict[str, float]:
+    """By how many milliseconds the event loop comes back too late while the log takes so many rows a second.
+
+    Whatever a request waits for, it waits for that too.
+    """
+    following = asyncio.create_task(log.follow())
+    ready = [entry(people, 10**13 + number, time.time()) for number in range(max(rows_per_s // 10, 1))]
+    spent, end, next_one = [], time.perf_counter() + TAKING_S, time.perf_counter()
+    while (now := time.perf_counter()) < end:
+        if rows_per_s and now >= next_one:
+            next_one += 0.1
+            for each in ready:
+                log.enter(each._replace(at=time.time()))
+        began = time.perf_counter()
+        await asyncio.sleep(0.002)
+        spent.append((time.perf_counter() - began - 0.002) * 1000)
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    await log.settle()
+    spent.sort()
+    return {f"p{share}": spent[len(spent) * share // 100] for share in (50, 99)} | {"lost": log.lost}
 
 
 def sought(end: float) -> dict[str, Sought]:
@@ -115,15 +141,21 @@ async def measure(url: str, rows: int) -> dict[str, Any]:
     people = [Person(number) for number in range(logged.USERS)]
     log = await RequestLog.open(url, Kept(days=DAYS - 1))
     began, end = time.perf_counter(), time.time() - 60
+    gc.disable()  # nothing here is a cycle, and there are millions of rows
     filling = logged.Filling(people, rows, end)
     await (
         logged.fill_postgres(url, filling) if url.startswith("postgresql") else asyncio.to_thread(fill, url, filling)
     )
-    found: dict[str, Any] = {"rows": rows, "kinds": len(filling.kinds), "fill_s": time.perf_counter() - began}
+    found: dict[str, Any] = {"machine": machine.describe(), "load": machine.load_average(), "rows": rows}
+    found |= {"kinds": len(filling.kinds), "fill_s": time.perf_counter() - began}
     del filling
+    gc.enable()
     gc.collect()
     found |= await asked(log, rows, end)
+    found["load then"] = machine.load_average()
     found["taken"] = await taken(log, people, TAKING_S)
+    for rate in (0, RATE):
+        found[f"late at {rate} rows/s"] = await late(log, people, rate)
     began = time.perf_counter()
     found["forgotten"] = await log.tidy(), time.perf_counter() - began
     await log.close()
@@ -174,9 +206,9 @@ def main() -> None:
     try:
         if chosen.postgres:
             with postgres(folder) as url:
-                found = asyncio.run(measure(url, chosen.rows))
+                found = uvloop.run(measure(url, chosen.rows))
         else:
-            found = asyncio.run(measure(f"sqlite+aiosqlite:///{folder / 'requests.db'}", chosen.rows))
+            found = uvloop.run(measure(f"sqlite+aiosqlite:///{folder / 'requests.db'}", chosen.rows))
             found["file_mb"] = (folder / "requests.db").stat().st_size / 1e6
         print(json.dumps(found, indent=1))
     finally:

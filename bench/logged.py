@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex
 
 from homeport.domain.entries import Entry, Phases, Traits
-from homeport.store.log_rows import DAY, HOUR, Draft, Row, Rows, insert
+from homeport.store.log_rows import DAY, HOUR, Draft, Row, Rows
 from homeport.store.log_tables import endings, kinds, origins, requests, usage, usage_kinds
 
 if TYPE_CHECKING:
@@ -142,7 +142,8 @@ def fill_sqlite(path: str, filling: Filling) -> None:
         for bite in filling.bites():
             file.execute("BEGIN")
             for table, rows in bite.items():
-                file.executemany(insert(table, "DO NOTHING"), rows)
+                marks = ", ".join("?" * len(table.columns))
+                file.executemany(f"INSERT OR IGNORE INTO {table.name} VALUES ({marks})", rows)  # noqa: S608 (its own tables)
             file.execute("COMMIT")
         for index in requests.indexes:
             file.execute(str(CreateIndex(index).compile(dialect=sqlite.dialect())))

@@ -17,6 +17,7 @@ import os
 import sys
 import tempfile
 import time
+from collections import deque
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -36,15 +37,23 @@ from homeport.features._ask import choose
 from homeport.features._code import cleaner
 from homeport.kit.logs import Logs
 from homeport.kit.metrics import Metrics
+from homeport.kit.otlp_forms import form_of
 from homeport.kit.settings import load
+from homeport.kit.tracing import FACT, Try
 from homeport.kit.upstream_http import HttpUpstream
 from homeport.protocols import Arrival
 from homeport.protocols._endpoint import validated
+from homeport.protocols._spans import Tracing
 from homeport.protocols._visit import Visit
 from homeport.providers import _openai_compatible as wire
+from homeport.store.log_rows import Draft, Rows
+from homeport.store.request_log import RequestLog
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from homeport.domain.entries import Entry
+    from homeport.kit.tracing import Span
 
 PATH = "/v2/code/completions"
 PAGE = HERE.parent / "docs" / "reference" / "steps.md"
@@ -61,6 +70,14 @@ Steps that wait include the event loop's work. The last line is the whole endpoi
 the HTTP server: what it has beyond the sum of the others are tasks, generators and a colder cache.
 
 """
+BESIDES = """
+## What the request log and traces add
+
+Of a request that an instance writes down, or that is traced: the lines "enter" and "tell" are the request's own, and
+follow its answer; the others are work between requests, and the thread's is beside them.
+
+"""
+ROWS = 2_000
 SETTLE = 20
 """Requests that are written down together, as under load."""
 
@@ -113,6 +130,33 @@ def scope_of(body: bytes) -> dict[str, Any]:
     }
 
 
+class _Nobody:
+    """Takes traces and sends them nowhere."""
+
+    waiting = 0
+
+    def __init__(self) -> None:
+        self.spans: Callable[[], Sequence[Span]] = tuple
+
+    def add(self, spans: Callable[[], Sequence[Span]]) -> None:
+        """Keep the last one."""
+        self.spans = spans
+
+
+async def written(folder: Path, some: Sequence[Entry]) -> float:
+    """Microseconds of CPU, of all threads, that a row costs from where it waits to the disk."""
+    log = await RequestLog.open(f"sqlite+aiosqlite:///{folder / 'requests.db'}")
+    best = float("inf")
+    for _ in range(BATCHES // 4):
+        for number in range(ROWS):
+            log.enter(some[number % len(some)]._replace(correlation_id=f"{number}", at=time.time()))
+        began = time.process_time_ns()
+        await log.settle()
+        best = min(best, time.process_time_ns() - began)
+    await log.close()
+    return best / ROWS / 1000
+
+
 class Way:
     """A request on its way, with everything that each step needs of those before it."""
 
@@ -130,7 +174,8 @@ class Way:
 
     def parse(self, caller: Any) -> Any:  # noqa: ANN401 (Caller and Asked)
         """The body as a request."""
-        return self.route.parse(validated(self.route.body, self.body), Arrival("", self.scope["headers"], caller))
+        arrival = Arrival("", self.scope["headers"], caller, self.door.kept)
+        return self.route.parse(validated(self.route.body, self.body), arrival)
 
     def choose(self) -> Any:  # noqa: ANN401 (Model)
         """The model that the body names."""
@@ -179,6 +224,37 @@ class Way:
             self.door.book._open.append((done, 0.01, time.time()))  # noqa: SLF001 (without its timer)
         self.door.book.settle()
 
+    def traced(self) -> None:
+        """The same, each with a trace that has one attempt."""
+        for _ in range(SETTLE):
+            done = self.visit()
+            done.facts.update(feature="code_completions", model=self.model.name, platform="openai")
+            self.door.book.trace(done)
+            trace = done.facts[FACT]
+            trace.tried(Try(trace.attempt(), self.model, self.prompt, done.started, 0.01, 0.01, ""))
+            self.door.book._open.append((done, 0.01, time.time()))  # noqa: SLF001 (without its timer)
+        self.door.book.settle()
+
+    async def besides(self, folder: Path) -> list[Step]:
+        """What the request log and traces add to a request, and what they cost later, beside requests."""
+        book, entered, nobody = self.door.book, deque[Any](maxlen=TIMES * SETTLE), _Nobody()
+        without = timed(self.book)
+        book._keep = entered.append  # noqa: SLF001 (as with a request log)
+        kept = timed(self.book) - without
+        book._keep, book.tracing = None, Tracing(nobody)  # noqa: SLF001 (as with traces alone)
+        traced = timed(self.traced) - without
+        book.tracing = None
+        rows, some, form = Rows(), list(entered)[:SETTLE], form_of({"service.name": "homeport"})
+        made = timed(lambda: rows.add(Draft(), some)) / SETTLE
+        sent = timed(lambda: form.part(nobody.spans()))
+        return [
+            Step("request log: enter", "with its line, after the answer", kept / SETTLE),
+            Step("request log: rows", "on the event loop, in slices between requests", made),
+            Step("request log: write", "in a thread: SQLite, 2,000 at once", await written(folder, some) - made),
+            Step("traces: tell", "begun, one attempt, with its line after the answer", traced / SETTLE),
+            Step("traces: spans", "made and encoded on the event loop, between requests", sent),
+        ]
+
     async def whole(self) -> None:
         """All of it."""
 
@@ -210,7 +286,7 @@ class Way:
         ]
 
 
-async def measure(folder: Path) -> list[Step]:
+async def measure(folder: Path) -> tuple[list[Step], list[Step]]:
     """Start what the gateway starts, but for the server, and measure."""
     settings = load(metrics_port=-1, gitlab_url=gitlab.URL, data_dir=folder)
     logs = Logs(level="INFO", as_json=True, file=folder / "log")
@@ -229,7 +305,7 @@ async def measure(folder: Path) -> list[Step]:
         gc.set_threshold(100_000, 20, 50)  # as the server does
         with (folder / "screen").open("wb") as screen:
             os.dup2(screen.fileno(), sys.stderr.fileno())
-            return await way.steps()
+            return await way.steps(), await way.besides(folder)
 
 
 def table(steps: list[Step]) -> str:
@@ -252,7 +328,7 @@ def main() -> None:
         upstream(cores[1]),
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        found = table(runner.run(measure(Path(folder))))
+        found = f"\n{BESIDES}".join(map(table, runner.run(measure(Path(folder)))))
     print(found)
     if write:
         when = datetime.now(UTC).strftime("%Y-%m-%d")

@@ -382,9 +382,11 @@ async def test_an_older_log_is_brought_up_to_date(address: str) -> None:
         "JOIN logged_origins o ON o.id = origin JOIN logged_endings e ON e.id = ending",
         *(f"DROP TABLE logged_{name}" for name in ("kinds", "origins", "endings")),
         "UPDATE log_version SET number = 1",
+        f"UPDATE requests SET key = {log_rows.key('id-7', NOW, DAY)} WHERE correlation_id = 'id-7'",  # noqa: S608 (numbers)
     )
     again = await asyncio.gather(RequestLog.open(address), RequestLog.open(address))
     assert await again[0].search(Sought(), 100) == before
+    assert await again[0].find("id-7") == [each for each in before if each.correlation_id == "id-7"]
     assert await run_sql(address, "SELECT number FROM log_version") == [(2,)]
     await filled(again[1], *many)
     assert len(await again[0].search(Sought(who="u3", text="took 2 s"), 100)) == 2 * len(

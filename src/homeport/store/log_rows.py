@@ -24,8 +24,8 @@ Row = tuple[Any, ...]
 
 SPREAD = 1024
 """Numbers within one microsecond: each process has one of them, so that those of several do not meet."""
-HOUR, DAY = 3600, 86_400
-DAYS = 0x7FFF
+HOUR, DAY, WEEK = 3600, 86_400, 7 * 86_400
+SPANS = 0x7FFF
 LAST = 2**63 - 1
 """The largest number that databases hold."""
 KNOWN = 50_000
@@ -81,17 +81,17 @@ def number(*parts: str) -> int:
     return int.from_bytes(blake2b("\0".join(parts).encode(), digest_size=8).digest(), "big") >> 1
 
 
-def key(correlation_id: str, at: float) -> int:
-    """Under which an id is looked up: a digest behind the day, so that what is written together lies together.
+def key(correlation_id: str, at: float, span: int = WEEK) -> int:
+    """Under which an id is looked up: a digest behind the week, so that what is written together lies together.
 
-    A digest alone would make each row change a page of its own.
+    A digest alone would make each row change a page of its own; behind the day, an id would be on one of many pages.
     """
-    return (int(at) // DAY & DAYS) << 48 | number(correlation_id) & (1 << 48) - 1
+    return (int(at) // span & SPANS) << 48 | number(correlation_id) & (1 << 48) - 1
 
 
-def keys(correlation_id: str, since: float, until: float) -> list[int]:
+def keys(correlation_id: str, since: float, until: float, span: int = WEEK) -> list[int]:
     """Those that an id may have between two moments."""
-    return [key(correlation_id, day * DAY) for day in range(int(since) // DAY, int(until) // DAY + 1)]
+    return [key(correlation_id, each * span, span) for each in range(int(since) // span, int(until) // span + 1)]
 
 
 def moment_of(row: int) -> float:
@@ -127,7 +127,7 @@ class Rows:
                 draft.contents.append(_said(row, entry.content))
             if entry.context:
                 draft.contexts.append((row, _files(entry.context)))
-            _count(draft.sum(entry.at, kind.use), entry)
+            _count(draft.sums(entry.at, kind.use), entry)
             for each in entry.offered:
                 self._offer(draft, entry, each)
 
@@ -176,9 +176,9 @@ class Rows:
         self._offered(draft, report.at, report.traits, report.offered, report.accepted)
 
     def _offered(self, draft: Draft, at: float, traits: Traits, offered: int, accepted: int) -> None:
-        found = draft.sum(at, self._known(traits._replace(outcome="", error_code="")).use)
-        found[4] += offered
-        found[5] += accepted
+        for found in draft.sums(at, self._known(traits._replace(outcome="", error_code="")).use):
+            found[4] += offered
+            found[5] += accepted
 
 
 class Draft:
@@ -193,7 +193,7 @@ class Draft:
         self._kinds: dict[int, list[Any]] = {}
         self._origins: dict[int, Row] = {}
         self._endings: dict[int, Row] = {}
-        self._sums: dict[tuple[int, int], list[int]] = {}
+        self._sums: dict[tuple[int, int, int], list[int]] = {}
 
     def saw(self, kind: Known, row: int) -> None:
         """A request of this kind."""
@@ -205,13 +205,16 @@ class Draft:
         self._origins[kind.origin[0]] = kind.origin
         self._endings[kind.ending[0]] = kind.ending
 
-    def sum(self, at: float, use: Row) -> list[int]:
-        """The sums of the hour to be added to."""
-        key = int(at) // HOUR * HOUR, use[0]
+    def sums(self, at: float, use: Row) -> tuple[list[int], ...]:
+        """The sums of the hour and of the day to be added to."""
+        self._used[use[0]] = use
+        return tuple(self._sum(span, int(at) // span * span, use[0]) for span in (HOUR, DAY))
+
+    def _sum(self, span: int, start: int, use: int) -> list[int]:
+        key = span, start, use
         found = self._sums.get(key)
         if found is None:
             found = self._sums[key] = [0] * (len(SUMS) + 2 * BUCKETS)
-            self._used[use[0]] = use
         return found
 
     def batch(self) -> Batch:
@@ -225,7 +228,7 @@ class Draft:
             self.contexts,
             self.reports,
             [each for _, each in sorted(self._used.items())],
-            _spans(self._sums),
+            [(*key, *each) for key, each in sorted(self._sums.items())],
         )
 
 
@@ -245,25 +248,18 @@ def _files(context: Sequence[tuple[str, int]]) -> str:
     return orjson.dumps([(storable(name), size) for name, size in context]).decode()
 
 
-def _count(found: list[int], entry: Entry) -> None:
+def _count(sums: Iterable[list[int]], entry: Entry) -> None:
     took, first = entry.phases.took, entry.phases.first
-    found[0] += 1
-    found[1] += entry.prompt_tokens
-    found[2] += entry.answer_tokens
-    found[3] += took
-    found[len(SUMS) + bisect_left(BOUNDS_MS, took / 1000)] += 1
-    if first:
-        found[len(SUMS) + BUCKETS + bisect_left(BOUNDS_MS, first / 1000)] += 1
-
-
-def _spans(sums: dict[tuple[int, int], list[int]]) -> list[Row]:
-    """Each hour's sums, and the same as a part of their day's."""
-    days: dict[tuple[int, int], list[int]] = {}
-    for (hour, use), found in sums.items():
-        day = hour // DAY * DAY, use
-        days[day] = [a + b for a, b in zip(days[day], found, strict=True)] if day in days else found
-    rows = [(HOUR, start, use, *each) for (start, use), each in sums.items()]
-    return sorted([*rows, *((DAY, start, use, *each) for (start, use), each in days.items())])
+    bucket = len(SUMS) + bisect_left(BOUNDS_MS, took / 1000)
+    began = len(SUMS) + BUCKETS + bisect_left(BOUNDS_MS, first / 1000)
+    for found in sums:
+        found[0] += 1
+        found[1] += entry.prompt_tokens
+        found[2] += entry.answer_tokens
+        found[3] += took
+        found[bucket] += 1
+        if first:
+            found[began] += 1
 
 
 def _said(row: int, content: Content) -> Row:
@@ -286,12 +282,10 @@ def storable(text: str, most: int = TEXT) -> str:
 
 
 def insert(table: Table, on_conflict: str, *, dialect: str = "sqlite") -> str:
-    """The statement that adds rows: one after the other on SQLite, a list for each column on PostgreSQL."""
+    """The statement that adds rows, as `as_sent` gives them: a list of rows, or a list for each column."""
     names = ", ".join(f'"{column.name}"' for column in table.columns)
-    values = f"VALUES ({', '.join('?' * len(table.columns))})"
-    if dialect == "postgresql":
-        values = f"SELECT * FROM unnest({_lists(table)})"  # noqa: S608 (our own names)
-    return f"INSERT INTO {table.name} ({names}) {values} ON CONFLICT {on_conflict}"
+    rows = _lists(table) if dialect == "postgresql" else f"VALUES ({', '.join('?' * len(table.columns))})"
+    return f"INSERT INTO {table.name} ({names}) {rows} ON CONFLICT {on_conflict}"
 
 
 def as_sent(rows: list[Row], dialect: str) -> Any:  # noqa: ANN401 (as drivers want them)
@@ -301,7 +295,8 @@ def as_sent(rows: list[Row], dialect: str) -> Any:  # noqa: ANN401 (as drivers w
 
 def _lists(table: Table) -> str:
     types = [_TYPES.get(type(column.type), "text") for column in table.columns]
-    return ", ".join(f"${number}::{name}[]" for number, name in enumerate(types, 1))
+    lists = ", ".join(f"${number}::{name}[]" for number, name in enumerate(types, 1))
+    return f"SELECT * FROM unnest({lists})"  # noqa: S608 (our own names)
 
 
 _TYPES: dict[type[Any], str] = {BigInteger: "bigint", Integer: "integer", SmallInteger: "smallint"}

@@ -8,7 +8,7 @@ import orjson
 from sqlalchemy import and_, func, literal, or_, select, true, union_all
 
 from homeport.domain.entries import Content, Exchange, Phases, Traits
-from homeport.store.log_rows import DAY, ERROR, LAST, first_of, keys, moment_of, storable
+from homeport.store.log_rows import DAY, ERROR, LAST, WEEK, first_of, keys, moment_of, storable
 from homeport.store.log_tables import (
     ENDING,
     PHASES,
@@ -255,14 +255,17 @@ async def find(connection: AsyncConnection, correlation_id: str) -> Sequence[Fou
     first, last = (await connection.execute(select(*ends))).one()
     if first is None:
         return []
-    # a number may be a little later than its moment, and so of the next day
-    wanted = keys(correlation_id, moment_of(first) - DAY, moment_of(last) + DAY)
-    same = (requests.c.key.in_(wanted), requests.c.correlation_id == correlation_id)
-    rows = await connection.execute(_whole().where(*same).order_by(requests.c.id.desc()).limit(SEVERAL))
-    told = await _reported(connection, wanted, correlation_id)
-    found = [_found(row) for row in rows]
-    shown = await _contexts(connection, [each.row for each in found])
-    return [each._replace(reported=told, context=shown.get(each.row, ())) for each in found]
+    for span in (WEEK, DAY):  # those of version 1 lie behind their day
+        # a number may be a little later than its moment, and so of the next day
+        wanted = keys(correlation_id, moment_of(first) - DAY, moment_of(last) + DAY, span)
+        same = (requests.c.key.in_(wanted), requests.c.correlation_id == correlation_id)
+        rows = (await connection.execute(_whole().where(*same).order_by(requests.c.id.desc()).limit(SEVERAL))).all()
+        if rows:
+            told = await _reported(connection, wanted, correlation_id)
+            found = [_found(row) for row in rows]
+            shown = await _contexts(connection, [each.row for each in found])
+            return [each._replace(reported=told, context=shown.get(each.row, ())) for each in found]
+    return []
 
 
 async def _contexts(connection: AsyncConnection, rows: Sequence[int]) -> dict[int, tuple[tuple[str, int], ...]]:
