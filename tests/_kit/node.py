@@ -29,9 +29,10 @@ async def installed(folder: Path = CLIENTS, how: Sequence[str] = ("ci",)) -> Pat
     packages = folder / "node_modules"
     with (folder / ".lock").open("w") as lock:
         await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
-        kept = packages / ".package-lock.json"
-        if not kept.exists() or kept.stat().st_mtime < (folder / "package-lock.json").stat().st_mtime:
+        wanted, found = folder / "package-lock.json", packages / ".installed-lock"
+        if not found.exists() or found.read_bytes() != wanted.read_bytes():
             await run(program("npm"), *how, "--ignore-scripts", "--no-audit", "--no-fund", folder=folder)
+            shutil.copyfile(wanted, found)
     return packages
 
 

@@ -4,4 +4,8 @@ from __future__ import annotations
 
 import os
 
-collect_ignore = [] if os.environ.get("HOMEPORT_TEST_AGENTS") else ["test_agents.py", "test_aider.py", "test_llm.py"]
+collect_ignore = (
+    []
+    if os.environ.get("HOMEPORT_TEST_AGENTS")
+    else ["test_agents.py", "test_aider.py", "test_llm.py", "test_monacopilot.py"]
+)
