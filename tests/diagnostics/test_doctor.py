@@ -147,6 +147,30 @@ async def test_a_broken_model_that_nobody_uses_is_a_warning(instance: Instance) 
     assert found["feature_answers"]["status"] == "ok"
 
 
+async def test_a_model_that_embeds(instance: Instance) -> None:
+    """It is asked for a vector and for nothing else."""
+
+    async def play(peer: Any) -> None:
+        if peer.method == "GET" or peer.json["model"] != "bge-m3":
+            await instance.play(peer)
+        elif peer.target == "/v1/embeddings":
+            await instance.models.behave(peer)
+        else:
+            await peer.document({"error": "it writes nothing"}, status=400)
+
+    instance.served.append("bge-m3")
+    instance.models.play = play
+    where = ("--endpoint", instance.models.url, "--identifier", "bge-m3", "--api-key-env", "VECTORS_KEY")
+    added = await instance.run("models", "add", "vectors", *where, VECTORS_KEY=KEY)
+    assert "homeport features set embeddings vectors" in added.err
+    assert (await instance.run("features", "set", "embeddings", "vectors")).code == 0
+    await instance.seen()
+    found = await examined(instance)
+    assert failed(found) == []
+    assert "vectors made a vector" in found["model_answers"]["saw"]
+    assert "embeddings answered" in found["feature_answers"]["saw"]
+
+
 def test_an_old_schema(tmp_path: Path) -> None:
     with clean_environment(tmp_path / "data"):
         homeport("db", "upgrade")

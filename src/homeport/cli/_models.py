@@ -64,6 +64,11 @@ def family_of(given: str | None, identifier: str) -> tuple[str, str]:
     return key, ""
 
 
+def embeds(model: Model) -> bool:
+    """Whether its family makes vectors and writes nothing."""
+    return discover(families, Family)[family_of(model.family, model.identifier)[0]].embeds
+
+
 def platform_known(platform: str) -> Provider:
     """The platform called so; raises UsageError with the names there are."""
     shelf = shelf_of_platforms()

@@ -151,7 +151,8 @@ def add(*, name: str, as_json: bool, **given: Unpack[Given]) -> None:
         warn(concern)
     quoted = shlex.quote(name)
     note(f"Test it:    homeport models test {quoted}")
-    note(f"Assign it:  homeport features set code_completions {quoted}")
+    serves = "embeddings" if _models.embeds(stored) else "code_completions"
+    note(f"Assign it:  homeport features set {serves} {quoted}")
 
 
 @command.command("duplicate", examples=("homeport models duplicate coder", "homeport models duplicate coder coder-b"))

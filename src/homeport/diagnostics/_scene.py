@@ -10,6 +10,7 @@ from homeport import families, features, providers
 from homeport.diagnostics import Finding
 from homeport.diagnostics._way import Knock, knock
 from homeport.domain.errors import HomeportError
+from homeport.domain.requests import EmbeddingRequest
 from homeport.families import Family
 from homeport.features import Feature
 from homeport.features._ask import setting_of
@@ -119,6 +120,13 @@ class Scene:
         return [
             key for key in self.features if (found := setting_of(self.features, snapshot, key)) and name in found.models
         ]
+
+    async def embeds(self, model: Model) -> bool:
+        """Whether it makes vectors and writes nothing: its family does, or it serves nothing else."""
+        family = self.families.get(model.family)
+        serves = await self.features_of(model.name)
+        alone = bool(serves) and all(self.features[key].request is EmbeddingRequest for key in serves)
+        return alone or (family is not None and family.embeds)
 
     async def able(self, feature: str) -> bool:
         """Whether a feature's setting leads to a model that can answer, as far as earlier checks saw."""

@@ -31,11 +31,16 @@ async def ask(scene: Scene, model: Model) -> Finding:
     if model.platform == EMBEDDED:
         return await _through_the_server(scene, model)
     provider = scene.providers[model.platform]
+    embeds = await scene.embeds(model)
+    prompt = Prompt(kind="embed", extra={"input": BEFORE}) if embeds else _prompt(scene, model)
     patient = replace(model, limits=replace(model.limits, first_token_s=TOTAL_S, total_s=TOTAL_S))
     started = time.perf_counter()
-    async with aclosing(provider.generate(scene.upstream, patient, _prompt(scene, model))) as chunks:
+    async with aclosing(provider.generate(scene.upstream, patient, prompt)) as chunks:
         text = "".join([chunk.text async for chunk in chunks])
-    return _seen(model, text, time.perf_counter() - started)
+    took_s = time.perf_counter() - started
+    if embeds:
+        return Finding(status="ok", saw=f"{model.name} made a vector after {took_s:.1f} s.")
+    return _seen(model, text, took_s)
 
 
 def _prompt(scene: Scene, model: Model) -> Prompt:

@@ -37,6 +37,8 @@ async def look(scene: Scene) -> Finding:
 
 async def ask(scene: Scene, model: Model) -> Finding:
     """What the server's own metrics say of it, where it has some."""
+    if await scene.embeds(model):
+        return Finding(status="skip", saw=f"{model.name} writes no text.")
     before = await _running(scene, model)
     await _leave(scene, model)
     if before is None:

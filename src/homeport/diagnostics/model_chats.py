@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from homeport.diagnostics import Check, Finding
 from homeport.diagnostics._prove import Trial
+from homeport.domain.requests import EmbeddingRequest
 from homeport.features._suits import COMPLETES
 
 if TYPE_CHECKING:
     from homeport.diagnostics._scene import Scene
     from homeport.domain.models import Model
+    from homeport.features import Feature
 
 RIGHT = "5"
 _SHOWN = 40
@@ -24,7 +26,7 @@ async def look(scene: Scene) -> Finding:
 
 async def ask(scene: Scene, model: Model) -> Finding:
     """What a base model, or a server without a chat template, says to a question."""
-    talked_to = [key for key in await scene.features_of(model.name) if scene.features[key].scope != COMPLETES]
+    talked_to = [key for key in await scene.features_of(model.name) if _is_talk(scene.features[key])]
     own = [key for key in talked_to if key in (await scene.snapshot()).features] or talked_to
     family = scene.families.get(model.family)
     if not talked_to or (family is not None and not family.chat):
@@ -39,6 +41,10 @@ async def ask(scene: Scene, model: Model) -> Finding:
     others = ", ".join(f"homeport features set {shlex.quote(key)} MODEL" for key in own)
     fix = f"Start its server with a chat template (vLLM: --chat-template FILE), or let another model chat: {others}"
     return Finding(status="fail", saw=f"{saw} ({problem})" if problem else saw, fix=fix)
+
+
+def _is_talk(feature: Feature) -> bool:
+    return feature.scope != COMPLETES and feature.request is not EmbeddingRequest
 
 
 CHECK = Check(

@@ -45,6 +45,8 @@ async def look(scene: Scene) -> Finding:
 
 async def ask(scene: Scene, model: Model) -> Finding:
     """When its first piece came, and how the others followed."""
+    if await scene.embeds(model):
+        return Finding(status="skip", saw=f"{model.name} writes no text.")
     heard = await _heard(scene, model)
     saw = f"{model.name}: first token after {heard.first_s:.2f} s, {heard.pieces} pieces in {heard.total_s:.1f} s"
     if heard.held_up:

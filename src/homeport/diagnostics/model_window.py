@@ -33,7 +33,7 @@ async def ask(scene: Scene, model: Model) -> Finding:
         change = Change("limits.context_tokens", str(tokens))
         saw = f"{model.name}: registered with {model.limits.context_tokens} tokens, but its server takes {tokens}."
         return Finding(status="fail", saw=saw, fix=f"Run: {change.command(model.name)}", change=change)
-    if tokens < SMALL:
+    if tokens < SMALL and not await scene.embeds(model):
         saw = f"{model.name}: its server takes only {tokens} tokens, too few for the code around a cursor."
         return Finding(
             status="warn", saw=saw, fix="Start it with a larger window (vLLM: --max-model-len, llama.cpp: -c)."
