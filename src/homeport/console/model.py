@@ -188,6 +188,8 @@ def _can_do(asked: Asked, model: Model, seen: Seen) -> Renderable:
 
 def _measured(asked: Asked, at: datetime, seen: Capabilities) -> Renderable:
     facts = [(said, getattr(seen, what)) for what, said in ABLE.items()]
+    if seen.embeds is not None:
+        facts.append(("makes vectors", seen.embeds))
     return div[
         p(".soft.small")["Looked at ", time(datetime=at.isoformat())[f"{at:%Y-%m-%d %H:%M}"]],
         dl(".facts")[
