@@ -130,10 +130,10 @@ def tokens() -> Iterator[dict[str, Any]]:
 
 
 def events(count: int) -> Iterator[dict[str, Any]]:
-    """Changes, most of them of models and of people, over three years."""
+    """Changes over three years, of as many things as there are models, people and tokens."""
     whats = ("model.edit", "feature.set", "user.edit", "session.begin", "token.add", "model.add")
     for number in range(count):
-        thing = number * 7919 % (count // 50)
+        thing = number * 7919 % (PEOPLE * 3)
         yield {
             "at": NOW - timedelta(seconds=(count - number) * 90),
             "who": f"user{number * 31 % PEOPLE}",

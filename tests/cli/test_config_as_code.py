@@ -81,7 +81,7 @@ def test_an_export_goes_to_a_file_that_is_not_there(file: Path) -> None:
 
 
 def test_an_export_as_json(file: Path) -> None:
-    config("apply", file, CODER + '[features]\nchat = "coder"\n[settings]\nx = "1"\n')
+    config("apply", file, CODER + '[features]\nchat = "coder"\n[settings]\nbeta_families = "on"\n')
     assert homeport("config", "export", "--json").json == {
         "revision": 2,
         "models": [
@@ -94,8 +94,17 @@ def test_an_export_as_json(file: Path) -> None:
             }
         ],
         "features": {"chat": "coder"},
-        "settings": {"x": "1"},
+        "settings": {"beta_families": "on"},
     }
+
+
+def test_a_setting_that_there_is_not(file: Path) -> None:
+    ran = config("apply", file, '[settings]\nbeta_families = "on"\nnope = "1"\n')
+    assert (ran.code, "line 3" in ran.err) == (1, True)
+    assert "nope: there is no such setting. Known: sso_issuer," in ran.err
+    unquoted = config("apply", file, "[settings]\nbeta_families = true\n")
+    assert "beta_families: settings are texts: write it in quotes" in unquoted.err
+    assert homeport("config", "show").code == 0
 
 
 def test_a_plan_shows_and_does_nothing(file: Path) -> None:

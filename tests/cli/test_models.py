@@ -539,3 +539,19 @@ def test_a_family_that_is_not_generally_available_is_opted_into_once() -> None:
     assert homeport("models", "edit", "coder", "--concurrency", "8").code == 0
     assert homeport("models", "edit", "coder", "--family", "llama3").code == 1
     assert homeport("models", "edit", "coder", "--family", "llama3", "--beta").code == 0
+
+
+@pytest.mark.parametrize("option", ["--first-token-s", "--connect-s", "--idle-s", "--total-s"])
+def test_a_wait_of_nothing_is_none(option: str) -> None:
+    assert homeport(*ADD, option, "0").code == 2
+    assert homeport(*ADD, option, "0.5", "--queue-s", "0").code == 0
+
+
+def test_a_key_for_an_ipv6_address_stays_with_it() -> None:
+    add = ("models", "add", "coder", "--endpoint", "http://[::1]:9/v1", "--identifier", "qwen-coder")
+    assert homeport(*add, "--api-key-env", "KEY", KEY="sk-1").code == 0
+    moved = homeport("models", "edit", "coder", "--endpoint", "http://[::1]:9/other/v1", "--json").json
+    assert (moved["key"], moved["warnings"]) == (True, [])
+    told = homeport("models", "edit", "coder", "--endpoint", "http://[::2]:9/v1").err
+    assert "http://[::1]:9" in told
+    assert "http://[::2]:9" in told

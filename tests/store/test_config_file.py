@@ -32,7 +32,7 @@ _texts = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), ma
 _names = _texts.filter(lambda text: text and text not in documents.ASSIGNED)
 _words = st.from_regex(r"[a-z0-9_]{1,12}", fullmatch=True)
 _numbers = {
-    each.name: st.floats(0, 1e6) | st.integers(0, 10**9) if each.name.endswith("_s") else st.integers(1, 10**9)
+    each.name: st.floats(0.001, 1e6) | st.integers(1, 10**9) if each.name.endswith("_s") else st.integers(1, 10**9)
     for each in fields(Limits)
 }
 _limits = st.fixed_dictionaries({}, optional=_numbers).map(lambda found: Limits(**found))
@@ -215,7 +215,7 @@ WRONG = {
     "an address": (A + 'endpoint = "gpu1:8000"\n', "line 3.*Write it like http://host:8000/v1"),
     "a model named twice": ('[features]\nchat = ["a", "a"]\n', r"line 2, \[features\].*named twice"),
     "a weight": ('[features.chat]\nmodel = "a"\nweights = {a = 0}\n', r"line 3, \[features\].*weights\.a"),
-    "a setting that is no text": ("[settings]\nx = 1\n", r"line 2, \[settings\].*x: .*valid string"),
+    "a setting that is no text": ("[settings]\nx = 1\n", r"line 2, \[settings\].*x: .*texts: write it in quotes"),
     "too much": ("#" * 4_000_001, "4000001 bytes"),
 }
 

@@ -654,3 +654,29 @@ async def test_a_listener_hears_of_a_change_before_it_returns(store: Store) -> N
         await store.set_setting("", "b", by="ada")
     await store.touch_tokens({b"x": datetime.now(UTC)})
     assert heard == [2]
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Wanted(subject="THING-1"),
+        Wanted(subject="nobody"),
+        Wanted(thing="setting"),
+        Wanted(thing="keys"),
+        Wanted(thing="setting", subject="thing-2"),
+        Wanted(thing="setting", who="ben", below=10**9),
+        Wanted(subject="thing", who="ada", until=datetime.now(UTC) + timedelta(days=1)),
+    ],
+)
+async def test_rare_changes_are_found_by_their_names(
+    store: Store, monkeypatch: pytest.MonkeyPatch, wanted: Wanted
+) -> None:
+    for number in range(40):
+        await store.set_setting(f"thing-{number % 7}", str(number), by=("ada", "ben")[number % 2])
+    for limit in (1, 3, 100):
+        monkeypatch.setattr("homeport.store.audit.AMONG", 10**6)
+        plainly = await store.audit(limit, wanted)
+        for among in (1, 10):
+            monkeypatch.setattr("homeport.store.audit.AMONG", among)
+            assert await store.audit(limit, wanted) == plainly
+    assert bool(plainly) is (wanted.subject != "nobody" and wanted.thing != "keys")

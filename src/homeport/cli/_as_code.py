@@ -12,12 +12,14 @@ from homeport.cli._models import doubts, shelf_of_platforms
 from homeport.cli._output import note, warn
 from homeport.cli._session import whoami
 from homeport.domain.errors import BadConfiguration, BadRequest
-from homeport.families import Family, guess, resolve
+from homeport.domain.verbose import SETTING
+from homeport.families import BETA, Family, guess, resolve
 from homeport.features import Feature
 from homeport.kit.discover import discover
 from homeport.store import config_file
 from homeport.store.database import outdated
 from homeport.store.plan import A_KEY, NO_KEY, OTHER_KEY, FeatureChange, ModelChange, plan
+from homeport.store.seats import LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -40,7 +42,20 @@ def read(file: Path, *, resolve_keys: bool) -> Desired:
         key, known = resolve(name, shelf)
         return key if known else name
 
-    return config_file.read(file, family=family, guess=lambda of: guess(of, shelf) or "general", resolve=resolve_keys)
+    found = config_file.read(file, family=family, guess=lambda of: guess(of, shelf) or "general", resolve=resolve_keys)
+    _check_names(found)
+    return found
+
+
+def _check_names(found: Desired) -> None:
+    """Raise BadConfiguration for a setting that there is not."""
+    from homeport.access import sso  # noqa: PLC0415 (loads cryptography)
+
+    known = (*sso.NAMES, BETA, SETTING, LIMIT)
+    for name in found.settings:
+        if name not in known:
+            error = BadRequest("there is no such setting.", f"Known: {', '.join(known)}.", param="settings")
+            raise found.at(error, "setting", name)
 
 
 def write(file: Path, text: str, *, force: bool) -> None:

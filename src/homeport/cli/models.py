@@ -61,7 +61,11 @@ class Sought(TypedDict):
 
 
 def _number(flag: str, name: str, text: str, default: str) -> Callable[[Any], Any]:
-    kind = click.FloatRange(min=0) if name.endswith("_s") else click.IntRange(min=int(name == "concurrency"))
+    kind = (
+        click.FloatRange(min=0, min_open=name != "queue_s")
+        if name.endswith("_s")
+        else click.IntRange(min=int(name == "concurrency"))
+    )
     return click.option(flag, name, type=kind, help=f"{text}  [default: {default}]")
 
 

@@ -269,9 +269,11 @@ def _trouble(desk: Desk, person: Person, asked: Request, error: HomeportError) -
 
 def _finished(sent: Sent, asked: Request) -> Answer:
     from homeport.console._layout import HEADERS  # noqa: PLC0415 (as above)
+    from homeport.console._render import rendered  # noqa: PLC0415 (as above)
 
     headers = (*HEADERS, *sent.headers)
     if isinstance(sent.content, AsyncGenerator):
         return Answer(sent.content, sent.status, sent.content_type.encode(), headers)
-    body = b"" if asked.method == "HEAD" else str(sent.content).encode("utf-8", "replace")
+    text = sent.content if isinstance(sent.content, str) else rendered(sent.content)
+    body = b"" if asked.method == "HEAD" else text.encode("utf-8", "replace")
     return Answer(body, sent.status, sent.content_type.encode(), headers)

@@ -107,6 +107,7 @@ def _head(name: str, *, scripts: tuple[str, ...] = (), themed: bool = True) -> R
         meta(name="viewport", content="width=device-width, initial-scale=1"),
         meta(name="color-scheme", content="light dark"),
         meta(name="htmx-config", content=HTMX) if scripts else None,
+        meta(name="description", content=f"{name}, in Homeport: self-hosted AI for code."),
         title[f"{name} · Homeport"],
         # before anything is drawn, so that no page flashes in the other theme
         script(src=asset("theme.js")) if themed else None,

@@ -37,7 +37,7 @@ from homeport.console._forms import DOINGS, PER_PAGE, choice, finder, page_of, p
 from homeport.console._layout import guard, page, problem
 from homeport.domain.errors import BadRequest, NotAllowed
 from homeport.domain.models import Token
-from homeport.store.records import WantedPeople
+from homeport.store.records import WantedPeople, WantedTokens
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -61,6 +61,8 @@ ADMINISTRATION = frozenset({"admin", "scim"})
 NAMED = 4
 """Scopes of a token that are spelt out in the list."""
 NAME = {"required": True, "maxlength": 100}
+TOLD = 50
+"""Tokens that end soon among which those are looked for that are told."""
 SOON = timedelta(days=7)
 """How long ahead the end of a token is told."""
 KINDS = (("personal", "A person"), ("service", "No person: a program or a service"))
@@ -68,8 +70,12 @@ KINDS = (("personal", "A person"), ("service", "No person: a program or a servic
 
 async def view(asked: Asked) -> Renderable:
     """The list, with whatever was asked for above it."""
-    found, shut_out = await _listed(asked)
-    wanted = [each for each in found if _matches(asked, each, shut_out)]
+    store, mine = asked.desk.store, _whose(asked)
+    wanted = mine._replace(find=asked.query.get("find", "").strip(), lasting=asked.query.get("state") != "all")
+    found = await store.find_tokens(wanted, PER_PAGE, (page_of(asked) - 1) * PER_PAGE)
+    many = await store.count_tokens(wanted)
+    any_ = bool(found) or await store.count_tokens(mine) > 0
+    shut_out = await _shut_out(asked)
     new = "new" in asked.query or asked.form.get("do") == "add"
     people = await _people(asked) if new and asked.person.role == "admin" else []
     return page(
@@ -78,22 +84,25 @@ async def view(asked: Asked) -> Renderable:
         div(".top")[h1["Tokens"], div(".buttons")[_links(new=new)]],
         p(".lead")["A token lets an editor or a program ask. Give each its own: then you can end one alone."],
         None if new else problem(asked),
-        _ending(found, shut_out),
-        _to_revoke(asked, found) if "revoke" in asked.query else None,
+        _ending(await store.find_tokens(mine._replace(ends_by=datetime.now(UTC) + SOON), TOLD), shut_out),
+        await _to_revoke(asked) if "revoke" in asked.query else None,
         _form(asked, people) if new else None,
-        _filter(asked) if found else None,
-        _table(asked, wanted, shut_out) if wanted else _nothing(asked, any_=bool(found)),
+        _filter(asked) if any_ else None,
+        _table(asked, found, many, shut_out) if found else _nothing(asked, any_=any_),
     )
 
 
-async def _listed(asked: Asked) -> tuple[list[Token], frozenset[str]]:
-    """The tokens that this person may see, newest first, and who may not sign in."""
-    store = asked.desk.store
-    every = await store.tokens()
+def _whose(asked: Asked) -> WantedTokens:
+    """The tokens that this person may see."""
     sees_all = RANK[asked.person.role] >= RANK["auditor"]
+    return WantedTokens() if sees_all else WantedTokens(owner=asked.person.name)
+
+
+async def _shut_out(asked: Asked) -> frozenset[str]:
+    """Who may not sign in."""
+    store = asked.desk.store
     gone = [*await store.users(WantedPeople(state="disabled")), *await store.users(WantedPeople(state="deleted"))]
-    shut_out = frozenset(user.name for user in gone)
-    return [each for each in reversed(every) if sees_all or _mine(asked, each)], shut_out
+    return frozenset(user.name for user in gone)
 
 
 def _mine(asked: Asked, token: Token) -> bool:
@@ -102,16 +111,8 @@ def _mine(asked: Asked, token: Token) -> bool:
 
 async def _people(asked: Asked) -> list[str]:
     """Who is offered as owner; where they are too many to choose from, the name is typed."""
-    names = [user.name for user in await asked.desk.store.users() if not user.disabled]
-    return names if len(names) <= OFFERED else []
-
-
-def _matches(asked: Asked, token: Token, shut_out: Collection[str]) -> bool:
-    typed = asked.query.get("find", "").strip().lower()
-    named = typed in token.name.lower() or typed in token.owner.lower() or typed == token.hint.lower()
-    return named and (
-        asked.query.get("state") == "all" or _state(token, shut_out) in {"works", "ends soon", "owner disabled"}
-    )
+    found = await asked.desk.store.users(WantedPeople(state="in"), OFFERED + 1)
+    return [user.name for user in found] if len(found) <= OFFERED else []
 
 
 def _state(token: Token, shut_out: Collection[str]) -> str:
@@ -160,17 +161,16 @@ def _nothing(asked: Asked, *, any_: bool) -> Renderable:
 # the list
 
 
-def _table(asked: Asked, found: Sequence[Token], shut_out: Collection[str]) -> Node:
-    first = (page_of(asked) - 1) * PER_PAGE
+def _table(asked: Asked, found: Sequence[Token], many: int, shut_out: Collection[str]) -> Node:
     heads = ("Name", "Owner", "May", "Expires", "Last used", "State", DOINGS)
     return [
         div(".scroll")[
             table(".wide")[
                 thead[tr[(th(scope="col")[head] for head in heads)]],
-                tbody[(_row(asked, each, _state(each, shut_out)) for each in found[first : first + PER_PAGE])],
+                tbody[(_row(asked, each, _state(each, shut_out)) for each in found)],
             ]
         ],
-        pager(asked, len(found)),
+        pager(asked, many),
     ]
 
 
@@ -204,12 +204,13 @@ def _scopes(scopes: frozenset[str]) -> str:
     return ", ".join([*words, *unknown, *([f"and {more} more"] if more > 0 else [])])
 
 
-def _to_revoke(asked: Asked, found: Sequence[Token]) -> Node:
+async def _to_revoke(asked: Asked) -> Node:
     """The question before the end of a token; a link in a list must not end one."""
     name = asked.query["revoke"]
-    token = next((each for each in found if each.name == name and each.revoked is None), None)
-    if token is None:
+    found = await asked.desk.store.find_tokens(_whose(asked)._replace(name=name), 1) if name else []
+    if not found:
         return None
+    (token,) = found
     used = ("It was last used ", _moment(token.last_used, ""), ". ") if token.last_used else "It was not used yet. "
     return div(".card", role="alertdialog", aria_labelledby="revoke")[
         h2(id="revoke")["Revoke ", token.name, "?"],

@@ -59,7 +59,8 @@ def origin_of(url: str) -> str:
         return ""
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         return ""
-    return f"{parts.scheme}://{parts.hostname.lower()}:{port}"
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host.lower()}:{port}"
 
 
 def free_name(name: str, taken: Collection[str]) -> str:

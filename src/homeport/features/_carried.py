@@ -109,7 +109,9 @@ class Carrier:
             saw = "The model's endpoint is missing." if not given else "The model's endpoint is not an http(s) URL."
             raise BadRequest(saw, WHERE, param="model_endpoint")
         origin = origin_of(endpoint)
-        if self._origins and not any(fnmatchcase(origin, each) for each in self._origins):
+        # a pattern's brackets are a choice of letters: an IPv6 address is named without any, or letter by letter
+        bare = origin.replace("[", "").replace("]", "")
+        if self._origins and not any(each == origin or fnmatchcase(bare, each) for each in self._origins):
             raise ModelNotAccepted(
                 f"The model's endpoint {_shown(origin)} is not among those this gateway may call.",
                 "An operator adds it to HOMEPORT_ALLOWED_MODEL_ORIGINS.",

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from homeport.domain.errors import BadRequest
 from homeport.store.records import AuditEvent
 from homeport.store.tables import audit_events
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import ColumnElement
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -40,6 +41,9 @@ class Wanted(NamedTuple):
 EVERYTHING = Wanted()
 NAMES = ("id", "at", "who", "what", "subject", "before", "after")
 """Of an event, in files."""
+AMONG = 20_000
+"""Newest events among which what is frequent is looked for."""
+NAMES_AT_ONCE = 500
 _DIGITS = 18
 """Of a number that fits 64 bits."""
 
@@ -89,9 +93,57 @@ def _harmless(text: str) -> str:
 
 
 async def load(connection: AsyncConnection, wanted: Wanted, limit: int) -> Sequence[AuditEvent]:
-    """The latest of the wanted events, newest first."""
-    newest = select(audit_events).where(*_conditions(wanted)).order_by(audit_events.c.id.desc()).limit(limit)
-    return [AuditEvent(**row._mapping) for row in await connection.execute(newest)]  # noqa: SLF001 (SQLAlchemy's public name for a row as a mapping)
+    """The latest of the wanted events, newest first.
+
+    What is frequent is among the newest events. What is not is found by the names of the things, of which there are
+    far fewer than events.
+    """
+    if not (wanted.subject or wanted.thing):
+        return await _newest(connection, _conditions(wanted), limit)
+    last = await connection.scalar(select(func.max(audit_events.c.id))) or 0
+    floor = min(last + 1, wanted.below or last + 1) - AMONG
+    found = await _newest(connection, (audit_events.c.id >= floor, *_conditions(wanted)), limit)
+    if len(found) == limit or floor <= 0:
+        return found
+    return await _by_name(connection, wanted, limit)
+
+
+async def _newest(
+    connection: AsyncConnection, conditions: Iterable[ColumnElement[bool]], limit: int, *, sorts: bool = False
+) -> list[AuditEvent]:
+    """The latest events for which these hold; `sorts`: few are expected, so that they are gathered before sorting."""
+    order = audit_events.c.id + 0 if sorts else audit_events.c.id
+    asked = select(audit_events).where(*conditions).order_by(order.desc()).limit(limit)
+    return [AuditEvent(**row._mapping) for row in await connection.execute(asked)]  # noqa: SLF001 (SQLAlchemy's public name for a row as a mapping)
+
+
+async def _by_name(connection: AsyncConnection, wanted: Wanted, limit: int) -> Sequence[AuditEvent]:
+    """The same, by the names that fit."""
+    events, others = audit_events.c, list(_conditions(wanted._replace(subject="", thing="")))
+    whats = await _distinct(connection, events.what, f"{wanted.thing}.", anywhere=False) if wanted.thing else None
+    if not wanted.subject:
+        each = [await _newest(connection, (events.what == what, *others), limit) for what in whats or ()]
+        return sorted(itertools.chain(*each), key=lambda event: -event.id)[:limit]
+    subjects = await _distinct(connection, events.subject, wanted.subject, anywhere=True)
+    kinds = () if whats is None else (events.what.in_(whats),)
+    found: list[AuditEvent] = []
+    for start in range(0, len(subjects), NAMES_AT_ONCE):
+        named = events.subject.in_(subjects[start : start + NAMES_AT_ONCE])
+        found += await _newest(connection, (named, *kinds, *others), limit, sorts=True)
+    return sorted(found, key=lambda event: -event.id)[:limit]
+
+
+async def _distinct(
+    connection: AsyncConnection, column: ColumnElement[str], text: str, *, anywhere: bool
+) -> Sequence[str]:
+    """The different values that hold a text, or begin with it: one step in the index for each value."""
+    first = select(func.min(column).label("value")).cte("steps", recursive=True)
+    after = select(func.min(column)).where(column > first.c.value).scalar_subquery()
+    steps = first.union_all(select(after).where(first.c.value.is_not(None)))
+    fits = (
+        steps.c.value.icontains(text, autoescape=True) if anywhere else steps.c.value.startswith(text, autoescape=True)
+    )
+    return list(await connection.scalars(select(steps.c.value).where(fits)))
 
 
 def _conditions(wanted: Wanted) -> Iterator[ColumnElement[bool]]:

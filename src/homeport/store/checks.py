@@ -21,6 +21,8 @@ _RESERVED = frozenset({"disabled", "inherit", "unassigned"})
 _TEXT_CHARS = 2000
 _KEY_CHARS = 16_384
 _MOST = 10**9
+_WAITS = frozenset({"connect_s", "first_token_s", "idle_s", "total_s"})
+"""Seconds that have to be some: with none, every request would be given up at once."""
 _OPTIONS = 20
 
 
@@ -115,7 +117,7 @@ def limits(changes: Mapping[str, Any], base: Limits) -> Limits:
 
 def _number(limit: str, value: object, *, whole: bool) -> None:
     """Whole numbers of tokens or requests, seconds with fractions."""
-    least = 1 if limit in {"concurrency", "output_tokens"} else 0
+    least = 1 if limit in {"concurrency", "output_tokens"} else 0.001 if limit in _WAITS else 0
     kinds = (int,) if whole else (int, float)
     if isinstance(value, kinds) and not isinstance(value, bool) and math.isfinite(value) and least <= value <= _MOST:
         return

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         Session,
         Team,
         User,
+        WantedTokens,
     )
     from homeport.store.records import WantedPeople as Whom
 
@@ -233,6 +234,16 @@ class Store:
         """Every token, the revoked ones too, oldest first."""
         async with reading(self._engine) as connection:
             return await tokens.load(connection)
+
+    async def find_tokens(self, wanted: WantedTokens, limit: int, offset: int = 0) -> list[Token]:
+        """Those that are wanted, newest first."""
+        async with reading(self._engine) as connection:
+            return await tokens.search(connection, wanted, datetime.now(UTC), limit, offset)
+
+    async def count_tokens(self, wanted: WantedTokens) -> int:
+        """How many those are."""
+        async with reading(self._engine) as connection:
+            return await tokens.count(connection, wanted, datetime.now(UTC))
 
     async def add_token(self, token: Token, *, by: str) -> None:
         """Remember a token by its digest; raises BadRequest."""

@@ -7,7 +7,7 @@ import tomllib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from typing_extensions import override
 
 from homeport.domain.errors import BadConfiguration, BadRequest
@@ -72,12 +72,20 @@ Said = str | Annotated[list[str], Field(min_length=1)] | RouteEntry
 """The ways to say what serves a feature."""
 
 
+def _text(value: object) -> object:
+    """Raise ValueError for what was written without quotes."""
+    if not isinstance(value, str):
+        message = "settings are texts: write it in quotes"
+        raise ValueError(message)  # noqa: TRY004 (pydantic tells these)
+    return value
+
+
 class Document(_Strict):
     """The whole file."""
 
     models: list[ModelEntry] = Field(default=[])
     features: dict[str, Said] = Field(default={})
-    settings: dict[str, str] = Field(default={})
+    settings: dict[str, Annotated[str, BeforeValidator(_text)]] = Field(default={})
     tokens: list[TokenEntry] = Field(default=[])
 
 
@@ -134,7 +142,7 @@ class Reader:
         said = (
             "there is no such field"
             if first["type"] == "extra_forbidden"
-            else first["msg"][:1].lower() + first["msg"][1:]
+            else first["msg"].removeprefix("Value error, ")[:1].lower() + first["msg"].removeprefix("Value error, ")[1:]
         )
         if field == ["token"]:
             said = _elsewhere("token")

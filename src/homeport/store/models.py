@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 PURPOSE = "db-secrets"
 _LIMITS = frozenset(each.name for each in fields(Limits))
 _FIELDS = tuple(each.name for each in fields(Model) if each.name not in {"registered", "trouble"})
+_NO_BRACKETS = str.maketrans("", "", "[]")
 _ROWS = select(models, model_keys.c.origin, model_keys.c.key_id, model_keys.c.ciphertext).outerjoin(model_keys)
 
 
@@ -83,7 +84,12 @@ def _open_key(row: Row[Any], vault: Vault) -> Secret:
 
 
 def _context(model_id: str, origin: str) -> str:
-    return f"model_keys|ciphertext|{model_id}|{origin}"
+    return f"model_keys|ciphertext|{model_id}|{_bound(origin)}"
+
+
+def _bound(origin: str) -> str:
+    """An origin as keys are sealed for it: there an IPv6 address has no brackets, whatever people are shown."""
+    return origin.translate(_NO_BRACKETS)
 
 
 async def ids(connection: AsyncConnection) -> dict[str, str]:
@@ -130,7 +136,7 @@ async def edit(writing: Writing, name: str, changes: Mapping[str, Any]) -> Edite
     notes: tuple[str, ...] = ()
     if "key" in changes:
         await _store_key(writing, row.id, after)
-    elif row.ciphertext and after.origin != row.origin:
+    elif row.ciphertext and _bound(after.origin) != _bound(row.origin):
         after, notes = await _drop_key(writing, row, after)
     if before.origin != after.origin and "headers" not in changes.get("options", {}):
         after, notes = _without_headers(after, notes)

@@ -166,6 +166,21 @@ SORTED_BY = ("name", "role", "seat", "seen", "created")
 """What a list of people may be sorted by."""
 
 
+class WantedTokens(NamedTuple):
+    """Which tokens; what is empty does not matter."""
+
+    find: str = ""
+    """A part of the name or of the owner's, in any case, or the last characters of the token."""
+    owner: str = ""
+    """Only those that belong to this person."""
+    name: str = ""
+    """The one that is called so, and is not revoked."""
+    lasting: bool = False
+    """Only those that are neither revoked nor expired."""
+    ends_by: datetime | None = None
+    """Only those of them that expire by then."""
+
+
 class WantedPeople(NamedTuple):
     """Which people, and in which order; what is empty does not matter."""
 

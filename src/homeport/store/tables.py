@@ -29,7 +29,7 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
 
-HEAD = "0009"
+HEAD = "0010"
 """The newest migration: what a database must be at to be opened. Four digits, so that newer sorts later."""
 
 NAMING = {
@@ -258,6 +258,7 @@ audit_events = Table(
     Column("after", JSON(none_as_null=True)),
     Index("ix_audit_events_who", "who", "id"),
     Index("ix_audit_events_subject", "subject", "what", "id"),
+    Index("ix_audit_events_what", "what", "id"),
 )
 
 revision = Table(

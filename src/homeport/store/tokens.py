@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, insert, or_, select, update
+from sqlalchemy import bindparam, func, insert, or_, select, update
 
 from homeport.domain.errors import BadRequest, Unknown
 from homeport.domain.models import Token
@@ -13,12 +13,13 @@ from homeport.store import checks, people
 from homeport.store.tables import tokens, users
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Row
+    from sqlalchemy import ColumnElement, Row
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from homeport.store.records import WantedTokens
     from homeport.store.writing import Writing
 
 _DIGEST_BYTES = 32
@@ -34,6 +35,37 @@ async def load(connection: AsyncConnection) -> list[Token]:
     """Every token, the revoked ones too, oldest first."""
     found = await connection.execute(select(tokens).order_by(tokens.c.created, tokens.c.name))
     return [_token(row) for row in found]
+
+
+async def search(
+    connection: AsyncConnection, wanted: WantedTokens, at: datetime, limit: int, offset: int
+) -> list[Token]:
+    """Those that are wanted at this moment, newest first."""
+    newest = (tokens.c.created.desc(), tokens.c.name.desc())
+    asked = select(tokens).where(*_wanted(wanted, at)).order_by(*newest).limit(limit).offset(offset)
+    return [_token(row) for row in await connection.execute(asked)]
+
+
+async def count(connection: AsyncConnection, wanted: WantedTokens, at: datetime) -> int:
+    """How many those are."""
+    asked = select(func.count()).select_from(tokens).where(*_wanted(wanted, at))
+    return int(await connection.scalar(asked) or 0)
+
+
+def _wanted(wanted: WantedTokens, at: datetime) -> Iterator[ColumnElement[bool]]:
+    columns, text = tokens.c, wanted.find
+    if text:
+        checks.text(text, "find")
+        named = (each.icontains(text, autoescape=True) for each in (columns.name, columns.owner))
+        yield or_(*named, func.lower(columns.hint) == text.lower())
+    if wanted.owner:
+        yield (columns.owner == wanted.owner) & _PERSONAL
+    if wanted.name:
+        yield (columns.name == wanted.name) & _LIVE
+    if wanted.lasting or wanted.ends_by:
+        yield _LIVE & or_(columns.expires.is_(None), columns.expires > at)
+    if wanted.ends_by:
+        yield columns.expires <= wanted.ends_by
 
 
 async def valid(connection: AsyncConnection, at: datetime) -> Sequence[Row[Any]]:
