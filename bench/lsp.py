@@ -1,11 +1,14 @@
 """What the language server adds to a completion, and how many keystrokes it answers by itself.
 
-    .venv/bin/python bench/lsp.py [--lines 2000] [--requests 300] [--trace tests/lsp/traces/inventory.txt]
+    .venv/bin/python bench/lsp.py [--lines 2000] [--requests 300]
+    HOMEPORT_TOKEN=hp_… .venv/bin/python bench/lsp.py --trace tests/lsp/traces/inventory.txt [--url URL] [--keys 400]
 
 A small HTTP server, a process of its own, stands for Homeport and answers at once. The same questions are sent to
 it directly, by the language server's own client, and by way of `homeport lsp` over its standard input and output,
 from an editor that only writes and reads JSON. What the second takes longer is what the language server adds.
 Questions are asked by hand, so that no pause in typing is waited for.
+
+With --trace, keys that somebody typed are replayed in front of a real Homeport and its model.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import statistics
 import sys
 import time
@@ -21,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import uvloop
+from keystrokes import replay
 
 from homeport.lsp.asking import Homeport, Place
 from homeport.lsp.options import Options
@@ -155,6 +160,16 @@ async def measure(lines: int, requests: int) -> None:
     await server.wait()
 
 
+async def typing_along(keys: str, url: str) -> None:
+    """Replay keys in front of a real model, and print how many needed no question."""
+    homeport = Homeport(Options(url=url, token=os.environ.get("HOMEPORT_TOKEN", "")), "bench")
+    began = time.perf_counter()
+    found = await replay(keys, homeport.complete)
+    took = time.perf_counter() - began
+    print(f"{found.keys} keystrokes, {found.asked} questions, {found.share:.0%} answered without one, {took:.0f} s")
+    await homeport.close()
+
+
 async def _inline(editor: Editor, text: str, version: int) -> float:
     """How long it takes from a keystroke to its suggestion, in seconds."""
     lines = text.split("\n")
@@ -175,9 +190,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lines", type=int, default=2000)
     parser.add_argument("--requests", type=int, default=300)
+    parser.add_argument("--trace", type=Path, help="a file of keys")
+    parser.add_argument("--keys", type=int, help="replay only so many of them")
+    parser.add_argument("--url", default="http://127.0.0.1:5050", help="the Homeport that is asked")
     parser.add_argument("--answer", action="store_true", help="be the server that stands for Homeport")
     given = parser.parse_args()
-    uvloop.run(answer() if given.answer else measure(given.lines, given.requests))
+    if given.trace:
+        uvloop.run(typing_along(given.trace.read_text(encoding="utf-8")[: given.keys], given.url))
+    else:
+        uvloop.run(answer() if given.answer else measure(given.lines, given.requests))
 
 
 if __name__ == "__main__":

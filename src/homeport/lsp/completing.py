@@ -32,10 +32,34 @@ class Wanted(NamedTuple):
     """Somebody asked for it: it waits for nothing."""
 
 
+class Offer(NamedTuple):
+    """A suggestion that an editor shows."""
+
+    text: str
+    """Of the document, as it was then."""
+    offset: int
+    rest: Rest
+
+    def taken(self, text: str) -> bool:
+        """Whether a text is what inserting it leads to: not every editor says so by the suggestion's command.
+
+        A suggestion of one character is as likely to have been typed.
+        """
+        said, behind = self.rest.text, self.offset + self.rest.replaces
+        return (
+            len(said) > 1
+            and len(text) == len(self.text) + len(said) - self.rest.replaces
+            and text.startswith(said, self.offset)
+            and text.startswith(self.text[: self.offset])
+            and text.endswith(self.text[behind:])
+        )
+
+
 @dataclass(slots=True)
 class _Document:
     typed: Typed = field(default_factory=Typed)
     asking: asyncio.Task[Rest | None] | None = None
+    offer: Offer | None = None
     last: float = float("-inf")
     """When it was asked about last, by time.monotonic()."""
 
@@ -76,7 +100,7 @@ class Completing:
         document.last = now
         if known is not None:
             self.answered += 1
-            return self._shown(wanted.uri, known)
+            return self._shown(document, wanted, known)
         if self.troubles.pausing and not wanted.by_hand:
             return None
         return await self._newest(document, wanted, self._pause_s if hurried else 0.0)
@@ -93,7 +117,7 @@ class Completing:
         finally:
             if document.asking is task:
                 document.asking = None
-        return self._shown(wanted.uri, rest)
+        return self._shown(document, wanted, rest)
 
     async def _ask(self, document: _Document, wanted: Wanted, pause_s: float) -> Rest | None:
         if pause_s:
@@ -110,11 +134,19 @@ class Completing:
         document.typed.keep(Suggestion(found.id, spot(place.text, place.offset), found.text))
         return document.typed.rest(place.text, place.offset)
 
-    def _shown(self, uri: str, rest: Rest | None) -> Rest | None:
+    def _shown(self, document: _Document, wanted: Wanted, rest: Rest | None) -> Rest | None:
+        document.offer = None
         if rest is None or not rest.text:
             return None
-        self._reports.shown(uri, rest.suggestion)
+        document.offer = Offer(wanted.place.text, wanted.place.offset, rest)
+        self._reports.shown(wanted.uri, rest.suggestion)
         return rest
+
+    def changed(self, uri: str, text: str) -> None:
+        """A document's text is another one now; where that is the suggestion, inserted at once, it was accepted."""
+        document = self._documents.get(uri)
+        if document is not None and document.offer is not None and document.offer.taken(text):
+            self._reports.accepted(document.offer.rest.suggestion.id)
 
     def closed(self, uri: str) -> None:
         """Forget a document."""

@@ -221,7 +221,10 @@ def opened(ls: Server, params: types.DidOpenTextDocumentParams) -> None:
 
 def changed(ls: Server, params: types.DidChangeTextDocumentParams) -> None:
     """`textDocument/didChange`."""
-    ls.looked_at(params.text_document.uri)
+    uri = params.text_document.uri
+    ls.looked_at(uri)
+    if (document := ls.workspace.text_documents.get(uri)) is not None:
+        ls.completing.changed(uri, document.source)
 
 
 def closed(ls: Server, params: types.DidCloseTextDocumentParams) -> None:
