@@ -106,7 +106,13 @@ async def replay(door: Door, body: Other, arrival: Arrival) -> Reply:
 def _document(found: Found) -> dict[str, Any]:
     """Times in microseconds; the row as a text, for it is larger than what JavaScript's numbers hold."""
     phases = [each._asdict() for each in found.phases.segments()]
-    return found._asdict() | {"row": str(found.row), "traits": found.traits._asdict(), "phases": phases}
+    context = [{"name": name, "characters": size} for name, size in found.context]
+    return found._asdict() | {
+        "row": str(found.row),
+        "traits": found.traits._asdict(),
+        "phases": phases,
+        "context": context,
+    }
 
 
 PROTOCOL = WireProtocol(

@@ -1,0 +1,24 @@
+"""Helix, with Homeport's language server."""
+
+from homeport.console._clients import Client, Step
+
+CLIENT = Client(
+    label="Helix (homeport lsp)",
+    does="completion in the menu, code actions",
+    scopes=frozenset({"complete_code", "duo_chat"}),
+    order=42,
+    steps=(
+        Step(
+            "Into ~/.config/helix/languages.toml; the list names a language's usual servers, too:",
+            """[language-server.homeport]
+command = "homeport"
+args = ["lsp", "--url", "@ADDRESS@"]
+environment = { HOMEPORT_TOKEN = "@TOKEN@" }
+
+[[language]]
+name = "python"
+language-servers = ["pylsp", "homeport"]""",
+            "toml",
+        ),
+    ),
+)
