@@ -47,7 +47,8 @@ async def test_code_around_a_cursor(client: ollama.AsyncClient, house: House) ->
     )
     assert (answer.response, answer.done, answer.done_reason, answer.model) == ("one + two", True, "stop", FIM)
     assert (answer.prompt_eval_count, answer.eval_count) == (11, 3)
-    assert (answer.total_duration or 0) >= (answer.prompt_eval_duration or 0) > 0
+    assert answer.total_duration == answer.eval_duration
+    assert (answer.total_duration or 0) > 0
     (peer,) = house.models.heard
     assert "<|fim_prefix|>" in peer.json["prompt"]
     assert peer.json["temperature"] == 0
@@ -59,6 +60,7 @@ async def test_text_is_continued_as_it_stands(client: ollama.AsyncClient, house:
     assert [each.response for each in parts] == ["one", " + ", "two", ""]
     assert [each.done for each in parts] == [False, False, False, True]
     assert parts[-1].eval_count == 3
+    assert (parts[-1].total_duration or 0) > (parts[-1].prompt_eval_duration or 0) > 0
     assert house.models.heard[0].json["prompt"] == "a = "
 
 

@@ -141,8 +141,13 @@ def line(answer: Answer, rest: bytes) -> bytes:
     return b'%b%b,"done":false}\n' % (_begun(answer.model, answer.created), rest)
 
 
+def document(asked: Asked, answer: Answer, said: Mapping[str, Any]) -> bytes:
+    """The one document; what came in one piece says nothing of when the first word was there."""
+    return ended(asked, answer._replace(first_s=0.0), orjson.dumps(said)[1:-1])
+
+
 def ended(asked: Asked, answer: Answer, rest: bytes) -> bytes:
-    """The last line, or the one document: why it ended, and durations in nanoseconds as they are seen from here."""
+    """The last line: why it ended, and durations in nanoseconds as they are seen from here."""
     asked_tokens, answered = (
         (answer.usage.prompt_tokens, answer.usage.completion_tokens) if answer.usage else (answer.asked_tokens, 0)
     )

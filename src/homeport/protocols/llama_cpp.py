@@ -151,7 +151,8 @@ def _asked(feature: str, request: CodeRequest | TextRequest, body: LlamaOptions)
 
 def whole(asked: Asked, answer: Answer) -> bytes:
     """The document, or the fields of it that were asked for."""
-    document = _ended(answer, answer.text)
+    # what came in one piece says nothing of when the first word was there
+    document = _ended(answer._replace(first_s=0.0), answer.text)
     fields = asked.echo["fields"]
     return orjson.dumps(document if fields is None else _picked(document, fields))
 
@@ -177,7 +178,7 @@ def _ended(answer: Answer, text: str) -> dict[str, Any]:
 
 
 def _timings(answer: Answer, asked: int, answered: int) -> dict[str, Any]:
-    """Times as they are seen from here: what the prompt took ends with the first piece of the answer."""
+    """Times as they are seen from here: what the prompt took ends with the first piece of a stream."""
     waited, wrote = answer.first_s * 1000, (answer.took_s - answer.first_s) * 1000
     return {
         "prompt_n": asked,

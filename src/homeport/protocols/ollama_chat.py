@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 from homeport.access import Need
 from homeport.domain.requests import ChatRequest
 from homeport.protocols import Answer, Arrival, Ask, Asked, Streaming, WireProtocol
-from homeport.protocols._ollama import LINES, OllamaBody, ended, failed, line, messages_of
+from homeport.protocols._ollama import LINES, OllamaBody, document, ended, failed, line, messages_of
 from homeport.protocols._parts import Move, Part, Parts, arguments
 from homeport.protocols._sentence import error
 
@@ -77,7 +77,7 @@ def whole(asked: Asked, answer: Answer) -> bytes:
     message: dict[str, Any] = {"role": "assistant", "content": answer.text}
     message |= {"thinking": thoughts} if thoughts else {}
     message |= {"tool_calls": calls} if calls else {}
-    return ended(asked, answer, b'"message":%b' % orjson.dumps(message))
+    return document(asked, answer, {"message": message})
 
 
 def piece(asked: Asked, answer: Answer, chunk: Chunk) -> bytes:

@@ -14,7 +14,7 @@ from homeport.access import KNOWN
 from homeport.domain.errors import BadRequest
 from homeport.domain.requests import ChatRequest, CodeRequest, TextRequest
 from homeport.protocols import Answer, Arrival, Ask, Asked, Streaming, WireProtocol
-from homeport.protocols._ollama import LINES, PASSED_ON, OllamaBody, content_of, ended, failed, line
+from homeport.protocols._ollama import LINES, PASSED_ON, OllamaBody, content_of, document, ended, failed, line
 from homeport.protocols._parts import Parts
 from homeport.protocols._sentence import error
 
@@ -118,7 +118,7 @@ def whole(asked: Asked, answer: Answer) -> bytes:
     """The answer as one document."""
     thoughts = [part.text for part in _writer(asked).all if part.kind == "thought"]
     said = {"response": answer.text} | ({"thinking": "".join(thoughts)} if thoughts else {})
-    return ended(asked, answer, orjson.dumps(said)[1:-1])
+    return document(asked, answer, said)
 
 
 def piece(asked: Asked, answer: Answer, chunk: Chunk) -> bytes:
