@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,6 +10,7 @@ from desks import Desk, desk_at
 from house import FIM, WORDS
 
 from homeport import __version__
+from homeport.front.paths import again
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -54,6 +56,19 @@ async def test_the_same_path_is_openais_without_segments(house: House) -> None:
     both = await house.post(PATH, BODY | {"prompt": "a"})
     assert both.json["id"].startswith("cmpl-")
     assert "object" not in both.json
+
+
+async def test_both_are_described_and_can_be_asked_again(house: House) -> None:
+    operation = (await house.get("/openapi.json")).json["paths"][PATH]["post"]
+    forms = operation["requestBody"]["content"]["application/json"]["schema"]["anyOf"]
+    assert [each["$ref"].rpartition("/")[2] for each in forms] == ["TextBody", "TabbyBody"]
+    assert operation["tags"] == ["OpenAI completions", "Tabby"]
+    page = (await house.get("/docs", token="")).body
+    assert all(f"<code>{name}</code>".encode() in page for name in ("prompt", "file_name", "segments"))
+    feature, request = again(house.app.routes, PATH, json.dumps(BODY))
+    assert (feature, request.before, request.file_name) == ("code_completions", SEGMENTS["prefix"], "src/main.py")
+    feature, request = again(house.app.routes, PATH, '{"prompt": "a"}')
+    assert (feature, request.prompt) == ("text_completions", "a")
 
 
 async def test_what_editors_ask_first(house: House) -> None:
