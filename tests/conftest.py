@@ -83,6 +83,7 @@ async def house(open_house: House) -> AsyncIterator[House]:
     open_house.records()
     open_house.logs.lines.clear()
     open_house.asked = 0
+    open_house.questions = None
     yield open_house
     await eventually(open_house.quiet)
     wrong = [line for line in open_house.logs.lines if line["level"] in {"error", "critical"}]

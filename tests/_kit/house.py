@@ -65,6 +65,8 @@ class House:
         self.metrics = Metrics()
         self.snapshot = Snapshot()
         self.asked = 0
+        self.questions: list[tuple[Any, bytearray]] | None = None
+        """Each scope with its body as far as it was read, for who puts a list here."""
         self.app: app.Homeport
         self.server: server.Server
         self.transport: HttpUpstream
@@ -74,7 +76,8 @@ class House:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Count requests on their way in: each must have its line in the log."""
         self.asked += 1
-        await self.app(scope, receive, send)
+        noted = receive if self.questions is None else noting(receive, scope, self.questions)
+        await self.app(scope, noted, send)
 
     def furnish(self, limits: Limits = LIMITS) -> None:
         """Three models, every feature assigned, one token that may do everything; nothing known of their health."""
@@ -152,6 +155,19 @@ class House:
         """Whether nothing is going on."""
         seats = sum(self.capacity.running(model) for model in self.snapshot.models.values())
         return not seats and not self.capacity.queued() and len(self.records()) == self.asked
+
+
+def noting(receive: Any, scope: Any, questions: list[tuple[Any, bytearray]]) -> Any:
+    """A `receive` that adds the request to these."""
+    body = bytearray()
+    questions.append((scope, body))
+
+    async def noted() -> Any:
+        message = await receive()
+        body.extend(message.get("body", b""))
+        return message
+
+    return noted
 
 
 def asking(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from asked import kept_of
 from deltas import call, plays
 from house import TOKEN
 from node import installed, program, run
@@ -81,7 +82,8 @@ async def test_an_agent_writes_a_file(house: House, tmp_path: Path, name: str) -
     env |= {key: filled(value, values) for key, value in agent["env"].items()}
     binary = next(path for path in sorted(packages.glob(agent["program"])) if "baseline" not in str(path))
     started = [program("node"), str(binary)] if binary.suffix == ".js" else [str(binary)]
-    said = await run(*started, *(filled(each, values) for each in agent["command"][1:]), folder=work, env=env)
+    with kept_of(house, name):
+        said = await run(*started, *(filled(each, values) for each in agent["command"][1:]), folder=work, env=env)
     assert "All done." in said
     assert file.read_text().strip() == CONTENT
     asked = [each for each in house.records() if each["path"].split("?")[0] in agent["asks"]]

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from asked import kept_of
 from deltas import call, plays
 from isolated import alone, isolated
 from node import run
@@ -51,7 +52,8 @@ async def test_a_tool(house: House, env: dict[str, str], tmp_path: Path) -> None
         await answer(peer)
 
     house.models.play = play
-    said = await run("llm", "-m", "homeport", "--functions", DOUBLE, "Twice 21?", folder=tmp_path, env=env)
+    with kept_of(house, "llm"):
+        said = await run("llm", "-m", "homeport", "--functions", DOUBLE, "Twice 21?", folder=tmp_path, env=env)
     assert said.splitlines()[-1] == "It is 42."
     assert [each["content"] for each in heard[1]["messages"] if each["role"] == "tool"] == ["42"]
 
