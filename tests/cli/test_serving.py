@@ -13,6 +13,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 import urllib.request
 from contextlib import closing
 from pathlib import Path
@@ -325,7 +326,12 @@ def first_text(url: str, token: str, prompt: str) -> str:
 
 
 @pytest.mark.real_model
-def test_up_with_the_embedded_model_completes_code(data_dir: Path, tmp_path: Path) -> None:
+def test_up_with_the_embedded_model_completes_code(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCH))
+    for patience in ("model_streams.LATE_S", "stream.LATE_S", "_inside.WITHIN_S"):  # others may work here, too
+        monkeypatch.setattr(f"homeport.diagnostics.{patience}", 60.0)
     file = tmp_path / "add.py"
     file.write_text("def add(a, b):\n    return ")
     with started("up", "--port", "0") as (_facts, process):
@@ -334,5 +340,26 @@ def test_up_with_the_embedded_model_completes_code(data_dir: Path, tmp_path: Pat
         found = homeport("complete", f"{file}:2", "--max-tokens", "8", "--json").json
         assert found["model"] == "smollm2"
         assert found["text"]
-        assert homeport("doctor").code == 0
+        _all_green_in_ten_seconds(process.pid)
         assert stopped(process) == 0
+
+
+INSIDE = {"model_dns", "model_proxy", "model_tcp", "model_tls", "model_reachable", "model_fills", "model_window"}
+"""What there is not between the server and its own model, or that this one is not asked for."""
+TESTS = {"metrics"}
+"""What tests switch off."""
+
+
+def _all_green_in_ten_seconds(pid: int) -> None:
+    """By the processors' time of everybody, which is more than a quiet machine takes: others may work here now."""
+    import machine  # noqa: PLC0415 (on the path only within this test)
+
+    ours, theirs = time.process_time(), machine.cpu_ns(pid)
+    found = homeport("doctor", "--json")
+    spent = time.process_time() - ours + (machine.cpu_ns(pid) - theirs) / 1e9
+    statuses = {each["id"]: each["status"] for each in found.json["checks"]}
+    assert {name: status for name, status in statuses.items() if status != "ok"} == dict.fromkeys(
+        INSIDE | TESTS, "skip"
+    )
+    assert found.code == 0
+    assert spent < 10

@@ -36,7 +36,10 @@ _OF_A_MODEL = tuple(
     f"model_{hop}"
     for hop in ("dns", "proxy", "tcp", "tls", "reachable", "served", "answers", "chats", "fills", "streams", "window")
 )
-_OF_THE_EMBEDDED = ("server", "token_accepted", "model_answers")
+_OF_THE_EMBEDDED = (
+    *("server", "token_accepted"),
+    *(f"model_{hop}" for hop in ("served", "answers", "chats", "fills", "streams", "window", "cancels")),
+)
 
 
 def examine(settings: Settings, wrong: tuple[str, ...], *, gateway: bool = False, as_json: bool) -> int:

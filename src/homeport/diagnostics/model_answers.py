@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from homeport.diagnostics import Check, Finding
+from homeport.diagnostics import Check, Finding, _inside
 from homeport.diagnostics._scene import EMBEDDED
 from homeport.domain.prompts import Prompt
 from homeport.domain.requests import Message, Sampling
@@ -29,7 +29,7 @@ async def look(scene: Scene) -> Finding:
 async def ask(scene: Scene, model: Model) -> Finding:
     """A few tokens; the embedded one is asked through the server, which alone knows where it is."""
     if model.platform == EMBEDDED:
-        return await _through_the_server(scene, model)
+        return await _inside.through(scene, model, _through_the_server)
     provider = scene.providers[model.platform]
     embeds = await scene.embeds(model)
     prompt = Prompt(kind="embed", extra={"input": BEFORE}) if embeds else _prompt(scene, model)
@@ -55,8 +55,6 @@ def _prompt(scene: Scene, model: Model) -> Prompt:
 
 
 async def _through_the_server(scene: Scene, model: Model) -> Finding:
-    if "token_accepted" not in scene.passed:
-        return Finding(status="skip", saw=f"{model.name} runs inside the server and is asked through it.")
     started = time.perf_counter()
     body = {"model": model.name, "prompt": BEFORE, "suffix": AFTER, "max_tokens": FEW.max_tokens}
     answer = await scene.door.ask("/v1/completions", body)

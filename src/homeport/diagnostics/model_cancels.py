@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from homeport.diagnostics import Check, Finding
+from homeport.diagnostics import Check, Finding, _inside
+from homeport.diagnostics._scene import EMBEDDED
 from homeport.domain.prompts import Prompt
 from homeport.domain.requests import Message, Sampling
 from homeport.kit import network
@@ -32,13 +33,15 @@ _LIMIT = 4 * 1024 * 1024
 
 async def look(scene: Scene) -> Finding:
     """Begin a long answer and leave."""
-    return await scene.each(ask)
+    return await scene.each(ask, embedded=True)
 
 
 async def ask(scene: Scene, model: Model) -> Finding:
     """What the server's own metrics say of it, where it has some."""
     if await scene.embeds(model):
         return Finding(status="skip", saw=f"{model.name} writes no text.")
+    if model.platform == EMBEDDED:
+        return await _inside.through(scene, model, _inside.cancels)
     before = await _running(scene, model)
     await _leave(scene, model)
     if before is None:

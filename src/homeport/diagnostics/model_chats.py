@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from homeport.diagnostics import Check, Finding
+from homeport.diagnostics import Check, Finding, _inside
 from homeport.diagnostics._prove import Trial
+from homeport.diagnostics._scene import EMBEDDED
 from homeport.domain.requests import EmbeddingRequest
 from homeport.features._suits import COMPLETES
 
@@ -21,7 +22,7 @@ _SHOWN = 40
 
 async def look(scene: Scene) -> Finding:
     """Ask a sum in words."""
-    return await scene.each(ask)
+    return await scene.each(ask, embedded=True)
 
 
 async def ask(scene: Scene, model: Model) -> Finding:
@@ -31,6 +32,8 @@ async def ask(scene: Scene, model: Model) -> Finding:
     family = scene.families.get(model.family)
     if not talked_to or (family is not None and not family.chat):
         return Finding(status="skip", saw=f"{model.name} serves no conversation.")
+    if model.platform == EMBEDDED:
+        return await _inside.through(scene, model, _inside.chats)
     seen = await Trial(
         provider=scene.providers[model.platform], upstream=scene.upstream, model=model, families=scene.families
     ).chats()

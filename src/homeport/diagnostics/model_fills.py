@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from homeport.diagnostics import Check, Finding
 from homeport.diagnostics._prove import Trial, doubts
+from homeport.diagnostics._scene import EMBEDDED
 from homeport.features._holes import PREFIX, SUFFIX
 from homeport.features._suits import COMPLETES
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 async def look(scene: Scene) -> Finding:
     """Three holes whose right filling only shows in what follows them."""
-    return await scene.each(ask)
+    return await scene.each(ask, embedded=True)
 
 
 async def ask(scene: Scene, model: Model) -> Finding:
@@ -27,6 +28,8 @@ async def ask(scene: Scene, model: Model) -> Finding:
     completes = any(scene.features[key].scope == COMPLETES for key in await scene.features_of(model.name))
     if family is None or family.completion != "fim" or not provider.text or not completes:
         return Finding(status="skip", saw=f"{model.name} is not asked to fill holes.")
+    if model.platform == EMBEDDED:
+        return Finding(status="skip", saw=f"{model.name} runs inside the server, which alone can ask it.")
     trial = Trial(provider=provider, upstream=scene.upstream, model=model, families=scene.families)
     seen = await trial.fills()
     if seen.text is False:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from homeport.diagnostics import Change, Check, Finding
+from homeport.diagnostics import Change, Check, Finding, _inside
+from homeport.diagnostics._scene import EMBEDDED
 from homeport.domain.errors import UpstreamError, UpstreamRefused
 from homeport.providers import Unlisted
 
@@ -25,11 +26,13 @@ _SHOWN = 5
 
 async def look(scene: Scene) -> Finding:
     """Read the list of models of each server."""
-    return await scene.each(ask)
+    return await scene.each(ask, embedded=True)
 
 
 async def ask(scene: Scene, model: Model) -> Finding:
     """The model's name should be on the list."""
+    if model.platform == EMBEDDED:
+        return await _inside.through(scene, model, _inside.served)
     try:
         names = await _list(scene, model)
     except Unlisted as error:
@@ -102,5 +105,5 @@ CHECK = Check(
     question="Does each server accept our key and know the model?",
     look=look,
     after=("keys",),
-    behind=("model_reachable", "clock"),
+    behind=("model_reachable", "clock", "token_accepted"),
 )

@@ -7,7 +7,8 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from homeport.diagnostics import Check, Finding
+from homeport.diagnostics import Check, Finding, _inside
+from homeport.diagnostics._scene import EMBEDDED
 from homeport.domain.prompts import Prompt
 from homeport.domain.requests import Message, Sampling
 
@@ -40,14 +41,23 @@ class Heard(NamedTuple):
 
 async def look(scene: Scene) -> Finding:
     """A few words from each."""
-    return await scene.each(ask)
+    return await scene.each(ask, embedded=True)
 
 
 async def ask(scene: Scene, model: Model) -> Finding:
     """When its first piece came, and how the others followed."""
     if await scene.embeds(model):
         return Finding(status="skip", saw=f"{model.name} writes no text.")
-    heard = await _heard(scene, model)
+    if model.platform == EMBEDDED:
+        return await _inside.through(scene, model, _through)
+    return _judged(model, await _heard(scene, model))
+
+
+async def _through(scene: Scene, model: Model) -> Finding:
+    return _judged(model, Heard(*await _inside.heard(scene, model)))
+
+
+def _judged(model: Model, heard: Heard) -> Finding:
     saw = f"{model.name}: first token after {heard.first_s:.2f} s, {heard.pieces} pieces in {heard.total_s:.1f} s"
     if heard.held_up:
         fix = "Switch buffering off in what is between (nginx: proxy_buffering off), or go round it (option no_proxy)."
