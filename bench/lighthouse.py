@@ -3,11 +3,12 @@
     npm install --prefix DIR --ignore-scripts lighthouse@12.8.2
     .venv/bin/python bench/lighthouse.py --lighthouse DIR/node_modules/.bin/lighthouse [--only WORD] [--write]
 
-An office in full use (tests/_kit/townsfolk.py), Debian's Chromium, Lighthouse as it is: a phone, its network and
-processor throttled. Bytes are those of the network, packed where the server packs, of everything that a page loads
-without anybody touching it, with nothing in the browser's cache. Interactions are typed and clicked in the same
-browser, unthrottled, at 1280 pixels; the time is until the next frame is painted, by the browser's own Event Timing.
-With --write the figures go into docs/concepts/console.md.
+An office in full use (tests/_kit/townsfolk.py), Debian's Chromium, Lighthouse as it is: a phone, its network throttled,
+and its processor slowed as many times as Lighthouse's CPU throttling calculator wants it for a machine as fast as this
+one is at the time (4 for a desktop that nothing else keeps busy). Bytes are those of the network, packed where the
+server packs, of everything that a page loads without anybody touching it, with nothing in the browser's cache.
+Interactions are typed and clicked in the same browser, unthrottled, at 1280 pixels; the time is until the next frame is
+painted, by the browser's own Event Timing. With --write the figures go into docs/concepts/console.md.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from pages import here, put, quiet  # noqa: E402 (beside this file)
 from townsfolk import addresses, settle_in  # noqa: E402 (beside the tests)
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from browsing import Visit
     from offices import Office
@@ -72,10 +73,19 @@ class Judged(NamedTuple):
     path: str
     scores: dict[str, int]
     found: list[str]
+    index: float
+    """How fast this machine was meanwhile."""
 
 
-def judge(office: Office, lighthouse: str, path: str, folder: Path) -> Judged:
-    """What Lighthouse says of a page."""
+def slowing(index: float) -> float:
+    """How many times a processor of this benchmark index is slowed to be a phone's (Lighthouse's calculator)."""
+    if index >= 1300:
+        return 3 + (index - 1300) / 233
+    return 2 + (index - 800) / 500 if index >= 800 else 1 + max(index - 150, 0) / 650
+
+
+def judge(office: Office, lighthouse: str, path: str, folder: Path, times: float) -> Judged:
+    """What Lighthouse says of a page, with the processor slowed so many times."""
     out = folder / "report.json"
     cookie = {} if path == "/console/sign-in" else {"Cookie": f"homeport={office.cookie}"}
     command = [
@@ -86,6 +96,7 @@ def judge(office: Office, lighthouse: str, path: str, folder: Path) -> Judged:
         f"--output-path={out}",
         f"--only-categories={','.join(CATEGORIES)}",
         f"--chrome-flags={FLAGS}",
+        f"--throttling.cpuSlowdownMultiplier={times}",
         f"--extra-headers={json.dumps(cookie)}",
     ]
     subprocess.run(command, check=True, env={**os.environ, "CHROME_PATH": CHROMIUM}, capture_output=True)
@@ -98,7 +109,7 @@ def judged(path: str, report: dict[str, Any]) -> Judged:
     weighed = {ref["id"] for each in report["categories"].values() for ref in each["auditRefs"] if ref["weight"]}
     lost = (each for name, each in report["audits"].items() if name in weighed and (each["score"] or 0) < 1)
     found = [f"{each['title']}: {each.get('displayValue', '')}" for each in lost if each["score"] is not None]
-    return Judged(path, scores, found)
+    return Judged(path, scores, found, report["environment"]["benchmarkIndex"])
 
 
 async def loaded(browser: Browser, office: Office, path: str) -> int:
@@ -145,6 +156,21 @@ async def interactions(visit: Visit) -> dict[str, float]:
     return found
 
 
+async def judgements(office: Office, chosen: argparse.Namespace, folder: Path) -> AsyncIterator[Judged]:
+    """Each page's, told as it comes; the processor is slowed by what the one before saw of this machine."""
+    times = 4.0
+    for path in JUDGED if chosen.lighthouse else ():
+        if chosen.only not in path:
+            continue
+        one = await asyncio.to_thread(judge, office, chosen.lighthouse, path, folder, times)
+        if abs(slowing(one.index) - times) > 1:
+            times = slowing(one.index)
+            one = await asyncio.to_thread(judge, office, chosen.lighthouse, path, folder, times)
+        print(one.path, *one.scores.values(), *one.found, f"slowed {times:.1f} times", sep="\n    ", flush=True)
+        times = slowing(one.index)
+        yield one
+
+
 async def main(chosen: argparse.Namespace, folder: Path) -> str:
     """Everything; gives the tables."""
     async with office_at(folder) as office, launched() as browser:
@@ -158,11 +184,7 @@ async def main(chosen: argparse.Namespace, folder: Path) -> str:
             await visit.keep_cookie()
             painted = {} if chosen.only else await interactions(visit)
         print(json.dumps(painted, indent=1), flush=True)
-        scores = []
-        for path in JUDGED:
-            if chosen.lighthouse and chosen.only in path:
-                scores.append(one := await asyncio.to_thread(judge, office, chosen.lighthouse, path, folder))
-                print(one.path, *one.scores.values(), *one.found, sep="\n    ", flush=True)
+        scores = [each async for each in judgements(office, chosen, folder)]
     return table(sizes, painted, scores)
 
 

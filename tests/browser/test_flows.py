@@ -168,6 +168,9 @@ async def test_grey_text_is_accepted_and_dismissed(visit: Visit) -> None:
     await furnish(visit, "coder")
     await visit.go("/console/playground")
     editor, ghost = visit.page.locator(".cm-content"), visit.page.locator(".cm-ghost")
+    await expect(editor).to_have_count(0)  # it is loaded when somebody reaches for it
+    await visit.page.locator("textarea.code").focus()
+    await expect(editor).to_be_focused()
     await editor.press("ControlOrMeta+End")
     await editor.press("Control+Space")
     await expect(ghost).to_have_text("one + two")

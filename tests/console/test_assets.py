@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from townsfolk import addresses, settle_in
 
 from homeport.console import _layout
 
@@ -88,3 +89,37 @@ async def test_files_of_a_folder_find_each_other(office: Office) -> None:
         folder, _, file = name.rpartition("/")
         if folder == "codemirror":
             assert f"{stem}/{file}" in office.house.app.routes
+
+
+WANTED_LATER = ("data-editor=", "data-highlight=")
+"""Files that a script asks for when somebody reaches for the editor, or when code is to be coloured."""
+
+
+def first_load(body: str) -> int:
+    """Bytes of a page and, packed, of the files that it loads by itself, with those that they import."""
+    now = re.sub("|".join(f'{each}"[^"]*"' for each in WANTED_LATER), "", body)
+    names = {found for found in re.findall(r"\"/assets/[\w-]+/([\w/.-]+)\"", now) if found.endswith((".js", ".css"))}
+    wanted = set().union(*(imported(name) for name in names))
+    return len(body.encode()) + sum(len(gzip.compress((FOLDER / name).read_bytes())) for name in wanted)
+
+
+def imported(name: str) -> set[str]:
+    """A file of ours and all that it imports."""
+    folder = name.rpartition("/")[0]
+    names = re.findall(r"from \"\./([^\"]+)\"", (FOLDER / name).read_text()) if folder == "playground" else ()
+    return {name}.union(*(imported(f"{folder}/{each}") for each in names))
+
+
+async def test_no_page_loads_more_than_120_kilobytes_at_first(office: Office) -> None:
+    await office.sign_in()
+    await settle_in(office)
+    loads = {path: first_load((await office.get(path)).body) for path in addresses()}
+    assert {path: size for path, size in loads.items() if size > 120_000} == {}
+    assert loads["/console"] > loads["/console/account"] + 20_000, "charts are counted"
+
+
+async def test_files_are_kept_for_a_year(office: Office) -> None:
+    async with office.house.line() as wire:
+        await wire.send(office.asking("GET", _layout.asset("homeport.css")))
+        answer = await wire.answer()
+    assert answer.header("cache-control") == "public, max-age=31536000, immutable"
