@@ -12,6 +12,7 @@ from payloads import PAYLOADS
 from planted import plant, skeleton
 
 from homeport.domain.models import FeatureSetting, Model
+from homeport.store.log_search import Sought
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from offices import Office, Shown
     from script import Peer
 
+SAID = ("who", "client", "protocol", "feature", "model", "platform", "family", "language", "error_code", "error")
+"""Traits of a request that are texts of somebody else's."""
+IN_ADDRESS, IN_FORM = 70, 70
+"""Texts at once."""
 PLAIN = tuple(f"plain-{number:03d}" for number in range(12))
 PAGER = {("nav", "aria-label", "class"), ("a", "class", "href"), ("span", "class"), ("option", "value")}
 """What long lists have beside."""
@@ -97,11 +102,38 @@ def alike(bad: Shown, plain: Shown) -> None:
     assert not [each for each in ours.leads if each and not LEADS.match(each)]
 
 
-async def test_each_text_is_taken_somewhere(towns: tuple[Office, Office]) -> None:
-    bad, _ = towns
-    names = {user.name for user in await bad.store.users()}
-    assert len(names & set(PAYLOADS)) > 150
-    assert {token.name for token in await bad.store.tokens()} >= set(PAYLOADS)
+async def in_fields(office: Office) -> dict[str, set[str]]:
+    """What is in each field that somebody may fill, and that pages show."""
+    store, log = office.store, office.request_log
+    kinds: dict[str, tuple[Any, tuple[str, ...]]] = {
+        "model": (await store.models(), ("name", "identifier", "endpoint")),
+        "person": (await store.users(), ("name", "display", "email", "external_id")),
+        "team": (await store.teams(), ("name", "external_id")),
+        "token": (await store.tokens(), ("name", "owner")),
+        "invitation": (await store.invitations(), ("note",)),
+    }
+    found = {
+        f"{kind}'s {name}": {getattr(each, name).removeprefix("http://127.0.0.1:9/") for each in every}
+        for kind, (every, names) in kinds.items()
+        for name in names
+    }
+    rows = await log.search(Sought(), len(PAYLOADS) + 10)
+    for name in SAID:
+        found[f"request's {name}"] = {getattr(each.traits, name) for each in rows}
+    contents = [content for each in rows if (content := await log.content(each.row))]
+    for name in ("body", "answer"):
+        found[f"request's {name}"] = {getattr(each, name) for each in contents}
+    for name in ("model", "prompt", "answer"):
+        found[f"exchange's {name}"] = {getattr(each.exchanges[0], name) for each in contents}
+    return found
+
+
+async def test_two_hundred_texts_are_in_twenty_five_fields(towns: tuple[Office, Office]) -> None:
+    found = {name: len(texts & set(PAYLOADS)) for name, texts in (await in_fields(towns[0])).items()}
+    # an address of a server takes no spaces
+    assert found.pop("model's endpoint") > 60
+    assert len(found) >= 25
+    assert {name: count for name, count in found.items() if count < 200} == {}
 
 
 @pytest.mark.parametrize("path", LISTS)
@@ -120,10 +152,10 @@ async def test_texts_are_said_as_they_are(towns: tuple[Office, Office], path: st
 
 @pytest.mark.parametrize("about", ABOUT)
 async def test_addresses(towns: tuple[Office, Office], about: str) -> None:
-    for first in range(0, len(PAYLOADS), 40):
-        words = " ".join(PAYLOADS[first : first + 40])
-        shown = await towns[0].get(about + quote(words, safe=""))
-        alike(shown, await towns[0].get(about + quote("plain words " * 20, safe="")))
+    plain = await towns[0].get(about + quote("plain words " * 20, safe=""))
+    for first in range(0, len(PAYLOADS), IN_ADDRESS):
+        words = " ".join(PAYLOADS[first : first + IN_ADDRESS])
+        alike(await towns[0].get(about + quote(words, safe="")), plain)
 
 
 @pytest.mark.parametrize("number", range(0, len(PAYLOADS), 25))
@@ -162,12 +194,13 @@ FORMS: dict[str, tuple[str, str, dict[str, str]]] = {
 @pytest.mark.parametrize("form", FORMS)
 async def test_what_was_typed(towns: tuple[Office, Office], form: str) -> None:
     path, do, fields = FORMS[form]
-    for first in range(0, len(PAYLOADS), 70):
-        words = " ".join(PAYLOADS[first : first + 70])
-        bad, plain = [
-            await sent(towns[0], path, do, {name: value or text for name, value in fields.items()})
-            for text in (words, "plain words! " * 300)
-        ]
+
+    async def typed(text: str) -> Shown:
+        return await sent(towns[1], path, do, {name: value or text for name, value in fields.items()})
+
+    plain = await typed("plain words! " * 300)
+    for first in range(0, len(PAYLOADS), IN_FORM):
+        bad = await typed(" ".join(PAYLOADS[first : first + IN_FORM]))
         alike(bad, plain)
         assert bad.status < 500
 
