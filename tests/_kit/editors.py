@@ -8,6 +8,7 @@ import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from house import eventually
 from lsprotocol import types
@@ -130,7 +131,7 @@ def _listen(editor: Editor) -> None:
 
     @client.feature(types.WINDOW_SHOW_DOCUMENT)
     def show(params: types.ShowDocumentParams) -> types.ShowDocumentResult:
-        file = Path(params.uri.removeprefix("file://"))
+        file = Path(unquote(params.uri.removeprefix("file://")))
         editor.shown.append((file.name, file.read_text() if file.exists() else ""))
         return types.ShowDocumentResult(success=True)
 

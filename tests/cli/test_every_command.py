@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-HEAVY = {"aiohttp", "alembic", "cryptography", "homeport.app", "pydantic", "rich", "sqlalchemy", "structlog"}
+HEAVY = {"aiohttp", "alembic", "cryptography", "homeport.app", "pydantic", "pygls", "rich", "sqlalchemy", "structlog"}
 
 
 def tree(words: tuple[str, ...] = (), command: click.Command = main) -> Iterator[tuple[tuple[str, ...], click.Command]]:

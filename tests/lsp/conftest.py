@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that the editor works in."""
-    return tmp_path_factory.mktemp("project").resolve()
+    return tmp_path_factory.mktemp("a project")
 
 
 @pytest.fixture(scope="module")

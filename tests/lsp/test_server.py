@@ -271,6 +271,11 @@ async def test_an_action_is_cancelled_where_its_progress_is_shown(instance: Inst
     await eventually(running.done)
     await eventually(peer.closed.is_set)
     assert running.result() == {"text": ""}
+    params = types.ExecuteCommandParams(action.command, action.arguments)
+    editor.client.protocol.send_request(types.WORKSPACE_EXECUTE_COMMAND, params, msg_id="an action")
+    peer = await instance.models.next(2)
+    editor.cancel("an action")
+    await eventually(peer.closed.is_set)
     assert editor.shown == []
 
 

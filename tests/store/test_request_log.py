@@ -78,6 +78,19 @@ async def test_everything_that_was_entered_comes_back(kept: RequestLog) -> None:
     assert await kept.find("abd") == []
 
 
+async def test_other_files_that_a_prompt_showed_are_named_and_forgotten_with_it(address: str) -> None:
+    log = await RequestLog.open(address, Kept(days=2, content_days=1))
+    shown = (("src/shop/stock.py", 120), ("weird \u0000 name\ud800", 3))
+    ages = (3, 1.5, 0)
+    await filled(log, *(entry(1, NOW - age * DAY)._replace(context=shown) for age in ages), entry(2))
+    named = (("src/shop/stock.py", 120), ("weird ? name?", 3))
+    assert [each.context for each in await log.find("id-1")] == [named] * 3
+    assert [each.context for each in await log.find("id-2")] == [()]
+    assert await log.tidy() == 1
+    assert [each.context for each in await log.find("id-1")] == [named, ()]
+    await log.close()
+
+
 async def test_requests_with_one_id_are_all_found_newest_first(kept: RequestLog) -> None:
     await filled(kept, entry(1, who="a"), entry(1, NOW + 1, who="b"), entry(2))
     assert [each.traits.who for each in await kept.find("id-1")] == ["b", "a"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,6 +87,10 @@ def command(  # noqa: PLR0913 (each is an option)
     if check or as_json:
         _check(options, authorities, as_json=as_json)
         return
+    if sys.stdin.isatty():
+        from homeport.cli._output import note  # noqa: PLC0415 (only a person pays for it)
+
+        note("An editor is waited for here. Whether it would get completions: homeport lsp --check. Ctrl-C ends this.")
     from homeport.lsp.server import build  # noqa: PLC0415 (loads pygls)
     from homeport.lsp.stdio import run  # noqa: PLC0415 (the same)
 

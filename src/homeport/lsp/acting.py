@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lsprotocol import types
-from pygls.uris import from_fs_path
+from pygls.uris import from_fs_path, to_fs_path
 
 from homeport.lsp.actions import SELECTION, code_of, file_for_tests, in_place, last_line, messages
 from homeport.lsp.positions import offset_at
 from homeport.lsp.trouble import Trouble
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Sequence
+    from concurrent.futures import Future
 
     from homeport.lsp.actions import Action
     from homeport.lsp.server import Server
@@ -63,7 +64,7 @@ def selected(server: Server, arguments: Sequence[Any]) -> Selection | None:
         uri, found = str(arguments[0]), server.converter.structure(arguments[1], types.Range)
     except Exception:  # noqa: BLE001 (whatever an editor sends that is no range)
         return None
-    document = server.workspace.text_documents.get(uri)
+    document = server.document(uri)
     if document is None:
         return None
     text = document.source
@@ -102,10 +103,17 @@ class _Report:
             self._server.work_done_progress.report(self._token, step)
 
     def cancels(self, task: asyncio.Task[Any]) -> None:
-        """Have the editor's button end this task."""
-        if self._token:
-            end: Callable[[Any], object] = lambda future: task.cancel() if future.cancelled() else None  # noqa: E731 (typed)
-            self._server.work_done_progress.tokens[self._token].add_done_callback(end)
+        """Have the editor's button end this task, and its `$/cancelRequest`."""
+
+        def end(future: Future[Any]) -> None:
+            if future.cancelled():
+                task.cancel()
+
+        protocol = self._server.protocol
+        request = protocol._request_futures.get(protocol.msg_id or "")  # noqa: SLF001 (pygls cancels no more than this)
+        for future in (self._server.work_done_progress.tokens.get(self._token), request):
+            if future is not None:
+                future.add_done_callback(end)
 
 
 @asynccontextmanager
@@ -127,7 +135,7 @@ async def _progress(server: Server, title: str) -> AsyncIterator[_Report]:
 
 async def _put(server: Server, action: Action, selection: Selection, said: str) -> None:
     code = code_of(said)
-    file = Path(server.workspace.get_text_document(selection.uri).path)
+    file = Path(to_fs_path(selection.uri) or "untitled")
     if action.edits and code is not None and await _replaced(server, action, selection, code):
         return
     if action.creates and code is not None:
@@ -140,7 +148,7 @@ async def _put(server: Server, action: Action, selection: Selection, said: str) 
 
 async def _replaced(server: Server, action: Action, selection: Selection, code: str) -> bool:
     """Whether the code has taken the selection's place, which must be as it was."""
-    now = server.workspace.text_documents.get(selection.uri)
+    now = server.document(selection.uri)
     whole = selection.before + selection.code + selection.after
     if now is None or now.source != whole:
         server.tell(f"{action.title}: the file was changed meanwhile, so the answer is shown beside it.")

@@ -11,9 +11,11 @@ import logging
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
+from pygls.uris import to_fs_path
 from typing_extensions import override
 
 from homeport import __version__
@@ -61,6 +63,8 @@ class Server(LanguageServer):
         self._looked: dict[str, None] = {}
         """URIs of documents, the one that was looked at last at the end."""
         self._beside: dict[str, _Beside] = {}
+        self._ended = True
+        """Nothing is to be let go of: no editor has begun yet, or it has left."""
 
     @property
     def converter(self) -> Any:  # noqa: ANN401 (cattrs' own)
@@ -75,6 +79,7 @@ class Server(LanguageServer):
 
     def begin(self, params: types.InitializeParams) -> None:
         """Take what the editor says of itself; needs the running loop."""
+        self._ended = False
         self.options = told(self.options, params.initialization_options)
         editor = params.client_info.name if params.client_info else "an editor"
         self.homeport = Homeport(self.options, _agent(editor), self._ca_file)
@@ -100,16 +105,20 @@ class Server(LanguageServer):
 
     def root_of(self, path: Path) -> Path | None:
         """The folder of the project that a file belongs to."""
-        folders = [Path(each.uri.removeprefix("file://")) for each in self.workspace.folders.values()]
-        folders += [Path(self.workspace.root_path)] if self.workspace.root_path else []
-        fit = [folder for folder in folders if path.is_relative_to(folder)]
+        named = [to_fs_path(each.uri) for each in self.workspace.folders.values()] + [self.workspace.root_path]
+        fit = [folder for name in named if name and path.is_relative_to(folder := Path(name))]
         return max(fit, key=lambda each: len(each.parts), default=None)
 
     def described(self, uri: str) -> tuple[str, str]:
         """A document's name in its project, and its language as the editor calls it."""
-        document = self.workspace.get_text_document(uri)
-        path = Path(document.path)
-        return name_of(path, self.root_of(path)), document.language_id or ""
+        document = self.document(uri)
+        path = Path(document.path if document else to_fs_path(uri) or uri)
+        return name_of(path, self.root_of(path)), (document and document.language_id) or ""
+
+    def document(self, uri: str) -> TextDocument | None:
+        """An open document; editors write the same URI with and without escapes."""
+        found: TextDocument | None = self.workspace.text_documents.get(unquote(uri))
+        return found
 
     def chat_model(self, action: Action) -> str:
         """Who is asked to do something."""
@@ -117,12 +126,12 @@ class Server(LanguageServer):
 
     def looked_at(self, uri: str) -> None:
         """Note that somebody works on a document."""
-        self._looked.pop(uri, None)
-        self._looked[uri] = None
+        self._looked.pop(unquote(uri), None)
+        self._looked[unquote(uri)] = None
 
     def forget(self, uri: str) -> None:
         """A document was closed."""
-        self._looked.pop(uri, None)
+        self._looked.pop(unquote(uri), None)
         self._beside.pop(uri, None)
         self.completing.closed(uri)
 
@@ -138,7 +147,7 @@ class Server(LanguageServer):
 
     async def beside(self, uri: str) -> tuple[Other, ...]:
         """The files that help with a document, as they were found last; looked for again where that is long ago."""
-        if not self.options.context_characters or uri not in self.workspace.text_documents:
+        if not self.options.context_characters or self.document(uri) is None:
             return ()
         found = self._beside.get(uri)
         if found is None:
@@ -157,12 +166,15 @@ class Server(LanguageServer):
     def _others(self, uri: str) -> list[TextDocument]:
         """The documents that were looked at last, without this one."""
         documents = self.workspace.text_documents
-        latest = [each for each in reversed(self._looked) if each != uri and each in documents]
+        latest = [each for each in reversed(self._looked) if each != unquote(uri) and each in documents]
         return [documents[each] for each in latest[:OPEN]]
 
     async def _look(self, uri: str, found: _Beside) -> None:
         try:
-            current = _opened(self.workspace.get_text_document(uri))
+            document = self.document(uri)
+            if document is None:
+                return
+            current = _opened(document)
             others = [_opened(each) for each in self._others(uri)]
             root, room = self.root_of(current.path), self.options.context_characters
             found.others = await asyncio.to_thread(surroundings, current, others, root, room)
@@ -172,7 +184,10 @@ class Server(LanguageServer):
             found.at, found.looking = time.monotonic(), None
 
     async def end(self) -> None:
-        """Tell what is to be told, and let go of everything."""
+        """Tell what is to be told, and let go of everything; a second time it does nothing."""
+        if self._ended:
+            return
+        self._ended = True
         for uri in list(self._looked):
             self.reports.left(uri)
         await self.reports.flush()
@@ -223,7 +238,7 @@ def changed(ls: Server, params: types.DidChangeTextDocumentParams) -> None:
     """`textDocument/didChange`."""
     uri = params.text_document.uri
     ls.looked_at(uri)
-    if (document := ls.workspace.text_documents.get(uri)) is not None:
+    if (document := ls.document(uri)) is not None:
         ls.completing.changed(uri, document.source)
 
 
@@ -235,7 +250,7 @@ def closed(ls: Server, params: types.DidCloseTextDocumentParams) -> None:
 async def inline(ls: Server, params: types.InlineCompletionParams) -> types.InlineCompletionList:
     """`textDocument/inlineCompletion`."""
     uri = params.text_document.uri
-    document = ls.workspace.text_documents.get(uri)
+    document = ls.document(uri)
     if document is None:
         return types.InlineCompletionList([])
     text, offset, chosen = document.source, offset_at(document.source, params.position, ls.encoding), None
@@ -252,7 +267,7 @@ async def inline(ls: Server, params: types.InlineCompletionParams) -> types.Inli
 async def in_menu(ls: Server, params: types.CompletionParams) -> types.CompletionList:
     """`textDocument/completion`, for editors without inline completion: the suggestion as one entry of the menu."""
     uri = params.text_document.uri
-    document = ls.workspace.text_documents.get(uri)
+    document = ls.document(uri)
     if document is None:
         return types.CompletionList(is_incomplete=True, items=[])
     text, offset = document.source, offset_at(document.source, params.position, ls.encoding)

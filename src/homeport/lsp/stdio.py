@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from homeport.lsp.server import Server
 
 
+END_S = 5.0
+"""How long an editor that left without a word is waited for: what was shown is told, files are removed."""
+
+
 def run(server: Server) -> None:
     """Serve one editor until it leaves; raises SystemExit with the code that the protocol wants."""
     if sys.platform == "win32":
@@ -33,4 +37,8 @@ async def _served(server: Server) -> None:
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
     server.protocol.set_writer(StdoutWriter(sys.stdout.buffer))
-    await run_async(Event(), reader, server.protocol, error_handler=server.report_server_error)
+    try:
+        await run_async(Event(), reader, server.protocol, error_handler=server.report_server_error)
+    finally:
+        async with asyncio.timeout(END_S):
+            await server.end()

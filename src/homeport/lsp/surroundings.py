@@ -51,6 +51,9 @@ def surroundings(current: Open, others: Sequence[Open], root: Path | None, room:
 
     Reads files: for a thread of its own. Without a `root` no file is read.
     """
+    if root is not None:
+        root, current = root.resolve(), current._replace(path=current.path.resolve())
+        others = [other._replace(path=other.path.resolve()) for other in others]
     each = int(room * EACH_SHARE)
     found = _fitting((_opened(other, root, each) for other in others), int(room * OPEN_SHARE))
     if root is None:

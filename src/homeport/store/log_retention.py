@@ -76,8 +76,12 @@ async def _forget_kinds(connection: AsyncConnection, before: int) -> None:
 
 
 async def forget_content(engine: AsyncEngine, before: float, most: int) -> None:
-    """Forget what was said before this moment, and the oldest of what is more than `most` bytes."""
+    """Forget what was said before this moment, and the oldest of what is more than `most` bytes.
+
+    Names of files that a prompt showed are a part of what was said: they are gone as early.
+    """
     async with writing(engine) as connection:
+        await connection.execute(delete(contexts).where(contexts.c.id < first_of(before)))
         await connection.execute(delete(contents).where(contents.c.id < first_of(before)))
         size = await connection.scalar(select(func.sum(contents.c.size))) or 0
         if size <= most:
