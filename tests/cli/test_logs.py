@@ -51,7 +51,17 @@ async def test_a_list_and_one_of_it(instance: Instance) -> None:
     assert "canary" not in one.out
 
 
-@pytest.mark.parametrize("words", [("--user", "nobody"), ("--status", "5xx"), ("--text", "'; DROP TABLE requests--")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--user", "nobody"),
+        ("--status", "5xx"),
+        ("--text", "'; DROP TABLE requests--"),
+        ("--until", "1h"),
+        ("--language", "cobol"),
+        ("--client", "nobody's"),
+    ],
+)
 async def test_nothing_is_like_this(instance: Instance, words: tuple[str, ...]) -> None:
     ran = await instance.run("logs", *words)
     assert (ran.code, ran.out) == (0, "No request.\n")
@@ -133,7 +143,7 @@ async def test_following_prints_what_comes_until_it_is_interrupted(instance: Ins
 
 
 async def test_a_request_is_asked_again(instance: Instance) -> None:
-    (silent,) = (await instance.run("logs", "--feature", "chat", "--json")).json
+    silent, *_ = (await instance.run("logs", "--feature", "chat", "--json")).json
     refused = await instance.run("replay", silent["correlation_id"], "--model", "coder")
     assert (refused.code, "is not kept" in refused.err) == (1, True)
     await instance.run("verbose", "on", "--minutes", "5")

@@ -58,9 +58,12 @@ def _since(_ctx: click.Context, _param: click.Parameter, value: str | None) -> f
 @click.option("--team", default="", help="The team of who asked.")
 @click.option("--feature", default="", help="What was asked for.")
 @click.option("--model", default="", help="Who answered.")
+@click.option("--language", default="", help="The language of the code.")
+@click.option("--client", default="", help="The program that asked.")
 @click.option("--status", default="", help="A number, 4xx, 5xx, or failed.")
 @click.option("--text", default="", help="A part of an error's text or code.")
 @click.option("--since", callback=_since, help="A time ago (90m, 12h, 7d) or a day.")
+@click.option("--until", callback=_since, help="The same: only those that ended before.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many at most.")
 @click.option("--follow", is_flag=True, help="Go on with new ones until Ctrl-C.")
 @json_option

@@ -5,8 +5,8 @@ Source: W3C Trace Context, level 1 (`traceparent`). A request has one only while
 
 from __future__ import annotations
 
+import random
 import re
-import secrets
 from hashlib import blake2b
 from typing import Any, Literal, NamedTuple
 
@@ -88,7 +88,7 @@ class Trace:
 
 def new_span() -> str:
     """A span's id: 16 hexadecimal digits."""
-    return secrets.token_hex(8)
+    return f"{random.getrandbits(64):016x}"  # noqa: S311 (no secret, and a system call less for each span)
 
 
 def begin(header: bytes, correlation_id: str, share: float) -> Trace | None:
