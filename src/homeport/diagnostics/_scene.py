@@ -122,11 +122,12 @@ class Scene:
         ]
 
     async def embeds(self, model: Model) -> bool:
-        """Whether it makes vectors and writes nothing: its family does, or it serves nothing else."""
+        """Whether it makes vectors and writes nothing: its family does, or it is known to serve nothing else."""
         family = self.families.get(model.family)
-        serves = await self.features_of(model.name)
-        alone = bool(serves) and all(self.features[key].request is EmbeddingRequest for key in serves)
-        return alone or (family is not None and family.embeds)
+        if family is not None and family.embeds:
+            return True
+        serves = [] if self.remembered is None else await self.features_of(model.name)
+        return bool(serves) and all(self.features[key].request is EmbeddingRequest for key in serves)
 
     async def able(self, feature: str) -> bool:
         """Whether a feature's setting leads to a model that can answer, as far as earlier checks saw."""
