@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from editors import AUTOMATIC, Editor
+from editors import AUTOMATIC, Editor, editing
 from house import eventually
 from lsprotocol import types
 from script import Peer, piece, usage_event
 
+from homeport.lsp.asking import Homeport, Place
+from homeport.lsp.options import Options
+from homeport.lsp.trouble import Trouble
 from homeport.store.request_log import RequestLog, address
 
 if TYPE_CHECKING:
@@ -285,3 +289,57 @@ async def test_what_an_editor_sends_wrongly_is_a_sentence(instance: Instance, ed
         command = types.Command("", "homeport.fix", arguments=arguments)
         assert await editor.run(command) is None
     assert set(editor.messages) == {"Homeport: fix wants code to work on: select some."}
+
+
+# when it does not work
+
+
+@pytest.mark.parametrize(
+    ("url", "token", "says"),
+    [
+        (None, "", "wants a token and none is set"),
+        (None, "hp_wrong", "homeport tokens create --name my-editor"),
+        ("http://127.0.0.1:9", "hp_any", "Nothing answers at http://127.0.0.1:9"),
+    ],
+)
+async def test_each_failure_says_what_to_do(instance: Instance, url: str | None, token: str, says: str) -> None:
+    homeport = Homeport(Options(url=url or instance.url, token=token), "tests")
+    with pytest.raises(Trouble, match=re.escape(says)) as caught:
+        await homeport.complete(Place("x = ", 4, "x.py", "python"))
+    await homeport.close()
+    assert "HOMEPORT_" in caught.value.text
+    assert "hp_" not in caught.value.text
+
+
+async def test_a_refused_token_is_told_once_and_repeated_nowhere(instance: Instance, tmp_path: Path) -> None:
+    token, code = "hp_refused_token_9f2c", "canary_of_the_code = "
+    async with editing(tmp_path, "--url", instance.url, token=token, pauseMs=0, colour=3) as editor:
+        editor.open("canary.py", code)
+        assert await editor.suggested("canary.py") == []
+        for number in range(5):
+            editor.type("canary.py", f"{code}{number}")
+            assert await editor.suggested("canary.py", how=AUTOMATIC) == []
+        editor.client.protocol.notify("textDocument/didChange", {"textDocument": code, "contentChanges": 3})
+        await eventually(lambda: len(editor.messages) >= 2)
+    wrong, refused = editor.messages[:2]
+    assert wrong == "Homeport: initializationOptions: there is no option 'colour'."
+    assert "homeport tokens create" in refused
+    assert len([each for each in editor.messages if "token" in each]) == 1
+    assert instance.models.heard == []
+    for said in (*editor.messages, editor.complaints.decode()):
+        assert token not in said
+        assert code not in said
+
+
+async def test_the_check_of_the_command_line(instance: Instance) -> None:
+    instance.models.words = ["a + b"]
+    token = (instance.settings.data_dir / "token").read_text().strip()
+    ran = await instance.run("lsp", "--check", "--json", "--url", instance.url, HOMEPORT_TOKEN=token)
+    assert (ran.code, ran.json["ok"], ran.json["text"]) == (0, True, "a + b")
+    assert token not in ran.out
+    file = instance.settings.data_dir / "token"
+    ran = await instance.run("lsp", "--check", "--url", instance.url, "--token-file", str(file), HOMEPORT_TOKEN=None)
+    assert (ran.code, ran.out.endswith("'a + b'\n")) == (0, True)
+    ran = await instance.run("lsp", "--check", "--url", instance.url, HOMEPORT_TOKEN=None)
+    assert (ran.code, ran.out) == (1, "")
+    assert "wants a token and none is set" in ran.err

@@ -72,7 +72,7 @@ def test_the_newest_wins_and_the_oldest_goes() -> None:
     assert rest(typed, "h") is None
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.text(st.sampled_from("aé😀\n\r \t\x0c\u2028"), max_size=40), st.data())
 def test_positions_lead_there_and_back(text: str, data: st.DataObject) -> None:
     offset = data.draw(st.integers(0, len(text)))

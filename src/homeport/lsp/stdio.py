@@ -7,6 +7,8 @@ costs milliseconds on a busy machine, at each keystroke.
 from __future__ import annotations
 
 import asyncio
+import os
+import stat
 import sys
 from threading import Event
 from typing import TYPE_CHECKING
@@ -23,13 +25,19 @@ END_S = 5.0
 
 def run(server: Server) -> None:
     """Serve one editor until it leaves; raises SystemExit with the code that the protocol wants."""
-    if sys.platform == "win32":
+    if sys.platform == "win32" or not is_pipe():
         server.start_io()
         return
     import uvloop  # noqa: PLC0415 (there is none for Windows)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_served(server))
+
+
+def is_pipe() -> bool:
+    """Whether standard input is what an editor makes of it: an event loop reads neither files nor /dev/null."""
+    mode = os.fstat(sys.stdin.fileno()).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
 async def _served(server: Server) -> None:
