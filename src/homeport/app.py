@@ -146,21 +146,21 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
         url=settings.url,
         prober=prober,
     )
-    _measure(metrics, bench, logs)
-    if parts.request_log is not None:
-        _measure_log(metrics, parts.request_log)
-    if parts.llm_log is not None:
-        metrics.watch("homeport_llm_log_lost", "Lines lost to llm.log: a full disk", parts.llm_log.lost)
+    _measure(metrics, bench, logs, parts)
     every = (*shelf.values(), papers.first(with_console=parts.desk is not None), papers.documents(shelf.values()))
     routes = paths.routes(door, every)
     door.again = partial(paths.again, routes)
     if parts.desk is not None:
-        desk = parts.desk(bench, prober)
-        desk.request_log, desk.again = parts.request_log, door.again
-        door.pepper, door.passwords = desk.pepper, desk.passwords
-        pages = Pages(door, desk)
-        routes |= {"/console": pages, "/console/{page}": pages}
+        routes |= _console(door, parts.desk(bench, prober))
     return Homeport(routes, door, Lost(door, sorted(routes)))
+
+
+def _console(door: Door, desk: Desk) -> dict[str, Pages]:
+    """The console's routes; both sides know what they share."""
+    desk.request_log, desk.again = door.request_log, door.again
+    door.pepper, door.passwords = desk.pepper, desk.passwords
+    pages = Pages(door, desk)
+    return {"/console": pages, "/console/{page}": pages}
 
 
 def _book(metrics: Metrics, logs: Logs, bench: Workbench, parts: Parts) -> Book:
@@ -227,9 +227,13 @@ def _carrier(settings: Settings, parts: Parts, kinds: Mapping[str, Provider]) ->
     )
 
 
-def _measure(metrics: Metrics, bench: Workbench, logs: Logs) -> None:
+def _measure(metrics: Metrics, bench: Workbench, logs: Logs, parts: Parts) -> None:
     """Show what only this process knows: who is busy, who is left alone, what was lost."""
     metrics.watch("homeport_lost_log_lines", "Log lines lost to a full disk or a slow reader", lambda: logs.dropped)
+    if parts.llm_log is not None:
+        metrics.watch("homeport_llm_log_lost", "Lines lost to llm.log: a full disk", parts.llm_log.lost)
+    if parts.request_log is not None:
+        _measure_log(metrics, parts.request_log)
     bench.health.on_change = _told_of_health
     metrics.watch(
         "homeport_models_left_alone",
