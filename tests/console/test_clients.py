@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from homeport.access import SCOPES
-from homeport.console._clients import filled
+from homeport.console._clients import GROUPS, filled
 from homeport.console._connect import clients
 
 if TYPE_CHECKING:
@@ -46,6 +46,9 @@ async def test_the_page_has_every_client(office: Office) -> None:
     for key, client in clients().items():
         assert f'id="client-{key}"' in shown.body
         assert client.label in shown.text
+    places = [shown.body.index(f"<h2>{name}</h2>") for _, name in GROUPS]
+    assert places == sorted(places)
+    assert places[1] < shown.body.index('id="client-aider"') < places[2] < shown.body.index('id="client-vercel_ai"')
     assert f"http://127.0.0.1:{office.house.port}/v1" in shown.text
     assert "have no seat yet" not in shown.text
     await office.store.edit_user("ben", {"seat": False}, by="tests")

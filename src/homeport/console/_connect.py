@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import groupby
 from typing import TYPE_CHECKING
 
-from htpy import Renderable, button, code, details, div, p, pre, span, summary
+from htpy import Element, Renderable, button, code, details, div, h2, p, pre, span, summary
 
 from homeport.console import _clients
-from homeport.console._clients import Client, filled
+from homeport.console._clients import GROUPS, Client, filled
 from homeport.kit.discover import discover
 
 if TYPE_CHECKING:
@@ -30,22 +31,32 @@ def address_of(asked: Asked) -> str:
     return asked.address or f"http://127.0.0.1:{asked.desk.settings.port}"
 
 
-def setups(asked: Asked, token: str, scopes: frozenset[str]) -> Iterator[Renderable]:
-    """A part to open for each client that a token with these scopes is good for."""
+def setups(asked: Asked, token: str, scopes: frozenset[str], heading: Element = h2) -> Iterator[Renderable]:
+    """A part to open for each client that a token with these scopes is good for, group by group."""
     fit = {key: each for key, each in clients().items() if each.scopes <= scopes}
-    for key, each in fit.items():
-        yield details(id=f"client-{key}")[
-            summary[span[each.label, " ", span(".soft.small")[each.does]]],
-            div[
-                (
-                    div[
-                        p(".soft")[step.where],
-                        copied(f"setup-{key}-{number}", filled(step.text, address_of(asked), token)),
-                    ]
-                    for number, step in enumerate(each.steps)
-                )
-            ],
-        ]
+    for name, group in groupby(fit.items(), key=lambda each: group_of(each[1])):
+        yield heading[name]
+        yield from (_setup(asked, key, each, token) for key, each in group)
+
+
+def group_of(client: Client) -> str:
+    """The name of the group that a client is shown in."""
+    return next(name for below, name in GROUPS if client.order < below)
+
+
+def _setup(asked: Asked, key: str, client: Client, token: str) -> Renderable:
+    return details(id=f"client-{key}")[
+        summary[span[client.label, " ", span(".soft.small")[client.does]]],
+        div[
+            (
+                div[
+                    p(".soft")[step.where],
+                    copied(f"setup-{key}-{number}", filled(step.text, address_of(asked), token)),
+                ]
+                for number, step in enumerate(client.steps)
+            )
+        ],
+    ]
 
 
 def copied(key: str, value: str) -> Renderable:

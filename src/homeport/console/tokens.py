@@ -16,6 +16,7 @@ from htpy import (
     form,
     h1,
     h2,
+    h3,
     legend,
     option,
     p,
@@ -319,7 +320,7 @@ def _made(asked: Asked, token: Token, made: str) -> Renderable:
         copied("token", made),
         _directory(asked) if "scim" in token.scopes else None,
         h2["Connect your editor"],
-        setups(asked, made, token.scopes),
+        setups(asked, made, token.scopes, h3),
         p[a(".button", href=asked.path)["Back to the tokens"]],
     )
 

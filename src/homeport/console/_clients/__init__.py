@@ -8,6 +8,9 @@ from typing import NamedTuple
 ADDRESS, TOKEN, HOST, SCHEME = "@ADDRESS@", "@TOKEN@", "@HOST@", "@SCHEME@"
 """What stands in a text for this instance's address, the token, and the parts of the address."""
 
+GROUPS = ((60, "Editors"), (80, "In a terminal"), (100, "In programs and web pages"))
+"""What clients are shown together: those whose order is below a number and not below the one before."""
+
 
 class Step(NamedTuple):
     """Something to copy, and where it goes."""
@@ -31,7 +34,7 @@ class Client:
     token: bool = True
     """Whether it sends a token of ours."""
     order: int = 50
-    """Its place among the others."""
+    """Its place among the others, and by it its group."""
 
 
 def filled(text: str, address: str, token: str) -> str:

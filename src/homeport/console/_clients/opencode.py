@@ -1,9 +1,9 @@
-"""opencode."""
+"""OpenCode."""
 
 from homeport.console._clients import Client, Step
 
 CLIENT = Client(
-    label="opencode",
+    label="OpenCode",
     does="an agent in the terminal",
     scopes=frozenset({"duo_chat"}),
     order=65,
