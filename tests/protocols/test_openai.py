@@ -10,6 +10,8 @@ from house import FIM, PREFIX, WORDS
 from script import DONE, document, event, piece, stream, usage_event
 from ways import AFTER, BEFORE, MESSAGES, WAYS, events, named
 
+from homeport.domain.capabilities import Capabilities
+
 if TYPE_CHECKING:
     from house import House
     from script import Peer
@@ -256,6 +258,19 @@ async def test_models_are_listed_by_name(house: House) -> None:
     assert (head.status, head.body) == (200, b"")
     assert head.header("content-length") == str(len(answer.body))
     assert (await house.get("/v1/models", token="")).status == 401
+
+
+async def test_models_say_what_they_can_do(house: House) -> None:
+    seen = {WORDS: Capabilities(tools=True, thinks=False), PREFIX: Capabilities(chat=False, embeds=True)}
+    house.snapshot = replace(house.snapshot, measured=seen)
+    listed = {each["id"]: each["capabilities"] for each in (await house.get("/v1/models")).json["data"]}
+    writes = {"completion_chat": True, "completion_fim": True, "embeddings": False}
+    assert listed[WORDS] == {**writes, "function_calling": True, "reasoning": False}
+    embeds = {"completion_chat": False, "completion_fim": False, "embeddings": True}
+    assert listed[PREFIX] == {**embeds, "function_calling": None, "reasoning": None}
+    assert (await house.get(f"/v1/models/{WORDS}")).json["capabilities"] == listed[WORDS]
+    shown = await house.post("/api/show", {"model": PREFIX})
+    assert shown.json["capabilities"] == ["embedding"]
 
 
 async def test_finish_reason_of_a_cut_answer(house: House) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from house import eventually, opened
+from house import WORDS, eventually, opened
 
 if TYPE_CHECKING:
     from house import House
@@ -65,6 +65,7 @@ async def test_a_registration_and_then_the_server_count_first() -> None:
         house.limit(context_tokens=0)
         await house.post(*COMMIT)
         await eventually(lambda: [line for line in house.logs.lines if line.get("tokens") == 100_000])
+        assert (await house.get(f"/v1/models/{WORDS}")).json["max_model_len"] == 100_000
         await house.post(*COMMIT)
         assert [LONG in str(peer.json["messages"][-1]["content"]) for peer in house.models.heard] == [
             False,

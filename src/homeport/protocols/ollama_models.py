@@ -16,6 +16,7 @@ from homeport.access import KNOWN
 from homeport.features._ask import meant
 from homeport.features._ask import window as window_of
 from homeport.protocols import Act, Arrival, Look, Reply, WireProtocol
+from homeport.protocols._abilities import abilities
 from homeport.protocols._sentence import error
 
 if TYPE_CHECKING:
@@ -90,13 +91,15 @@ def _details(model: Model) -> dict[str, Any]:
 
 
 def _capabilities(bench: Workbench, model: Model) -> Iterator[str]:
-    """What each can do, and what this one was seen to do."""
-    yield from ("completion", "insert")
-    seen = bench.snapshot().measured.get(model.name)
-    if seen is not None and seen.tools:
-        yield "tools"
-    if seen is not None and seen.thinks:
-        yield "thinking"
+    can = abilities(bench, model)
+    told = {
+        "completion": not can.embeds,
+        "insert": can.fills,
+        "tools": can.tools,
+        "thinking": can.thinks,
+        "embedding": can.embeds,
+    }
+    yield from (name for name, holds in told.items() if holds)
 
 
 PROTOCOL = WireProtocol(

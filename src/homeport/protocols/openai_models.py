@@ -1,6 +1,7 @@
 """OpenAI's `/v1/models`: what is registered and enabled; in Anthropic's shape for who sends `anthropic-version`.
 
-Sources: the OpenAI API reference, "Models"; the Anthropic API reference, "List models" and "Get a model".
+Sources: the OpenAI API reference, "Models"; the Anthropic API reference, "List models" and "Get a model";
+the Mistral API reference, "List Models" (the names in `capabilities`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from homeport.access import KNOWN
 from homeport.features._ask import named
 from homeport.features._ask import window as window_of
 from homeport.protocols import Act, Reply, WireProtocol
+from homeport.protocols._abilities import abilities
 from homeport.protocols._openai import error
 
 if TYPE_CHECKING:
@@ -69,7 +71,20 @@ def _described(bench: Workbench, model: Model) -> dict[str, Any]:
         "owned_by": "homeport",
         "family": model.family,
         "platform": model.platform,
-        "max_model_len": model.limits.context_tokens or bench.family(model).context_tokens,
+        "max_model_len": window_of(bench, model),
+        "capabilities": _capabilities(bench, model),
+    }
+
+
+def _capabilities(bench: Workbench, model: Model) -> dict[str, bool | None]:
+    """By Mistral's names where it has one; null is what nobody found out."""
+    can = abilities(bench, model)
+    return {
+        "completion_chat": can.chats,
+        "completion_fim": can.fills,
+        "function_calling": can.tools,
+        "reasoning": can.thinks,
+        "embeddings": can.embeds,
     }
 
 
