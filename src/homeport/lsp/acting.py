@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 from pygls.uris import from_fs_path, to_fs_path
 
 from homeport.lsp.actions import SELECTION, code_of, file_for_tests, in_place, last_line, messages
@@ -124,7 +125,11 @@ async def _progress(server: Server, title: str) -> AsyncIterator[_Report]:
         return
     token = uuid.uuid4().hex
     progress = server.work_done_progress
-    await progress.create_async(token)
+    try:
+        await progress.create_async(token)
+    except JsonRpcException:  # an editor may have no room for one more
+        yield _Report(server, "")
+        return
     progress.begin(token, types.WorkDoneProgressBegin(title=title, cancellable=True))
     try:
         yield _Report(server, token)
