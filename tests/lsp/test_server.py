@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from commands import Instance
+    from script import ModelServer
 
     from homeport.store.log_search import Found
 
@@ -298,7 +299,7 @@ async def test_what_an_editor_sends_wrongly_is_a_sentence(instance: Instance, ed
     ("url", "token", "says"),
     [
         (None, "", "wants a token and none is set"),
-        (None, "hp_wrong", "homeport tokens create --name my-editor"),
+        (None, "hp_wrong", "`homeport tokens create` makes one"),
         ("http://127.0.0.1:9", "hp_any", "Nothing answers at http://127.0.0.1:9"),
     ],
 )
@@ -309,6 +310,18 @@ async def test_each_failure_says_what_to_do(instance: Instance, url: str | None,
     await homeport.close()
     assert "HOMEPORT_" in caught.value.text
     assert "hp_" not in caught.value.text
+
+
+@pytest.mark.parametrize("said", [{"choices": {"text": "x"}}, {"choices": ["x"]}, ["x"], {}], ids=str)
+async def test_what_is_no_homeport_is_said(server: ModelServer, said: Any) -> None:
+    async def answered(peer: Peer) -> None:
+        await peer.document(said)
+
+    server.play = answered
+    homeport = Homeport(Options(url=server.url, token="hp_any"), "tests")
+    with pytest.raises(Trouble, match="What answers there is no Homeport"):
+        await homeport.complete(Place("x = ", 4, "x.py", "python"))
+    await homeport.close()
 
 
 async def test_a_refused_token_is_told_once_and_repeated_nowhere(instance: Instance, tmp_path: Path) -> None:

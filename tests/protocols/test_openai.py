@@ -299,6 +299,22 @@ async def test_event_without_choices_key_is_relayed(house: House) -> None:
     assert (await house.post(CHAT.path, CHAT.streaming)).body == b"".join(parts)
 
 
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(500, "image input is not supported - hint: provide the mmproj"), (400, "coder is not a multimodal model")],
+)
+async def test_a_model_that_sees_no_pictures_is_the_callers_to_change(house: House, status: int, said: str) -> None:
+    async def refuse(peer: Peer) -> None:
+        await peer.document({"error": {"message": said}}, status)
+
+    house.models.play = refuse
+    picture = {"type": "image_url", "image_url": {"url": "data:,"}}
+    answer = await house.post("/v1/chat/completions", {"messages": [{"role": "user", "content": [picture]}]})
+    assert (answer.status, answer.json["error"]["code"]) == (400, "upstream_rejected")
+    assert "cannot see pictures" in answer.json["error"]["message"]
+    assert "mmproj" not in answer.body.decode()
+
+
 async def test_a_refused_picture_makes_no_models_window_smaller(house: House) -> None:
     async def refuse(peer: Peer) -> None:
         await peer.document({"error": {"message": "this model's maximum context length does not hold images"}}, 400)

@@ -48,8 +48,9 @@ async def test_completion(house: House) -> None:
 
 
 async def test_the_same_path_is_openais_without_segments(house: House) -> None:
-    answer = await house.post(PATH, {"prompt": "# segments\n", "suffix": "\n"})
-    assert answer.json["object"] == "text_completion"
+    for body in ({"prompt": "# segments\n", "suffix": "\n"}, {"prompt": "a", "segments": None}):
+        answer = await house.post(PATH, body)
+        assert (answer.status, answer.json["object"]) == (200, "text_completion")
     for body, form in ((BODY | {"mode": "next_edit_suggestion"}, str), ({"segments": {}}, str), ({"prompt": 5}, dict)):
         answer = await house.post(PATH, body)
         assert (answer.status, type(answer.json["error"])) == (400, form)

@@ -62,8 +62,7 @@ class Homeport:
         asked = new_id()
         body = completion_body(place, self.options.model, self.options.max_tokens)
         found = (await self._ask(COMPLETE, body, asked)).body
-        choices = found.get("choices") if isinstance(found, dict) else None
-        text = choices[0].get("text") if choices else None
+        text = _choice(found).get("text")
         if not isinstance(text, str):
             raise unreachable(self.options.url, "What answers there is no Homeport.")
         return Completion(asked, text)
@@ -126,8 +125,14 @@ def completion_body(place: Place, model: str, max_tokens: int | None) -> dict[st
     return body
 
 
+def _choice(document: object) -> Mapping[str, Any]:
+    """The first choice of an answer, or nothing: whoever answers there may be no Homeport."""
+    choices = document.get("choices") if isinstance(document, dict) else None
+    first = choices[0] if isinstance(choices, list) and choices else None
+    return first if isinstance(first, dict) else {}
+
+
 def _piece(event: object) -> str:
-    choices = event.get("choices") if isinstance(event, dict) else None
-    delta = choices[0].get("delta") if choices else None
+    delta = _choice(event).get("delta")
     piece = delta.get("content") if isinstance(delta, dict) else None
     return piece if isinstance(piece, str) else ""

@@ -9,7 +9,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 60.0
 _QUIET = frozenset({408, 409, 425, 429, 499, 503, 504, 529})
 """Statuses of a Homeport or a model that is busy, which passes by itself."""
 _MAKE = "Make a token with `homeport tokens create --name my-editor`"
-_GIVE = "and give it as HOMEPORT_TOKEN, --token-file or initializationOptions.token."
+_GIVE = "give it as HOMEPORT_TOKEN, --token-file or initializationOptions.token."
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 401, 403, 404
 
 
@@ -33,9 +33,9 @@ def unreachable(url: str, saw: str) -> Trouble:
 def trouble_of(status: int, problem: str, *, known: bool) -> Trouble:
     """What an answer with this status means; `known`: a token was sent with the question."""
     if status == UNAUTHORIZED and not known:
-        return Trouble("no token", f"Homeport wants a token and none is set. {_MAKE} {_GIVE}")
+        return Trouble("no token", f"Homeport wants a token and none is set. {_MAKE} and {_GIVE}")
     if status == UNAUTHORIZED:
-        return Trouble("token", f"{problem} {_MAKE} {_GIVE}")
+        return Trouble("token", f"{problem} Then {_GIVE}")
     if status == FORBIDDEN:
         return Trouble("forbidden", f"{problem} The token needs the scope complete_code.")
     return Trouble(str(status), problem, quiet=status in _QUIET)

@@ -223,7 +223,7 @@ class Endpoint:
 
     def _meant(self, visit: Visit, own: Ask, found: Mapping[str, Any]) -> Ask:
         """Whose body it is, where several protocols share a path; from now on the answer has that one's form."""
-        other = next((each for key, each in self.others.items() if key in found), None)
+        other = next((each for key, each in self.others.items() if found.get(key) is not None), None)
         if other is None or not isinstance(other.route, Ask):
             return own
         visit.protocol = other.protocol

@@ -31,6 +31,8 @@ VECTORS_LIMIT = 4 * _wire.DOCUMENT_LIMIT
 _NO_SUCH = {_wire.NOT_FOUND, 405, 501}
 _TOO_LONG_TO_EMBED = (b"too large to process", b"must have less than")
 """How llama.cpp and TEI say that a text is too long."""
+_BLIND = (b"image input is not supported", b"not a multimodal model", b"at most 0 image")
+"""How llama.cpp (with HTTP 500) and vLLM say that a model takes no pictures."""
 EVENT_END = b"\n\n"
 DONE = b"[DONE]"
 END = b"data: [DONE]"
@@ -66,6 +68,10 @@ def refused(model: Model, reply: Reply, body: bytes) -> UpstreamError:
     if reply.status == _wire.LOOP:
         fix = f"Its endpoint leads back to Homeport: write the model server's own address {_wire.where(model)}."
         return _wire.refusal(model, reply, fix=fix)
+    if any(words in body.lower() for words in _BLIND):
+        saw = f"The model {model.name!r} cannot see pictures (HTTP {reply.status})."
+        fix = "Leave the picture out, or name a model that sees and whose server was started for it."
+        return UpstreamRejected(saw, fix, upstream_status=reply.status)
     return _wire.refusal(model, reply, why=_because(body) if reply.status in _wire.WRONG_REQUEST else "")
 
 
