@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Table
 
-DAYS, USERS, DIFFERENT = 30, 2_000, 200_000
+DAYS, USERS, DIFFERENT, BITE = 30, 2_000, 200_000, 20_000
 FEATURES = ("code_completions", "code_completions", "code_completions", "code_generations", "chat", "chat_explain_code")
 MODELS = ("coder-7b", "coder-32b", "chat-70b", "small", "experimental")
 LANGUAGES = ("python", "go", "ruby", "typescript", "rust", "java", "c", "cpp", "kotlin", "sql", "yaml", "markdown")
@@ -82,54 +82,52 @@ def name(number: int) -> str:
 
 
 class Filling:
-    """The rows of all tables, an hour at a time."""
+    """The rows of all tables, in bites; sums of an hour when it is over."""
 
     def __init__(self, people: list[Person], rows: int, end: float) -> None:
         """`rows` requests, the last of which ended at `end` (Unix seconds)."""
         self._people, self._rows, self._end = people, rows, end
         self._usual = [entry(people, 0, 0) for _ in range(min(rows, DIFFERENT))]
         self.kinds: dict[int, Row] = {}
-        self._days: dict[Row, list[int]] = {}
+        self._sums: dict[Row, list[int]] = {}
         self._known = Rows()
         self._written: set[tuple[str, int]] = set()
 
     def bites(self) -> Iterator[dict[Table, list[Row]]]:
         """What goes into each table."""
-        step = DAYS * DAY / self._rows
-        start = 0
-        while start < self._rows:
-            at = self._end - (self._rows - start) * step
-            stop = min(start + max(int((HOUR - at % HOUR) / step), 1), self._rows)
-            yield self._bite(range(start, stop), step)
-            start = stop
-        yield {usage: [(*key, *each) for key, each in self._days.items()], kinds: list(self.kinds.values())}
+        for start in range(0, self._rows, BITE):
+            yield self._bite(range(start, min(start + BITE, self._rows)))
+        yield {usage: [(*key, *each) for key, each in self._sums.items()], kinds: list(self.kinds.values())}
 
-    def _bite(self, numbers: range, step: float) -> dict[Table, list[Row]]:
+    def _at(self, number: int) -> float:
+        return self._end - (self._rows - number) * (DAYS * DAY / self._rows)
+
+    def _bite(self, numbers: range) -> dict[Table, list[Row]]:
         draft, usual = Draft(), self._usual
-        self._known.add(draft, (self._made(n, usual, self._end - (self._rows - n) * step) for n in numbers))
+        self._known.add(draft, (self._made(number, usual) for number in numbers))
         batch = draft.batch()
         for each in batch.kinds:
             found = self.kinds.get(each[0])
             self.kinds[each[0]] = each if found is None else (*found[:2], *each[2:])
-        found: dict[Table, list[Row]] = {requests: batch.requests, usage: list(self._hours(batch.usage))}
+        found: dict[Table, list[Row]] = {requests: batch.requests, usage: self._over(batch.usage, self._at(numbers[0]))}
         for table, rows in ((origins, batch.origins), (endings, batch.endings), (usage_kinds, batch.usage_kinds)):
             found[table] = [each for each in rows if (table.name, each[0]) not in self._written]
             self._written.update((table.name, each[0]) for each in found[table])
         return found
 
-    def _hours(self, rows: list[Row]) -> Iterator[Row]:
+    def _over(self, rows: list[Row], at: float) -> list[Row]:
+        """Add up sums; gives those of the hours that are over before this moment."""
         for span, start, kind, *sums in rows:
-            if span == HOUR:
-                yield span, start, kind, *sums
-                continue
-            found = self._days.setdefault((span, start, kind), [0] * len(sums))
+            found = self._sums.setdefault((span, start, kind), [0] * len(sums))
             found[:] = map(int.__add__, found, sums)
+        over = [key for key in self._sums if key[0] == HOUR and key[1] + HOUR <= at]
+        return [(*key, *self._sums.pop(key)) for key in over]
 
-    def _made(self, number: int, usual: list[Entry], at: float) -> Entry:
+    def _made(self, number: int, usual: list[Entry]) -> Entry:
         found = usual[CHANCE.randrange(len(usual))]
         if found.traits.error:  # so many texts that hardly two are alike
             found = found._replace(traits=somebody(self._people).asks(failing=1.0))
-        return found._replace(correlation_id=name(number), at=at)
+        return found._replace(correlation_id=name(number), at=self._at(number))
 
 
 def fill_sqlite(path: str, filling: Filling) -> None:
@@ -143,7 +141,7 @@ def fill_sqlite(path: str, filling: Filling) -> None:
             file.execute("BEGIN")
             for table, rows in bite.items():
                 marks = ", ".join("?" * len(table.columns))
-                file.executemany(f"INSERT OR IGNORE INTO {table.name} VALUES ({marks})", rows)  # noqa: S608 (its own tables)
+                file.executemany(f"INSERT INTO {table.name} VALUES ({marks})", rows)  # noqa: S608 (its own tables)
             file.execute("COMMIT")
         for index in requests.indexes:
             file.execute(str(CreateIndex(index).compile(dialect=sqlite.dialect())))

@@ -370,6 +370,22 @@ async def test_what_waits_is_written_at_the_end(address: str) -> None:
     await again.close()
 
 
+async def test_what_is_being_written_at_the_end_is_written(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_log, "TOGETHER_S", 0.0)
+    log = await RequestLog.open(address)
+    for number in range(900):
+        log.enter(entry(number))
+    following = asyncio.create_task(log.follow())
+    while log.waiting > 600:  # noqa: ASYNC110 (in the middle of writing, which has no event)
+        await asyncio.sleep(0)
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    await log.close()
+    again = await RequestLog.open(address)
+    assert len(await again.search(Sought(), 1000)) == 900
+    await again.close()
+
+
 @pytest.mark.usefixtures("kept")
 async def test_the_log_of_a_newer_program_is_left_alone(address: str) -> None:
     await run_sql(address, "UPDATE log_version SET number = 99")

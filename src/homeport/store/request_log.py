@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -158,7 +159,7 @@ class RequestLog:
             await asyncio.sleep(TOGETHER_S)
             self._some.clear()
             try:
-                await self.settle()
+                await self._settled()
             except StoreUnavailable as error:
                 self._some.set()
                 log.warning("requests not written down yet", reason=error.code, waiting=self.waiting)
@@ -166,6 +167,16 @@ class RequestLog:
             if self.lost > self._told:
                 log.warning("requests were lost to the request log: it could not be written", lost=self.lost)
                 self._told = self.lost
+
+    async def _settled(self) -> None:
+        """Write everything that waits; whoever ends this waits for the rows that are on their way."""
+        going_on = asyncio.ensure_future(self.settle())
+        try:
+            await asyncio.shield(going_on)
+        except asyncio.CancelledError:
+            with suppress(StoreUnavailable, TimeoutError):  # a transaction cut off would keep its lock
+                await asyncio.wait_for(going_on, CLOSE_S)
+            raise
 
     async def settle(self) -> None:
         """Write everything that waits; raises StoreUnavailable when that must be tried again."""
