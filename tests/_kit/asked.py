@@ -52,7 +52,9 @@ def kept_of(house: House, client: str) -> Iterator[None]:
     yield
     if os.environ.get("HOMEPORT_TEST_RECORD"):
         found = {each.kind: each for each in outlines(house)}
-        lines = ",\n".join(json.dumps(each._asdict(), ensure_ascii=False) for _, each in sorted(found.items()))
+        lines = ",\n".join(
+            json.dumps(each._asdict(), ensure_ascii=False, sort_keys=True) for _, each in sorted(found.items())
+        )
         FOLDER.mkdir(exist_ok=True)
         (FOLDER / f"{client}.json").write_text(f"[\n{lines}\n]\n")
 
@@ -81,7 +83,7 @@ def outline(value: Any) -> Any:
 def _short(text: str) -> str:
     if text.startswith("{"):
         try:
-            return json.dumps(outline(json.loads(text)), ensure_ascii=False)
+            return json.dumps(outline(json.loads(text)), ensure_ascii=False, sort_keys=True)
         except ValueError:
             return "…"
     return "…" if len(text) > 64 or (" " in text and len(text) > 16) or "/tmp" in text else text  # noqa: S108 (a path of this machine, left out)
