@@ -230,13 +230,16 @@ def table(found: list[Took], rows: int) -> str:
     slowest: dict[str, Took] = {}
     for each in found:
         page = each.path.partition("?")[0]
-        slowest[page] = max(slowest.get(page, each), each, key=lambda one: one.median)
+        slowest[page] = max(slowest.get(page, each), each, key=lambda one: one.cpu)
     lines = [
         f"{here()}: {MODELS:,} models, {PEOPLE:,} people, {rows:,} requests, {rows:,} changes in the audit.",
         "",
-        "| slowest address of a page | ms | of processor time |",
-        "| --- | --- | --- |",
-        *(f"| `{e.path}` | {e.median:.0f} | {e.cpu:.0f} |" for e in sorted(slowest.values(), key=lambda e: -e.median)),
+        "| the address of a page that costs most | processor ms | ms at best | median |",
+        "| --- | --- | --- | --- |",
+        *(
+            f"| `{e.path}` | {e.cpu:.0f} | {e.least:.0f} | {e.median:.0f} |"
+            for e in sorted(slowest.values(), key=lambda e: -e.cpu)
+        ),
     ]
     return "\n".join(lines)
 

@@ -129,13 +129,13 @@ async def loaded(browser: Browser, office: Office, path: str) -> int:
 def doings(page: Page) -> dict[str, tuple[str, list[Step]]]:
     """What people do most: on which page, and the steps of it."""
     press, search = page.keyboard.press, page.get_by_role("searchbox").first
-    area, editor = page.locator("textarea.code"), page.locator(".cm-content")
+    area, editor = page.locator(".editor"), page.locator(".cm-content")
     return {
         "search models": ("/console/models", [partial(search.press_sequentially, "qwen")]),
         "open the palette": ("/console", [partial(press, "ControlOrMeta+k"), partial(page.keyboard.type, "chat")]),
         "read the keys": ("/console", [partial(press, "?")]),
-        "choose a family": ("/console/models/new", [partial(page.locator("#family").select_option, index=2)]),
-        "open a choice": ("/console/features", [page.locator("select").first.click]),
+        "choose a family": ("/console/models/new", [page.locator("#family").focus, partial(press, "ArrowDown")]),
+        "choose a model": ("/console/features", [page.locator("main select").first.focus, partial(press, "ArrowDown")]),
         "reach for the editor": ("/console/playground", [area.click]),
         "type in the editor": ("/console/playground", [area.click, partial(editor.press_sequentially, "for a in b:")]),
         "type a filter": ("/console/audit", [partial(search.press_sequentially, "qwen")]),
