@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from htpy import BaseElement, HTMLElement, VoidElement, fragment
+from htpy import BaseElement, Fragment, HTMLElement, VoidElement, fragment
 from markupsafe import escape
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ def _write(node: Node, put: Callable[[str], None]) -> None:
         _element(node, put)
     elif isinstance(node, str):
         put(escape(node))
+    elif isinstance(node, Fragment):
+        _write(node._node, put)  # noqa: SLF001 (as below)
     elif node is None or isinstance(node, bool):
         return
     elif isinstance(node, int):
