@@ -5,10 +5,10 @@
 
 An office in full use (tests/_kit/townsfolk.py), Debian's Chromium, Lighthouse as it is: a phone, its network throttled,
 and its processor slowed as many times as Lighthouse's CPU throttling calculator wants it for a machine as fast as this
-one is at the time (4 for a desktop that nothing else keeps busy); the best of up to three runs. Bytes are those of the network, packed where the
-server packs, of everything that a page loads without anybody touching it, with nothing in the browser's cache.
-Interactions are typed and clicked in the same browser, unthrottled, at 1280 pixels; the time is until the next frame is
-painted, by the browser's own Event Timing. With --write the figures go into docs/concepts/console.md.
+one is at the time (4 for a desktop that nothing else keeps busy); the best of up to three runs. Bytes are those of the
+network, packed where the server packs, of everything that a page loads without anybody touching it, with nothing in the
+browser's cache. Interactions are typed and clicked in the same browser, unthrottled, at 1280 pixels; the time is until
+the next frame is painted, by the browser's own Event Timing. With --write the figures go into docs/concepts/console.md.
 """
 
 from __future__ import annotations
