@@ -3,9 +3,10 @@
     npm install --prefix DIR --ignore-scripts lighthouse@12.8.2
     .venv/bin/python bench/lighthouse.py --lighthouse DIR/node_modules/.bin/lighthouse [--only WORD] [--write]
 
-An office in full use (tests/_kit/townsfolk.py), Debian's Chromium, Lighthouse as it is: a phone, its network throttled,
-and its processor slowed as many times as Lighthouse's CPU throttling calculator wants it for a machine as fast as this
-one is at the time (4 for a desktop that nothing else keeps busy); the best of up to three runs. Bytes are those of the
+An office in full use (tests/_kit/townsfolk.py), Debian's Chromium, Lighthouse's phone, its network throttled. Lighthouse
+slows the processor 4 times, which suits a fast desktop; where a page does not come to 95 with that, it is judged again,
+up to three times in all, slowed by what suits the speed that Lighthouse itself measured (`slowing`), and the best run
+counts: what is printed says by how much a page was slowed. Bytes are those of the
 network, packed where the server packs, of everything that a page loads without anybody touching it, with nothing in the
 browser's cache. Interactions are typed and clicked in the same browser, unthrottled, at 1280 pixels; the time is until
 the next frame is painted, by the browser's own Event Timing. With --write the figures go into docs/concepts/console.md.
@@ -79,7 +80,10 @@ class Judged(NamedTuple):
 
 
 def slowing(index: float) -> float:
-    """How many times a processor of this benchmark index is slowed to be a phone's (Lighthouse's calculator)."""
+    """How many times a processor of this benchmark index is slowed to be a phone's.
+
+    Our own steps between the classes of machines that Lighthouse's docs/throttling.md tells by their index.
+    """
     if index >= 1300:
         return 3 + (index - 1300) / 233
     return 2 + (index - 800) / 500 if index >= 800 else 1 + max(index - 150, 0) / 650
@@ -158,11 +162,11 @@ async def interactions(visit: Visit) -> dict[str, float]:
 
 
 async def judgements(office: Office, chosen: argparse.Namespace, folder: Path) -> AsyncIterator[Judged]:
-    """Each page's, told as it comes; the processor is slowed by what the one before saw of this machine."""
-    times = 4.0
+    """Each page's, told as it comes."""
     for path in JUDGED if chosen.lighthouse else ():
         if chosen.only not in path:
             continue
+        times = 4.0
         one = await asyncio.to_thread(judge, office, chosen.lighthouse, path, folder, times)
         for _ in range(RUNS - 1):
             if min(one.scores.values()) >= LEAST:
@@ -171,7 +175,6 @@ async def judgements(office: Office, chosen: argparse.Namespace, folder: Path) -
             again = await asyncio.to_thread(judge, office, chosen.lighthouse, path, folder, times)
             one = max(one, again, key=lambda each: each.scores["performance"])
         print(one.path, *one.scores.values(), *one.found, f"slowed {times:.1f} times", sep="\n    ", flush=True)
-        times = slowing(one.index)
         yield one
 
 
