@@ -3,7 +3,7 @@
     npm install --prefix DIR --ignore-scripts lighthouse@12.8.2
     .venv/bin/python bench/lighthouse.py --lighthouse DIR/node_modules/.bin/lighthouse [--only WORD] [--write]
 
-An office in full use (tests/_kit/townsfolk.py), Debian's Chromium, Lighthouse's phone, its network throttled. Lighthouse
+An office in full use (tests/_kit/townsfolk.py), Debian's Chromium, Lighthouse's phone, its network throttled. It
 slows the processor 4 times, which suits a fast desktop; where a page does not come to 95 with that, it is judged again,
 up to three times in all, slowed by what suits the speed that Lighthouse itself measured (`slowing`), and the best run
 counts: what is printed says by how much a page was slowed. Bytes are those of the
