@@ -56,12 +56,14 @@ WAITING = 50_000
 """Requests that may wait to be written; beyond that the oldest are lost."""
 TOGETHER_S = 0.5
 """How long a request waits for others, to be written with them."""
-AT_ONCE = 400
-"""Requests written in one transaction."""
+AT_ONCE, BEHIND = 400, 2_000
+"""Requests written in one transaction; the second where more than that wait: a disk takes many as fast as a few."""
 SLICE = 25
 """Requests made into rows before others have their turn: a quarter of a millisecond."""
 PIECES = {"sqlite": 50, "postgresql": 100}
 """Rows handed to the driver before others have their turn; SQLite's hardly lets go of Python's lock meanwhile."""
+HURRY = 4
+"""So many times as many where too many wait."""
 AGAIN_S = 5.0
 """After how long a database that did not take them is tried again."""
 TIDY_S = 600.0
@@ -98,7 +100,6 @@ class RequestLog:
         self._some = asyncio.Event()
         self._rows = Rows()
         self._dialect = engine.dialect.name
-        self._piece = PIECES[self._dialect]
         self._statements = _statements(self._dialect)
         self._batch: Batch | None = None
         self._said = 0
@@ -195,16 +196,18 @@ class RequestLog:
 
     async def _next(self) -> Batch:
         draft = Draft()
-        while self._waiting and len(draft.requests) < AT_ONCE:
+        most = AT_ONCE if len(self._waiting) <= BEHIND else BEHIND
+        while self._waiting and len(draft.requests) < most:
             self._rows.add(draft, [self._taken() for _ in range(min(SLICE, len(self._waiting)))])
             await asyncio.sleep(0)
         return draft.batch()
 
     async def _write(self, batch: Batch) -> None:
+        piece = PIECES[self._dialect] * (1 if len(batch.requests) <= AT_ONCE else HURRY)
         async with writing(self._engine) as connection:
             for statement, rows in zip(self._statements, batch, strict=True):
-                for at in range(0, len(rows), self._piece):
-                    await connection.exec_driver_sql(statement, as_sent(rows[at : at + self._piece], self._dialect))
+                for at in range(0, len(rows), piece):
+                    await connection.exec_driver_sql(statement, as_sent(rows[at : at + piece], self._dialect))
 
     async def tidy_up(self) -> None:
         """Forget what is too old or too much, now and then, until this is cancelled."""
