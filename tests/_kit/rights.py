@@ -71,13 +71,14 @@ class Route(NamedTuple):
 
 
 def routes() -> list[Route]:
-    """Every endpoint of every protocol, with something in place of a name."""
-    return [
+    """Every endpoint of every protocol, with something in place of a name; a shared one is told once."""
+    found = (
         Route(method_of(route), path.replace("{", "").replace("}", ""), route.need)
         for protocol in discover(protocols, WireProtocol).values()
         for route in protocol.routes
         for path in route.paths
-    ]
+    )
+    return list(dict.fromkeys(found))
 
 
 def document(root: str, name: str, field: GraphQLField) -> str:
