@@ -261,8 +261,9 @@ async def test_without_a_receiver_requests_are_served_and_the_oldest_traces_lost
         for _ in range(6):
             assert (await house.post(CHAT, ASK)).status == 200
         house.records()
-        assert exporter(house).lost >= 3
-        assert house.metrics.registry.get_sample_value("homeport_waiting_traces") <= 3  # type: ignore[operator]
+        lost = exporter(house).lost
+        assert lost >= 2  # two may be on their way while two wait
+        assert house.metrics.registry.get_sample_value("homeport_waiting_traces") == 6 - lost
 
 
 async def test_what_waits_is_sent_at_the_end(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:

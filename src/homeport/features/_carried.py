@@ -113,7 +113,7 @@ class Carrier:
         bare = origin.replace("[", "").replace("]", "")
         if self._origins and not any(each == origin or fnmatchcase(bare, each) for each in self._origins):
             raise ModelNotAccepted(
-                f"The model's endpoint {_shown(origin)} is not among those this gateway may call.",
+                f"The model's endpoint {origin} is not among those this gateway may call.",
                 "An operator adds it to HOMEPORT_ALLOWED_MODEL_ORIGINS.",
             )
         return endpoint
@@ -172,13 +172,6 @@ def split(identifier: str, platforms: Mapping[str, str]) -> tuple[str, str]:
     if prefix in platforms:
         return platforms[prefix], rest
     return (prefix, rest) if prefix in OTHER_PLATFORMS else (OPENAI, identifier)
-
-
-def _shown(origin: str) -> str:
-    """An origin as people write it: an address of version 6 in brackets."""
-    scheme, _, place = origin.partition("://")
-    host, _, port = place.rpartition(":")
-    return f"{scheme}://[{host}]:{port}" if ":" in host else origin
 
 
 def usable(endpoint: str) -> bool:
