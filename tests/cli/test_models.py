@@ -420,7 +420,19 @@ async def test_detecting_suggests_a_command_for_each_that_names_the_key(instance
     ran = await instance.run("models", "detect", instance.models.url, "--api-key-env", "MY_KEY", MY_KEY=KEY)
     suggested = [line for line in ran.err.splitlines() if line.startswith("Register it:")]
     assert len(suggested) == 2
-    assert suggested[1].endswith("--identifier two --api-key-env MY_KEY")
+    assert suggested[1].endswith("--identifier two --beta --api-key-env MY_KEY")
+
+
+async def test_the_suggested_command_registers_a_family_that_is_beta_and_says_for_whom(instance: Instance) -> None:
+    await instance.run("models", "beta", "off")
+    found = await instance.run(
+        "models", "detect", instance.models.url, "--no-prove", "--api-key-env", "MY_KEY", MY_KEY=KEY
+    )
+    (command,) = re.findall(r"^Register it:  homeport models add NAME (.+)$", found.err, re.MULTILINE)
+    meant = "The family General is beta: --beta allows such families for every model from now on"
+    assert found.err.count(meant) == 1
+    made = await instance.run("models", "add", "second", *command.split(), MY_KEY=KEY)
+    assert (made.code, meant in made.err) == (0, True)
 
 
 async def test_detecting_without_the_key(instance: Instance) -> None:

@@ -131,11 +131,16 @@ def _advise(model: Model, guessed: Sequence[tuple[str, str]], seen: Mapping[str,
     if len(shown) > SUGGESTED:
         note(f"Register one:  {_to_add(replace(model, family=''), 'ID', {}, wanted)}")
         shown = []
+    unsettled = {}
     for name, family in shown:
         better, options, said = _as_proven(model, family, seen.get(name))
-        note(f"Register it:  {_to_add(replace(model, family=better), name, options, wanted)}")
+        concern = _models.of_release(better or family)
+        note(f"Register it:  {_to_add(replace(model, family=better), name, options, wanted, beta=bool(concern))}")
+        unsettled[concern] = True
         for doubt in said:
             warn(f"{name}: {doubt.told('NAME')}")
+    for concern in filter(None, unsettled):
+        note(concern)
     if len(guessed) > 1 and not seen and wanted.prove:
         note("See what one of them can do:  add --identifier ID")
 
@@ -152,7 +157,7 @@ def _as_proven(model: Model, family: str, seen: Capabilities | None) -> tuple[st
     return better, options, doubts(as_registered, families, seen)
 
 
-def _to_add(model: Model, name: str, more: Mapping[str, str], wanted: Wanted) -> str:
+def _to_add(model: Model, name: str, more: Mapping[str, str], wanted: Wanted, *, beta: bool = False) -> str:
     """The command that registers a model by the name that its server has for it."""
     parts = ["homeport models add NAME"]
     if model.platform != _models.DEFAULT_PLATFORM:
@@ -162,6 +167,8 @@ def _to_add(model: Model, name: str, more: Mapping[str, str], wanted: Wanted) ->
     parts.append(f"--identifier {shlex.quote(name)}")
     if model.family:
         parts.append(f"--family {model.family}")
+    if beta:
+        parts.append("--beta")
     parts += [f"--option {shlex.quote(f'{key}={value}')}" for key, value in {**model.options, **more}.items()]
     return " ".join(parts) + _with_key(wanted)
 

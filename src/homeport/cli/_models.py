@@ -11,11 +11,12 @@ import click
 
 from homeport import families, features, providers
 from homeport.cli._data_dir import running
+from homeport.cli._output import note
 from homeport.cli._session import whoami
 from homeport.diagnostics import _registration
 from homeport.domain.errors import BadRequest, HomeportError
 from homeport.domain.models import Limits, Model, Secret
-from homeport.families import BETA, Family, guess, opted_in, resolve
+from homeport.families import BETA, SETTLED, Family, guess, opted_in, resolve
 from homeport.features import Feature
 from homeport.kit.discover import discover
 from homeport.providers import Provider
@@ -159,8 +160,20 @@ async def consent(store: Store, family: str, *, beta: bool) -> None:
     try:
         if opted_in(offer, await store.settings(), now=beta):
             await store.set_setting(BETA, "on", by=whoami())
+            note(of_release(family))
     except BadRequest as error:
         raise BadRequest(error.saw, "Name another one with --family, or add --beta.", param="family") from error
+
+
+def of_release(family: str) -> str:
+    """What `--beta` means for a family, by key, that is not generally available; empty for one that is."""
+    offer = discover(families, Family)[family]
+    if offer.release == SETTLED:
+        return ""
+    return (
+        f"The family {offer.label} is {offer.release}: --beta allows such families for every model from now on "
+        "(homeport models beta off takes that back)."
+    )
 
 
 async def edit(store: Store, name: str, changes: Mapping[str, Any], *, beta: bool) -> Edited:
