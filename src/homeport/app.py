@@ -483,7 +483,8 @@ def _desk(settings: Settings, store: Store, vault: Vault, bench: Workbench, prob
 def _announce(settings: Settings, stack: contextlib.AsyncExitStack, url: str, ready: Callable[[str], None]) -> None:
     """Leave a note of where we run for the command line, for as long as we do."""
     note = settings.data_dir / RUN_FILE
-    note.write_bytes(orjson.dumps({"url": url, "pid": os.getpid()}))
+    known = {"url": url, "pid": os.getpid(), **settings.model_dump(include={"metrics_host", "metrics_port"})}
+    note.write_bytes(orjson.dumps(known))
     stack.callback(note.unlink, missing_ok=True)
     ready(url)
 

@@ -74,6 +74,16 @@ async def test_people_read_marks_and_remedies(instance: Instance) -> None:
     assert "The first broken hop is model_tcp." in ran.err
 
 
+async def test_metrics_are_where_the_server_says_not_where_this_terminal_would_have_them(instance: Instance) -> None:
+    found = await examined(instance, HOMEPORT_METRICS_PORT=str(nobody_listens()))
+    assert found["metrics"] == {
+        "id": "metrics",
+        "status": "skip",
+        "saw": "Metrics are switched off.",
+        "fix": "",
+    }
+
+
 def test_no_data_directory(tmp_path: Path) -> None:
     with clean_environment(tmp_path / "data"):
         found = findings(homeport("doctor", "--json"))

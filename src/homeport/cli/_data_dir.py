@@ -90,7 +90,7 @@ def _holder(folder: Path) -> str:
 
 
 def running(folder: Path) -> dict[str, Any]:
-    """What the server that runs from this directory wrote down: `url` and `pid`; empty without one."""
+    """What the server that runs from here wrote down: `url`, `pid` and where its metrics are; empty without one."""
     try:
         found = json.loads((folder / RUN).read_text())
     except (OSError, ValueError):

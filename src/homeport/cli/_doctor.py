@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 
 from homeport import diagnostics
+from homeport.cli._data_dir import running
 from homeport.cli._output import document, note, seconds
 from homeport.cli._server import address_of, gateway_address, is_gateway, is_known, token_of
 from homeport.cli._session import opened
@@ -113,13 +114,16 @@ async def scene_of(
         denied_networks=denied, ca_file=settings.ca_file, proxy=settings.proxy, no_proxy=settings.no_proxy
     )
     ourselves = HttpUpstream(ca_file=settings.ca_file)
+    address = (gateway_address if gateway else address_of)(settings)
+    noted = {} if gateway else running(settings.data_dir)
     try:
         yield Scene(
             settings=settings,
             upstream=models,
-            door=FrontDoor(ourselves, (gateway_address if gateway else address_of)(settings), token),
+            door=FrontDoor(ourselves, address, token),
             gateway=gateway,
             guessed=not gateway and not is_known(settings),
+            noted=noted if noted.get("url") == address else {},
             wrong_settings=wrong_settings,
             only=only,
             remembered=remembered,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from homeport import families, features, providers
 from homeport.diagnostics import Finding
@@ -43,6 +43,8 @@ class Scene:
     """Whether it is a gateway's host: no data directory, no database, no token."""
     guessed: bool = False
     """Whether the door is only where a Homeport usually is: none of this data directory says where it runs."""
+    noted: Mapping[str, Any] = field(default_factory=dict)
+    """What the server behind the door wrote down of its own settings, if it runs from this data directory."""
     wrong_settings: tuple[str, ...] = ()
     """One sentence per setting that could not be read."""
     only: str = ""

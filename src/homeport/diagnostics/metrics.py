@@ -18,13 +18,14 @@ SERIES = "homeport_"
 
 async def look(scene: Scene) -> Finding:
     """Ask as Prometheus does."""
-    port = scene.settings.metrics_port
+    # the server's own word counts: it may have been started with other settings than this terminal has
+    port = scene.noted.get("metrics_port", scene.settings.metrics_port)
     if port < 1:
         why = "Metrics are switched off." if port < 0 else "The metrics page has a port that only the server knows."
         return Finding(status="skip", saw=why)
     if scene.settings.url and urlsplit(scene.door.url).hostname not in {"127.0.0.1", "localhost", "::1"}:
         return Finding(status="skip", saw="The metrics page of another host is for its own Prometheus.")
-    host = scene.settings.metrics_host or "127.0.0.1"
+    host = scene.noted.get("metrics_host", scene.settings.metrics_host) or "127.0.0.1"
     url = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104 (compared, not bound)
     upstream = HttpUpstream()
     try:

@@ -86,10 +86,12 @@ async def a_log_that_the_server_does_not_write(site: Site) -> Breaking:
 
 @broken("metrics", saw="is not Homeport", fix="HOMEPORT_METRICS_PORT")
 async def the_metrics_port_of_another_program(site: Site) -> Breaking:
-    """Another program answers at the metrics port."""
-    site.environment["HOMEPORT_METRICS_PORT"] = str(site.instance.models.port)
+    """Another program answers at the metrics port that the server wrote down."""
+    note = site.instance.settings.data_dir / "run.json"
+    before = note.read_text()
+    note.write_text(json.dumps(json.loads(before) | {"metrics_port": site.instance.models.port}))
     yield
-    site.environment["HOMEPORT_METRICS_PORT"] = "-1"
+    note.write_text(before)
 
 
 @broken("server", saw="Nothing answers at", fix="Start it with `homeport up`")
