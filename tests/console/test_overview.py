@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from typing import TYPE_CHECKING
 
 import pytest
@@ -135,16 +136,63 @@ async def test_tokens_that_end_soon_are_told_in_time(office: Office) -> None:
     assert "of ben" not in text
 
 
-async def test_servers_that_are_left_alone_are_not_well(office: Office) -> None:
+async def test_servers_that_are_left_alone_are_not_well(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     model = office.house.model("coder", family="qwen_coder")
     await office.store.add_model(model, by="tests")
+    setting = FeatureSetting(feature="chat", assignment="model", model="coder")
+    await office.store.set_feature(setting, by="tests")
     await office.sign_in()
     assert "Everything is well." in (await office.get("/console")).text
+    health = office.house.app.door.bench.health
     for _ in range(IN_A_ROW):
-        office.house.app.door.bench.health.failed(model)
-    text = (await office.get("/console")).text
-    assert "1 model server is left alone for a while" in text
+        health.failed(model)
+    monkeypatch.setattr(health, "_clock", lambda: time.monotonic() + 3600)
+    shown = await office.get("/console")
+    text = " ".join(shown.text.split())
+    assert "Left alone because it failed: coder ." in text
+    assert "No healthy model answers for: General chat ." in text
+    assert {"/console/models/coder", "/console/features/chat"} <= ways(shown.body)
     assert "Everything is well." not in text
+    health.answered(model)
+    assert "Everything is well." in (await office.get("/console")).text
+
+
+async def test_a_route_with_a_model_that_answers_is_well_enough(office: Office) -> None:
+    models = [office.house.model(name, family="qwen_coder") for name in ("<b>one", "two")]
+    for model in models:
+        await office.store.add_model(model, by="tests")
+    setting = FeatureSetting(feature="chat", assignment="model", model="<b>one", fallbacks=("two",))
+    await office.store.set_feature(setting, by="tests")
+    await office.sign_in()
+    for _ in range(IN_A_ROW):
+        office.house.app.door.bench.health.failed(models[0])
+    shown = await office.get("/console")
+    assert "Left alone because it failed: <b>one ." in " ".join(shown.text.split())
+    assert "No healthy model answers" not in shown.text
+    assert "<b>one" not in shown.body
+
+
+async def test_failures_of_the_last_minutes_are_told(tmp_path: Path) -> None:
+    async with office_at(tmp_path) as office:
+        at = time.time()
+        codes = ("upstream_timeout", "upstream_unreachable", "upstream_unreachable", "too_many_requests", "")
+        for number, code in enumerate(codes):
+            status, outcome = (502, "rejected") if code else (200, "completed")
+            traits = Traits(feature="chat", status=status, outcome=outcome, error_code=code)
+            ago = 1500 if code == "upstream_timeout" else 0
+            office.request_log.enter(Entry(at - ago, f"c-{number}", traits, Phases(took=9), 1, 1, 1, 1))
+        await office.request_log.settle()
+        await office.sign_in("audi", "auditor")
+        shown = await office.get("/console")
+        text = " ".join(shown.text.split())
+        assert "2 of 4 requests failed in the last 10 minutes: see which ." in text
+        assert "5 in the last hour, 3 of them failed" in text
+        assert "Everything is well." not in text
+        (way,) = (each for each in ways(shown.body) if each.startswith("/console/requests?status=failed"))
+        found = (await office.get(unescape(way))).text
+        assert ("upstream_unreachable" in found, "upstream_timeout" in found) == (True, False)
+        await office.sign_in("uma", "user")
+        assert "requests failed" not in (await office.get("/console")).text
 
 
 async def test_a_model_of_ones_own_is_to_serve_too(office: Office) -> None:

@@ -12,6 +12,7 @@ from homeport.console import RANK, Asked, Page
 from homeport.console._chart import Series, chart, charted
 from homeport.console._layout import IN_WORDS, page
 from homeport.console._requests import today
+from homeport.console._well import lately, left_alone, state
 from homeport.domain.errors import StoreUnavailable
 from homeport.store.log_recent import MINUTE_S
 
@@ -49,29 +50,13 @@ async def view(asked: Asked) -> Renderable:
         asked,
         "Overview",
         h1["Overview"],
-        _state(desk.bench.trouble(), desk.bench.health.left_alone()),
+        state(asked, await lately(asked)),
         _expiring(asked, snapshot),
         _figures(asked, snapshot, await today(asked.desk.request_log)),
         await _use(asked) if asked.person.role != "user" else None,
         _next(steps) if asked.person.role == "admin" and not all(step.done for step in steps) else None,
         _changes(latest) if latest else None,
     )
-
-
-def _state(trouble: str, left_alone: int) -> Renderable:
-    """Whether all is well; what is wrong with the registry first, then which servers fail."""
-    if trouble:
-        return div(".note.warn", role="alert")[p[trouble]]
-    if left_alone:
-        what = "1 model server is" if left_alone == 1 else f"{left_alone} model servers are"
-        return div(".note.warn", role="alert")[
-            p[
-                f"{what} left alone for a while, after failing several times: ",
-                a(href="/console/models")["see which"],
-                ".",
-            ]
-        ]
-    return p(".lead")["Everything is well."]
 
 
 def steps_of(snapshot: Snapshot) -> list[Step]:
@@ -92,7 +77,7 @@ def steps_of(snapshot: Snapshot) -> list[Step]:
 def _figures(asked: Asked, snapshot: Snapshot, used: Mapping[str, int]) -> Renderable:
     bench = asked.desk.bench
     models = [model for model in snapshot.models.values() if model.enabled]
-    ill = sum(not bench.health.allows(model) for model in models)
+    ill = len(left_alone(bench))
     served = sum(setting.assignment == "model" for setting in snapshot.features.values())
     running = sum(map(bench.capacity.running, models))
     asked_today = sum(used.values())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import case, cast, func, select
 from sqlalchemy.types import BigInteger
 
+from homeport.store.log_endings import has_failed
 from homeport.store.log_rows import HOUR, SPREAD, first_of
 from homeport.store.log_tables import FIRST, endings, kinds, origins, requests, usage, usage_kinds
 from homeport.store.log_usage import percentile
@@ -23,7 +24,6 @@ MINUTE_S = 60
 MINUTES, HOURS = 60, 24
 SETTLED_S = 360
 """After so long a minute is written down, also where the database was away for a while."""
-FAILED = ("rejected", "broken")
 _FINE, _COARSE = 10_000, 100_000
 """Microseconds to which times are rounded below a second, and beyond."""
 _A_SECOND = 1_000_000
@@ -48,7 +48,7 @@ async def _minutes(connection: AsyncConnection, since: int, now: float) -> list[
     minute = (requests.c.id // (SPREAD * MINUTE_S * 1_000_000)).label("minute")
     first = requests.c.first
     rounded = case((first < _A_SECOND, (first + _FINE - 1) // _FINE * _FINE), else_=first // _COARSE * _COARSE)
-    failed = case((endings.c.outcome.in_(FAILED), 1), else_=0)
+    failed = case((has_failed(endings), 1), else_=0)
     asked = (
         select(minute, failed.label("bad"), rounded.label("rounded"), func.count())
         .join_from(requests, kinds, kinds.c.id == requests.c.kind)
@@ -86,7 +86,7 @@ async def last_day(connection: AsyncConnection, now: float) -> list[Point]:
     """The same for each hour, from the sums that are kept of it."""
     last = int(now) // HOUR * HOUR
     counts = [cast(func.sum(usage.c[name]), BigInteger) for name in ("requests", *FIRST)]
-    failed = cast(func.sum(case((usage_kinds.c.outcome.in_(FAILED), usage.c.requests), else_=0)), BigInteger)
+    failed = cast(func.sum(case((has_failed(usage_kinds), usage.c.requests), else_=0)), BigInteger)
     asked = select(usage.c.start, failed, *counts).join_from(usage, usage_kinds, usage_kinds.c.id == usage.c.kind)
     wanted = (usage.c.span == HOUR, usage.c.start > last - HOURS * HOUR, usage_kinds.c.feature != "")
     found = {row[0]: _point(*row) for row in await connection.execute(asked.where(*wanted).group_by(usage.c.start))}
