@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from commands import KEY, Instance
 
+from homeport.domain.models import Secret
 from homeport.store.records import User
 
 
@@ -26,6 +27,13 @@ async def test_people_read_it(instance: Instance) -> None:
     assert "✔ code_completions" in ran.out
     assert "✓ Models      coder" in ran.out
     assert "key configured" in ran.out
+
+
+async def test_a_model_without_a_key_lacks_none(instance: Instance) -> None:
+    await instance.edit(key=Secret(), enabled=False)
+    ran = await instance.run("verify")
+    assert ", no key): " in ran.out
+    assert "missing" not in ran.out.lower()
 
 
 async def test_a_model_that_cannot_be_reached_fails_it(instance: Instance) -> None:

@@ -147,6 +147,9 @@ def _statuses(facts: Mapping[str, Any]) -> Iterator[str]:
             yield each.get("status", "ok")
 
 
+_KEY = {"Configured": "key configured", "Missing": "no key"}
+
+
 def told(facts: Facts) -> str:
     """The same for people."""
     lines = [f"Homeport {facts['system']['homeport']}, for {facts['user']}", ""]
@@ -156,7 +159,7 @@ def told(facts: Facts) -> str:
     lines += [f"    {'✔' if may else '✗'} {key}" for key, may in facts["license"]["features"].items()]
     lines += _lines("Health", [facts["ai_gateway_health"]])
     models = [
-        {**each, "saw": f"{each['name']} ({each['release']}, key {each['api_token'].lower()}): {each['saw']}"}
+        {**each, "saw": f"{each['name']} ({each['release']}, {_KEY[each['api_token']]}): {each['saw']}"}
         for each in facts["self_hosted_models"]
     ]
     none = [{"status": "warn", "saw": "No model is registered.", "fix": "Run: homeport models add NAME"}]
