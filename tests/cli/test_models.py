@@ -511,6 +511,14 @@ def test_families_that_are_not_settled() -> None:
     assert homeport("models", "beta", "off", "--json").json == {"allowed": False}
 
 
+def test_without_a_server_nobody_knows_how_a_model_is() -> None:
+    homeport("models", "add", "coder", "--beta", "--endpoint", "http://h/v1", "--identifier", "x")
+    ran = homeport("models", "list")
+    assert re.search(r"^coder .* unknown$", ran.out, re.MULTILINE)
+    assert ran.err == "Health is unknown: no server runs\n"
+    assert homeport("models", "list", "--json").json[0]["health"] is None
+
+
 async def test_a_model_is_duplicated_and_its_health_listed(instance: Instance) -> None:
     made = (await instance.run("models", "duplicate", "coder", "--json")).json
     assert (made["name"], made["key"]) == ("coder-2", True)

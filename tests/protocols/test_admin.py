@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tomllib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,8 @@ from house import PEPPER, asking, eventually
 from offices import Office, office_at
 
 from homeport.access import SCOPES, tokens
-from homeport.domain.models import Token
+from homeport.diagnostics._health import how_is
+from homeport.domain.models import Model, Snapshot, Token
 from homeport.store.records import User
 
 if TYPE_CHECKING:
@@ -272,6 +274,15 @@ async def test_a_list_of_models_tells_how_they_are(api: Api) -> None:
     assert (found["health"]["state"], found["health"]["running"]) == ("never asked", 0)
     await api.ask("PATCH", "/models/coder", {"enabled": False})
     assert (await api.ask("GET", "/models/coder")).json["health"]["state"] == "disabled"
+
+
+async def test_an_embedded_model_is_as_well_as_what_answers_at_its_engine(api: Api) -> None:
+    stored = Model(name="small", platform="embedded", family="smollm", identifier="smollm2")
+    at_engine = replace(stored, endpoint="http://127.0.0.1:1/v1")
+    bench = replace(api.office.house.app.door.bench, snapshot=lambda: Snapshot(models={"small": at_engine}))
+    assert how_is(bench, stored).state == "never asked"
+    bench.health.answered(at_engine, 0.25)
+    assert how_is(bench, stored) == how_is(bench, at_engine) == ("well", 0, 0.25, None)
 
 
 async def test_changes_are_found_and_exported(api: Api) -> None:

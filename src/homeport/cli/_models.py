@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import click
@@ -234,17 +234,24 @@ def doubts(model: Model) -> Iterator[str]:
     return (doubt.told(model.name) for doubt in _registration.doubts(model, platform_known(model.platform)))
 
 
-def health(settings: Settings) -> dict[str, dict[str, Any]]:
-    """How each model is, by the word of the server that runs from the data directory; empty where none answers."""
+class Healths(NamedTuple):
+    """How each model is, by name, by the word of a running server; why that is unknown where no server told."""
+
+    known: Mapping[str, Mapping[str, Any]]
+    why_not: str = ""
+
+
+def health(settings: Settings) -> Healths:
+    """What the server that runs from the data directory knows of each model at this moment."""
     from homeport.cli._asking import answered  # noqa: PLC0415 (loads asyncio)
 
     if not running(settings.data_dir):
-        return {}
+        return Healths({}, "no server runs")
     try:
         found = answered(settings, "/api/admin/v1/models", within_s=PATIENCE_S)
-    except HomeportError:
-        return {}
-    return {each["name"]: each["health"] for each in found}
+    except HomeportError as error:
+        return Healths({}, f"the server does not tell. {error}")
+    return Healths({each["name"]: each["health"] for each in found})
 
 
 def facts(model: Model) -> dict[str, Any]:

@@ -180,9 +180,11 @@ def list_(*, as_json: bool) -> None:
     from homeport.cli._models import facts, health  # noqa: PLC0415 (loads every family and platform)
 
     found = in_store(lambda store: store.models())
-    healths = health(load())
+    healths, why_not = health(load())
     shown = [{**facts(model), "health": healths.get(model.name)} for model in found]
     result(shown, as_json=as_json, people=lambda: _listed(found, healths))
+    if found and why_not:
+        note(f"Health is unknown: {why_not}")
     if not found:
         note(f"No model is registered in {load().data_dir}.")
         note("Register one:  homeport models add NAME --endpoint URL --identifier ID")
@@ -199,7 +201,7 @@ def _listed(found: list[Model], healths: Mapping[str, Mapping[str, Any]]) -> str
             model.identifier or "-",
             "yes" if model.key else "-",
             "enabled" if model.enabled else "disabled",
-            healths.get(model.name, {}).get("state", "-"),
+            healths.get(model.name, {}).get("state", "unknown"),
         )
         for model in found
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ class Health(NamedTuple):
 
 
 def how_is(bench: Workbench, model: Model) -> Health:
-    """How it is."""
+    """How it is; an embedded model is known by where its engine answers, which the store does not hold."""
+    if not model.endpoint:
+        model = replace(model, endpoint=bench.snapshot().models.get(model.name, model).endpoint)
     running = bench.capacity.running(model)
     state = bench.health.state(model)
     if not model.enabled:
