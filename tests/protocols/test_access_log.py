@@ -224,6 +224,13 @@ async def test_what_was_wrong_with_a_request(house: House) -> None:
     assert "auth_error_details" not in line
 
 
+async def test_who_may_not_is_named(house: House) -> None:
+    token = house.admit(name="narrow", scopes=frozenset({"complete_code"}))
+    line = await line_of(house, "/v1/chat/completions", {"messages": MESSAGES}, token=token)
+    assert (line["status_code"], line["error_code"]) == (403, "not_allowed")
+    assert (line["caller"], line["token"]) == ("bob", "narrow")
+
+
 async def test_what_a_model_server_did(house: House) -> None:
     async def refusing(peer: Peer) -> None:
         await peer.document({"error": "no"}, 403)

@@ -147,9 +147,11 @@ class Gate:
             self._alarm.ring()
             return BYPASS
         caller = self._identify(credential(headers, self._makes), headers)
-        if caller.kind == "direct" and not need.direct:
-            raise NotAllowed("The token of a user's editor does not open this endpoint.", _ASK_GITLAB)
-        require(caller, need.scope)
+        try:
+            _judge(caller, need)
+        except NotAllowed as error:
+            error.caller = caller
+            raise
         return caller
 
     async def admitted(self, headers: Collection[tuple[bytes, bytes]], need: Need) -> Caller:
@@ -175,6 +177,12 @@ class Gate:
                 return caller
         saw = "The credential was not accepted."
         raise NotAuthenticated(saw, _HOW_TO_RENEW.format(self._makes))
+
+
+def _judge(caller: Caller, need: Need) -> None:
+    if caller.kind == "direct" and not need.direct:
+        raise NotAllowed("The token of a user's editor does not open this endpoint.", _ASK_GITLAB)
+    require(caller, need.scope)
 
 
 def require(caller: Caller, scope: str) -> None:

@@ -36,7 +36,10 @@ it never holds a key, a prompt or an upstream's own words.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from homeport.domain.models import Caller
 
 
 class HomeportError(Exception):
@@ -91,6 +94,8 @@ class NotAllowed(CallerError):
         "the feature's unit primitive."
     )
     gitlab = "M3006"
+    caller: Caller | None = None
+    """Who it was, where that is not known otherwise."""
 
 
 class Unknown(CallerError):
