@@ -233,6 +233,25 @@ async def test_trouble_is_said_and_nothing_is_lost(desk: Office) -> None:
     assert "onerror" not in json.dumps(last) + page.body
 
 
+async def test_a_failed_answer_is_no_success_in_the_log(desk: Office) -> None:
+    async def refused(peer: Peer) -> None:
+        await peer.document({"error": {"message": "no"}}, 500)
+
+    async def broken(peer: Peer) -> None:
+        await peer.head()
+        await peer.chunk(piece(peer.kind, "one two three"))
+        peer.close()
+
+    before = len(desk.house.records())
+    for play in (refused, broken, desk.house.models.behave):
+        desk.house.models.play = play
+        await streamed(desk, **CHAT, message="hi")
+    await eventually(desk.house.quiet)
+    lines = [line for line in desk.house.records()[before:] if "feature" in line]
+    assert [line["outcome"] for line in lines] == ["rejected", "broken", "completed"]
+    assert lines[0]["error_code"] == "upstream_refused"
+
+
 async def test_a_feature_that_nobody_serves(desk: Office) -> None:
     await desk.store.set_feature(FeatureSetting(feature="chat", assignment="disabled"), by="tests")
     assert "switched" in (await streamed(desk, **CHAT, message="hi"))[0]["done"]["error"]

@@ -70,7 +70,8 @@ async def heard(bench: Workbench, asked: Question, who: str) -> AsyncGenerator[s
                     length += len(chunk.text)
                     yield chunk.text
     except HomeportError as problem:
-        note(error_code=problem.code, error=problem.saw)
+        # its page is answered all the same
+        note(error_code=problem.code, error=problem.saw, outcome="broken" if first else "rejected")
         error = str(problem)
     tokens, counted = _tokens(bench, usage, length)
     whole = time.perf_counter() - started
