@@ -14,6 +14,7 @@ from blackhole import black_hole, connecting_to
 from departures import ENDS, PATIENT, hang, leave
 from house import FIM, WORDS, asking, eventually
 from script import piece
+from script import stream as whole_stream
 from ways import ASKED, STREAMED, WAYS
 
 if TYPE_CHECKING:
@@ -260,6 +261,33 @@ async def test_leaving_just_after_the_end_is_no_leaving(patient: House) -> None:
         await patient.post(way.path, way.body(stream))
     await eventually(patient.quiet)
     assert {record["outcome"] for record in patient.records()} == {"completed"}
+
+
+@each_end
+@pytest.mark.parametrize("marked", [True, False], ids=["after the end mark", "before it"])
+async def test_leaving_with_the_whole_answer_is_no_leaving(patient: House, end: str, *, marked: bool) -> None:
+    """Editors close at the end mark, while the model server's connection is still read to its end."""
+
+    async def play(peer: Peer) -> None:
+        *most, done = whole_stream(peer.kind, ["one", "two"])
+        await peer.head()
+        await peer.events([*most, done] if marked else most)
+        await peer.hang()
+
+    patient.models.play = play
+    for number, way in enumerate(way for way in STREAMED if way.relay):
+        async with patient.line() as wire:
+            await wire.send(asking("POST", way.path, way.streaming))
+            await wire.head()
+            seen = b""
+            while (b"[DONE]" if marked else b'"stop"') not in seen:
+                seen += await wire.chunk()
+            leave(wire, end)
+            await eventually(patient.quiet)
+        record = patient.records()[number]
+        assert record["outcome"] == ("completed" if marked else "client_closed")
+        assert record["status_code"] == 200
+        assert not marked or record["answer_tokens"] == 3
 
 
 async def test_the_next_in_the_queue_gets_the_seat(patient: House) -> None:

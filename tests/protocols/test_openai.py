@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +98,20 @@ async def test_usage_event_goes_to_who_asked(house: House, way: Any, *, asked: b
     assert answers[:3] == [wanted] * 3
     assert {record["prompt_tokens"] for record in house.records()} == {11}
     assert all(peer.json["stream_options"] == {"include_usage": True} for peer in house.models.heard)
+
+
+@relayed
+async def test_usage_beside_the_last_choice_counts(house: House, way: Any) -> None:
+    """llama.cpp's server tells it there where text is continued."""
+    kind = "chat" if way is CHAT else "text"
+    *pieces, last, _, done = stream(kind, ["a", "b"])
+    last = event(json.loads(last[6:]) | {"usage": {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}})
+    for number, sent in enumerate(([*pieces, last, done], [b"".join([*pieces, last, done])], [*pieces, last])):
+        says(house, *sent)
+        answer = await house.post(way.path, way.streaming)
+        assert answer.body.endswith(last + done)
+        record = await house.record(number + 1)
+        assert (record["prompt_tokens"], record["answer_tokens"]) == (7, 2)
 
 
 @asked_for_usage

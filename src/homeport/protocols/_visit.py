@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from homeport.domain.errors import (
     BadRequest,
     HomeportError,
+    NotAllowed,
     NotAuthenticated,
     Superseded,
     TooSlow,
@@ -59,6 +60,8 @@ class Visit:
     status = 0
     phase = "admitting"
     finish = ""
+    has_all = False
+    """Whether the client has all of a stream, but for the end of its body; most leave then."""
     length = 0
     stripped: int | None = None
     """The answer's length without white space around it, where it was sent as a whole."""
@@ -143,6 +146,8 @@ class Visit:
             if data:
                 self.sent += len(data)
                 await send({"type": "http.response.body", "body": data, "more_body": True})
+            if relayed and chunk.finish:
+                self.has_all = True
         if answer is None:
             await self.head(200, framing.content_type, framing.headers)
         await self.body(b"" if relayed else framing.closing(asked, self.answer()), last=True)
@@ -194,6 +199,8 @@ class Visit:
         """Say what went wrong in the protocol's own way; a stream that began is broken off visibly."""
         self.facts.update(error_code=error.code, error=error.saw)
         self.error = error
+        if isinstance(error, NotAllowed):
+            self.caller = self.caller or error.caller
         if self.phase == "done":
             return
         if self.framing and (self.status or self.framing[0].says_early(error)):
@@ -231,6 +238,8 @@ class Visit:
         task = asyncio.current_task()
         if task is not None:
             task.uncancel()
+        if self.has_all:
+            return
         if BODY_BROKEN in error.args:
             await self.fail(BadRequest("The body is not framed as HTTP/1.1 says.", "Send it with a Content-Length."))
             return

@@ -44,6 +44,7 @@ ERROR = b'"error"'
 _END_MARK = re.compile(rb"^data: ?\[DONE\]\r?$", re.MULTILINE)
 _FINISHED = re.compile(rb'"finish_reason": ?"')
 """Stands in the event that ends the text, and not in a text: there a quotation mark is escaped."""
+_USAGE = b'"usage"'
 _NO_CHOICES = re.compile(rb'"choices": ?\[\]')
 _DATA = re.compile(rb"^data:(.*)$", re.MULTILINE)
 EXPECTED = "Expected the OpenAI wire format; check that the endpoint ends in `/v1`."
@@ -225,21 +226,35 @@ async def _relay(upstream: Upstream, model: Model, prompt: Prompt, dialect: Dial
                 _inspect(part, model, reply)
             if b"[]" in part and _NO_CHOICES.search(part):
                 usage, part = _usage_event(part, usage, keep=prompt.usage)
-            if DONE in part and _END_MARK.search(part):
-                ended = True
             if ERROR in part:
                 _look_for_error(part, model)
-            if part:
+            if DONE in part and _END_MARK.search(part):
+                ended = True
+                # who has read the end mark may leave at once: nothing that counts may come after it
+                yield Chunk("", "stop", usage or _told_beside(before + last + part), part)
+            elif part:
                 before, last = last, part
                 yield Chunk("", None, None, part)
         if not ended:
-            yield Chunk("", None, None, _last_event(held, before + last, model, reply))
+            end = _last_event(held, before + last, model, reply)
+            yield Chunk("", "stop", usage or _told_beside(before + last + held), end)
         await drain(reply)
     except TransportError as error:
         raise explain(model, error) from error
     finally:
         reply.close()
-    yield Chunk(usage=usage, finish="stop")
+
+
+def _told_beside(events: bytes) -> Usage | None:
+    """The usage that the last events tell beside a choice, as llama.cpp's server does where text is continued."""
+    found = None
+    for data in _DATA.findall(events) if _USAGE in events else ():
+        try:
+            event = orjson.loads(data)
+        except ValueError:
+            continue
+        found = (_usage(event) if isinstance(event, dict) else None) or found
+    return found
 
 
 def _last_event(held: bytes, sent: bytes, model: Model, reply: Reply) -> bytes:
