@@ -310,6 +310,13 @@ async def test_testing_a_model_shows_each_step(instance: Instance) -> None:
     ]
 
 
+async def test_testing_a_model_that_serves_nothing_yet_asks_it_to_chat_all_the_same(instance: Instance) -> None:
+    await instance.run("models", "duplicate", "coder", "twin")
+    ran = await instance.run("models", "test", "twin", "--json")
+    (found,) = (each for each in ran.json["checks"] if each["id"] == "model_chats")
+    assert (found["status"], found["saw"]) == ("ok", "twin holds a conversation.")
+
+
 async def test_testing_a_disabled_model_that_is_broken(instance: Instance) -> None:
     await instance.edit(enabled=False, key="wrong")
     ran = await instance.run("models", "test", "coder", "--json")

@@ -30,7 +30,10 @@ async def ask(scene: Scene, model: Model) -> Finding:
     talked_to = [key for key in await scene.features_of(model.name) if _is_talk(scene.features[key])]
     own = [key for key in talked_to if key in (await scene.snapshot()).features] or talked_to
     family = scene.families.get(model.family)
-    if not talked_to or (family is not None and not family.chat):
+    if (family is not None and not family.chat) or await scene.embeds(model):
+        return Finding(status="skip", saw=f"{model.name} is not made for conversations.")
+    unassigned = scene.only == model.name and not await scene.features_of(model.name)
+    if not talked_to and not unassigned:
         return Finding(status="skip", saw=f"{model.name} serves no conversation.")
     if model.platform == EMBEDDED:
         return await _inside.through(scene, model, _inside.chats)
@@ -41,6 +44,8 @@ async def ask(scene: Scene, model: Model) -> Finding:
         return Finding(status="ok", saw=f"{model.name} holds a conversation.")
     problem = seen.problems.get("chat", "")
     saw = f"{model.name} continues text, but does not chat: its server has no chat template, or it is a base model."
+    if unassigned:
+        return Finding(status="skip", saw=saw)
     others = ", ".join(f"homeport features set {shlex.quote(key)} MODEL" for key in own)
     fix = f"Start its server with a chat template (vLLM: --chat-template FILE), or let another model chat: {others}"
     return Finding(status="fail", saw=f"{saw} ({problem})" if problem else saw, fix=fix)
