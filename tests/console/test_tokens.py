@@ -126,6 +126,20 @@ async def test_nothing_typed_is_lost(office: Office) -> None:
     assert (boxes["duo_chat"], boxes["complete_code"]) == (" checked", "")
 
 
+async def test_an_owner_whom_nobody_knows_leads_to_where_people_are_added(office: Office) -> None:
+    await office.sign_in()
+    shown = await send(office, f"name=laptop&owner=b%3Cb%3Eob&{USUAL}")
+    assert (shown.status, "There is no user named 'b<b>ob'. Add or invite them first." in shown.text) == (404, True)
+    assert "homeport users" not in shown.text
+    assert {"/console/people?new", "/console/invitations?new"} <= set(re.findall(r'href="([^"]+)"', shown.body))
+    (focused,) = re.findall(r"<input[^>]* autofocus[^>]*>", shown.body)
+    assert ('name="owner"' in focused, 'aria-invalid="true"' in focused) == (True, True)
+    assert 'value="laptop"' in shown.body
+    assert not await office.store.tokens()
+    lacking = await send(office, "name=x&owner=ada&scope=nonsense")
+    assert "/console/people?new" not in lacking.body
+
+
 async def test_users_see_their_own_and_the_others_all(office: Office) -> None:
     await kept(office, "hers", "ada", scopes=frozenset(SCOPES))
     await kept(office, "his", "ben")

@@ -36,7 +36,7 @@ from homeport.console import RANK, Asked, Page, Sent, go
 from homeport.console._connect import address_of, copied, setups
 from homeport.console._forms import DOINGS, PER_PAGE, choice, finder, page_of, pager, sifter, text, ticked
 from homeport.console._layout import guard, page, problem
-from homeport.domain.errors import BadRequest, NotAllowed
+from homeport.domain.errors import BadRequest, NotAllowed, Unknown
 from homeport.domain.models import Token
 from homeport.store.records import WantedPeople, WantedTokens
 
@@ -87,7 +87,7 @@ async def view(asked: Asked) -> Renderable:
         None if new else problem(asked),
         _ending(await store.find_tokens(mine._replace(ends_by=datetime.now(UTC) + SOON), TOLD), shut_out),
         await _to_revoke(asked) if "revoke" in asked.query else None,
-        _form(asked, people) if new else None,
+        _form(asked, people, stranger=await _is_strange(asked)) if new else None,
         _filter(asked) if any_ else None,
         _table(asked, found, many, shut_out) if found else _nothing(asked, any_=any_),
     )
@@ -236,13 +236,29 @@ async def revoke(asked: Asked) -> Sent:
 # a new one
 
 
-def _form(asked: Asked, people: Sequence[str]) -> Renderable:
+async def _is_strange(asked: Asked) -> bool:
+    """Whether the owner that was typed is nobody."""
+    typed = asked.form.get("owner", "").strip()
+    if not typed or asked.form.get("kind") == "service" or asked.person.role != "admin":
+        return False
+    return not await _known(asked, typed)
+
+
+async def _known(asked: Asked, name: str) -> str:
+    """The name as it is stored; empty for nobody's."""
+    try:
+        return (await asked.desk.store.user(name)).name
+    except Unknown:
+        return ""
+
+
+def _form(asked: Asked, people: Sequence[str], *, stranger: bool) -> Renderable:
     return form(".stack.card", method="post", action=asked.path, autocomplete="off")[
         guard(asked, "add"),
         h2["A new token"],
         problem(asked),
-        text("name", "Name", asked.form.get("name", ""), "What you will know it by.", **NAME, autofocus=True),
-        _owner(asked, people) if asked.person.role == "admin" else None,
+        text("name", "Name", asked.form.get("name", ""), "What you will know it by.", **NAME, autofocus=not stranger),
+        _owner(asked, people, stranger=stranger) if asked.person.role == "admin" else None,
         fieldset[
             legend["It may"],
             (
@@ -256,11 +272,16 @@ def _form(asked: Asked, people: Sequence[str]) -> Renderable:
     ]
 
 
-def _owner(asked: Asked, people: Sequence[str]) -> Node:
+def _owner(asked: Asked, people: Sequence[str], *, stranger: bool) -> Node:
     explained = "Whoever signs in under this name sees it and may revoke it. A service has no owner."
+    owner = asked.form.get("owner", asked.person.name)
+    wrong = {"aria_invalid": "true", "autofocus": True} if stranger else {}
     return [
         choice("kind", "Belongs to", KINDS, asked.form.get("kind", "personal")),
-        text("owner", "Owner", asked.form.get("owner", asked.person.name), explained, maxlength=100, list="people"),
+        text("owner", "Owner", owner, explained, maxlength=100, list="people", **wrong),
+        p[a(href="/console/people?new")["Add somebody"], " or ", a(href="/console/invitations?new")["invite them"]]
+        if stranger
+        else None,
         datalist(id="people")[(option(value=each) for each in people)],
     ]
 
@@ -298,7 +319,9 @@ async def _owner_of(asked: Asked) -> str:
     if typed and typed != asked.person.name:
         if asked.person.role != "admin":
             raise NotAllowed("You can make tokens for yourself only.", "Ask an administrator.", param="owner")
-        return (await asked.desk.store.user(typed)).name
+        if not (known := await _known(asked, typed)):
+            raise Unknown(f"There is no user named {typed[:100]!r}.", "Add or invite them first.", param="owner")
+        return known
     return asked.person.name
 
 
