@@ -473,10 +473,35 @@ async def test_unknown_paths(house: House) -> None:
         for method in ("GET", "POST", "DELETE"):
             answer = await house.ask(method, path)
             text = refused(WAYS[0], answer, 404)
-            assert "/v1/chat/completions" in text
+            assert text.startswith("There is nothing at this path.")
+            assert "All paths are at /docs." in text
             assert "/assets" not in text
+            assert len(text) < 200
             assert answer.json["detail"][0]["msg"] == text
     assert (await house.ask("HEAD", "/nope")).status == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("/chat/completions", "Did you mean /v1/chat/completions? Then add /v1 to the base URL."),
+        ("/v1/chat/completions/", "Did you mean /v1/chat/completions"),
+        ("/V1/MODELS", "Did you mean /v1/models"),
+        ("/v1/v1/embeddings", "Did you mean /v1/embeddings"),
+    ],
+)
+async def test_an_unknown_path_names_what_may_be_meant(house: House, path: str, meant: str) -> None:
+    assert meant in refused(WAYS[0], await house.post(path, {}), 404)
+
+
+async def test_an_unknown_path_of_ollama_is_answered_in_its_format(house: House) -> None:
+    for path, meant in (("/api/embed", "/v1/embeddings"), ("/api/chats", "/api/chat"), ("/api/" + "x" * 9000, "/docs")):
+        answer = await house.post(path, {})
+        assert (answer.status, "detail" in answer.json) == (404, False)
+        assert meant in answer.json["error"]
+        assert "admin" not in answer.json["error"]
+        assert len(answer.json["error"]) < 200
+    assert "detail" in (await house.post("/api/v4/nothing", {})).json
 
 
 async def test_public_pages_take_no_other_method(house: House) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -11,7 +13,7 @@ from homeport.access import PUBLIC
 from homeport.domain.errors import Unknown
 from homeport.domain.models import Caller
 from homeport.front.files import FOLDER, File
-from homeport.protocols import Arrival, Ask, Look, Reply, Talk, WireProtocol, _openai
+from homeport.protocols import Arrival, Ask, Look, Reply, Talk, WireProtocol, _openai, _sentence
 from homeport.protocols._endpoint import Door, Endpoint, Several, formed, opened
 from homeport.protocols._kept import Shelf
 
@@ -34,6 +36,13 @@ UNTOLD = (
     "/v1/embeddings/",
 )
 """Where paths begin that strangers are not told: of pages, other clients, administrators, what is not offered."""
+
+NOT_OLLAMAS = ("/api/admin", "/api/v4", "/api/graphql")
+"""What is below `/api` and of other clients."""
+LONGEST = 64
+"""Characters of a path that are compared with those that there are."""
+LIKENESS = 0.57
+"""As difflib measures it: `/api/embed` is as near as that to `/v1/embeddings`."""
 
 
 class Homeport:
@@ -114,16 +123,33 @@ class Lost(Endpoint):
 
     def __init__(self, door: Door, known: Iterable[str]) -> None:
         look = Look(paths=("",), need=PUBLIC, look=lambda _bench: Reply(body=b""))
-        super().__init__(
-            door, WireProtocol(label="", routes=(look,), error=_for_anyone, process_time=True), look, "(unknown)"
-        )
-        self._known = ", ".join(path for path in known if not path.startswith(UNTOLD))
+        protocol = WireProtocol(label="", routes=(look,), error=_for_anyone, process_time=True)
+        super().__init__(door, protocol, look, "(unknown)")
+        self._like_ollama = replace(protocol, error=_sentence.error)
+        every = tuple(known)
+        self._told = [path for path in every if not path.startswith(UNTOLD)]
+        self._of_ollama = [path for path in every if _is_ollamas(path)]
 
     @override
     async def _serve(self, visit: Visit, receive: Receive) -> None:
-        del visit, receive
-        saw = "There is nothing at this path."
-        raise Unknown(saw, f"Known paths: {self._known}; the rest is at /docs.")
+        del receive
+        path, known = visit.scope["path"], self._told
+        if _is_ollamas(path):
+            visit.protocol, known = self._like_ollama, self._told + self._of_ollama
+        raise Unknown("There is nothing at this path.", f"{_near(path, known)}All paths are at /docs.")
+
+
+def _is_ollamas(path: str) -> bool:
+    return path.startswith("/api/") and not path.startswith(NOT_OLLAMAS)
+
+
+def _near(path: str, known: Sequence[str]) -> str:
+    """A question that names the paths that may be meant; empty without any."""
+    if f"/v1{path}" in known:
+        return f"Did you mean /v1{path}? Then add /v1 to the base URL. "
+    # how long a stranger's path takes to compare grows with the square of its length
+    near = difflib.get_close_matches(path[:LONGEST].lower(), known, n=3, cutoff=LIKENESS)
+    return f"Did you mean {' or '.join(near)}? " if near else ""
 
 
 def _for_anyone(problem: HomeportError, correlation_id: str) -> tuple[int, bytes]:
