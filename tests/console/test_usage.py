@@ -69,6 +69,30 @@ async def test_figures_a_chart_and_a_table(desk: Office) -> None:
     assert "no error 29 0" in causes
 
 
+async def test_refusals_of_callers_are_no_failures(desk: Office) -> None:
+    for number, (feature, model, code) in enumerate(
+        (
+            ("", "", "not_found"),
+            ("", "", "not_authenticated"),
+            ("chat", "", "superseded"),
+            ("chat", "", "feature_unassigned"),
+            ("chat", "big", "prompt_too_long"),
+        )
+    ):
+        traits = Traits(who="ada", feature=feature, model=model, status=400, outcome="rejected", error_code=code)
+        desk.request_log.enter(Entry(time.time(), f"no-{number}", traits, Phases(took=9), 0, 0))
+    await desk.request_log.settle()
+    text = " ".join((await desk.get(PAGE)).text.split())
+    assert "35 requests" in text
+    assert "9.4 % failed" in text
+    assert "3 refused for a caller's mistake" in text
+    (_, found) = await api(desk, "/api/admin/v1/usage?by=model&days=1")
+    told = {each["name"]: (each["failed"], each["refused"]) for each in found}  # type: ignore[attr-defined]
+    assert told == {"big": (2, 0), "small": (0, 0), "": (1, 3)}
+    rows = csv.DictReader(io.StringIO((await desk.get(f"{PAGE}?export=csv")).body))
+    assert {row["model"]: row["refused"] for row in rows} == {"big": "0", "small": "0", "": "3"}
+
+
 async def test_nothing_was_asked(office: Office) -> None:
     await office.sign_in("ada", "admin")
     assert "Nothing was asked in this time" in (await office.get(PAGE)).text

@@ -21,7 +21,19 @@ if TYPE_CHECKING:
 
 BY = ("model", "user", "team", "feature", "language", "error")
 NAMES = {"user": "who", "error": "error_code"}
-HEAD = ("REQUESTS", "FAILED", "LEFT", "TOKENS IN", "TOKENS OUT", "MEDIAN", "P95", "FIRST P50", "FIRST P95", "ACCEPTED")
+HEAD = (
+    "REQUESTS",
+    "FAILED",
+    "LEFT",
+    "REFUSED",
+    "TOKENS IN",
+    "TOKENS OUT",
+    "MEDIAN",
+    "P95",
+    "FIRST P50",
+    "FIRST P95",
+    "ACCEPTED",
+)
 DAY = 86_400
 
 
@@ -67,7 +79,7 @@ def _row(each: Used) -> tuple[Any, ...]:
     median, p95, _ = each.took_ms
     first, first_p95, _ = each.first_ms
     name = "".join(char if char.isprintable() else "?" for char in each.name) or "-"
-    counts = (each.requests, each.failed, each.cancelled, each.prompt_tokens, each.answer_tokens)
+    counts = (each.requests, each.failed, each.cancelled, each.refused, each.prompt_tokens, each.answer_tokens)
     return name, *counts, *(f"{ms} ms" for ms in (median, p95, first, first_p95)), accepted
 
 

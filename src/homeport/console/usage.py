@@ -37,7 +37,7 @@ BY = (
 )
 NOTHING = {"error_code": "no error", "language": "no code", "team": "no team"}
 """What an empty name means."""
-HEADS = ("Requests", "Failed", "Client left", "Tokens", "Median", "95 %", "First, 95 %", "Accepted")
+HEADS = ("Requests", "Failed", "Client left", "Refused", "Tokens", "Median", "95 %", "First, 95 %", "Accepted")
 
 
 async def view(asked: Asked) -> Renderable | Sent:
@@ -88,7 +88,8 @@ def _figures(whole: Used) -> Renderable:
         (f"{whole.requests:,}", "requests"),
         (f"{whole.prompt_tokens + whole.answer_tokens:,}", "tokens, in and out"),
         (_ms(whole.first_ms[1]), "until the first piece, 95th percentile"),
-        (_share(whole.failed, whole.requests), "failed"),
+        (_share(whole.failed, whole.requests - whole.refused), "failed"),
+        (f"{whole.refused:,}", "refused for a caller's mistake"),
         (_share(whole.accepted, whole.offered), "of suggestions accepted"),
     )
     return div(".cards")[(div(".card.figure")[div(".value")[value], div(".label")[said]] for value, said in figures)]
@@ -149,6 +150,7 @@ def _row(each: Used, by: str) -> Renderable:
         f"{each.requests:,}",
         f"{each.failed:,}",
         f"{each.cancelled:,}",
+        f"{each.refused:,}",
         f"{each.prompt_tokens:,} + {each.answer_tokens:,}",
         _ms(each.took_ms[0]),
         _ms(each.took_ms[1]),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import BigInteger, and_, case, cast, func, literal, select
 
+from homeport.store.log_endings import has_failed, was_refused
 from homeport.store.log_rows import DAY, HOUR
 from homeport.store.log_search import in_team
 from homeport.store.log_tables import BOUNDS_MS, FIRST, SUMS, TOOK, usage, usage_kinds
@@ -15,6 +16,7 @@ from homeport.store.log_tables import BOUNDS_MS, FIRST, SUMS, TOOK, usage, usage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sqlalchemy import ColumnElement
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 BY = ("who", "team", "feature", "model", "language", "error_code", "outcome")
@@ -23,7 +25,7 @@ NARROWED = ("who", "feature", "model", "language")
 IN_HOURS_S = 3 * DAY
 """A time up to this long is summed by hours, a longer one by days."""
 MOST = 1_000
-PLAIN = ("requests", "failed", "cancelled", "prompt_tokens", "answer_tokens", "offered", "accepted")
+PLAIN = ("requests", "failed", "cancelled", "refused", "prompt_tokens", "answer_tokens", "offered", "accepted")
 COUNTS = (*PLAIN, *TOOK, *FIRST)
 LONGEST_MS = 60_000
 """Where the last bucket of a histogram is taken to end."""
@@ -59,9 +61,11 @@ class Used(NamedTuple):
     """Unix seconds; 0 where there is one sum for the whole time."""
     requests: int
     failed: int
-    """Those that were rejected or broken off."""
+    """Those in which a feature or its model did not do its part."""
     cancelled: int
     """Those whose client left."""
+    refused: int
+    """Those that the caller has to mend: a wrong path or token, a form that is none, too many at once."""
     prompt_tokens: int
     answer_tokens: int
     offered: int
@@ -83,7 +87,7 @@ async def usage_rows(connection: AsyncConnection, asked: Asked) -> Sequence[Any]
     narrowed = [usage_kinds.c[name] == value for name in NARROWED if (value := getattr(asked, name))]
     narrowed += [in_team(usage_kinds.c.team, asked.team)] if asked.team else []
     wanted = (
-        select(*columns, *sums, _of("failed", "rejected", "broken"), _of("cancelled", "client_closed"))
+        select(*columns, *sums, *_endings())
         .join_from(usage, usage_kinds, usage_kinds.c.id == usage.c.kind)
         .where(and_(usage.c.span == asked.span, usage.c.start >= since, usage.c.start < int(asked.until), *narrowed))
     )
@@ -93,8 +97,13 @@ async def usage_rows(connection: AsyncConnection, asked: Asked) -> Sequence[Any]
     return list(await connection.execute(wanted.limit(MOST)))
 
 
-def _of(name: str, *outcomes: str) -> Any:  # noqa: ANN401 (a labelled sum)
-    counted = case((usage_kinds.c.outcome.in_(outcomes), usage.c.requests), else_=0)
+def _endings() -> tuple[Any, ...]:
+    left = usage_kinds.c.outcome == "client_closed"
+    return _of("failed", has_failed(usage_kinds)), _of("cancelled", left), _of("refused", was_refused(usage_kinds))
+
+
+def _of(name: str, ended: ColumnElement[bool]) -> Any:  # noqa: ANN401 (a labelled sum)
+    counted = case((ended, usage.c.requests), else_=0)
     return cast(func.sum(counted), BigInteger).label(name)
 
 
@@ -159,7 +168,7 @@ def percentile(counts: Sequence[int], share: float) -> int:
 
 COLUMNS = (
     "start",
-    *("requests", "failed", "cancelled", "prompt_tokens", "answer_tokens", "offered", "accepted"),
+    *("requests", "failed", "cancelled", "refused", "prompt_tokens", "answer_tokens", "offered", "accepted"),
     *("took_p50_ms", "took_p95_ms", "took_p99_ms", "first_p50_ms", "first_p95_ms", "first_p99_ms"),
 )
 """What stands in a table beside the name."""
@@ -168,4 +177,4 @@ COLUMNS = (
 def flat(used: Used) -> list[str | int]:
     """Sums as cells of a table; a spreadsheet shall not take a name for a formula."""
     name = f"'{used.name}" if used.name.startswith(("=", "+", "-", "@", "\t", "\r")) else used.name
-    return [name, *used[1:9], *used.took_ms, *used.first_ms]
+    return [name, *used[1:10], *used.took_ms, *used.first_ms]
