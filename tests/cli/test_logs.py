@@ -51,6 +51,21 @@ async def test_a_list_and_one_of_it(instance: Instance) -> None:
     assert "canary" not in one.out
 
 
+async def test_content_in_a_log_line_is_cut_for_people_and_whole_for_programs(
+    instance: Instance, tmp_path: Path
+) -> None:
+    file = tmp_path / "verbose.log"
+    facts = {"correlation_id": "long-1", "message": "answered", "sent": 'data: {"x": 1}\n\n' * 400, "none": None}
+    file.write_text(f"{json.dumps(facts)}\nlong-1 is no JSON \x1b[31m\n")
+    ran = await instance.run("logs", "long-1", HOMEPORT_LOG_FILE=str(file))
+    assert max(map(len, ran.out.splitlines())) < 400
+    assert "more characters: see --json)" in ran.out
+    assert "answered" in ran.out
+    assert "\x1b" not in ran.out
+    whole = (await instance.run("logs", "long-1", "--json", HOMEPORT_LOG_FILE=str(file))).json
+    assert json.loads(whole["lines"][0]["line"]) == facts
+
+
 @pytest.mark.parametrize(
     "words",
     [

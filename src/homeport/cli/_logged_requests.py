@@ -22,6 +22,9 @@ WIDTH = 50
 LINES = 100
 """Lines of log files about one request that are shown, the last ones."""
 
+LONGEST = 300
+"""Characters of a fact of a log line that people are shown."""
+
 
 def document(found: Found) -> dict[str, Any]:
     """A request as a JSON document; times in milliseconds."""
@@ -77,8 +80,25 @@ def shown(found: Sequence[Found], lines: Sequence[dict[str, Any]]) -> str:
     """All that is known of one id."""
     parts = [_life(each) for each in found]
     if lines:
-        parts.append("\n".join(f"{each['file']}: {_plain(each['line'])}" for each in lines))
+        parts += [f"{each['file']}:\n{_facts(each['line'])}" for each in lines]
     return "\n\n".join(parts)
+
+
+def _facts(line: str) -> str:
+    """A line of a log file, a fact on each line; content may be long, and is whole in JSON."""
+    try:
+        found = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict):
+        return _short(line)
+    return sheet((_plain(name), _short(value)) for name, value in found.items() if value not in (None, ""))
+
+
+def _short(value: object) -> str:
+    text = _plain(value if isinstance(value, str) else orjson.dumps(value).decode())
+    more = len(text) - LONGEST
+    return text if more <= 0 else f"{text[:LONGEST]}… ({more} more characters: see --json)"
 
 
 def _life(found: Found) -> str:
