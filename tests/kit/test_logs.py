@@ -137,6 +137,18 @@ def test_forged_lines_stay_in_theirs_for_people_too(capfd: pytest.CaptureFixture
     assert shown.rstrip("\n").isprintable()
 
 
+@pytest.mark.parametrize(("kind", "begins"), [("xterm", "\r\x1b[2K\x1b[2m"), ("dumb", "\x1b[2m")])
+def test_a_line_takes_the_place_of_a_spinner_on_a_terminal_that_may_show_one(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, kind: str, begins: str
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", kind)
+    found = Logs()
+    line_of(found, "child ready")
+    found.close()
+    assert capfd.readouterr().err.startswith(begins)
+
+
 async def test_lines_leave_the_loop_in_batches(tmp_path: Path) -> None:
     file = tmp_path / "x.log"
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT)

@@ -39,6 +39,8 @@ PATIENT_ORDERS = 2
 """Batches not written yet with which somebody still waits for one more."""
 WAITING = 10_000
 """Lines that may wait; beyond that the oldest are dropped and counted."""
+CLEAR = b"\r\x1b[2K"
+"""Empties the terminal's line, where a spinner may turn: it draws itself anew below."""
 
 Line = dict[str, Any]
 
@@ -264,6 +266,7 @@ class Logs:
         """Raises OSError when the file cannot be written."""
         self.json = as_json if as_json is not None else not sys.stderr.isatty()
         self._level = _level(level)
+        self._spins = os.environ.get("TERM", "") not in {"", "dumb", "unknown"}
         self._screen = Sink(Screen(sys.stderr.fileno()), _lost_as_json if self.json else _lost_readable)
         self._file = Sink(LogFile(file), _lost_as_json) if file is not None else None
         self._sinks = [self._file, self._screen] if self._file else [self._screen]
@@ -296,7 +299,9 @@ class Logs:
             if self.json:
                 self._screen.write(data)
                 return ""
-        self._screen.write(readable(line, colours=sys.stderr.isatty()).encode("utf-8", "replace") + b"\n")
+        watched = sys.stderr.isatty()
+        clear = CLEAR if watched and self._spins else b""
+        self._screen.write(clear + readable(line, colours=watched).encode("utf-8", "replace") + b"\n")
         return ""
 
     def close(self) -> None:
