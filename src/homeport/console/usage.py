@@ -89,10 +89,15 @@ def _figures(whole: Used) -> Renderable:
         (f"{whole.prompt_tokens + whole.answer_tokens:,}", "tokens, in and out"),
         (_ms(whole.first_ms[1]), "until the first piece, 95th percentile"),
         (_share(whole.failed, whole.requests - whole.refused), "failed"),
-        (f"{whole.refused:,}", "refused for a caller's mistake"),
         (_share(whole.accepted, whole.offered), "of suggestions accepted"),
     )
-    return div(".cards")[(div(".card.figure")[div(".value")[value], div(".label")[said]] for value, said in figures)]
+    refused = div(".small.soft")[f"{whole.refused:,} refused for a caller's mistake"] if whole.refused else None
+    return div(".cards")[
+        (
+            div(".card.figure")[div(".value")[value], div(".label")[said], refused if said == "failed" else None]
+            for value, said in figures
+        )
+    ]
 
 
 def _share(part: int, whole: int) -> str:
