@@ -81,6 +81,16 @@ async def test_code_is_completed_at_the_marker(desk: Office) -> None:
     assert "return &lt;CURSOR&gt;" in page.body
 
 
+async def test_a_model_that_nobody_reaches_has_no_figures(desk: Office) -> None:
+    coder = desk.house.app.door.bench.snapshot().models["coder"]
+    await desk.store.add_model(replace(coder, name="gone", endpoint="http://127.0.0.1:9/v1"), by="tests")
+    (card,) = results(await asked_of(desk, "gone"))
+    assert "cannot be reached" in card
+    assert "first after" not in card
+    assert re.search(r"<code>homeport models test gone</code>", card)
+    assert "`" not in card
+
+
 async def test_two_models_side_by_side(desk: Office) -> None:
     page = await asked_of(desk, "coder", "talker", "", "coder")
     assert [re.findall("<h3>(.*?)</h3>", each)[0] for each in results(page)] == ["coder", "talker"]

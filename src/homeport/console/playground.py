@@ -274,10 +274,15 @@ def _keys() -> Renderable:
 def _result(result: Result) -> Renderable:
     return div(".card.result")[
         h3[result.model or "Nobody answered"],
-        p(".bad", role="alert")[result.error] if result.error else None,
+        p(".bad", role="alert")[_in_words(result.error)] if result.error else None,
         pre[code[result.text]] if result.text else None if result.error else p(".soft")["Nothing to add here."],
-        p(".soft.small")[figures(result)] if result.model else None,
+        p(".soft.small")[figures(result)] if result.model and (result.text or not result.error) else None,
     ]
+
+
+def _in_words(error: str) -> Node:
+    """A sentence whose commands, between backticks, are drawn as code."""
+    return [code[part] if odd % 2 else part for odd, part in enumerate(error.split("`"))]
 
 
 def figures(result: Result) -> str:
@@ -301,7 +306,7 @@ def _chat(
         "chat",
         input(type="hidden", name="history", value=kept),
         ol(".turns", role="log", aria_label="Conversation")[(_turn(each) for each in said)],
-        [p(".note.bad", role="alert")[each.error] for each in results if each.error],
+        [p(".note.bad", role="alert")[_in_words(each.error)] for each in results if each.error],
         p(".soft.small")[[figures(each) for each in results if each.text]] if results else None,
         field(
             "message",

@@ -50,6 +50,7 @@ export async function answerOf(form, more, signal, onText) {
 
 export function figures(result) {
   if (result.stopped) return "stopped";
+  if (result.error && !result.text) return "";
   const tokens = `${result.counted ? "" : "about "}${result.tokens} token${result.tokens === 1 ? "" : "s"}`;
   return `first after ${result.first_ms} ms · whole after ${result.whole_ms} ms · ${tokens}`;
 }

@@ -6,8 +6,9 @@ export function make(tag, name, ...content) {
   return made;
 }
 
+// A sentence whose commands, between backticks, are drawn as code.
 export function alert(text) {
-  const made = make("p", "bad", text);
+  const made = make("p", "bad", ...text.split("`").map((part, at) => (at % 2 ? make("code", "", part) : part)));
   made.setAttribute("role", "alert");
   return made;
 }
