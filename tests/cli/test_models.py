@@ -273,7 +273,7 @@ def test_editing_disabling_enabling_renaming() -> None:
     homeport(*ADD)
     assert homeport("models", "edit", "coder", "--concurrency", "7", "--json").json["limits"]["concurrency"] == 7
     assert homeport("models", "disable", "coder", "--json").json["enabled"] is False
-    assert homeport("models", "list").out.splitlines()[1].split()[-2:] == ["disabled", "-"]
+    assert homeport("models", "list").out.splitlines()[1].split()[-2:] == ["disabled", "unknown"]
     assert homeport("models", "enable", "coder").out == "coder is enabled.\n"
     assert homeport("models", "edit", "coder", "--rename", "better", "--json").json["name"] == "better"
     assert homeport("models", "edit", "better").code == 2
