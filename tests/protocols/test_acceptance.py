@@ -130,7 +130,8 @@ async def test_the_team_is_that_of_the_moment(desk: Desk) -> None:
     teams = {each: (await log.find(each))[0].traits.team for each in (before, within, after)}
     assert teams == {before: "", within: "Platform, Sales, EMEA", after: "Sales, EMEA"}
     assert await log.names("team") == ["Platform", "Sales, EMEA"]
-    assert [each.correlation_id for each in await log.search(Sought(team="Platform"), 9)] == [within]
+    sought = Sought(team="Platform", feature="code_completions")
+    assert [each.correlation_id for each in await log.search(sought, 9)] == [within]
     assert await log.search(Sought(team="EMEA"), 9) == await log.search(Sought(team="Plat%"), 9) == []
     by_team = {name: (each.requests, each.accepted) for name, each in (await used(desk, "team", model=FIM)).items()}
     assert by_team["Platform"] == (1, 1)

@@ -288,7 +288,9 @@ async def mend(asked: Asked) -> Sent:
     """Make a change that a doubt proposes; raises BadRequest for any other one."""
     stored = await _model(asked)
     seen = (await asked.desk.store.capabilities()).get(stored.name)
-    proposed = [each.change for each in _doubts(asked, stored, seen) if each.change is not None]
+    proposed = [
+        (each.change.field, each.change.value) for each in _doubts(asked, stored, seen) if each.change is not None
+    ]
     wanted = (asked.form.get("field", ""), asked.form.get("value", ""))
     if wanted not in proposed:
         raise BadRequest("That is not proposed any more.", "Look at the model again.")

@@ -22,6 +22,8 @@ class Change(NamedTuple):
     """As in `Model`; `limits.…` and `options.…` for those."""
     value: str = ""
     """What it had better be; empty where only a person knows."""
+    beta: bool = False
+    """It is a family that needs the opt-in."""
 
     def command(self, model: str) -> str:
         """The command that makes the change."""
@@ -32,7 +34,7 @@ class Change(NamedTuple):
             return f"{edit} --api-key-env VAR (or --api-key-file FILE)"
         if name.startswith("options."):
             return f"{edit} --option {name.removeprefix('options.')}={value}"
-        return f"{edit} --{name.replace('_', '-')} {value}"
+        return f"{edit} --{name.replace('_', '-')} {value}{' --beta' if self.beta else ''}"
 
 
 class Doubt(NamedTuple):

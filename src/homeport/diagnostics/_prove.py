@@ -20,6 +20,7 @@ from homeport.domain.errors import (
 )
 from homeport.domain.prompts import Prompt
 from homeport.domain.requests import Message, Sampling
+from homeport.families import SETTLED
 from homeport.features._holes import PREFIX, SUFFIX, own_layout
 
 if TYPE_CHECKING:
@@ -282,17 +283,22 @@ def doubts(model: Model, families: Mapping[str, Family], seen: Capabilities) -> 
     return [*([about] if about else []), *_about_the_server(model, family, seen)]
 
 
+def _family(families: Mapping[str, Family], key: str) -> Change:
+    offer = families.get(key)
+    return Change("family", key, beta=offer is not None and offer.release != SETTLED)
+
+
 def _about_the_layout(model: Model, families: Mapping[str, Family], family: Family, seen: Capabilities) -> Doubt | None:
     best, own = seen.best_layout, own_layout(families, family, seen.holes)
     if family.completion == "fim" and best and best != own and seen.holes[best] > seen.holes.get(own, 0.0):
-        better = Doubt(f"It fills holes better laid out as {best}", Change("family", best))
+        better = Doubt(f"It fills holes better laid out as {best}", _family(families, best))
         return better if best != SUFFIX else _by_suffix(model)
     if family.completion == "fim" and own in seen.holes and seen.holes[own] <= seen.holes.get(PREFIX, 0.0):
         return Doubt("The layout of its family does not help it to fill holes: see that it is of that family")
     if family.completion != "fim" and best == SUFFIX:
         return _by_suffix(model)
     if family.completion != "fim" and best:
-        return Doubt(f"It can fill holes, laid out as {best}, but its family is not asked so", Change("family", best))
+        return Doubt(f"It can fill holes, laid out as {best}, but its family is not asked so", _family(families, best))
     return None
 
 

@@ -58,7 +58,7 @@ def _fix(model: Model, told: str) -> str:
 
 
 def _in_words(model: Model) -> str:
-    return f"homeport models edit {shlex.quote(model.name)} --family general"
+    return f"homeport models edit {shlex.quote(model.name)} --family general --beta"
 
 
 def _scores(seen: Capabilities) -> str:

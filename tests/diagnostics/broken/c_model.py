@@ -109,18 +109,22 @@ async def a_base_model_for_chat(site: Site) -> Breaking:
     await site.run("homeport features set code_generations talker")
 
 
-@broken("model_fills", saw="puts a chat template around plain text", fix="homeport models edit coder --family general")
+@broken(
+    "model_fills",
+    saw="puts a chat template around plain text",
+    fix="homeport models edit coder --family general --beta",
+)
 async def fim_tokens_wrapped_in_chat(site: Site) -> Breaking:
     """The server wraps fill-in-the-middle tokens in a chat template."""
     site.instance.template = 24
     yield
-    await site.run("homeport models edit coder --family general")
+    await site.run("homeport models edit coder --family general --beta")
 
 
 @broken(
     "model_fills",
     saw="It fills holes better laid out as codegemma",
-    fix="homeport models edit coder --family codegemma",
+    fix="homeport models edit coder --family codegemma --beta",
 )
 async def a_family_of_another_layout(site: Site) -> Breaking:
     """The registered family lays holes out in another way than the model learnt."""
@@ -136,7 +140,7 @@ async def a_family_of_another_layout(site: Site) -> Breaking:
     site.play(strict)
     await site.instance.edit(family="codestral")
     yield
-    await site.run("homeport models edit coder --family codegemma")
+    await site.run("homeport models edit coder --family codegemma --beta")
 
 
 @broken("model_streams", saw="all of them at once", fix="proxy_buffering off")
