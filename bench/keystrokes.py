@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from homeport.lsp.surroundings import Other
 
 BACKSPACE, STEP = "⌫", 4
-URI = "file:///work/inventory.py"
+URI = "file:///project/inventory.py"
 
 
 class Replayed(NamedTuple):

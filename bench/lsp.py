@@ -33,7 +33,7 @@ from homeport.lsp.options import Options
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-URI = "file:///work/module.py"
+URI = "file:///project/module.py"
 SAID = "total = sum(item.price for item in items)"
 
 

@@ -1,7 +1,8 @@
 """What clients that are too large for every run ask: kept in outline by a run that records, asked again by every run.
 
-An outline has the names, types and short words of a request, and an ellipsis for each longer text: those are other
-people's, and nothing depends on what they say.
+An outline has the wire format's names, types and short words of a request, and an ellipsis for each longer text.
+What a client calls its tools, their fields and values, and what it says of itself is other people's, and nothing
+depends on it: numbers stand for it.
 """
 
 from __future__ import annotations
@@ -66,7 +67,53 @@ def outlines(house: House) -> Iterable[Asked]:
         headers = {name: value for name, value in sorted(heard) if name in HEADERS}
         query = scope["query_string"].decode()
         path = f"{scope['path']}?{query}" if query else scope["path"]
-        yield Asked(scope["method"], path, headers, outline(json.loads(body)) if body else None)
+        yield Asked(scope["method"], path, headers, numbered(outline(json.loads(body))) if body else None)
+
+
+def numbered(body: dict[str, Any]) -> dict[str, Any]:
+    """A request in outline, with numbers for what its client calls things."""
+    labels = Labels()
+    found: dict[str, Any] = labels.walked(body)
+    if "metadata" in found:
+        found["metadata"] = dict.fromkeys(found["metadata"], "0")
+    if "client_metadata" in found:
+        found["client_metadata"] = dict.fromkeys(labels.fields(found["client_metadata"]), "0")
+    return found
+
+
+class Labels:
+    """Numbers for names, the same one for the same name."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def of(self, kind: str, name: object) -> str:
+        """What stands for a name."""
+        return f"{kind}_{self._numbers.setdefault(f'{kind} {name}', len(self._numbers))}"
+
+    def fields(self, value: dict[str, Any]) -> dict[str, Any]:
+        """An object whose keys the client chose."""
+        return {self.of("field", key): self.walked(each) for key, each in value.items()}
+
+    def walked(self, value: Any) -> Any:
+        """A part of a request."""
+        if isinstance(value, dict):
+            return {key: self._member(key, each) for key, each in value.items()}
+        return [self.walked(each) for each in value] if isinstance(value, list) else value
+
+    def _member(self, key: str, value: Any) -> Any:
+        match key, value:
+            case "name", str():
+                return self.of("tool", value)
+            case "properties" | "input", dict():
+                return self.fields(value)
+            case "arguments", str() if value.startswith("{"):
+                return json.dumps(self.fields(json.loads(value)), ensure_ascii=False, sort_keys=True)
+            case "required", list():
+                return [self.of("field", each) for each in value]
+            case "enum", list():
+                return [self.of("value", each) for each in value]
+        return self.walked(value)
 
 
 def outline(value: Any) -> Any:
