@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests" / "_kit"), str(ROOT / "bench")]
 
-import log as requests  # noqa: E402 (beside this file)
+import logged  # noqa: E402 (beside this file)
 from offices import Office, office_at  # noqa: E402 (beside the tests)
 from pages import here, put, quiet  # noqa: E402 (beside this file)
 from sqlalchemy import insert, update  # noqa: E402 (after the path is set)
@@ -161,7 +161,7 @@ async def _written(office: Office, table: Any, batch: list[dict[str, Any]]) -> N
         await connection.execute(insert(table), batch)
 
 
-async def fill(office: Office, rows: int) -> None:
+async def fill(office: Office, rows: int, folder: Path) -> None:
     """Everything."""
     await settle_in(office)
     await many(office, tables.models, models())
@@ -172,7 +172,8 @@ async def fill(office: Office, rows: int) -> None:
     await many(office, tables.team_members, members)
     await many(office, tables.tokens, tokens())
     await many(office, tables.audit_events, events(rows))
-    await requests.fill(office.request_log, [requests.Person(number) for number in range(PEOPLE)], rows)
+    made = logged.Filling([logged.Person(number) for number in range(PEOPLE)], rows, time.time() - 60)
+    await asyncio.to_thread(logged.fill_sqlite, str(folder / "requests.db"), made)
 
 
 async def measured(office: Office, path: str) -> Took:
@@ -203,7 +204,7 @@ async def main(chosen: argparse.Namespace, folder: Path) -> list[Took]:
     async with office_at(folder) as office:
         if not kept:
             await office.sign_in()
-            await fill(office, chosen.rows)
+            await fill(office, chosen.rows, folder)
         # this office has a new root key each time
         async with writing(office.store._engine) as connection:  # noqa: SLF001 (nobody else would)
             await connection.execute(update(tables.tokens).values(key_id=office.vault.key_ids[0]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import pytest
 from offices import Office, office_at
@@ -44,6 +45,28 @@ async def test_all_hops_are_shown_as_they_come(office: Office) -> None:
     assert "Not tried because keys failed." in shown.text
     part = await office.get("/console/health?list", hx_request="true")
     assert part.body.startswith('<div id="checks"')
+
+
+async def test_a_browser_chooses_no_address_for_the_checks(office: Office) -> None:
+    heard: list[bytes] = []
+
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.read(1))
+        writer.close()
+
+    async with await asyncio.start_server(hear, "127.0.0.1", 0) as trap:
+        host = f"127.0.0.1:{trap.sockets[0].getsockname()[1]}"
+        form = urlencode({"do": "examine", "key": office.key}).encode()
+        begun = await office.ask("POST", "/console/health", form, Host=host, Origin=f"http://{host}")
+        examiner = office.house.app.door.prober.examiner
+        assert (begun.status, heard) == (303, [])
+        assert examiner.known
+        assert examiner.known.task
+        async with asyncio.timeout(30):
+            await examiner.known.task
+    assert heard == []
+    said, _ = examiner.known.found["server"]
+    assert (said.status, f" answers at http://127.0.0.1:{office.house.port}." in said.saw) == ("ok", True)
 
 
 @pytest.mark.parametrize(("role", "status"), [("auditor", 200), ("user", 403)])

@@ -51,6 +51,8 @@ class Request(NamedTuple):
     client: str = ""
     secure: bool = False
     correlation_id: str = ""
+    here: str = ""
+    """Where the socket that it came by listens, as a URL: nothing that a client says."""
 
 
 class Answer(NamedTuple):
@@ -125,6 +127,7 @@ class Desk:
             cookies=_cookies(asked),
             correlation_id=asked.correlation_id,
             address=self.settings.url.rstrip("/") or _reached(asked),
+            itself=self.settings.url.rstrip("/") or asked.here,
         )
         if asked.method in {"GET", "HEAD"}:
             return _as_sent(await page.view(call))

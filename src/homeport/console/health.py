@@ -91,7 +91,7 @@ def _line(known: Examination, name: str) -> Renderable:
 
 async def examine(asked: Asked) -> Sent:
     """Begin to ask everything, unless that goes on already."""
-    asked.desk.prober.examiner.begin(asked.address)
+    asked.desk.prober.examiner.begin(asked.itself)
     return go(ADDRESS)
 
 

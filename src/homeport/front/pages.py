@@ -10,7 +10,7 @@ from typing_extensions import override
 from homeport.access import PUBLIC
 from homeport.console._desk import Request
 from homeport.protocols import Look, Reply, WireProtocol, _openai
-from homeport.protocols._endpoint import Door, Endpoint, read_body
+from homeport.protocols._endpoint import Door, Endpoint, here, read_body
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -44,6 +44,7 @@ class Pages(Endpoint):
             client=(scope.get("client") or ("",))[0],
             correlation_id=visit.id,
             secure=self._desk.settings.url.startswith("https://"),
+            here=here(scope),
         )
         answer = await self._desk.answer(asked)
         if isinstance(answer.body, bytes):

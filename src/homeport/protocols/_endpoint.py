@@ -218,7 +218,7 @@ class Endpoint:
             route = self._meant(visit, route, found) if self.others else route
             await self._ask(visit, route, route.parse(formed(route.body, found), arrival), arrival)
         else:
-            arrival = arrival._replace(here=_here(visit.scope))
+            arrival = arrival._replace(here=here(visit.scope))
             await visit.reply(await route.act(door, validated(route.body, body) if route.body else None, arrival))
 
     def _meant(self, visit: Visit, own: Ask, found: Mapping[str, Any]) -> Ask:
@@ -313,7 +313,7 @@ class Endpoint:
             self.door.suggestions.made(visit.caller.subject, made)
 
 
-def _here(scope: Scope) -> str:
+def here(scope: Scope) -> str:
     """Where the socket of a request listens, as a URL."""
     host, port = scope.get("server") or ("127.0.0.1", None)
     name = f"[{host}]" if ":" in host else host
