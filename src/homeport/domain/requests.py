@@ -15,6 +15,16 @@ if TYPE_CHECKING:
 
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+MOST_STOPS = 16
+"""So many texts may stop a model; what comes behind them in order of importance is left out."""
+
+
+def stops(*given: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Where a model stops: the texts of all that was given, the most important first, without empty ones."""
+    found: list[str] = []
+    for texts in given:
+        found += (texts,) if isinstance(texts, str) else texts or ()
+    return tuple([text for text in found if text][:MOST_STOPS])
 
 
 class Sampling(NamedTuple):

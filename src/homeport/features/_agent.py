@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from homeport.domain.prompts import Prompt
-from homeport.domain.requests import Message, Sampling
+from homeport.domain.requests import Message, Sampling, stops
 from homeport.domain.wording import Wording, fill
 from homeport.features import Input, Template
 from homeport.features._ask import answer_room, budget, window
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 ANSWER_TOKENS = 4096
 TEMPERATURE = 0.1
-STOPS = 16
 OBSERVATION = "\nObservation:"
 """Where a model is stopped: what a tool found is not for it to write."""
 THOUGHT_LENGTH, ARGUMENT_LENGTH, NAME_LENGTH = 500, 1000, 300
@@ -114,8 +113,8 @@ def build(bench: Workbench, model: Model, wanted: AgentRequest, *, native: bool)
     sampling = _sampling(family, said, answer_tokens, form=bool(wanted.tools) and not native)
     if not family.chat and model.platform in bench.text_platforms:
         text = "".join(_transcript(room, begun=begun(bench, model, wanted)))
-        stops = ("\nUser:", *sampling.stop)[:STOPS]
-        return Prompt(kind="text", text=text, sampling=sampling._replace(stop=stops), stream=bench.streaming)
+        sampling = sampling._replace(stop=stops("\nUser:", sampling.stop))
+        return Prompt(kind="text", text=text, sampling=sampling, stream=bench.streaming)
     messages = shaped((Message(role="system", content=room.system), *room.history, _user(room.user)), family)
     if not native:
         return Prompt(kind="chat", messages=messages, sampling=sampling, stream=bench.streaming)
@@ -137,11 +136,10 @@ def begun(bench: Workbench, model: Model, wanted: AgentRequest) -> str:
 
 def _sampling(family: Family, said: Spoken, answer_tokens: int, *, form: bool) -> Sampling:
     usual = family.chat_temperature if family.chat_temperature is not None else TEMPERATURE
-    stops = (*((OBSERVATION,) if form else ()), *(said.stop or ()), *family.stops)
     return Sampling(
         max_tokens=answer_tokens,
         temperature=said.temperature if said.temperature is not None else usual if family.any_temperature else None,
-        stop=stops[:STOPS],
+        stop=stops(OBSERVATION if form else None, said.stop, family.stops),
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from homeport.codetext.clean import Unchanged
 from homeport.codetext.relevance import by_relevance, others
 from homeport.codetext.window import all_fit, related_files
+from homeport.domain.requests import Sampling, stops
 from homeport.domain.streams import Chunk
 from homeport.kit.journal import note
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from homeport.domain.streams import Chunks
     from homeport.domain.wording import Wording
     from homeport.features import Workbench
+    from homeport.features._wording import Spoken
 
 T = TypeVar("T", bound="Cleaner | GenerationCleaner")
 _PROBE = ("test.rb", "def hello_world", "")
@@ -64,6 +66,16 @@ def silent_on_language(wording: Wording) -> Wording:
 
 def _silent(text: str) -> str:
     return _LABEL.sub("", text).replace("{language} ", "").replace("{language}", "")
+
+
+def sampling_of(
+    wanted: CodeRequest, said: Spoken, max_tokens: int, temperature: float, ends: tuple[str, ...]
+) -> Sampling:
+    """The caller's choice, else the administrator's, else that of the family, of which `temperature` and `ends` are."""
+    asked = wanted.sampling
+    ruled = temperature if said.temperature is None else said.temperature
+    given = ruled if asked.temperature is None else asked.temperature
+    return Sampling(max_tokens, given, asked.top_p, asked.seed, stops(asked.stop, said.stop, ends))
 
 
 def cleaner(

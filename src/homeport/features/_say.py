@@ -12,7 +12,7 @@ from homeport.codetext.thinking import Thoughts, answer_of
 from homeport.domain import versions
 from homeport.domain.errors import UpstreamMalformed
 from homeport.domain.prompts import Prompt
-from homeport.domain.requests import Sampling
+from homeport.domain.requests import Sampling, stops
 from homeport.domain.streams import Chunk
 from homeport.domain.wording import fill
 from homeport.features._ask import answer_room, ask, budget, choose, window
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 ANSWER = "\n\nAnswer:\n"
 """Where a model that only continues text is to go on."""
-STOPS = 16
 _WRAPS = re.compile(r"<(\w+)>(?=(?:(?!</\1>).)*\{\w+\}.*?</\1>)", re.DOTALL)
 
 
@@ -82,7 +81,7 @@ def build(bench: Workbench, model: Model, wanted: PromptRequest) -> Prompt:
     sampling = Sampling(
         max_tokens=answer_tokens,
         temperature=usual if said.temperature is None else said.temperature,
-        stop=(*(said.stop or ()), *family.stops)[:STOPS],
+        stop=stops(said.stop, family.stops),
     )
     text = not family.chat and model.platform in bench.text_platforms
     prompt = worded(family, said.wording, values, sampling, stream=wanted.stream, text=text)

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from homeport.domain.prompts import Prompt
-from homeport.domain.requests import ChatRequest, Message
+from homeport.domain.requests import ChatRequest, Message, stops
 from homeport.features import Feature
 from homeport.features._apart import apart
 from homeport.features._ask import answer_room, ask, budget, choose
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from homeport.features import Workbench
 
 ANSWER_TOKENS = 2048
-STOPS = 16
 
 
 def run(bench: Workbench, wanted: ChatRequest) -> Chunks:
@@ -47,7 +46,7 @@ def build(bench: Workbench, model: Model, wanted: ChatRequest) -> Prompt:
         sampling = sampling._replace(
             max_tokens=answer_tokens,
             temperature=sampling.temperature if family.any_temperature else None,
-            stop=(*sampling.stop, *family.stops)[:STOPS],
+            stop=stops(sampling.stop, family.stops),
         )
         kept = fit(messages, budget(bench, model, answer_tokens))
         note_cut(_length(messages), _length(kept))

@@ -11,12 +11,12 @@ from homeport.codetext.language import language_of
 from homeport.codetext.related import lead
 from homeport.codetext.window import window
 from homeport.domain.prompts import Prompt
-from homeport.domain.requests import CodeRequest, Sampling
+from homeport.domain.requests import CodeRequest
 from homeport.domain.wording import Wording
 from homeport.families import SLOTS
 from homeport.features import Feature, Input, Template
 from homeport.features._ask import answer_room, ask, budget, choose
-from homeport.features._code import cleaned, cleaner, related, silent_on_language
+from homeport.features._code import cleaned, cleaner, related, sampling_of, silent_on_language
 from homeport.features._holes import SUFFIX, by_suffix, continues, is_mute
 from homeport.features._measure import note_cut
 from homeport.features._wording import worded_by
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from homeport.codetext.language import Language
     from homeport.domain.models import Model
+    from homeport.domain.requests import Sampling
     from homeport.domain.streams import Chunks
     from homeport.families import Family
     from homeport.features import Workbench
@@ -85,13 +86,8 @@ def build(bench: Workbench, model: Model, wanted: CodeRequest, language: Languag
     room = max(characters - len(ahead), characters // 4)
     code = window(wanted.before, wanted.after, budget=room, suffix_share=bench.completion_suffix_share)
     note_cut(len(wanted.before) + len(wanted.after), len(code.before) + len(code.after))
-    sampling = Sampling(
-        max_tokens=answer_tokens,
-        temperature=_first(wanted.sampling.temperature, said.temperature, family.completion_temperature),
-        top_p=wanted.sampling.top_p,
-        seed=wanted.sampling.seed,
-        stop=(*wanted.sampling.stop, *(said.stop or ()), *(fim.stops if fim else ()), *family.stops)[:16],
-    )
+    ends = (*(fim.stops if fim else ()), *family.stops)
+    sampling = sampling_of(wanted, said, answer_tokens, family.completion_temperature, ends)
     values = {
         "before": code.before,
         "after": code.after,
@@ -121,12 +117,6 @@ def say(
         return Prompt(kind="text", text=values["related"] + values["before"], sampling=sampling, stream=stream)
     messages = wording.messages(values, system_role=family.system_role)
     return Prompt(kind="chat", messages=messages, sampling=sampling, stream=stream)
-
-
-def _first(given: float | None, ruled: float | None, usual: float) -> float:
-    """The caller's, else the administrator's, else the family's."""
-    ruled = usual if ruled is None else ruled
-    return ruled if given is None else given
 
 
 FEATURE = Feature(

@@ -10,12 +10,12 @@ from homeport.codetext.language import language_of
 from homeport.codetext.related import lead
 from homeport.codetext.window import window
 from homeport.domain.prompts import Prompt
-from homeport.domain.requests import CodeRequest, Sampling
+from homeport.domain.requests import CodeRequest
 from homeport.domain.wording import Wording
 from homeport.families import SLOTS
 from homeport.features import Feature, Input, Template
 from homeport.features._ask import answer_room, ask, budget, choose
-from homeport.features._code import cleaned, cleaner, first_of, related, silent_on_language
+from homeport.features._code import cleaned, cleaner, first_of, related, sampling_of, silent_on_language
 from homeport.features._measure import note_cut
 from homeport.features._wording import worded_by
 from homeport.kit.journal import note
@@ -76,13 +76,7 @@ def build(bench: Workbench, model: Model, wanted: CodeRequest, language: Languag
     room = max(characters - len(ahead) - len(libraries) - len(examples), characters // 4)
     code = window(wanted.before, wanted.after, budget=room, suffix_share=bench.completion_suffix_share)
     note_cut(len(wanted.before) + len(wanted.after), len(code.before) + len(code.after))
-    sampling = Sampling(
-        max_tokens=answer_tokens,
-        temperature=_first(wanted.sampling.temperature, said.temperature, family.generation_temperature),
-        top_p=wanted.sampling.top_p,
-        seed=wanted.sampling.seed,
-        stop=(*wanted.sampling.stop, *(said.stop or ()), *family.stops)[:16],
-    )
+    sampling = sampling_of(wanted, said, answer_tokens, family.generation_temperature, family.stops)
     if not family.chat and model.platform in bench.text_platforms:
         return Prompt(kind="text", text=ahead + code.before, sampling=sampling, stream=wanted.stream)
     values = {
@@ -98,12 +92,6 @@ def build(bench: Workbench, model: Model, wanted: CodeRequest, language: Languag
     wording = said.wording if language else silent_on_language(said.wording)
     messages = wording.messages(values, system_role=family.system_role)
     return Prompt(kind="chat", messages=messages, sampling=sampling, stream=wanted.stream)
-
-
-def _first(given: float | None, ruled: float | None, usual: float) -> float:
-    """The caller's, else the administrator's, else the family's."""
-    ruled = usual if ruled is None else ruled
-    return ruled if given is None else given
 
 
 FEATURE = Feature(

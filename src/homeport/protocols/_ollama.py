@@ -14,8 +14,9 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from homeport.domain.errors import BadRequest
-from homeport.domain.requests import Sampling
+from homeport.domain.requests import Sampling, stops
 from homeport.protocols._openai import unknown
+from homeport.protocols._sampler import SamplerOptions
 from homeport.protocols._sentence import sentence
 
 if TYPE_CHECKING:
@@ -25,20 +26,12 @@ if TYPE_CHECKING:
     from homeport.protocols import Answer, Asked
 
 LINES = b"application/x-ndjson; charset=utf-8"
-PASSED_ON = {
-    "top_k": "top_k",
-    "min_p": "min_p",
-    "repeat_penalty": "repetition_penalty",
-    "presence_penalty": "presence_penalty",
-    "frequency_penalty": "frequency_penalty",
-}
-"""Options that only the model server understands, and what it calls them."""
 KINDS = {"/9j/": "jpeg", "R0lGOD": "gif", "UklGR": "webp"}
 """Kinds of pictures by how they begin in base64; any other is taken for PNG."""
 NS = 1_000_000_000
 
 
-class ModelOptions(BaseModel):
+class ModelOptions(SamplerOptions):
     """How to choose words. What is not listed changes nothing, and is named in X-Homeport-Ignored."""
 
     model_config = ConfigDict(extra="allow", allow_inf_nan=False)
@@ -48,27 +41,16 @@ class ModelOptions(BaseModel):
     top_p: float | None = Field(None, gt=0, le=1)
     seed: int | None = Field(None, ge=-(2**63), lt=2**63)
     stop: Annotated[str | list[str] | None, Field(max_length=4096)] = None
-    top_k: int | None = Field(None, ge=-1, le=100_000)
-    min_p: float | None = Field(None, ge=0, le=1)
-    repeat_penalty: float | None = Field(None, gt=0, le=10)
-    presence_penalty: float | None = Field(None, ge=-2, le=2)
-    frequency_penalty: float | None = Field(None, ge=-2, le=2)
 
     def sampling(self) -> Sampling:
         """The options that we understand ourselves."""
-        stops = (self.stop,) if isinstance(self.stop, str) else self.stop or ()
         return Sampling(
             max_tokens=self.num_predict if (self.num_predict or 0) > 0 else None,
             temperature=self.temperature,
             top_p=self.top_p,
             seed=self.seed,
-            stop=tuple(text for text in stops if text)[:16],
+            stop=stops(self.stop),
         )
-
-    def passed_on(self) -> dict[str, Any]:
-        """The options that are passed on."""
-        given = ((ours, getattr(self, theirs)) for theirs, ours in PASSED_ON.items() if theirs in self.model_fields_set)
-        return {name: value for name, value in given if value is not None}
 
 
 class OllamaBody(BaseModel):

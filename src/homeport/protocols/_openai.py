@@ -12,7 +12,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from homeport.domain.errors import BadRequest
-from homeport.domain.requests import Sampling
+from homeport.domain.requests import Sampling, stops
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,11 +91,7 @@ class Options(BaseModel):
 
     def sampling(self, max_tokens: int | None) -> Sampling:
         """The options that we understand ourselves."""
-        given = (self.stop,) if isinstance(self.stop, str) else self.stop or ()
-        stop = tuple(text for text in given if text)
-        return Sampling(
-            max_tokens=max_tokens, temperature=self.temperature, top_p=self.top_p, seed=self.seed, stop=stop[:16]
-        )
+        return Sampling(max_tokens, self.temperature, self.top_p, self.seed, stops(self.stop))
 
     def extra(self, *more: str) -> dict[str, Any]:
         """The options that are passed on."""

@@ -6,7 +6,7 @@ one is opened. A call that is begun while the one before still lacks its end wai
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 import orjson
 
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from homeport.domain.streams import CallPiece, Chunk
-    from homeport.protocols import Answer
+    from homeport.protocols import Answer, Asked
 
+W = TypeVar("W")
 Kind = Literal["thought", "text", "call"]
 Step = Literal["open", "more", "close"]
 
@@ -49,6 +50,13 @@ class Move(NamedTuple):
     part: Part
     text: str = ""
     """What is added to it."""
+
+
+def writer_of(asked: Asked, kind: type[W]) -> W:
+    """What a request's answer is written with, which its protocol chose."""
+    if not isinstance(asked.writer, kind):
+        raise TypeError
+    return asked.writer
 
 
 class Parts:

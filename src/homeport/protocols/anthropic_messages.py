@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 
 from homeport.access import Need
 from homeport.domain.errors import BadRequest
-from homeport.domain.requests import ChatRequest, Native, Sampling
+from homeport.domain.requests import ChatRequest, Native, Sampling, stops
 from homeport.features._ask import meant
 from homeport.features._count import count
 from homeport.features.chat import build
@@ -30,7 +30,7 @@ from homeport.protocols._anthropic import (
     tools_of,
 )
 from homeport.protocols._openai import EVENT_STREAM, STREAM_HEADERS, unknown
-from homeport.protocols._parts import Move, Part, Parts, arguments
+from homeport.protocols._parts import Move, Part, Parts, arguments, writer_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,7 +136,7 @@ def parse(body: MessagesBody, _arrival: Arrival) -> Asked:
             max_tokens=body.max_tokens,
             temperature=body.temperature,
             top_p=body.top_p,
-            stop=tuple(text for text in body.stop_sequences or () if text)[:16],
+            stop=stops(body.stop_sequences),
         ),
         stream=body.stream,
         parts=True,
@@ -165,7 +165,7 @@ class Message(Parts):
 
 def whole(asked: Asked, answer: Answer) -> bytes:
     """The message as one document."""
-    message = _writer(asked)
+    message = writer_of(asked, Message)
     message.end()
     content = [_content(part, answer) for part in message.all]
     end = {"stop_reason": message.reason(answer), "stop_sequence": message.stopped_by or None}
@@ -204,7 +204,7 @@ def opening(_asked: Asked, answer: Answer) -> bytes:
 
 def piece(asked: Asked, answer: Answer, chunk: Chunk) -> bytes:
     """The events of a chunk; a ping now and then for thoughts that are not shown."""
-    message = _writer(asked)
+    message = writer_of(asked, Message)
     moves = message.add(chunk)
     if moves:
         return b"".join([_moved(move, answer) for move in moves])
@@ -249,18 +249,11 @@ def _begun(part: Part, answer: Answer) -> dict[str, Any]:
 
 def closing(asked: Asked, answer: Answer) -> bytes:
     """What is still open is closed; why it ended, the usage, and the end."""
-    message = _writer(asked)
+    message = writer_of(asked, Message)
     rest = b"".join([_moved(move, answer) for move in message.end()])
     delta = {"stop_reason": message.reason(answer), "stop_sequence": message.stopped_by or None}
     end = event("message_delta", {"type": "message_delta", "delta": delta, "usage": _usage(answer)})
     return rest + end + event("message_stop", {"type": "message_stop"})
-
-
-def _writer(asked: Asked) -> Message:
-    writer = asked.writer
-    if not isinstance(writer, Message):
-        raise TypeError
-    return writer
 
 
 async def count_tokens(door: Door, body: CountBody, _arrival: Arrival) -> Reply:

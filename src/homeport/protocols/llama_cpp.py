@@ -13,9 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from homeport.access import Need
 from homeport.domain.errors import PromptTooLong
-from homeport.domain.requests import CodeRequest, RelatedFile, Sampling, TextRequest
+from homeport.domain.requests import CodeRequest, RelatedFile, Sampling, TextRequest, stops
 from homeport.protocols import Answer, Arrival, Ask, Asked, Streaming, WireProtocol
 from homeport.protocols._openai import EVENT_STREAM, STREAM_HEADERS, event, unknown
+from homeport.protocols._sampler import SamplerOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,14 +36,6 @@ REFUSED = {
     "json_schema": "an answer cannot be held to a schema here; ask /v1/chat/completions with a response_format",
     "n_probs": "probabilities are not told; leave n_probs out",
 }
-PASSED_ON = {
-    "top_k": "top_k",
-    "min_p": "min_p",
-    "repeat_penalty": "repetition_penalty",
-    "presence_penalty": "presence_penalty",
-    "frequency_penalty": "frequency_penalty",
-}
-"""Options of `/completion` that only the model server understands, and what it calls them."""
 ANY_SEED = frozenset({-1, 2**32 - 1})
 """Seeds that leave it to chance."""
 
@@ -72,13 +65,12 @@ class LlamaOptions(BaseModel):
     @property
     def sampling(self) -> Sampling:
         """The options that we understand ourselves."""
-        stops = (self.stop,) if isinstance(self.stop, str) else self.stop or ()
         return Sampling(
             max_tokens=self.n_predict if (self.n_predict or 0) > 0 else None,
             temperature=None if self.temperature is None else max(self.temperature, 0.0),
             top_p=self.top_p,
             seed=None if self.seed in ANY_SEED else self.seed,
-            stop=tuple(text for text in stops if text)[:16],
+            stop=stops(self.stop),
         )
 
     @property
@@ -103,20 +95,10 @@ class InfillBody(LlamaOptions):
     input_extra: list[ExtraFile] | None = Field(None, max_length=256)
 
 
-class CompletionBody(LlamaOptions):
+class CompletionBody(LlamaOptions, SamplerOptions):
     """Text to continue exactly as it stands."""
 
     prompt: str
-    top_k: int | None = Field(None, ge=-1, le=100_000)
-    min_p: float | None = Field(None, ge=0, le=1)
-    repeat_penalty: float | None = Field(None, gt=0, le=10)
-    presence_penalty: float | None = Field(None, ge=-2, le=2)
-    frequency_penalty: float | None = Field(None, ge=-2, le=2)
-
-    def extra(self) -> dict[str, Any]:
-        """The options that are passed on."""
-        given = ((ours, getattr(self, theirs)) for theirs, ours in PASSED_ON.items() if theirs in self.model_fields_set)
-        return {name: value for name, value in given if value is not None}
 
 
 def parse_infill(body: InfillBody, _arrival: Arrival) -> Asked:
@@ -137,7 +119,7 @@ def parse_completion(body: CompletionBody, _arrival: Arrival) -> Asked:
     request = TextRequest(
         prompt=body.prompt,
         model=body.model,
-        extra=body.extra(),
+        extra=body.passed_on(),
         sampling=body.sampling,
         stream=body.stream,
     )

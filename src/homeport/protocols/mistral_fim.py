@@ -12,7 +12,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from homeport.access import Need
-from homeport.domain.requests import CodeRequest, Sampling
+from homeport.domain.requests import CodeRequest, Sampling, stops
 from homeport.protocols import Answer, Arrival, Ask, Asked, Streaming, WireProtocol
 from homeport.protocols._openai import DONE, EVENT_STREAM, STREAM_HEADERS, event, unknown, usage_object
 
@@ -42,7 +42,6 @@ class FimBody(BaseModel):
 
 def parse(body: FimBody, _arrival: Arrival) -> Asked:
     """A hole for the completion feature."""
-    stops = (body.stop,) if isinstance(body.stop, str) else body.stop or ()
     request = CodeRequest(
         before=body.prompt,
         after=body.suffix or "",
@@ -52,7 +51,7 @@ def parse(body: FimBody, _arrival: Arrival) -> Asked:
             temperature=body.temperature,
             top_p=body.top_p,
             seed=body.random_seed,
-            stop=tuple(text for text in stops if text)[:16],
+            stop=stops(body.stop),
         ),
         stream=body.stream,
     )

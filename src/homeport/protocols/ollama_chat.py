@@ -15,7 +15,7 @@ from homeport.access import Need
 from homeport.domain.requests import ChatRequest
 from homeport.protocols import Answer, Arrival, Ask, Asked, Streaming, WireProtocol
 from homeport.protocols._ollama import LINES, OllamaBody, document, ended, failed, line, messages_of
-from homeport.protocols._parts import Move, Part, Parts, arguments
+from homeport.protocols._parts import Move, Part, Parts, arguments, writer_of
 from homeport.protocols._sentence import error
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def parse(body: OllamaChatBody, _arrival: Arrival) -> Asked:
 
 def whole(asked: Asked, answer: Answer) -> bytes:
     """The answer as one document."""
-    writer = _writer(asked)
+    writer = writer_of(asked, Parts)
     writer.end()
     thoughts = "".join(part.text for part in writer.all if part.kind == "thought")
     calls = [_call(part, answer) for part in writer.calls]
@@ -82,7 +82,7 @@ def whole(asked: Asked, answer: Answer) -> bytes:
 
 def piece(asked: Asked, answer: Answer, chunk: Chunk) -> bytes:
     """The lines of a chunk; a call of a tool is told once it is whole."""
-    return b"".join([_moved(move, answer) for move in _writer(asked).add(chunk)])
+    return b"".join([_moved(move, answer) for move in writer_of(asked, Parts).add(chunk)])
 
 
 def _moved(move: Move, answer: Answer) -> bytes:
@@ -105,14 +105,8 @@ def _call(part: Part, answer: Answer) -> dict[str, Any]:
 
 def closing(asked: Asked, answer: Answer) -> bytes:
     """A call that is still open, and the last line."""
-    rest = b"".join([_moved(move, answer) for move in _writer(asked).end()])
+    rest = b"".join([_moved(move, answer) for move in writer_of(asked, Parts).end()])
     return rest + ended(asked, answer, b'"message":{"role":"assistant","content":""}') + b"\n"
-
-
-def _writer(asked: Asked) -> Parts:
-    if not isinstance(asked.writer, Parts):
-        raise TypeError
-    return asked.writer
 
 
 PROTOCOL = WireProtocol(

@@ -14,8 +14,9 @@ from homeport.access import KNOWN
 from homeport.domain.errors import BadRequest
 from homeport.domain.requests import ChatRequest, CodeRequest, TextRequest
 from homeport.protocols import Answer, Arrival, Ask, Asked, Streaming, WireProtocol
-from homeport.protocols._ollama import LINES, PASSED_ON, OllamaBody, content_of, document, ended, failed, line
-from homeport.protocols._parts import Parts
+from homeport.protocols._ollama import LINES, OllamaBody, content_of, document, ended, failed, line
+from homeport.protocols._parts import Parts, writer_of
+from homeport.protocols._sampler import PASSED_ON
 from homeport.protocols._sentence import error
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _chat(body: GenerateBody) -> ChatRequest:
 
 def whole(asked: Asked, answer: Answer) -> bytes:
     """The answer as one document."""
-    thoughts = [part.text for part in _writer(asked).all if part.kind == "thought"]
+    thoughts = [part.text for part in writer_of(asked, Parts).all if part.kind == "thought"]
     said = {"response": answer.text} | ({"thinking": "".join(thoughts)} if thoughts else {})
     return document(asked, answer, said)
 
@@ -124,7 +125,7 @@ def whole(asked: Asked, answer: Answer) -> bytes:
 def piece(asked: Asked, answer: Answer, chunk: Chunk) -> bytes:
     """A line of text, and one of thoughts."""
     found = b""
-    if chunk.thought and _writer(asked).shows_thoughts:
+    if chunk.thought and writer_of(asked, Parts).shows_thoughts:
         found = line(answer, b'"response":"","thinking":%b' % orjson.dumps(chunk.thought))
     return found + line(answer, b'"response":%b' % orjson.dumps(chunk.text)) if chunk.text else found
 
@@ -132,12 +133,6 @@ def piece(asked: Asked, answer: Answer, chunk: Chunk) -> bytes:
 def closing(asked: Asked, answer: Answer) -> bytes:
     """The last line."""
     return ended(asked, answer, b'"response":""') + b"\n"
-
-
-def _writer(asked: Asked) -> Parts:
-    if not isinstance(asked.writer, Parts):
-        raise TypeError
-    return asked.writer
 
 
 PROTOCOL = WireProtocol(

@@ -18,7 +18,7 @@ from homeport.kit.journal import new_id
 from homeport.protocols import Act, Answer, Arrival, Ask, Asked, Reply, Streaming, WireProtocol
 from homeport.protocols._kept import Kept, owner_of
 from homeport.protocols._openai import EVENT_STREAM, STREAM_HEADERS, code_of, error, unknown
-from homeport.protocols._parts import Move, Part, Parts
+from homeport.protocols._parts import Move, Part, Parts, writer_of
 from homeport.protocols._responses import Offer, choice_of, messages_of, offered
 
 if TYPE_CHECKING:
@@ -296,21 +296,21 @@ def _usage(answer: Answer) -> dict[str, Any]:
 
 def whole(asked: Asked, answer: Answer) -> bytes:
     """The response object of a collected answer."""
-    response = _writer(asked)
+    response = writer_of(asked, Response)
     response.end()
     return orjson.dumps(response.finished(answer))
 
 
 def opening(asked: Asked, answer: Answer) -> bytes:
     """The events that begin the response."""
-    response = _writer(asked)
+    response = writer_of(asked, Response)
     begun = response.object("in_progress", answer)
     return response.event("response.created", response=begun) + response.event("response.in_progress", response=begun)
 
 
 def piece(asked: Asked, _answer: Answer, chunk: Chunk) -> bytes:
     """The events of a chunk."""
-    response = _writer(asked)
+    response = writer_of(asked, Response)
     return b"".join([_moved(response, move) for move in response.add(chunk)])
 
 
@@ -362,7 +362,7 @@ def _said(response: Response, part: Part, place: dict[str, Any], item: dict[str,
 
 def closing(asked: Asked, answer: Answer) -> bytes:
     """What is still open is closed; the whole response."""
-    response = _writer(asked)
+    response = writer_of(asked, Response)
     rest = b"".join([_moved(response, move) for move in response.end()])
     found = response.finished(answer)
     return rest + response.event(f"response.{found['status']}", response=found)
@@ -370,16 +370,9 @@ def closing(asked: Asked, answer: Answer) -> bytes:
 
 def failed(asked: Asked, problem: HomeportError, correlation_id: str) -> bytes:
     """The event that says that the response failed; nothing follows it."""
-    response = _writer(asked)
+    response = writer_of(asked, Response)
     told = {"code": code_of(problem), "message": f"{problem} (correlation id {correlation_id})"}
     return response.event("response.failed", response=response.object("failed", None, error=told))
-
-
-def _writer(asked: Asked) -> Response:
-    writer = asked.writer
-    if not isinstance(writer, Response):
-        raise TypeError
-    return writer
 
 
 async def retrieve(_door: Door, _body: None, arrival: Arrival) -> Reply:
