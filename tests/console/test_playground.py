@@ -260,6 +260,7 @@ async def test_a_failed_answer_is_no_success_in_the_log(desk: Office) -> None:
     lines = [line for line in desk.house.records()[before:] if "feature" in line]
     assert [line["outcome"] for line in lines] == ["rejected", "broken", "completed"]
     assert lines[0]["error_code"] == "upstream_refused"
+    assert (lines[2]["prompt_tokens"], lines[2]["answer_tokens"]) == (11, 3)
 
 
 async def test_a_feature_that_nobody_serves(desk: Office) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -90,8 +91,10 @@ async def test_a_failure_says_why_and_what_was_tried(desk: Office) -> None:
     number = await asked(desk, "/v1/chat/completions", {"messages": [{"role": "user", "content": "Hi"}]})
     shown = await desk.get(f"{PAGE}/{number}")
     assert "failed · 503" in shown.text or "failed · 502" in shown.text or "failed · 429" in shown.text
-    assert "Models that were asked and failed" in shown.text
-    assert shown.body.count("<code>coder</code>") >= 1
+    assert "Attempts to get an answer" in shown.text
+    assert re.findall(r'scope="row">([12])\. (\w+)<', shown.body)[0] == ("1", "coder")
+    bars = re.findall(r'<rect class="failed" x="(\d+)" width="(\d+)"', shown.body)
+    assert len(bars) == len(re.findall(r"<code>upstream_\w+</code></span>", shown.body)) >= 1
     assert number in (await desk.get(f"{PAGE}?status=failed&find=model")).body
 
 

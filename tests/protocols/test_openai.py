@@ -114,6 +114,32 @@ async def test_usage_beside_the_last_choice_counts(house: House, way: Any) -> No
         assert (record["prompt_tokens"], record["answer_tokens"]) == (7, 2)
 
 
+async def test_tokens_are_guessed_where_nobody_counted(house: House) -> None:
+    words = [piece("text", "one + two\n" * 4, "stop"), DONE]
+    events_of_words = [piece("text", f"word{number} ") for number in range(30)]
+    bare = {"model": "prefix-model", "prompt": "x = ", "stream": True}
+    asked = (
+        (HOLE.path, HOLE.streaming, words, range(9, 21)),
+        ("/api/generate", {**bare, "raw": True}, words, range(9, 21)),
+        (TEXT.path, TEXT.streaming, [*events_of_words, piece("text", "", "stop"), DONE], range(28, 36)),
+        (TEXT.path, TEXT.streaming, [b"".join([*events_of_words, piece("text", "", "stop"), DONE])], range(28, 36)),
+    )
+    for number, (path, body, sent, guess) in enumerate(asked):
+        says(house, *sent)
+        answer = await house.post(path, body)
+        record = await house.record(number + 1)
+        assert record["answer_tokens"] in guess
+        assert record["prompt_tokens"] > 0
+        assert record["tokens_estimated"] is True
+        if "generate" in path:
+            assert b'"eval_count":%d' % record["answer_tokens"] in answer.body
+    says(house, *stream("text", ["one"]))
+    await house.post(HOLE.path, HOLE.streaming)
+    record = await house.record(len(asked) + 1)
+    assert (record["prompt_tokens"], record["answer_tokens"]) == (11, 3)
+    assert "tokens_estimated" not in record
+
+
 @asked_for_usage
 async def test_usage_of_a_cleaned_stream(house: House, *, asked: bool) -> None:
     body = HOLE.streaming | ({"stream_options": {"include_usage": True}} if asked else {})

@@ -13,7 +13,8 @@ from databases import everything_locked, run_sql, sqlite_path
 from homeport.domain.entries import Content, Entry, Exchange, Offered, Phases, Report, Traits
 from homeport.domain.errors import StoreBusy, StoreSchema, StoreUnavailable
 from homeport.store import engine, log_rows, log_search, request_log
-from homeport.store.log_search import Sought
+from homeport.store.log_search import Sought, Tried
+from homeport.store.log_tables import VERSION
 from homeport.store.log_usage import Asked, percentile
 from homeport.store.request_log import Kept, RequestLog
 
@@ -67,12 +68,16 @@ async def test_everything_that_was_entered_comes_back(kept: RequestLog) -> None:
     phases = Phases(*range(1, 8))
     content = Content("/v1/completions", '{"prompt": "x"}', "y", (Exchange("big", "<x>", "y"),))
     tried = '[{"model":"small","error":"upstream_timeout","duration_s":1.5}]'
-    await filled(kept, Entry(NOW, "abc", traits, phases, 1, 2, 3, 4, tried, (), content))
+    await filled(kept, Entry(NOW, "abc", traits, phases, 1, 2, 3, 4, tried, (), content, estimated=True))
     (found,) = await kept.find("abc")
     assert found.at == pytest.approx(NOW, abs=0.001)
     assert (found.traits, found.phases) == (traits, phases)
     assert (found.prompt_tokens, found.answer_tokens, found.received, found.sent) == (1, 2, 3, 4)
     assert found.attempts == [{"model": "small", "error": "upstream_timeout", "duration_s": 1.5}]
+    assert found.tries() == [Tried("small", None, None, "upstream_timeout", 1_500_000)]  # it began, nobody knows when
+    assert found.estimated
+    (sums,) = await kept.usage(Asked(NOW - DAY, NOW + 1))
+    assert (sums.prompt_tokens, sums.answer_tokens, sums.estimated) == (1, 2, 3)
     assert await kept.content(found.row) == content
     assert await kept.content(found.row - 1) is None
     assert await kept.find("abd") == []
@@ -411,12 +416,13 @@ async def test_an_older_log_is_brought_up_to_date(address: str) -> None:
         "JOIN logged_origins o ON o.id = origin JOIN logged_endings e ON e.id = ending",
         *(f"DROP TABLE logged_{name}" for name in ("kinds", "origins", "endings")),
         "UPDATE log_version SET number = 1",
+        *(f"ALTER TABLE {name} DROP COLUMN estimated" for name in ("requests", "usage")),
         f"UPDATE requests SET key = {log_rows.key('id-7', NOW, DAY)} WHERE correlation_id = 'id-7'",  # noqa: S608 (numbers)
     )
     again = await asyncio.gather(RequestLog.open(address), RequestLog.open(address))
     assert await again[0].search(Sought(), 100) == before
     assert await again[0].find("id-7") == [each for each in before if each.correlation_id == "id-7"]
-    assert await run_sql(address, "SELECT number FROM log_version") == [(2,)]
+    assert await run_sql(address, "SELECT number FROM log_version") == [(VERSION,)]
     await filled(again[1], *many)
     assert len(await again[0].search(Sought(who="u3", text="took 2 s"), 100)) == 2 * len(
         [number for number in range(60) if number % 7 == 3 and number % 5 == 2 and number % 3]

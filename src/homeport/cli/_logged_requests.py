@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from homeport.kit.settings import Settings
-    from homeport.store.log_search import Found
+    from homeport.store.log_search import Found, Tried
 
 WIDTH = 50
 """Characters of a bar that takes the whole time."""
@@ -44,10 +44,16 @@ def document(found: Found) -> dict[str, Any]:
         "answer_tokens": found.answer_tokens,
         "received_bytes": found.received,
         "sent_bytes": found.sent,
-        "attempts": found.attempts,
+        "tokens_estimated": found.estimated,
+        "attempts": [_attempt(each) for each in found.tries()],
         "reported": list(found.reported),
         "context": [{"name": name, "characters": size} for name, size in found.context],
     }
+
+
+def _attempt(tried: Tried) -> dict[str, Any]:
+    begun = {} if tried.start is None else {"start_ms": tried.start / 1000, "end_ms": (tried.end or 0) / 1000}
+    return {"model": tried.model, "outcome": tried.outcome, **begun, "took_ms": tried.took / 1000}
 
 
 def moment(at: float) -> str:
@@ -109,24 +115,39 @@ def _life(found: Found) -> str:
         ("outcome", f"{traits.outcome} ({traits.status})"),
         *((name, getattr(traits, name)) for name in ("error_code", "error", "who", "team", "token", "client")),
         *((name, getattr(traits, name)) for name in ("protocol", "feature", "model", "platform", "family", "language")),
-        ("tokens", f"{found.prompt_tokens} in, {found.answer_tokens} out" if found.prompt_tokens else ""),
+        ("tokens", _tokens(found)),
         ("suggestion", ", ".join(found.reported)),
         ("bytes", f"{found.received} in, {found.sent} out"),
         *(("context", f"{name}: {size} characters") for name, size in found.context),
-        *(("tried", f"{each['model']}: {each['error']} after {each['duration_s']} s") for each in found.attempts),
     ]
     told = sheet((name, _plain(value)) for name, value in pairs if value)
     return "\n".join([told, "", *_waterfall(found)])
 
 
+def _tokens(found: Found) -> str:
+    if not found.prompt_tokens:
+        return ""
+    return f"{found.prompt_tokens} in, {found.answer_tokens} out{', estimated' if found.estimated else ''}"
+
+
 def _waterfall(found: Found) -> Iterator[str]:
-    took = max(found.phases.took, 1)
+    """A bar for each phase, and for each attempt where one failed."""
+    took = found.phases.took
     for each in found.phases.segments():
-        start = each.start * WIDTH // took
-        size = max(each.end * WIDTH // took - start, 1)
-        bar = (" " * start + "█" * size)[:WIDTH].ljust(WIDTH)
-        yield f"{each.name:<12}│{bar}│ {(each.end - each.start) / 1000:.1f} ms"
-    yield f"{'all of it':<12}│{'':{WIDTH}}│ {found.phases.took / 1000:.1f} ms"
+        yield f"{each.name:<12}│{_bar(each.start, each.end, took)}│ {(each.end - each.start) / 1000:.1f} ms"
+    for number, tried in enumerate(found.tries(), 1):
+        start, end, drawn = tried.start, tried.end, "█" if tried.outcome == "answered" else "░"
+        drawn = _bar(0, 0, took, " ") if start is None or end is None else _bar(start, end, took, drawn)
+        when = "" if start is None or end is None else f", {start / 1000:.1f} to {end / 1000:.1f} ms"
+        told = _plain(f"{tried.model}: {tried.outcome} after {tried.took / 1000:.1f} ms{when}")
+        yield f"{f'attempt {number}':<12}│{drawn}│ {told}"
+    yield f"{'all of it':<12}│{'':{WIDTH}}│ {took / 1000:.1f} ms"
+
+
+def _bar(start: int, end: int, took: int, drawn: str = "█") -> str:
+    at, last = (moment * WIDTH // max(took, 1) for moment in (start, end))
+    at = min(at, WIDTH - 1)
+    return (" " * at + drawn * max(last - at, 1))[:WIDTH].ljust(WIDTH)
 
 
 def named_files(settings: Settings) -> list[Path]:

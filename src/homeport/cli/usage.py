@@ -79,8 +79,10 @@ def _row(each: Used) -> tuple[Any, ...]:
     median, p95, _ = each.took_ms
     first, first_p95, _ = each.first_ms
     name = "".join(char if char.isprintable() else "?" for char in each.name) or "-"
-    counts = (each.requests, each.failed, each.cancelled, each.refused, each.prompt_tokens, each.answer_tokens)
-    return name, *counts, *(f"{ms} ms" for ms in (median, p95, first, first_p95)), accepted
+    counts = (each.requests, each.failed, each.cancelled, each.refused)
+    guessed = "≈" if each.estimated else ""
+    tokens = (f"{guessed}{each.prompt_tokens}", f"{guessed}{each.answer_tokens}")
+    return name, *counts, *tokens, *(f"{ms} ms" for ms in (median, p95, first, first_p95)), accepted
 
 
 def _csv(by: str, found: Sequence[Used]) -> str:

@@ -13,8 +13,11 @@ from homeport.domain.errors import StoreUnavailable, Unknown
 from homeport.store.log_usage import Asked
 
 if TYPE_CHECKING:
+    from htpy import Node
+
     from homeport.console import Asked as Page
     from homeport.domain.entries import Traits
+    from homeport.store.log_search import Found
     from homeport.store.request_log import RequestLog
 
 OUTCOMES = {"completed": "completed", "rejected": "failed", "broken": "broke off", "client_closed": "client left"}
@@ -53,6 +56,19 @@ def lasting(us: int) -> str:
     if us < A_MILLISECOND:
         return f"{us} µs"
     return f"{us / 1000:,.0f} ms" if us < TEN_SECONDS else f"{us / 1e6:,.1f} s"
+
+
+def tokens(found: Found) -> Node:
+    """Those of the prompt and of the answer, and whether anybody counted them."""
+    if not found.prompt_tokens and not found.answer_tokens:
+        return "-"
+    counted = f"{found.prompt_tokens:,} + {found.answer_tokens:,}"
+    said = "Estimated: the model server told no count."
+    return (
+        span(title=said)[span(aria_hidden="true")["≈ "], span(".unseen")["about "], counted]
+        if found.estimated
+        else counted
+    )
 
 
 def ended(traits: Traits) -> Renderable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from itertools import count, repeat
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -46,13 +47,13 @@ from homeport.diagnostics._replay import Replayer, Wanted, spoken
 from homeport.domain.errors import BadRequest, Unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from htpy import Node
 
     from homeport.diagnostics._replay import Replay
-    from homeport.domain.entries import Content, Segment
-    from homeport.store.log_search import Found
+    from homeport.domain.entries import Content
+    from homeport.store.log_search import Found, Tried
 
 WIDTH, LEAST = 1000, 4
 """Of a bar that takes the whole time, and of the shortest."""
@@ -95,8 +96,7 @@ def _one(asked: Asked, found: Found, content: Content | None, again: Replay | No
         div(".note.bad")[p[found.traits.error]] if found.traits.error else None,
         _facts(found),
         h3["Where the time went"],
-        _waterfall(found.phases.segments(), found.phases.took),
-        _attempts(found),
+        _waterfall(found),
         _context(found),
         _said(asked, found, content, again),
     ]
@@ -116,44 +116,63 @@ def _facts(found: Found) -> Renderable:
         ("Family", traits.family),
         ("Language", traits.language),
         ("Error code", traits.error_code),
-        ("Tokens", f"{found.prompt_tokens} in, {found.answer_tokens} out" if found.prompt_tokens else ""),
+        ("Tokens", _tokens(found)),
         ("Suggestion", ", ".join(found.reported)),
         ("Bytes", f"{found.received:,} in, {found.sent:,} out"),
     )
     return dl(".facts")[(div[dt[name], dd[value]] for name, value in pairs if value)]
 
 
-def _waterfall(segments: Sequence[Segment], took: int) -> Renderable:
-    rows = (
-        tr[
-            th(".nowrap", scope="row")[each.name],
-            td(".bar")[_bar(each, took)],
-            td(".nowrap")[lasting(each.end - each.start)],
-        ]
-        for each in segments
+def _tokens(found: Found) -> str:
+    if not found.prompt_tokens and not found.answer_tokens:
+        return ""
+    guessed = ", estimated: the model server told no count" if found.estimated else ""
+    return f"{found.prompt_tokens:,} in, {found.answer_tokens:,} out{guessed}"
+
+
+def _waterfall(found: Found) -> Renderable:
+    """A bar for each phase, and below them one for each attempt where one failed."""
+    took, tries = found.phases.took, found.tries()
+    phases = (
+        _line(each.name, _bar(each.start, each.end, took), lasting(each.end - each.start))
+        for each in found.phases.segments()
     )
-    return table(".waterfall")[tbody[rows, tr[th(scope="row")["all of it"], td, td(".nowrap")[lasting(took)]]]]
+    whole = _line("all of it", None, lasting(took))
+    attempts = (
+        tbody[_told("Attempts to get an answer"), map(_attempt, repeat(took), count(1), tries)] if tries else None
+    )
+    return table(".waterfall")[tbody[phases, whole], attempts]
 
 
-def _bar(each: Segment, took: int) -> Markup:
+def _told(called: str) -> Renderable:
+    return tr[th(".between", scope="rowgroup", colspan="3")[called]]
+
+
+def _line(called: str, bar: Node, lasted: Node) -> Renderable:
+    return tr[th(".nowrap", scope="row")[called], td(".bar")[bar], td(".nowrap")[lasted]]
+
+
+def _attempt(took: int, number: int, tried: Tried) -> Renderable:
+    start, end, well = tried.start, tried.end, tried.outcome == "answered"
+    known = start is not None and end is not None
+    when = f"{lasting(start or 0)} to {lasting(end or 0)}" if known else f"for {lasting(tried.took)}"
+    said = span(class_="good" if well else "bad")[tried.outcome if well else code[tried.outcome]]
+    return tr[
+        th(scope="row")[f"{number}. ", tried.model],
+        td(".bar")[_bar(start or 0, end or 0, took, "" if well else "failed") if known else None],
+        td[span(".nowrap")[when], " ", said],
+    ]
+
+
+def _bar(start: int, end: int, took: int, kind: str = "") -> Markup:
     """Where in the whole time it lies; the numbers are beside it, so it is drawn for the eye alone."""
-    width = max((each.end - each.start) * WIDTH // max(took, 1), LEAST)
-    start = min(each.start * WIDTH // max(took, 1), WIDTH - width)
+    width = min(max((end - start) * WIDTH // max(took, 1), LEAST), WIDTH)
+    at = min(start * WIDTH // max(took, 1), WIDTH - width)
     drawn = (
         f'<svg viewBox="0 0 {WIDTH} 10" preserveAspectRatio="none" aria-hidden="true"><rect class="track" width='
-        f'"{WIDTH}" height="10"/><rect x="{start}" width="{width}" height="10"/></svg>'
+        f'"{WIDTH}" height="10"/><rect class="{kind}" x="{at}" width="{width}" height="10"/></svg>'
     )
-    return Markup(drawn)  # noqa: S704 (made of numbers)
-
-
-def _attempts(found: Found) -> Node:
-    if not found.attempts:
-        return None
-    told = (
-        li[code[str(each.get("model"))], f" after {each.get('duration_s')} s: ", code[str(each.get("error"))]]
-        for each in found.attempts
-    )
-    return [h3["Models that were asked and failed"], ul[told]]
+    return Markup(drawn)  # noqa: S704 (made of numbers and our own names)
 
 
 def _context(found: Found) -> Node:

@@ -32,7 +32,7 @@ from htpy import (
 from homeport.console import Asked, Page, Sent, go
 from homeport.console._forms import PER_PAGE, sifter
 from homeport.console._layout import page
-from homeport.console._requests import ended, lasting, log_of, moment
+from homeport.console._requests import ended, lasting, log_of, moment, tokens
 from homeport.domain.errors import BadRequest
 from homeport.store.log_search import Sought
 
@@ -177,7 +177,6 @@ def _table(found: Sequence[Found]) -> Renderable:
 
 def _row(each: Found) -> Renderable:
     traits = each.traits
-    tokens = f"{each.prompt_tokens} + {each.answer_tokens}" if each.prompt_tokens or each.answer_tokens else "-"
     return tr[
         td(".nowrap", data_label="When")[moment(each.at)],
         td(data_label="Who")[traits.who or span(".soft")["nobody"]],
@@ -185,7 +184,7 @@ def _row(each: Found) -> Renderable:
         td(data_label="Model")[traits.model or span(".soft")["none"]],
         td(data_label="Outcome")[ended(traits), " ", code[traits.error_code] if traits.error_code else None],
         td(".nowrap", data_label="Took")[lasting(each.phases.took)],
-        td(".nowrap", data_label="Tokens")[tokens],
+        td(".nowrap", data_label="Tokens")[tokens(each)],
         td(".nowrap", data_label="Id")[
             a(href=f"/console/requests/{quote(each.correlation_id)}", title=each.correlation_id)[
                 code[f"…{each.correlation_id[-8:]}"]

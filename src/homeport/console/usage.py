@@ -37,6 +37,7 @@ BY = (
 )
 NOTHING = {"error_code": "no error", "language": "no code", "team": "no team"}
 """What an empty name means."""
+TOKENS = "tokens, in and out"
 HEADS = ("Requests", "Failed", "Client left", "Refused", "Tokens", "Median", "95 %", "First, 95 %", "Accepted")
 
 
@@ -86,15 +87,22 @@ def _none() -> Renderable:
 def _figures(whole: Used) -> Renderable:
     figures = (
         (f"{whole.requests:,}", "requests"),
-        (f"{whole.prompt_tokens + whole.answer_tokens:,}", "tokens, in and out"),
+        (f"{whole.prompt_tokens + whole.answer_tokens:,}", TOKENS),
         (_ms(whole.first_ms[1]), "until the first piece, 95th percentile"),
         (_share(whole.failed, whole.requests - whole.refused), "failed"),
         (_share(whole.accepted, whole.offered), "of suggestions accepted"),
     )
-    refused = div(".small.soft")[f"{whole.refused:,} refused for a caller's mistake"] if whole.refused else None
+    notes = {
+        "failed": f"{whole.refused:,} refused for a caller's mistake" if whole.refused else "",
+        TOKENS: f"{whole.estimated:,} of them estimated" if whole.estimated else "",
+    }
     return div(".cards")[
         (
-            div(".card.figure")[div(".value")[value], div(".label")[said], refused if said == "failed" else None]
+            div(".card.figure")[
+                div(".value")[value],
+                div(".label")[said],
+                div(".small.soft")[note] if (note := notes.get(said)) else None,
+            ]
             for value, said in figures
         )
     ]
@@ -143,7 +151,9 @@ def _table(found: Sequence[Used], by: str) -> Renderable:
     said = dict(BY)[by].removeprefix("By ").capitalize()
     return div(".scroll")[
         table(".wide")[
-            caption(".soft.small")["Percentiles are estimated from histograms."],
+            caption(".soft.small")[
+                "Percentiles are estimated from histograms; ≈ marks tokens of which some were not counted."
+            ],
             thead[tr[(th(scope="col")[head] for head in (said, *HEADS))]],
             tbody[(_row(each, by) for each in found)],
         ]
@@ -156,7 +166,7 @@ def _row(each: Used, by: str) -> Renderable:
         f"{each.failed:,}",
         f"{each.cancelled:,}",
         f"{each.refused:,}",
-        f"{each.prompt_tokens:,} + {each.answer_tokens:,}",
+        f"{'≈ ' if each.estimated else ''}{each.prompt_tokens:,} + {each.answer_tokens:,}",
         _ms(each.took_ms[0]),
         _ms(each.took_ms[1]),
         _ms(each.first_ms[1]),

@@ -141,8 +141,10 @@ class Entry(NamedTuple):
     sent: int = 0
     """Bytes of the answer's body."""
     attempts: str = ""
-    """Models that were asked before and failed: JSON, a list of model, error and seconds."""
+    """Models that were asked and failed: JSON, a list of model, error, seconds, and ms into the request."""
     offered: tuple[Offered, ...] = ()
     content: Content | None = None
     context: tuple[tuple[str, int], ...] = ()
     """Other files that the prompt showed: name, and characters of it."""
+    estimated: bool = False
+    """Nobody counted the tokens: they are guessed from what was sent."""

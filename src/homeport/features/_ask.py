@@ -25,14 +25,14 @@ from homeport.features._content import written_down
 from homeport.features._measure import comparable
 from homeport.features._turn import TURN, Turn
 from homeport.kit import tracing
-from homeport.kit.journal import facts, note, overheard
+from homeport.kit.journal import AT, ESTIMATED, facts, note, overheard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from homeport.domain.models import FeatureSetting, Snapshot
     from homeport.domain.prompts import Prompt
-    from homeport.domain.streams import Chunks, Usage
+    from homeport.domain.streams import Chunk, Chunks, Usage
     from homeport.features import Feature, Workbench
 
 SAFETY = 0.9
@@ -169,7 +169,8 @@ async def ask(
                     async with aclosing(_answer(bench, model, prompt, turn)) as answer:
                         async for chunk in answer:
                             if not attempt.first_s:
-                                attempt.began()
+                                attempt.began(chunk)
+                            attempt.length += len(chunk.text or chunk.wire or chunk.thought)
                             if chunk.usage is not None:
                                 bench.measures.learn(model, comparable(prompt), chunk.usage)
                                 attempt.usage = chunk.usage
@@ -197,7 +198,10 @@ def _respect(bench: Workbench, model: Model) -> None:
 class _Attempt:
     """Measures one attempt to get an answer, and tells the model's health how it went."""
 
-    __slots__ = ("_bench", "_completion", "_model", "_prompt", "_span", "_start", "_trace", "first_s", "usage")
+    __slots__ = (
+        *("_bench", "_completion", "_model", "_prompt", "_span", "_start", "_trace"),
+        *("event_size", "first_s", "length", "usage"),
+    )
 
     def __init__(self, bench: Workbench, model: Model, prompt: Prompt, *, completion: bool) -> None:
         self._bench = bench
@@ -211,14 +215,20 @@ class _Attempt:
         """What the model server counted."""
         self.first_s = 0.0
         """Seconds until the first piece came; 0 before."""
+        self.length = 0
+        """Characters of the answer as far as it was read, or its bytes where they are passed on unread."""
+        self.event_size = 0
+        """Bytes of an event where they are passed on unread; 0 elsewhere."""
 
     def seconds(self) -> float:
         """How long it takes already."""
         return time.perf_counter() - self._start
 
-    def began(self) -> None:
+    def began(self, chunk: Chunk) -> None:
         """Take in that the first piece has come."""
         self.first_s = time.perf_counter() - self._start
+        if chunk.wire and self._prompt.stream:
+            self.event_size = len(chunk.wire) // max(chunk.wire.count(b"data:"), 1)
 
     def __enter__(self) -> None:
         pass
@@ -226,10 +236,11 @@ class _Attempt:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
         took = int((time.perf_counter() - self._start) * 1e4) / 1e4
         note(inference_duration_s=took, asked_at=self._start)
+        self._note_tokens()
         if self._trace is not None:
             self._trace.tried(self._as_try(took, error))
         if isinstance(error, UpstreamError):
-            tried = {"model": self._model.name, "error": error.code, "duration_s": took}
+            tried = {"model": self._model.name, "error": error.code, "duration_s": took, AT: self._start}
             facts().setdefault("attempts", []).append(tried)
         if kind is None:
             prompt = self._prompt
@@ -243,6 +254,19 @@ class _Attempt:
         elif self.first_s or isinstance(error, UpstreamError):
             # it found the request wrong, or nobody wants the rest: that it answers is all that can be said
             self._bench.health.answered(self._model)
+
+    def _note_tokens(self) -> None:
+        """What the server counted, or a guess where nobody reads the answer to its end, or it tells nothing there.
+
+        Engines send an event for each token, so events that were passed on unread are counted by their size.
+        """
+        if self.usage is not None:
+            note(prompt_tokens=self.usage.prompt_tokens, answer_tokens=self.usage.completion_tokens)
+            facts().pop(ESTIMATED, None)
+        elif self.length:
+            per_token = self._bench.measures.characters_per_token(self._model)
+            asked, answered = self._prompt.size / per_token, self.length / (self.event_size or per_token)
+            note(prompt_tokens=math.ceil(asked), answer_tokens=math.ceil(answered), **{ESTIMATED: True})
 
     def _as_try(self, took: float, error: BaseException | None) -> tracing.Try:
         """How it went, for the trace; that nobody wants the rest is no error of the model's."""

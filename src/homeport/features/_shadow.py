@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from homeport.domain.errors import HomeportError
-from homeport.kit.journal import facts, open_event
+from homeport.kit.journal import facts, open_event, settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -27,6 +27,7 @@ log = structlog.get_logger()
 
 Event = dict[str, Any]
 
+BEGAN = "began"
 AT_ONCE = 16
 """Copies that may be under way; more are dropped: they must never hold up what people wait for."""
 
@@ -69,11 +70,11 @@ class Shadows:
     async def _shadow(self, bench: Workbench, feature: str, model: Model, wanted: Any, event: Event) -> None:  # noqa: ANN401 (as `cast`)
         copy = await _copy(bench, feature, model, wanted)
         self.failed += copy["outcome"] != "completed"
-        log.info("shadow asked", **event, **copy)
+        _told("shadow asked", event, copy)
 
     async def _trial(self, bench: Workbench, feature: str, model: Model, wanted: Any, event: Event) -> None:  # noqa: ANN401 (as `cast`)
         try:
-            log.info("model tried", **event, **await _copy(bench, feature, model, wanted))
+            _told("model tried", event, await _copy(bench, feature, model, wanted))
         finally:
             bench.health.released(model)
 
@@ -96,4 +97,9 @@ async def _copy(bench: Workbench, feature: str, model: Model, wanted: Any) -> Ev
     except Exception as error:  # noqa: BLE001 (the edge of a task that nobody waits for)
         outcome = type(error).__name__
     took = int((time.perf_counter() - began) * 1e4) / 1e4
-    return {"outcome": outcome, "duration_s": took, "answer_length": characters}
+    return {"outcome": outcome, "duration_s": took, "answer_length": characters, BEGAN: began}
+
+
+def _told(what: str, event: Event, copy: Event) -> None:
+    settled(event, copy.pop(BEGAN))
+    log.info(what, **event, **copy)

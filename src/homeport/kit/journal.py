@@ -22,6 +22,10 @@ Facts = dict[str, Any]
 MASK = "**********"
 DROPPED = "options_dropped"
 """The fact that names the options for which the model server has no word."""
+ESTIMATED = "tokens_estimated"
+"""The fact that nobody counted the tokens: they are guessed from what was sent."""
+AT = "at"
+"""When an attempt that failed began, by time.perf_counter(), until `settled` says how long into its request."""
 SECRET = 4
 """Characters that a secret has at least; a shorter one would mask half of the text."""
 CAUSES, FRAMES = 5, 30
@@ -111,6 +115,17 @@ def note_dropped(options: Iterable[str]) -> None:
 def facts() -> Facts:
     """The current request's facts, or an empty dictionary."""
     return _current.get() or {}
+
+
+def settled(event: Facts, started: float) -> float:
+    """Make an event of what began at `started` fit to be written; gives when the model was asked, 0 for never.
+
+    Both by time.perf_counter(), which says nothing to who reads it later.
+    """
+    for tried in event.get("attempts", ()):
+        tried["from_ms"] = int((tried.pop(AT) - started) * 1e4) / 10
+    asked: float = event.pop("asked_at", 0.0)
+    return asked
 
 
 def correlation_id() -> str:

@@ -302,10 +302,16 @@ def _of_answers(answers: Mapping[Kind, Answers]) -> Iterator[Metric]:
         _merged((kind.inference, each.took) for kind, each in answers.items()),
     )
     yield _sums(
-        "inference_input_tokens", "Prompt tokens as the model counted them", answers, lambda each: each.prompt_tokens
+        "inference_input_tokens",
+        "Prompt tokens as the model counted them, or estimated",
+        answers,
+        lambda each: each.prompt_tokens,
     )
     yield _sums(
-        "inference_output_tokens", "Answer tokens as the model counted them", answers, lambda each: each.answer_tokens
+        "inference_output_tokens",
+        "Answer tokens as the model counted them, or estimated",
+        answers,
+        lambda each: each.answer_tokens,
     )
     yield from _of_inferences({kind: each for kind, each in answers.items() if kind.category == SUGGESTIONS})
     outcomes = _added(((kind.model, kind.feature, kind.outcome), each.count) for kind, each in answers.items())
@@ -332,7 +338,7 @@ def _of_inferences(answers: Mapping[Kind, Answers]) -> Iterator[Metric]:
     text = "Size of a prompt for code, in characters: in bytes where all are ASCII"
     yield _histograms(f"{name}_prompt_size_bytes", text, _COMPONENT, sizes)
     tokens = _merged((("prompt", *models[kind]), each.tokens) for kind, each in answers.items())
-    text = "Size of a prompt for code, in tokens as the model counted them"
+    text = "Size of a prompt for code, in tokens as the model counted them, or estimated"
     yield _histograms(f"{name}_prompt_size_tokens", text, _COMPONENT, tokens)
 
 

@@ -112,6 +112,8 @@ class Answer(NamedTuple):
     lang: str = ""
     """Language id of the code, when there is code."""
     usage: Usage | None = None
+    noted: Usage | None = None
+    """The same, or a guess where its model server did not count."""
     asked_tokens: int = 0
     """Tokens of the prompt as they were estimated before the model server counted them."""
     first_s: float = 0.0

@@ -18,9 +18,11 @@ import orjson
 from homeport.codetext.language import language_of
 from homeport.domain.entries import Entry, Offered, Phases, Report, Traits
 from homeport.domain.errors import CallerError, NotAuthenticated, UpstreamRefused
+from homeport.kit.journal import ESTIMATED, settled
 from homeport.kit.logs import frame, moment
 from homeport.kit.metrics import OTHER, REPORTED, Kind
 from homeport.kit.tracing import FACT
+from homeport.protocols._visit import tokens_noted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -114,10 +116,14 @@ class Book:
         entries, self._open = self._open, []
         for visit, took, at in entries:
             outcome = visit.facts.pop("outcome", None) or ("completed" if visit.status < FAILED else "rejected")
-            asked_at, trace = visit.facts.pop("asked_at", 0.0), visit.facts.pop(FACT, None)
+            asked_at, trace = settled(visit.facts, visit.started), visit.facts.pop(FACT, None)
             first_at = visit.facts.pop("first_at", None)  # where a page sent the answer
             context = visit.facts.pop("context", ())  # names of files have no place in a log line
             visit.first = first_at if visit.first is None else visit.first
+            if visit.usage is not None:
+                visit.facts.pop(ESTIMATED, None)
+            elif "answer_tokens" in visit.facts:  # of an answer that was left before its end, or that a page sent
+                visit.usage = tokens_noted(visit.facts)
             self._measure(visit, outcome, took)
             self._log(visit, outcome, at, took)
             asks = "feature" in visit.facts
@@ -287,6 +293,7 @@ def entry(visit: Visit, outcome: str, at: float, took: float, asked_at: float) -
         orjson.dumps(attempts).decode() if attempts else "",
         _offered(visit.reported) if visit.reported else (),
         visit.heard.content() if visit.heard is not None else None,
+        estimated=ESTIMATED in visit.facts,
     )
 
 

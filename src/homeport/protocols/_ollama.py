@@ -130,9 +130,8 @@ def document(asked: Asked, answer: Answer, said: Mapping[str, Any]) -> bytes:
 
 def ended(asked: Asked, answer: Answer, rest: bytes) -> bytes:
     """The last line: why it ended, and durations in nanoseconds as they are seen from here."""
-    asked_tokens, answered = (
-        (answer.usage.prompt_tokens, answer.usage.completion_tokens) if answer.usage else (answer.asked_tokens, 0)
-    )
+    usage = answer.noted
+    asked_tokens, answered = (usage.prompt_tokens, usage.completion_tokens) if usage else (answer.asked_tokens, 0)
     why = asked.echo.get("idle") or ("length" if answer.finish == "length" else "stop")
     numbers = {
         "done": True,

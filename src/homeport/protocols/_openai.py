@@ -136,6 +136,6 @@ def event(data: object) -> bytes:
 
 
 def usage_object(usage: Usage | None) -> dict[str, int]:
-    """Usage as OpenAI spells it; zeros when the model did not count."""
+    """Usage as OpenAI spells it; zeros when nothing is known."""
     prompt, answer = (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
     return {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}

@@ -16,6 +16,7 @@ from homeport.domain.errors import (
     Unavailable,
     WrongMethod,
 )
+from homeport.domain.streams import Usage
 from homeport.kit.journal import DROPPED, accepted_id, new_id, open_event
 from homeport.kit.server import BODY_BROKEN, BODY_LATE, CLIENT_LEFT
 from homeport.protocols import Answer, Ask, Asked, Reply
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from homeport.domain.models import Caller
-    from homeport.domain.streams import Chunk, Chunks, Usage
+    from homeport.domain.streams import Chunk, Chunks
     from homeport.kit.journal import Facts
     from homeport.protocols import Reported, Streaming, WireProtocol
     from homeport.protocols._heard import Heard
@@ -45,6 +46,11 @@ IGNORED = b"x-homeport-ignored"
 BUSY = 429
 RETRY_S = 1
 """When to come back, where a model server that is busy does not say so."""
+
+
+def tokens_noted(facts: Facts) -> Usage | None:
+    """The tokens of the answer as they were counted or guessed where the model was asked."""
+    return Usage(facts["prompt_tokens"], facts["answer_tokens"]) if "answer_tokens" in facts else None
 
 
 class Visit:
@@ -107,6 +113,7 @@ class Visit:
             family=facts.get("family", ""),
             lang=facts.get("lang", ""),
             usage=self.usage,
+            noted=self.usage or tokens_noted(facts),
             asked_tokens=facts.get("prompt_tokens_estimated", 0),
             first_s=0.0 if self.first is None else self.first - self.started,
             took_s=now - self.started,

@@ -111,6 +111,7 @@ def _document(found: Found) -> dict[str, Any]:
         "row": str(found.row),
         "traits": found.traits._asdict(),
         "phases": phases,
+        "attempts": [each._asdict() for each in found.tries()],
         "context": context,
     }
 

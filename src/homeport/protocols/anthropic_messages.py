@@ -189,9 +189,8 @@ def _head(answer: Answer) -> dict[str, Any]:
 
 
 def _usage(answer: Answer) -> dict[str, int]:
-    asked, answered = (
-        (answer.usage.prompt_tokens, answer.usage.completion_tokens) if answer.usage else (answer.asked_tokens, 0)
-    )
+    usage = answer.noted
+    asked, answered = (usage.prompt_tokens, usage.completion_tokens) if usage else (answer.asked_tokens, 0)
     caches = {"cache_creation_input_tokens": 0, "cache_read_input_tokens": 0}
     return {"input_tokens": asked, **caches, "output_tokens": answered}
 

@@ -140,7 +140,8 @@ def whole(asked: Asked, answer: Answer) -> bytes:
 
 
 def _ended(answer: Answer, text: str) -> dict[str, Any]:
-    asked, answered = (answer.usage.prompt_tokens, answer.usage.completion_tokens) if answer.usage else (0, 0)
+    usage = answer.noted
+    asked, answered = (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
     return {
         "index": 0,
         "content": text,

@@ -66,7 +66,7 @@ def whole(_asked: Asked, answer: Answer) -> bytes:
         {
             **_head(answer, "chat.completion"),
             "choices": [choice],
-            "usage": usage_object(answer.usage),
+            "usage": usage_object(answer.noted),
         }
     )
 
@@ -88,7 +88,7 @@ def piece(_asked: Asked, answer: Answer, chunk: Chunk) -> bytes:
 def closing(_asked: Asked, answer: Answer) -> bytes:
     """Why it ended, the usage, and the end mark."""
     last = _chunk(answer, "", answer.finish or "stop")
-    return event({**last, "usage": usage_object(answer.usage)}) + DONE
+    return event({**last, "usage": usage_object(answer.noted)}) + DONE
 
 
 def error(problem: HomeportError, correlation_id: str) -> tuple[int, bytes]:

@@ -103,7 +103,7 @@ def whole(asked: Asked, answer: Answer) -> bytes:
             "created": answer.created,
             "model": answer.model,
             "choices": [{"index": 0, "message": message, "finish_reason": answer.finish or "stop"}],
-            "usage": usage_object(answer.usage),
+            "usage": usage_object(answer.noted),
         }
     )
 
@@ -138,7 +138,7 @@ def closing(asked: Asked, answer: Answer) -> bytes:
     if not asked.echo["usage"]:
         return DONE
     head = {"id": f"chatcmpl-{answer.id}", "object": "chat.completion.chunk", "created": answer.created}
-    return event({**head, "model": answer.model, "choices": [], "usage": usage_object(answer.usage)}) + DONE
+    return event({**head, "model": answer.model, "choices": [], "usage": usage_object(answer.noted)}) + DONE
 
 
 PROTOCOL = WireProtocol(

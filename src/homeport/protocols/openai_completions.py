@@ -108,7 +108,7 @@ def whole(_asked: Asked, answer: Answer) -> bytes:
             "created": answer.created,
             "model": answer.model,
             "choices": [{"index": 0, "text": answer.text, "logprobs": None, "finish_reason": answer.finish or "stop"}],
-            "usage": usage_object(answer.usage),
+            "usage": usage_object(answer.noted),
         }
     )
 
@@ -125,7 +125,7 @@ def closing(asked: Asked, answer: Answer) -> bytes:
     """The usage, if it was asked for, and the end mark."""
     if not asked.echo["usage"]:
         return DONE
-    return event({**_frame(answer, []), "usage": usage_object(answer.usage)}) + DONE
+    return event({**_frame(answer, []), "usage": usage_object(answer.noted)}) + DONE
 
 
 def _frame(answer: Answer, choices: list[dict[str, object]]) -> dict[str, object]:

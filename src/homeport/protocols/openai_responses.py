@@ -283,7 +283,7 @@ def _loaded(arguments: str) -> dict[str, Any]:
 
 
 def _usage(answer: Answer) -> dict[str, Any]:
-    usage = answer.usage
+    usage = answer.noted
     asked, answered = (usage.prompt_tokens, usage.completion_tokens) if usage else (answer.asked_tokens, 0)
     return {
         "input_tokens": asked,

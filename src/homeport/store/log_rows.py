@@ -240,6 +240,7 @@ def _figures(entry: Entry) -> Row:
         entry.received,
         entry.sent,
         storable(entry.attempts, 0),
+        int(entry.estimated),
     )
 
 
@@ -257,6 +258,8 @@ def _count(sums: Iterable[list[int]], entry: Entry) -> None:
         found[1] += entry.prompt_tokens
         found[2] += entry.answer_tokens
         found[3] += took
+        if entry.estimated:
+            found[6] += entry.prompt_tokens + entry.answer_tokens
         found[bucket] += 1
         if first:
             found[began] += 1

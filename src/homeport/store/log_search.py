@@ -39,6 +39,8 @@ SEVERAL = 50
 CHOICES = 1_000
 OF_ORIGIN = ("who", "token", "client", "protocol", "feature", "model", "language")
 FAILED = 400
+LEAST_US = 100
+"""By so much at least is an attempt later than the one before: that is how exactly its beginning is kept."""
 
 
 class Sought(NamedTuple):
@@ -67,6 +69,18 @@ class Sought(NamedTuple):
     """Only those newer than it."""
 
 
+class Tried(NamedTuple):
+    """An attempt to get an answer; times in microseconds since the beginning of the request."""
+
+    model: str
+    start: int | None
+    """None where it was written down by a program that did not tell."""
+    end: int | None
+    outcome: str
+    """answered, client_closed, or the code of the error"""
+    took: int
+
+
 class Found(NamedTuple):
     """A request as it was written down."""
 
@@ -82,6 +96,8 @@ class Found(NamedTuple):
     received: int
     sent: int
     attempts: list[dict[str, Any]]
+    estimated: bool
+    """Nobody counted the tokens: they are guessed from what was sent."""
     reported: tuple[str, ...] = ()
     """What its editor said became of the suggestion: shown, accepted, rejected; told where one id is looked up."""
     context: tuple[tuple[str, int], ...] = ()
@@ -91,6 +107,15 @@ class Found(NamedTuple):
     def began(self) -> float:
         """When it began, in Unix seconds."""
         return self.at - self.phases.took / 1e6
+
+    def tries(self) -> list[Tried]:
+        """Every attempt of a request that had one that failed, in their order."""
+        failed = [_tried(each) for each in self.attempts]
+        asked, told = self.phases.asked, self.phases.told
+        if not failed or not asked or any(each.start is None or each.start + LEAST_US > asked for each in failed):
+            return failed
+        outcome = "answered" if self.traits.outcome == "completed" else self.traits.outcome
+        return [*failed, Tried(self.traits.model, asked, told, outcome, told - asked)]
 
 
 class Conditions(NamedTuple):
@@ -304,6 +329,14 @@ def _whole() -> Select[Any]:
     )
 
 
+def _tried(attempt: dict[str, Any]) -> Tried:
+    began, took = attempt.get("from_ms"), int(attempt.get("duration_s", 0) * 1e6)
+    start = None if began is None else int(began * 1000)
+    return Tried(
+        str(attempt.get("model")), start, None if start is None else start + took, str(attempt.get("error")), took
+    )
+
+
 def _found(row: Any) -> Found:  # noqa: ANN401 (a row of `_whole`)
     return Found(
         row=row.id,
@@ -312,5 +345,6 @@ def _found(row: Any) -> Found:  # noqa: ANN401 (a row of `_whole`)
         traits=Traits(**{name: getattr(row, name) for name in Traits._fields} | {"team": row.team.replace("\n", ", ")}),
         phases=Phases(**{name: getattr(row, name) for name in PHASES}),
         attempts=orjson.loads(row.attempts) if row.attempts else [],
+        estimated=bool(row.estimated),
         **{name: getattr(row, name) for name in SIZES},
     )

@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from homeport.store.tables import NAMING, Number
 
-VERSION = 2
+VERSION = 3
 """Of these tables."""
 
 ORIGIN = (
@@ -43,7 +43,7 @@ ENDING = ("outcome", "error_code")
 PHASES = ("took", "admitted", "queued", "asked", "connected", "first", "told")
 SIZES = ("prompt_tokens", "answer_tokens", "received", "sent")
 USAGE_TRAITS = ("who", "team", "feature", "model", "platform", "language", "outcome", "error_code")
-SUMS = ("requests", "prompt_tokens", "answer_tokens", "took", "offered", "accepted")
+SUMS = ("requests", "prompt_tokens", "answer_tokens", "took", "offered", "accepted", "estimated")
 BOUNDS_MS = (25, 50, 100, 150, 200, 300, 500, 750, 1000, 1500, 2500, 5000, 10_000, 20_000, 40_000)
 """Upper ends of the histograms' buckets; one more takes what is longer."""
 TOOK = tuple(f"took_{number}" for number in range(len(BOUNDS_MS) + 1))
@@ -88,6 +88,7 @@ requests = Table(
     Column("correlation_id", String(64), nullable=False),
     *(Column(name, BigInteger, nullable=False) for name in (*PHASES, *SIZES)),
     Column("attempts", Text, nullable=False),
+    Column("estimated", SmallInteger, nullable=False, server_default="0"),
     Index("ix_requests_kind", "kind", "id"),
     Index("ix_requests_key", "key"),
 )
@@ -135,8 +136,11 @@ usage = Table(
     Column("span", Integer, primary_key=True, autoincrement=False),
     Column("start", Integer, primary_key=True, autoincrement=False),
     Column("kind", BigInteger, primary_key=True, autoincrement=False),
-    *(Column(name, BigInteger, nullable=False) for name in SUMS),
+    *(Column(name, BigInteger, nullable=False, server_default="0") for name in SUMS),
     *(Column(name, Integer, nullable=False) for name in (*TOOK, *FIRST)),
     sqlite_with_rowid=False,
 )
-"""Sums of an hour or of a day (UTC): `span` seconds from `start`, in Unix seconds; `took` is in microseconds."""
+"""Sums of an hour or of a day (UTC): `span` seconds from `start`, in Unix seconds; `took` is in microseconds.
+
+`estimated` are those of the tokens that nobody counted.
+"""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, select
+from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, inspect, select
 
 from homeport.domain.entries import Traits
 from homeport.store.log_rows import as_sent, insert, known
-from homeport.store.log_tables import endings, kinds, origins
+from homeport.store.log_tables import endings, kinds, origins, requests, usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from homeport.store.log_rows import Row
 
-FIRST_VERSION = 1
+FIRST_VERSION, SECOND_VERSION = 1, 2
 BITE = 2_000
 
 _kinds_1 = Table(
@@ -40,6 +40,14 @@ def from_1(connection: Connection) -> None:
         _add(connection, rows)
         last = rows[-1].id
     _kinds_1.drop(connection)
+
+
+def from_2(connection: Connection) -> None:
+    """Give requests and sums the columns that tell guessed tokens; both databases do that without rewriting rows."""
+    for table in (requests, usage):
+        if "estimated" not in {each["name"] for each in inspect(connection).get_columns(table.name)}:
+            kind = table.c.estimated.type.compile(connection.dialect)
+            connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN estimated {kind} NOT NULL DEFAULT 0")
 
 
 def _add(connection: Connection, rows: Sequence[Any]) -> None:

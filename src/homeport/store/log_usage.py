@@ -25,7 +25,10 @@ NARROWED = ("who", "feature", "model", "language")
 IN_HOURS_S = 3 * DAY
 """A time up to this long is summed by hours, a longer one by days."""
 MOST = 1_000
-PLAIN = ("requests", "failed", "cancelled", "refused", "prompt_tokens", "answer_tokens", "offered", "accepted")
+PLAIN = (
+    *("requests", "failed", "cancelled", "refused", "prompt_tokens", "answer_tokens", "offered", "accepted"),
+    "estimated",
+)
 COUNTS = (*PLAIN, *TOOK, *FIRST)
 LONGEST_MS = 60_000
 """Where the last bucket of a histogram is taken to end."""
@@ -71,6 +74,8 @@ class Used(NamedTuple):
     offered: int
     """Suggestions of which editors told what became of them."""
     accepted: int
+    estimated: int
+    """Those of the tokens that nobody counted: they are guessed from what was sent."""
     took_ms: tuple[int, int, int]
     """The median, the 95th and the 99th percentile of how long requests took, from a histogram; 0 for none."""
     first_ms: tuple[int, int, int]
@@ -168,7 +173,7 @@ def percentile(counts: Sequence[int], share: float) -> int:
 
 COLUMNS = (
     "start",
-    *("requests", "failed", "cancelled", "refused", "prompt_tokens", "answer_tokens", "offered", "accepted"),
+    *PLAIN,
     *("took_p50_ms", "took_p95_ms", "took_p99_ms", "first_p50_ms", "first_p95_ms", "first_p99_ms"),
 )
 """What stands in a table beside the name."""
@@ -177,4 +182,4 @@ COLUMNS = (
 def flat(used: Used) -> list[str | int]:
     """Sums as cells of a table; a spreadsheet shall not take a name for a formula."""
     name = f"'{used.name}" if used.name.startswith(("=", "+", "-", "@", "\t", "\r")) else used.name
-    return [name, *used[1:10], *used.took_ms, *used.first_ms]
+    return [name, used.start, *(getattr(used, each) for each in PLAIN), *used.took_ms, *used.first_ms]

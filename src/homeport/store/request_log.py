@@ -293,6 +293,8 @@ def _make(connection: Connection, upgrade: bool) -> int:  # noqa: FBT001 (the dr
         return found
     if found == log_upgrade.FIRST_VERSION:
         log_upgrade.from_1(connection)
+    if found in {log_upgrade.FIRST_VERSION, log_upgrade.SECOND_VERSION}:
+        log_upgrade.from_2(connection)
     connection.execute(log_version.delete())
     connection.execute(log_version.insert().values(number=VERSION))
     return VERSION
