@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from commands import KEY, Instance
 
 from homeport.domain.models import Secret
@@ -19,6 +21,18 @@ async def test_all_is_well_for_the_administrator(instance: Instance) -> None:
     assert (model["identifier"], model["api_token"], model["status"]) == ("served-coder", "Configured", "ok")
     assert found["feature_settings"]["models"] == {"coder": 3}
     assert KEY not in ran.out
+
+
+async def test_its_questions_are_answered_to_their_end(instance: Instance) -> None:
+    await instance.run("verify")
+    found: list[dict[str, Any]] = []
+    while len(found) < 3:
+        found = (await instance.run("logs", "--json")).json
+    assert {(each["feature"], each["outcome"]) for each in found} == {
+        (feature, "completed") for feature in ("code_completions", "code_generations", "chat")
+    }
+    asked = [each.json for each in instance.models.heard if each.body]
+    assert max(each.get("max_tokens", 0) for each in asked) == 16
 
 
 async def test_people_read_it(instance: Instance) -> None:

@@ -73,15 +73,11 @@ class FrontDoor:
         id: str = "",  # noqa: A002 (the header's name)
         more: Mapping[str, str] | None = None,
         within_s: float = FIRST_BYTE_S,
-        begins: bool = False,
     ) -> Answer:
-        """One document; raises HomeportError when nobody answers, and for nothing else.
-
-        Of one that `begins` only the first bytes are awaited; whoever makes the rest is told to stop.
-        """
+        """One document, or a stream to its end; raises HomeportError when nobody answers, and for nothing else."""
         reply = await self._open(path, body, id, more, within_s)
         try:
-            data = await (reply.part() if begins and reply.status == OK else reply.read(_LIMIT))
+            data = await reply.read(_LIMIT)
         except TransportError as error:
             raise self._broken(error) from error
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from homeport import families, features, providers
@@ -93,17 +94,17 @@ class Scene:
     @property
     def families(self) -> Mapping[str, Family]:
         """Every family, by key."""
-        return discover(families, Family)
+        return _families()
 
     @property
     def features(self) -> Mapping[str, Feature]:
         """Every feature, by key."""
-        return discover(features, Feature)
+        return _features()
 
     @property
     def providers(self) -> Mapping[str, Provider]:
         """Every platform, by key."""
-        return discover(providers, Provider)
+        return _providers()
 
     async def models(self) -> list[Model]:
         """The models to ask: enabled, of a known platform and not blamed yet."""
@@ -169,6 +170,22 @@ class Scene:
         if found.status != "fail" or await self.serves(model.name):
             return found
         return Finding(status="warn", saw=f"{found.saw} (No feature uses it.)", fix=found.fix)
+
+
+# questions look at these hundreds of times, and to look into the folders takes milliseconds
+@cache
+def _families() -> Mapping[str, Family]:
+    return discover(families, Family)
+
+
+@cache
+def _features() -> Mapping[str, Feature]:
+    return discover(features, Feature)
+
+
+@cache
+def _providers() -> Mapping[str, Provider]:
+    return discover(providers, Provider)
 
 
 _WORST = ("fail", "warn", "ok", "skip")

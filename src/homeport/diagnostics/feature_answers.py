@@ -36,6 +36,8 @@ QUESTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "embeddings": ("/v1/embeddings", {"input": "Is water wet?"}),
 }
 """By feature: where and what a client asks."""
+BRIEFLY = {"X-Homeport-Max-Tokens": "16"}
+"""Says so where the protocol has no word for it: the answer is to end, and nobody wants to wait for a long one."""
 
 
 async def look(scene: Scene) -> Finding:
@@ -62,7 +64,7 @@ async def _questions(scene: Scene) -> Mapping[str, tuple[str, dict[str, Any]]]:
 async def _ask(scene: Scene, feature: str, path: str, body: dict[str, Any]) -> Finding:
     sent = new_id()
     started = time.perf_counter()
-    answer = await scene.door.ask(path, body, id=sent, begins="stream" in body)
+    answer = await scene.door.ask(path, body, id=sent, more=BRIEFLY)
     took = time.perf_counter() - started
     if answer.unserved:
         return Finding(status="skip", saw=f"No model serves {feature}.")

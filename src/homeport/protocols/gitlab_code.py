@@ -5,12 +5,13 @@ A stream is raw text without framing; no suggestion is an empty list of choices.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from homeport.access import Need
-from homeport.domain.requests import CodeRequest
+from homeport.domain.requests import CodeRequest, Sampling
 from homeport.protocols import Answer, Ask, Asked, WireProtocol
 from homeport.protocols._gitlab import (
     CODE_LIMIT,
@@ -59,7 +60,11 @@ class CodeBody(Lenient):
         )
 
 
-def _request(body: CodeBody, instruction: str = "") -> CodeRequest:
+SHORTER = b"x-homeport-max-tokens"
+"""The header with the most tokens that a generation may have, for which this protocol has no field."""
+
+
+def _request(body: CodeBody, instruction: str = "", sampling: Sampling | None = None) -> CodeRequest:
     file = body.current_file
     return CodeRequest(
         before=file.content_above_cursor,
@@ -69,6 +74,7 @@ def _request(body: CodeBody, instruction: str = "") -> CodeRequest:
         related=related(body.context or ()),
         instruction=instruction,
         stream=bool(body.stream),
+        sampling=sampling or Sampling(),
     )
 
 
@@ -79,12 +85,13 @@ def completion(body: CodeBody, _arrival: Arrival) -> Asked:
     )
 
 
-def generation(body: CodeBody, _arrival: Arrival) -> Asked:
+def generation(body: CodeBody, arrival: Arrival) -> Asked:
     """Code from an instruction: the user's own, else the text that the client sent as prompt."""
-    text = body.user_instruction or _said(body.prompt)
-    return Asked(
-        "code_generations", _request(body, text), bool(body.stream), carried=body.carried, reported=body.telemetry or ()
-    )
+    text, most = body.user_instruction or _said(body.prompt), arrival.header(SHORTER)
+    # at most five digits: what is larger or no number changes nothing
+    sampling = Sampling(max_tokens=max(int(most), 1)) if re.fullmatch(r"[0-9]{1,5}", most) else None
+    wanted = _request(body, text, sampling)
+    return Asked("code_generations", wanted, bool(body.stream), carried=body.carried, reported=body.telemetry or ())
 
 
 def _said(prompt: str | list[dict[str, Any]] | None) -> str:
