@@ -89,7 +89,8 @@ def by_round(record: Record, target: str, metric: str, *, disturbed: bool = Fals
     scenario, value = METRICS[metric]
     runs = [run for run in record.runs if run.target == target and scenario in {"", run.scenario}]
     sound = [run for run in runs if not (run.faults and target in OURS) and (disturbed or not run.disturbed)]
-    keyed = ((run.round if scenario else n, value(run)) for n, run in enumerate(sound))
+    once = {value(run): run for run in sound}.values()  # runs in short turns share one start
+    keyed = ((run.round if scenario else n, value(run)) for n, run in enumerate(sound if scenario else once))
     return {number: figure for number, figure in keyed if figure is not None}
 
 
@@ -321,8 +322,9 @@ HOW = """\
   a model server (`bench/upstream.c`) share the other. All of them are on one machine and talk over 127.0.0.1.
 - Each run starts its server anew, asks until the first good answer, warms up, and stops the server afterwards. Within
   each round and scenario the servers take turns, so every run has a neighbour; every other round the order is
-  reversed.
-- A ratio or a difference is always taken between two runs of the same round. Tables give the median over rounds and
+  reversed. Requests that are not streamed are asked in turns of 0.6 s while all servers but the slow ones run, five
+  turns a round: a machine that is shared changes within seconds.
+- A ratio or a difference is always taken between two runs of the same turn. Tables give the median over turns and
   the range.
 - CPU is that of the server's whole process tree, in nanoseconds from the kernel's scheduler; memory is the
   proportional set size of the tree.

@@ -9,7 +9,7 @@ import os
 import shlex
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -106,14 +106,13 @@ def _takes_part(target: Target, scenario: Scenario, number: int, *, quick: bool)
 
 
 def _turns(
-    who: Sequence[Target], what: Sequence[Scenario], rounds: int, *, quick: bool
-) -> Iterator[tuple[int, Scenario, Target]]:
-    """Every run in its order: neighbours differ by server alone, and each other round goes backwards."""
-    for number in range(rounds):
-        for scenario in what:
-            for target in who if number % 2 == 0 else who[::-1]:
-                if _takes_part(target, scenario, number, quick=quick):
-                    yield number, scenario, target
+    who: Sequence[Target], what: Sequence[Scenario], number: int, *, quick: bool
+) -> Iterator[tuple[Scenario, Target]]:
+    """A round's runs in their order: neighbours differ by server alone, and each other round goes backwards."""
+    for scenario in what:
+        for target in who if number % 2 == 0 else who[::-1]:
+            if _takes_part(target, scenario, number, quick=quick):
+                yield scenario, target
 
 
 def _tell(done: Run, console: Console) -> None:
@@ -148,6 +147,26 @@ class _Stand:
         _tell(done, self.console)
         return done
 
+    def abreast(self, turns: Sequence[tuple[Scenario, Target]], number: int) -> Iterator[Run]:
+        """A round in which all servers run at once and take short turns, each other time backwards."""
+        who = {target.name: target for _, target in turns}
+        with ExitStack() as stack:
+            servers = {name: stack.enter_context(self.serving(target)) for name, target in who.items()}
+            slices = max((scenario.slices for scenario, _ in turns), default=0)
+            for turn in range(slices):
+                for scenario, target in turns if turn % 2 == 0 else turns[::-1]:
+                    at, server = number * slices + turn, servers[target.name]
+                    done = run(scenario, server, number=at, cores=self.cores, warm=turn == 0)
+                    _tell(done, self.console)
+                    yield done
+
+    def round(self, turns: Sequence[tuple[Scenario, Target]], number: int) -> Iterator[Run]:
+        """All runs of a round: first the short turns; a server that is slow takes its own alone."""
+        yield from self.abreast([(s, target) for s, target in turns if s.slices > 1 and not target.slow], number)
+        for scenario, target in turns:
+            if target.slow or scenario.slices == 1:
+                yield self.calm(scenario, target, number * scenario.slices)
+
     def calm(self, scenario: Scenario, target: Target, number: int) -> Run:
         """One run, taken again where other programs disturbed it; the calmer of the two."""
         done = self.once(scenario, target, number)
@@ -164,8 +183,8 @@ def _runs(asked: argparse.Namespace, present: Sequence[Target], console: Console
     with gitlab.issuing(), upstream(cores[1]) as pid:
         stand = _Stand(cores, pid, time.monotonic() + spare_s, console)
         stand.settle(present)
-        turns = _turns(present, what, rounds, quick=not asked.full)
-        return [stand.calm(scenario, target, number) for number, scenario, target in turns]
+        turns = (list(_turns(present, what, number, quick=not asked.full)) for number in range(rounds))
+        return [done for number, each in enumerate(turns) for done in stand.round(each, number)]
 
 
 def measure(asked: argparse.Namespace, console: Console) -> Record:

@@ -38,6 +38,8 @@ class Scenario:
     only: tuple[str, ...] = ()
     """Names of the targets it is for; empty means all."""
     most_rounds: int = 99
+    slices: int = 1
+    """Runs in a round. Several: all servers run at once and take short turns, so that each meets the same machine."""
 
 
 def _asks(chunks: int, pause_ms: int) -> dict[str, Any]:
@@ -46,7 +48,7 @@ def _asks(chunks: int, pause_ms: int) -> dict[str, Any]:
 
 
 WHOLE = {"max_tokens": 16, "seed": 0, "stream": False}
-CLOSED = ("--connections", "32", "--seconds", "2.2")
+CLOSED = ("--connections", "32", "--seconds", "0.6")
 CLOSED_WARM = ("--connections", "32", "--seconds", "0.5")
 BUSY = ("--stream", "--connections", "200", "--requests", "200", "--ramp", "200", "--seconds", "8", "--grace", "4")
 BUSY_WARM = ("--stream", "--connections", "40", "--requests", "40", "--seconds", "4", "--grace", "2")
@@ -62,6 +64,7 @@ SCENARIOS = (
         asks=WHOLE,
         load=CLOSED,
         warm=CLOSED_WARM,
+        slices=5,
     ),
     Scenario(
         name="code_sat",
@@ -70,6 +73,7 @@ SCENARIOS = (
         path="/v2/code/completions",
         load=CLOSED,
         warm=CLOSED_WARM,
+        slices=5,
         only=("homeport",),
     ),
     Scenario(
@@ -195,13 +199,13 @@ def _load(command: list[str], *, watch: int | None = None) -> tuple[dict[str, An
     return answer, peak
 
 
-def run(scenario: Scenario, server: Server, *, number: int, cores: tuple[int, int]) -> Run:
+def run(scenario: Scenario, server: Server, *, number: int, cores: tuple[int, int], warm: bool = True) -> Run:
     """Warm up, load, count."""
     known: dict[str, Any] = {"scenario": scenario.name, "target": server.target.name, "round": number}
     known |= {"start_s": server.start_s, "idle_mb": server.idle_mb}
     if not scenario.load:
         return Run(**known)
-    if scenario.warm:
+    if warm and scenario.warm:
         _load(_command(scenario, server, cores[1], warm=True))
     core = cores[0] if server.target.command else cores[1]
     command = _command(scenario, server, cores[1], warm=False)
