@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 OURS = ("direct", "nginx", "homeport")
 """A run of these that had faults does not count; the others answer as well as they can, and that is shown."""
 NOTHING = "-"
-SLACK = 2.0
-"""How many times a budget may be missed before the benchmark fails: machines differ, this much they do not."""
+SLACK = 3.0
+"""How many times a budget may be missed before the benchmark fails: an alarm for work done twice in a request.
+
+The same code was 10 to 19 times nginx within a day of a shared machine."""
 NOISE = 0.10
 """Share of the server's core in other hands from which a record calls itself noisy."""
 
@@ -340,7 +342,7 @@ HOW = """\
 - Trust ratios, not microseconds: the same program's CPU moves by up to two times between machines and hours, its ratio
   to a neighbour much less.
 - A server marked † did not answer everything: look at the notes first. Who answers half of the streams looks cheap.
-- A budget is *held*, missed (*over*), or missed by more than two times (*broken*): the last fails the benchmark.
+- A budget is *held*, missed (*over*), or missed by more than three times (*broken*): the last fails the benchmark.
 - Read p50. The p99 of a run of three seconds is mostly noise.
 - Two cores, loopback, no TLS and no real model: a model's own time is a thousand times what is measured here.
 - *direct* is the upstream's own CPU, without anything between.
