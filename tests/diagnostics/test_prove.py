@@ -115,6 +115,7 @@ async def test_an_able_model(server: ModelServer) -> None:
         ({"content": "5", "reasoning_content": "2 and 3"}, True),
         ({"content": None, "reasoning": "2 and"}, True),
         ({"content": "<think>2 and 3</think>5"}, True),
+        ({"content": "2 and 3</think>5"}, True),
     ],
 )
 async def test_thoughts_in_the_text_or_beside_it(server: ModelServer, message: dict[str, Any], *, thinks: bool) -> None:
@@ -134,6 +135,24 @@ async def test_thoughts_in_the_text_or_beside_it(server: ModelServer, message: d
     server.play = play
     seen = await tried(server)
     assert (seen.chat, seen.thinks, seen.streams) == (True, thinks, True)
+    assert seen.thought_begun is (message["content"] == "2 and 3</think>5")
+
+
+@pytest.mark.parametrize(("rest", "begun"), [("is 5.\n</think>\n\n5", True), ("is 5, as ever", False)])
+async def test_a_long_answer_to_a_short_question_is_waited_for(server: ModelServer, rest: str, *, begun: bool) -> None:
+    """The end of a thought that the chat template began may come late."""
+
+    async def play(peer: Peer) -> None:
+        if peer.method != "POST" or "messages" not in peer.json or peer.json["stream"] or "tools" in peer.json:
+            await able(peer, server)
+        else:
+            long = peer.json["max_tokens"] > 64
+            choice = {"message": {"content": f"2 and 3 {rest if long else ''}"}, "finish_reason": "length"}
+            await peer.document({"choices": [choice]})
+
+    server.play = play
+    seen = await tried(server)
+    assert (seen.chat, seen.thinks, seen.thought_begun) == (True, begun, begun)
 
 
 async def test_thoughts_that_come_all_at_once_are_no_stream(server: ModelServer) -> None:

@@ -11,6 +11,8 @@ from house import WORDS
 from script import DONE, USAGE, document, event, piece, usage_event
 from ways import MESSAGES, events, named_events
 
+from homeport.domain.capabilities import Capabilities
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -201,3 +203,83 @@ async def test_responses_show_them_as_reasoning(house: House, *, stream: bool) -
     reasoning, message = found["output"]
     assert (reasoning["type"], reasoning["content"][0]["text"]) == ("reasoning", "hm")
     assert message["content"][0]["text"] == "A lock."
+
+
+BEGUN = f"{THOUGHT}</think>\n\n{ANSWER}"
+
+
+def begins_inside(house: House) -> None:
+    """Have it known of the model that its text begins inside a thought."""
+    house.snapshot = replace(house.snapshot, measured={WORDS: Capabilities(thinks=True, thought_begun=True)})
+
+
+async def test_a_thought_that_the_chat_template_began_at_every_cut(house: House) -> None:
+    begins_inside(house)
+    for cut in range(len(BEGUN) + 1):
+        says(house, pieces([BEGUN[:cut], BEGUN[cut:]]))
+        assert await told(house) == (THOUGHT, ANSWER), cut
+    for cut in range(1, len("</think>")):
+        says(house, pieces(["a", *(BEGUN[at : at + cut] for at in range(0, len(BEGUN), cut))]))
+        assert await told(house) == (f"a{THOUGHT}", ANSWER), cut
+
+
+@pytest.mark.parametrize(
+    ("words", "finish", "thought", "answer"),
+    [
+        (["hm", "</think>", "A", "</think>"], "stop", "hm", "A</think>"),
+        (["<think>hm", "</think>A"], "stop", "hm", "A"),
+        (["\n", "</thi", "nk>", "\nA"], "stop", "", "A"),
+        (["cut o", "ff </"], "length", "cut off </", ""),
+        (["cut o", "ff"], None, "cut off", ""),
+    ],
+)
+async def test_a_text_that_begins_inside_a_thought(
+    house: House, words: list[str], finish: str | None, thought: str, answer: str
+) -> None:
+    begins_inside(house)
+    says(house, pieces(words, finish))
+    assert await told(house) == (thought, answer)
+
+
+async def test_a_model_that_was_to_think_and_did_not_has_its_answer(house: House) -> None:
+    """It is told when the model is through: until then it was taken for a thought."""
+    begins_inside(house)
+    says(house, pieces(["A ", "lock."]))
+    assert await told(house) == ("A lock.", "A lock.")
+
+
+async def test_a_server_that_was_set_up_anew_to_put_them_apart(house: House) -> None:
+    begins_inside(house)
+    deltas = [{"role": "assistant", "content": ""}, {"reasoning_content": "hm"}, {"content": "A"}]
+    sent = [event({"choices": [{"index": 0, "delta": each, "finish_reason": None}]}) for each in deltas]
+    says(house, [*sent, piece("chat", "", "stop"), DONE])
+    assert await told(house) == ("hm", "A")
+
+
+async def test_nothing_is_held_back_of_a_model_that_is_not_known_to_begin_inside(house: House) -> None:
+    house.snapshot = replace(house.snapshot, measured={WORDS: Capabilities(thinks=True, thought_begun=False)})
+    sent = pieces([THOUGHT, "</think>", ANSWER])
+    says(house, sent)
+    answer = await house.post(PATH, {"messages": MESSAGES, "stream": True})
+    assert answer.body == b"".join(part for part in sent if part != usage_event())
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+async def test_what_is_no_chat_leaves_such_a_thought_out(house: House, *, stream: bool) -> None:
+    begins_inside(house)
+    house.models.words = ["Hm, a lo", "ck.</th", "ink>\n\nlock = 1\n"]
+    asked = {"model": WORDS, "messages": MESSAGES, "max_tokens": 900, "thinking": {"type": "enabled"}, "stream": stream}
+    assert b"a lo" in (await house.post("/v1/messages", asked)).body
+    code = {"content_above_cursor": "", "content_below_cursor": "", "file_name": "a.py"}
+    body = {"current_file": code, "intent": "generation", "user_instruction": "a lock", "stream": stream}
+    answer = await house.post("/api/v4/code_suggestions/completions", body)
+    assert answer.status == 200
+    assert b"lock = 1" in answer.body
+    assert b"Hm" not in answer.body
+
+
+async def test_such_a_thought_in_a_document(house: House) -> None:
+    begins_inside(house)
+    house.models.words = ["Hm.</think>A lock."]
+    message = (await house.post(PATH, {"messages": MESSAGES})).json["choices"][0]["message"]
+    assert (message["reasoning_content"], message["content"]) == ("Hm.", "A lock.")

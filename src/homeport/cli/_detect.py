@@ -338,7 +338,8 @@ def _facts(seen: Capabilities) -> Iterator[tuple[str, str]]:
     yield "context window", f"{seen.context_tokens} tokens" if seen.context_tokens else "not told by the server"
     for what in ("chat", "text", "streams", "tools", "thinks"):
         value = getattr(seen, what)
-        yield what, "not known" if value is None else "yes" if value else "no"
+        said = "not known" if value is None else "yes" if value else "no"
+        yield what, f"{said}, its text begins in a thought" if what == "thinks" and seen.thought_begun else said
     if seen.embeds is not None:
         yield "embeds", "yes" if seen.embeds else "no"
     if seen.first_token_s is not None:

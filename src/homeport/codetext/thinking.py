@@ -1,6 +1,7 @@
 """Thoughts that a model speaks aloud before its answer, where its server does not take them out.
 
-Source: the chat templates of DeepSeek-R1 and Qwen3, of Magistral, and of gpt-oss.
+Sources: the chat templates of DeepSeek-R1 and Qwen3, of Magistral, and of gpt-oss. Those of DeepSeek-R1 and of Qwen3's
+thinking models put `<think>` into the prompt, so that the model's text begins inside the thought.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ TAGS = {
     "<|channel|>analysis<|message|>": "<|channel|>final<|message|>",
 }
 """What begins a thought, and what ends it."""
-
+END = TAGS["<think>"]
+"""What ends a thought that a chat template began."""
 
 _LONE_END = re.compile(r"\A(?:(?!<think).)*?^</think(?:ing)?>\s*$\s*", re.DOTALL | re.MULTILINE)
 """Everything up to an end that has a line of its own and no beginning ahead of it."""
@@ -25,12 +27,13 @@ _LONE_END = re.compile(r"\A(?:(?!<think).)*?^</think(?:ing)?>\s*$\s*", re.DOTALL
 class Thoughts:
     """Takes away the thoughts ahead of an answer, `<think>…</think>`, as it streams: `feed` each piece, `end` once.
 
-    What may still become a tag is held back, and so are blank lines around a thought; nothing else is.
+    What may still become a tag is held back, and so are blank lines around a thought; nothing else is. With `begun`,
+    the text is known to begin inside a thought.
     """
 
-    __slots__ = ("_after", "_ends", "_held", "_thinks", "thought", "through")
+    __slots__ = ("_after", "_begun", "_ends", "_held", "_said", "_thinks", "thought", "through")
 
-    def __init__(self) -> None:
+    def __init__(self, *, begun: bool = False) -> None:
         self.thought = ""
         """What of the piece that was given last is a thought; of no meaning once more is given behind the thoughts."""
         self.through = False
@@ -41,6 +44,10 @@ class Thoughts:
         self._thinks = False
         """Whether anything but blank lines was thought."""
         self._after = False
+        self._begun = begun
+        """Whether the text is in a thought without having begun one."""
+        self._said: list[str] = []
+        """What was thought in it: if nothing ends it, there was none."""
 
     @property
     def midway(self) -> bool:
@@ -61,22 +68,29 @@ class Thoughts:
                 self._held = self._held[known:]
                 return ""
             self._think(thought)
-            self._held, self._ends, self._after = rest, "", True
+            self._held, self._ends, self._after, self._begun = rest, "", True, False
         begun = self._held.lstrip()
         return "" if any(tag.startswith(begun) for tag in TAGS) else self._release()
 
-    def end(self) -> str:
-        """What was held back and turned out to be no thought; one that was cut off is `thought`."""
+    def end(self, finish: str | None = None) -> str:
+        """What was held back and turned out to be no thought; one that was cut off is `thought`.
+
+        Where the model came to its end (`finish` is "stop") in a thought that it did not begin, all was its answer.
+        """
         self.thought = ""
         if self.through:
             return ""
         if not self._ends:
             return self._release()
-        self._think(self._held)
+        answer = "".join(self._said) + self._held if self._begun and finish == "stop" else ""
+        if not answer:
+            self._think(self._held)
         self._held, self._ends, self.through = "", "", True
-        return ""
+        return answer
 
     def _think(self, thought: str) -> None:
+        if self._begun:
+            self._said.append(thought)
         self.thought += thought if self._thinks else thought.lstrip()
         self._thinks = self._thinks or bool(self.thought)
 
@@ -85,8 +99,10 @@ class Thoughts:
         begun = self._held.lstrip()
         opening = next((tag for tag in TAGS if begun.startswith(tag)), "")
         if opening:
-            self._held, self._ends = begun.removeprefix(opening), TAGS[opening]
-        return bool(opening)
+            self._held, self._ends, self._begun = begun.removeprefix(opening), TAGS[opening], False
+        elif self._begun and not any(tag.startswith(begun) for tag in TAGS):
+            self._ends = END
+        return bool(self._ends)
 
     def _release(self) -> str:
         self.through = True
@@ -109,14 +125,14 @@ def without_thoughts(text: str) -> str:
     return thoughts.feed(text) + thoughts.end()
 
 
-def answer_of(text: str) -> str:
+def answer_of(text: str, *, begun: bool = False) -> str:
     """As `without_thoughts`, and without a thought that a chat template began: a stream learns of its end too late."""
-    return divided(text)[1]
+    return divided(text, begun=begun)[1]
 
 
-def divided(text: str) -> tuple[str, str]:
+def divided(text: str, *, begun: bool = False) -> tuple[str, str]:
     """The thoughts of a whole answer, also of one that its chat template began, and the answer."""
-    thoughts = Thoughts()
+    thoughts = Thoughts(begun=begun and END in text)
     answer = thoughts.feed(text)
     thought = thoughts.thought
     answer += thoughts.end()

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from homeport.codetext.thinking import END
 from homeport.diagnostics import Change, Doubt
 from homeport.diagnostics._served import KEY_REFUSED
 from homeport.domain.capabilities import REST, Capabilities
@@ -62,6 +63,8 @@ TOOL = {
         "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
     },
 }
+FEW_WORDS, MANY_WORDS = 64, 1024
+"""Tokens that an answer in words may have: of a model that answers at once, and of one that may be thinking."""
 _DULL = Sampling(max_tokens=FEW, temperature=0.0)
 
 
@@ -170,9 +173,16 @@ class Trial:
     async def _chat(self) -> dict[str, Any]:
         self.told("a chat")
         question = Message(role="user", content="What is 2 + 3? Answer with the number alone.")
-        said = await self._said("chat", Prompt(kind="chat", messages=(question,), sampling=Sampling(max_tokens=64)))
-        able = False if "chat" in self._unable else None
-        return {"chat": able if said is None else True, "thinks": None if said is None else any(map(_thinks, said))}
+        asked = Prompt(kind="chat", messages=(question,), sampling=Sampling(max_tokens=FEW_WORDS))
+        said = await self._said("chat", asked)
+        if said is None:
+            return {"chat": False if "chat" in self._unable else None, "thinks": None}
+        if said[-1].finish == "length" and not any(map(_thinks, said)):
+            # so much for one number may be a thought, of which only the end will tell
+            self.told("a chat, at length")
+            longer = asked._replace(sampling=Sampling(max_tokens=MANY_WORDS))
+            said = await self._said("a chat at length", longer) or said
+        return {"chat": True, "thinks": any(map(_thinks, said)), "thought_begun": _begun(said)}
 
     async def _stream(self, *, text: bool, thinks: bool) -> dict[str, Any]:
         self.told("a stream")
@@ -271,7 +281,13 @@ def _refuses(error: HomeportError) -> bool:
 
 def _thinks(chunk: Chunk) -> bool:
     """Whether a piece of a whole answer shows thoughts: in a field of their own, or in the text."""
-    return chunk.thinks or "<think" in chunk.text
+    return chunk.thinks or "<think" in chunk.text or END in chunk.text
+
+
+def _begun(said: list[Chunk]) -> bool:
+    """Whether a whole answer has the end of a thought in its text, and no beginning."""
+    text = "".join(chunk.text for chunk in said)
+    return END in text and "<think" not in text.partition(END)[0]
 
 
 def doubts(model: Model, families: Mapping[str, Family], seen: Capabilities) -> list[Doubt]:

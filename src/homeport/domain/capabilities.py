@@ -32,6 +32,8 @@ class Capabilities:
     """Turns texts into vectors; only found out of a model that does not chat."""
     thinks: bool | None = None
     """Thinks aloud before it answers."""
+    thought_begun: bool | None = None
+    """Its text begins inside a thought, of which only the end is told: its server's chat template begins it."""
     first_token_s: float | None = None
     holes: Mapping[str, float] = field(default_factory=dict)
     """By layout (a family's key, "suffix" for the server's own parameter, "prefix" for none): the part of the known

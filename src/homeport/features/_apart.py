@@ -30,18 +30,18 @@ _UNSURE = re.compile(rb'<|\\u00|"reasoning|"tool_calls"')
 """What may be or hide a tag, and what an answer's own thoughts and calls of tools are known by."""
 
 
-def apart(answer: Chunks, prompt: Prompt) -> Chunks:
-    """The answer with its thoughts in a place of their own."""
-    return (_streamed if prompt.stream else _whole)(answer, prompt)
+def apart(answer: Chunks, prompt: Prompt, *, begun: bool = False) -> Chunks:
+    """The answer with its thoughts in a place of their own; with `begun`, its text is known to begin inside one."""
+    return (_streamed if prompt.stream else _whole)(answer, prompt, begun=begun)
 
 
-async def _whole(answer: Chunks, prompt: Prompt) -> Chunks:
+async def _whole(answer: Chunks, prompt: Prompt, *, begun: bool) -> Chunks:
     async with aclosing(answer):
         async for chunk in answer:
             if chunk.wire and prompt.relay:
-                chunk.wire = _document(chunk, several=(prompt.extra.get("n") or 1) > 1)
+                chunk.wire = _document(chunk, several=(prompt.extra.get("n") or 1) > 1, begun=begun)
             elif chunk.text and not chunk.wire and not chunk.thought and _may_hold(chunk.text):
-                chunk.thought, chunk.text = divided(chunk.text)
+                chunk.thought, chunk.text = divided(chunk.text, begun=begun)
             yield chunk
 
 
@@ -49,21 +49,21 @@ def _may_hold(text: str) -> bool:
     return text.lstrip().startswith(tuple(TAGS)) or "</think" in text
 
 
-def _document(chunk: Chunk, *, several: bool) -> bytes:
+def _document(chunk: Chunk, *, several: bool, begun: bool) -> bytes:
     """The bytes of a document of OpenAI's format, made anew where there are thoughts in its text."""
     if not several and not _may_hold(chunk.text):
         return chunk.wire
     document = orjson.loads(chunk.wire)
-    found = [_divide(choice.get("message")) for choice in document["choices"] if isinstance(choice, dict)]
+    found = [_divide(choice.get("message"), begun=begun) for choice in document["choices"] if isinstance(choice, dict)]
     return orjson.dumps(document) if any(found) else chunk.wire
 
 
-def _divide(message: Any) -> bool:  # noqa: ANN401 (whatever JSON came)
+def _divide(message: Any, *, begun: bool) -> bool:  # noqa: ANN401 (whatever JSON came)
     """Move the thoughts out of a message's text; whether there were any."""
     content = message.get("content") if isinstance(message, dict) else None
     if not isinstance(content, str) or _knows(message) or not _may_hold(content):
         return False
-    thought, message["content"] = divided(content)
+    thought, message["content"] = divided(content, begun=begun)
     message["reasoning_content"] = thought
     return True
 
@@ -73,9 +73,9 @@ def _knows(said: dict[str, Any]) -> bool:
     return bool(said.get("reasoning_content") or said.get("reasoning"))
 
 
-async def _streamed(answer: Chunks, prompt: Prompt) -> Chunks:
-    thoughts = Thoughts()
-    events = _Events(prompt.extra.get("n") or 1)
+async def _streamed(answer: Chunks, prompt: Prompt, *, begun: bool) -> Chunks:
+    thoughts = Thoughts(begun=begun)
+    events = _Events(prompt.extra.get("n") or 1, begun=begun)
     async with aclosing(answer):
         async for chunk in answer:
             if chunk.wire and prompt.relay:
@@ -99,15 +99,16 @@ def _split(thoughts: Thoughts, chunk: Chunk) -> None:
     """Put the thoughts apart of a piece that is in our own words."""
     chunk.text, chunk.thought = thoughts.feed(chunk.text), thoughts.thought
     if chunk.finish:
-        chunk.text += thoughts.end()
+        chunk.text += thoughts.end(chunk.finish)
         chunk.thought += thoughts.thought
 
 
 class _Events:
     """Takes events of OpenAI's format, whole ones, and gives them with their thoughts apart."""
 
-    def __init__(self, answers: int) -> None:
+    def __init__(self, answers: int, *, begun: bool) -> None:
         self._answers = answers
+        self._begun = begun
         self._last: dict[str, Any] = {}
         self._of: dict[int, Thoughts] = {}
         """By the index of an answer."""
@@ -126,7 +127,7 @@ class _Events:
         """What becomes of most events, known without parsing them; None for any other."""
         thoughts = self._of.get(0)
         if thoughts is None:
-            if _BEGUN.search(event):
+            if not self._begun and _BEGUN.search(event):
                 self._of[0] = Thoughts()
                 self._of[0].through = True
                 return event
@@ -154,14 +155,14 @@ class _Events:
     def _choice(self, choice: dict[str, Any]) -> bool:
         """Put the thoughts of one answer's piece apart; whether anything was changed."""
         delta, index = choice.get("delta"), choice.get("index")
-        thoughts = self._of.setdefault(index if isinstance(index, int) else 0, Thoughts())
+        thoughts = self._of.setdefault(index if isinstance(index, int) else 0, Thoughts(begun=self._begun))
         if not isinstance(delta, dict) or thoughts.through:
             return False
         content = delta.get("content")
         given = content if isinstance(content, str) else ""
         answer, thought = thoughts.feed(given), thoughts.thought
         if choice.get("finish_reason") or _knows(delta) or delta.get("tool_calls"):
-            answer += thoughts.end()
+            answer += thoughts.end(choice.get("finish_reason"))
             thought += thoughts.thought
             thoughts.through = True
         if answer == given and not thought:

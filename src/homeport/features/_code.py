@@ -6,10 +6,11 @@ import re
 from dataclasses import replace
 from functools import lru_cache
 from itertools import accumulate
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias
 
 from homeport.codetext.clean import Unchanged
 from homeport.codetext.relevance import by_relevance, others
+from homeport.codetext.thinking import Thoughts
 from homeport.codetext.window import all_fit, related_files
 from homeport.domain.requests import Sampling, stops
 from homeport.domain.streams import Chunk
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from homeport.features import Workbench
     from homeport.features._wording import Spoken
 
-T = TypeVar("T", bound="Cleaner | GenerationCleaner")
 _PROBE = ("test.rb", "def hello_world", "")
 _LABEL = re.compile(r"^(?:[\w ]{1,30}[:=] ?\{language\}|<(\w+)>\{language\}</\1>)[ \t]*\n", re.MULTILINE)
 
@@ -78,10 +78,44 @@ def sampling_of(
     return Sampling(max_tokens, given, asked.top_p, asked.seed, stops(asked.stop, said.stop, ends))
 
 
+class BehindThoughts:
+    """A cleaner of an answer whose text begins inside a thought."""
+
+    __slots__ = ("_cleaner", "_thoughts")
+
+    def __init__(self, cleaner: Cleaner | GenerationCleaner) -> None:
+        self._cleaner = cleaner
+        self._thoughts = Thoughts(begun=True)
+
+    @property
+    def done(self) -> bool:
+        """Nothing more is kept."""
+        return self._cleaner.done
+
+    def feed(self, text: str) -> str:
+        """What may be shown now that `text` has arrived."""
+        return self._cleaner.feed(self._thoughts.feed(text))
+
+    def end(self, finish: str = "stop") -> str:
+        """The rest."""
+        return self._cleaner.feed(self._thoughts.end(finish)) + self._cleaner.end(finish)
+
+
+Keeper: TypeAlias = "Cleaner | GenerationCleaner | BehindThoughts | Unchanged"
+
+
 def cleaner(
-    model: Model, wanted: CodeRequest, kind: Callable[..., T], prompt: Prompt, language: Language | None
-) -> T | Unchanged:
+    model: Model,
+    wanted: CodeRequest,
+    kind: Callable[..., Cleaner | GenerationCleaner],
+    prompt: Prompt,
+    language: Language | None,
+    *,
+    begun: bool = False,
+) -> Keeper:
     """What keeps of an answer what belongs at the cursor, unless the administrator wants it as it comes.
+
+    With `begun`, its text begins inside a thought.
 
     GitLab's end-to-end health check gets what the model said, too: to it an empty answer means that
     nothing works (AI Gateway protocol, "Admin health check").
@@ -91,10 +125,11 @@ def cleaner(
         return Unchanged()
     asked = prompt.kind == "chat"
     stops = prompt.sampling.stop
-    return kind(wanted.before, wanted.after, stops=stops, language=language, names=names(wanted), asked=asked)
+    keep = kind(wanted.before, wanted.after, stops=stops, language=language, names=names(wanted), asked=asked)
+    return BehindThoughts(keep) if begun else keep
 
 
-async def cleaned(answer: Chunks, cleaner: Cleaner | GenerationCleaner | Unchanged) -> Chunks:
+async def cleaned(answer: Chunks, cleaner: Keeper) -> Chunks:
     """Keep of each piece what belongs at the cursor; stop the model when nothing more can follow."""
     finish = None
     async for chunk in answer:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from homeport.features._seen import seen
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -22,32 +24,28 @@ def by_suffix(bench: Workbench, model: Model) -> bool:
     said = model.options.get("fim")
     if said is not None:
         return said == SUFFIX
-    seen = _seen(bench, model)
-    return seen is not None and proven(seen, bench.families, bench.family(model))
+    known = seen(bench, model)
+    return known is not None and proven(known, bench.families, bench.family(model))
 
 
 def continues(bench: Workbench, model: Model) -> bool:
     """Whether it can be given plain text: its platform takes that, and its server was not seen to refuse it."""
-    seen = _seen(bench, model)
-    return model.platform in bench.text_platforms and (seen is None or seen.text is not False)
+    known = seen(bench, model)
+    return model.platform in bench.text_platforms and (known is None or known.text is not False)
 
 
 def is_mute(bench: Workbench, model: Model) -> bool:
     """Whether it was seen to hold no conversation, whatever its family does."""
-    seen = _seen(bench, model)
-    return seen is not None and seen.chat is False
+    known = seen(bench, model)
+    return known is not None and known.chat is False
 
 
-def _seen(bench: Workbench, model: Model) -> Capabilities | None:
-    return bench.snapshot().measured.get(model.name) if model.registered else None
-
-
-def proven(seen: Capabilities, families: Mapping[str, Family], family: Family) -> bool:
+def proven(found: Capabilities, families: Mapping[str, Family], family: Family) -> bool:
     """Whether `suffix` filled more than half of the holes, more than the family's way, and more than none at all."""
-    score = seen.holes.get(SUFFIX, 0.0)
-    if score <= HALF or score <= seen.holes.get(PREFIX, 0.0):
+    score = found.holes.get(SUFFIX, 0.0)
+    if score <= HALF or score <= found.holes.get(PREFIX, 0.0):
         return False
-    return family.completion != "fim" or score > seen.holes.get(own_layout(families, family, seen.holes), 0.0)
+    return family.completion != "fim" or score > found.holes.get(own_layout(families, family, found.holes), 0.0)
 
 
 def own_layout(families: Mapping[str, Family], family: Family, holes: Mapping[str, float]) -> str:

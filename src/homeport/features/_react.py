@@ -107,26 +107,28 @@ class Plain:
 
     done = False
 
-    def __init__(self) -> None:
-        self._thoughts = Thoughts()
+    def __init__(self, *, begun: bool = False) -> None:
+        """With `begun`, the text begins inside a thought."""
+        self._thoughts = Thoughts(begun=begun)
         self.feed = self._thoughts.feed
 
-    def end(self) -> Reading:
+    def end(self, finish: str | None = None) -> Reading:
         """What was held back."""
-        return Reading(self._thoughts.end())
+        return Reading(self._thoughts.end(finish))
 
 
 class Reader:
     """Takes an answer piece by piece; gives what may be shown, and at the end the rest or the call."""
 
-    def __init__(self, tools: Collection[str] = (), *, native: bool = False) -> None:
+    def __init__(self, tools: Collection[str] = (), *, native: bool = False, begun: bool = False) -> None:
         """`tools` are those that may be called; without any, everything is an answer.
 
-        `native` says that the model was offered them, so that a call need not be written down.
+        `native` says that the model was offered them, so that a call need not be written down; `begun`, that its text
+        begins inside a thought.
         """
         self._tools = tuple(tools)
         self._native = native
-        self._thoughts = Thoughts()
+        self._thoughts = Thoughts(begun=begun)
         self._text = ""
         """All of it, until it turns out to be an answer."""
         self._seen = 0
@@ -144,9 +146,9 @@ class Reader:
         """Take a piece; gives what of the answer is certain."""
         return "" if self.done else self._take(self._thoughts.feed(text), ended=False)
 
-    def end(self) -> Reading:
+    def end(self, finish: str | None = None) -> Reading:
         """What is left."""
-        rest = "" if self.done else self._take(self._thoughts.end(), ended=True)
+        rest = "" if self.done else self._take(self._thoughts.end(finish), ended=True)
         return _called(self._text, self._call, self._tools) if self._call else Reading(rest)
 
     def _take(self, text: str, *, ended: bool) -> str:

@@ -17,6 +17,7 @@ from homeport.domain.streams import Chunk
 from homeport.domain.wording import fill
 from homeport.features._ask import answer_room, ask, budget, choose, window
 from homeport.features._measure import note_cut
+from homeport.features._seen import thought_begun
 from homeport.features._values import fit, guarded, texts
 from homeport.features._wording import spoken
 from homeport.kit.journal import note
@@ -44,7 +45,8 @@ async def say(bench: Workbench, wanted: PromptRequest) -> Chunks:
     grammar, begun, tags = template.grammar, _begun(prompt), tags_of(template)
     whole = not wanted.stream or (grammar is not None and grammar.held)
     async with aclosing(ask(bench, model, prompt, partial(build, bench, model, wanted))) as answer:
-        chunks = (collected if whole else passed_on)(model, answer, grammar, begun, tags)
+        within = thought_begun(bench, model, prompt.kind)
+        chunks = (collected if whole else passed_on)(model, answer, grammar, begun, tags, within=within)
         async with aclosing(chunks):
             async for chunk in chunks:
                 yield chunk
@@ -110,9 +112,15 @@ def _begun(prompt: Prompt) -> str:
 
 
 async def collected(
-    model: Model, answer: Chunks, grammar: Grammar | None, begun: str = "", tags: tuple[str, ...] = ()
+    model: Model,
+    answer: Chunks,
+    grammar: Grammar | None,
+    begun: str = "",
+    tags: tuple[str, ...] = (),
+    *,
+    within: bool = False,
 ) -> Chunks:
-    """The whole answer as one chunk, mended where a program reads it."""
+    """The whole answer as one chunk, mended where a program reads it; `within` says that it begins in a thought."""
     parts: list[str] = []
     finish: str | None = None
     usage: Usage | None = None
@@ -120,17 +128,23 @@ async def collected(
         parts.append(chunk.text)
         finish, usage = chunk.finish or finish, chunk.usage or usage
     keep = Said(tags)
-    text = keep.feed(answer_of("".join(parts))) + keep.end(finish or "stop")
+    text = keep.feed(answer_of("".join(parts), begun=within)) + keep.end(finish or "stop")
     if not text.strip():
         raise _empty(model, finish)
     yield Chunk(grammar.mend(begun + text) if grammar else text, "stop" if keep.done else finish or "stop", usage)
 
 
 async def passed_on(
-    model: Model, answer: Chunks, grammar: Grammar | None, begun: str = "", tags: tuple[str, ...] = ()
+    model: Model,
+    answer: Chunks,
+    grammar: Grammar | None,
+    begun: str = "",
+    tags: tuple[str, ...] = (),
+    *,
+    within: bool = False,
 ) -> Chunks:
     """The answer as it comes, from its first visible character on; only what is missing at its end is added."""
-    thoughts, keep = Thoughts(), Said(tags)
+    thoughts, keep = Thoughts(begun=within), Said(tags)
     lead, said = "", ""
     finish: str | None = None
     usage: Usage | None = None
@@ -146,7 +160,7 @@ async def passed_on(
         if keep.done:
             finish = "stop"
             break
-    rest = keep.feed(thoughts.end()) + keep.end(finish or "stop")
+    rest = keep.feed(thoughts.end(finish)) + keep.end(finish or "stop")
     if not said and not rest.strip():
         raise _empty(model, finish)
     yield Chunk(rest + (grammar.end(said + rest) if grammar else ""), finish or "stop", usage)

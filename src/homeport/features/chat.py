@@ -12,6 +12,7 @@ from homeport.features._apart import apart
 from homeport.features._ask import answer_room, ask, budget, choose
 from homeport.features._count import estimated
 from homeport.features._measure import note_cut
+from homeport.features._seen import thought_begun
 from homeport.kit.journal import note
 
 if TYPE_CHECKING:
@@ -33,7 +34,11 @@ def run(bench: Workbench, wanted: ChatRequest) -> Chunks:
         note(prompt_tokens_estimated=estimated(bench, model, prompt))
     answer = ask(bench, model, prompt, shorter)
     # all others take thoughts away by themselves
-    return apart(answer, prompt) if wanted.relay or wanted.parts else answer
+    return (
+        apart(answer, prompt, begun=thought_begun(bench, model, prompt.kind))
+        if wanted.relay or wanted.parts
+        else answer
+    )
 
 
 def build(bench: Workbench, model: Model, wanted: ChatRequest) -> Prompt:

@@ -19,6 +19,7 @@ from homeport.features._agent import TEMPLATE, begun, build
 from homeport.features._ask import ask, choose
 from homeport.features._calls import argument, offered, plain
 from homeport.features._react import ARGUMENT_LENGTH, Plain, Reader, Reading
+from homeport.features._seen import thought_begun
 from homeport.kit.journal import note
 
 if TYPE_CHECKING:
@@ -104,7 +105,9 @@ async def _read(bench: Workbench, model: Model, wanted: AgentRequest, *, native:
     again = partial(build, bench, model, wanted, native=native)
     prompt = again()
     note(prompt_length=prompt.size)
-    reader = Reader([tool.name for tool in wanted.tools], native=native) if wanted.tools or wanted.steps else Plain()
+    within = thought_begun(bench, model, prompt.kind)
+    tools = [tool.name for tool in wanted.tools]
+    reader = Reader(tools, native=native, begun=within) if tools or wanted.steps else Plain(begun=within)
     reader.feed(begun(bench, model, wanted))
     shown, held, finish = False, "", ""
     own: ToolCall | None = None
@@ -119,7 +122,7 @@ async def _read(bench: Workbench, model: Model, wanted: AgentRequest, *, native:
                 yield Chunk(text, None, chunk.usage)
             if reader.done:
                 break
-    rest = reader.end()
+    rest = reader.end(finish)
     yield _last(model, rest._replace(text=held + rest.text), own, finish, shown=shown)
 
 

@@ -13,6 +13,7 @@ from homeport.domain.requests import ChatRequest
 from homeport.features import Feature
 from homeport.features._ask import choose
 from homeport.features._say import passed_on
+from homeport.features._seen import thought_begun
 from homeport.kit.journal import note
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ async def run(bench: Workbench, wanted: ChatRequest) -> Chunks:
     note(feature=feature)
     model = choose(bench, CHAT, wanted.model if brought else feature)
     async with aclosing(bench.features[CHAT].run(bench, wanted._replace(model=model))) as answer:
-        async for chunk in passed_on(model, answer, None):
+        async for chunk in passed_on(model, answer, None, within=thought_begun(bench, model)):
             yield chunk
 
 

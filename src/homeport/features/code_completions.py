@@ -19,6 +19,7 @@ from homeport.features._ask import answer_room, ask, budget, choose
 from homeport.features._code import cleaned, cleaner, related, sampling_of, silent_on_language
 from homeport.features._holes import SUFFIX, by_suffix, continues, is_mute
 from homeport.features._measure import note_cut
+from homeport.features._seen import thought_begun
 from homeport.features._wording import worded_by
 from homeport.kit.journal import note
 
@@ -57,7 +58,8 @@ async def run(bench: Workbench, wanted: CodeRequest) -> Chunks:
     family = bench.family(model)
     language = language_of(wanted.file_name, wanted.language, wanted.before)
     prompt = build(bench, model, wanted, language)
-    keep = cleaner(model, wanted, Cleaner, prompt, language)
+    begun = thought_begun(bench, model, prompt.kind)
+    keep = cleaner(model, wanted, Cleaner, prompt, language, begun=begun)
     note(
         lang=language.id if language else "",
         prompt_length=prompt.size,

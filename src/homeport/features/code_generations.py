@@ -17,6 +17,7 @@ from homeport.features import Feature, Input, Template
 from homeport.features._ask import answer_room, ask, budget, choose
 from homeport.features._code import cleaned, cleaner, first_of, related, sampling_of, silent_on_language
 from homeport.features._measure import note_cut
+from homeport.features._seen import thought_begun
 from homeport.features._wording import worded_by
 from homeport.kit.journal import note
 
@@ -56,7 +57,8 @@ async def run(bench: Workbench, wanted: CodeRequest) -> Chunks:
     model = choose(bench, "code_generations", wanted.model)
     language = language_of(wanted.file_name, wanted.language, wanted.before)
     prompt = build(bench, model, wanted, language)
-    keep = cleaner(model, wanted, GenerationCleaner, prompt, language)
+    begun = thought_begun(bench, model, prompt.kind)
+    keep = cleaner(model, wanted, GenerationCleaner, prompt, language, begun=begun)
     note(lang=language.id if language else "", prompt_length=prompt.size)
     async with aclosing(ask(bench, model, prompt, lambda: build(bench, model, wanted, language))) as answer:
         async for chunk in cleaned(answer, keep):
