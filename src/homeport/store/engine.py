@@ -22,6 +22,7 @@ from homeport.domain.errors import (
     StoreUnavailable,
     StoreUnreachable,
 )
+from homeport.store import one_trip
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -104,7 +105,7 @@ def _sqlite(url: URL, patience_s: float) -> AsyncEngine:
         max_overflow=2,
         pool_timeout=patience_s,
         hide_parameters=True,
-        connect_args={"timeout": patience_s},
+        connect_args={"timeout": patience_s, "async_creator_fn": one_trip.opened},
     )
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
