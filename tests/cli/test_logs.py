@@ -39,7 +39,7 @@ async def _written(instance: Instance) -> None:
 async def test_a_list_and_one_of_it(instance: Instance) -> None:
     (asked,) = (await instance.run("logs", "--feature", "chat", "--json")).json
     assert (asked["who"], asked["model"], asked["outcome"], asked["status"]) == ("admin", "coder", "completed", 200)
-    shown = await instance.run("logs", "--user", "admin", "--model", "coder", "--status", "2xx", "--since", "1h")
+    shown = await instance.run("logs", "--user", "admin", "--model", "coder", "--status", "answered", "--since", "1h")
     assert asked["correlation_id"] in shown.out
     one = await instance.run("logs", asked["correlation_id"])
     for said in ("admit", "first token", "all of it", "OpenAI", "coder", "llm.log"):

@@ -11,7 +11,7 @@ import pytest
 from house import PEPPER
 
 from homeport.access import SCOPES, tokens
-from homeport.domain.entries import Entry, Phases, Traits
+from homeport.domain.entries import ENDINGS, Entry, Phases, Traits
 from homeport.domain.models import FeatureSetting, Model, Secret, Token
 from homeport.domain.verbose import SETTING
 
@@ -59,7 +59,7 @@ async def test_nothing_yet(desk: Office) -> None:
 
 async def test_a_request_is_found_by_everything(desk: Office) -> None:
     number = await asked(desk, User_Agent="Neovim/0.10")
-    for query in ("", "?who=uma", "?feature=code_completions", "?model=coder", "?status=2xx", "?client=Neovim"):
+    for query in ("", "?who=uma", "?feature=code_completions", "?model=coder", "?status=answered", "?client=Neovim"):
         assert number in (await desk.get(PAGE + query)).body, query
     for query in (
         "?who=bob",
@@ -96,6 +96,16 @@ async def test_a_failure_says_why_and_what_was_tried(desk: Office) -> None:
     bars = re.findall(r'<rect class="failed" x="(\d+)" width="(\d+)"', shown.body)
     assert len(bars) == len(re.findall(r"<code>upstream_\w+</code></span>", shown.body)) >= 1
     assert number in (await desk.get(f"{PAGE}?status=failed&find=model")).body
+
+
+async def test_a_callers_mistake_is_refused_and_nothing_failed(desk: Office) -> None:
+    number = await asked(desk, body={"prompt": 5})
+    assert "refused · 400" in (await desk.get(f"{PAGE}/{number}")).text
+    found = {ending: number in (await desk.get(f"{PAGE}?status={ending}")).body for ending in ENDINGS}
+    assert found == {"answered": False, "failed": False, "refused": True, "left": False}
+    desk.request_log.enter(Entry(time.time(), "gone-early", Traits(status=499, outcome="client_closed"), Phases(1000)))
+    await desk.request_log.settle()
+    assert "client left · 499" in (await desk.get(f"{PAGE}?status=left")).text
 
 
 async def test_hostile_ids_are_replaced_and_found_under_their_own(desk: Office) -> None:

@@ -113,6 +113,7 @@ async def test_filters_alone_and_together(kept: RequestLog, near: int, monkeypat
             model=("big", "small", "tiny")[number % 3],
             status=502 if number % 5 == 0 else 200,
             error_code="upstream_timeout" if number % 5 == 0 else "",
+            outcome="rejected" if number % 5 == 0 else "client_closed" if number % 7 == 1 else "completed",
             error=f"It took {number % 10} s: 100%." if number % 5 == 0 else "",
         )
         for number in range(60)
@@ -132,6 +133,9 @@ async def test_filters_alone_and_together(kept: RequestLog, near: int, monkeypat
     assert (
         await of(status="failed") == await of(status="5xx") == await of(status="502") == expected(lambda n: n % 5 == 0)
     )
+    assert await of(status="left") == expected(lambda n: n % 5 and n % 7 == 1)
+    assert await of(status="answered") == expected(lambda n: n % 5 and n % 7 != 1)
+    assert await of(status="refused") == []
     assert await of(text="TOOK 5 S: 100%") == expected(lambda n: n % 10 == 5)
     assert await of(text="timeout", who="ada") == expected(lambda n: n % 10 == 0)
     assert await of(text="100_") == await of(who="nobody") == await of(model="big", feature="code_completions") == []

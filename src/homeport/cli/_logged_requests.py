@@ -37,6 +37,7 @@ def document(found: Found) -> dict[str, Any]:
         "at": moment(found.at),
         "began": moment(found.began),
         **found.traits._asdict(),
+        "ending": found.traits.ending,
         "took_ms": found.phases.took / 1000,
         "first_ms": found.phases.first / 1000 or None,
         "phases": phases,
@@ -70,7 +71,7 @@ def row(found: Found) -> tuple[str, ...]:
         traits.feature or traits.protocol or "-",
         traits.model or "-",
         str(traits.status),
-        traits.error_code or traits.outcome,
+        f"{traits.ending}: {traits.error_code}" if traits.error_code else traits.ending,
         f"{found.phases.took / 1000:.0f} ms",
         found.correlation_id,
     )
@@ -112,7 +113,7 @@ def _life(found: Found) -> str:
     pairs = [
         ("request", found.correlation_id),
         ("began", moment(found.began)),
-        ("outcome", f"{traits.outcome} ({traits.status})"),
+        ("outcome", f"{traits.ending} ({traits.outcome}, {traits.status})"),
         *((name, getattr(traits, name)) for name in ("error_code", "error", "who", "team", "token", "client")),
         *((name, getattr(traits, name)) for name in ("protocol", "feature", "model", "platform", "family", "language")),
         ("tokens", _tokens(found)),

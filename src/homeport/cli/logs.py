@@ -14,6 +14,7 @@ from homeport.cli._logged_requests import document, lines_with, named_files, one
 from homeport.cli._output import note, result, table
 from homeport.cli._request_log import opened
 from homeport.cli._session import load
+from homeport.domain.entries import ENDINGS
 from homeport.domain.errors import Unknown
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from homeport.store.log_search import Found, Sought
     from homeport.store.request_log import RequestLog
 
-HEAD = ("WHEN (UTC)", "WHO", "FEATURE", "MODEL", "STATUS", "OUTCOME", "TOOK", "ID")
+HEAD = ("WHEN (UTC)", "WHO", "FEATURE", "MODEL", "STATUS", "ENDED", "TOOK", "ID")
 AGAIN_S = 1.0
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
@@ -60,7 +61,7 @@ def _since(_ctx: click.Context, _param: click.Parameter, value: str | None) -> f
 @click.option("--model", default="", help="Who answered.")
 @click.option("--language", default="", help="The language of the code.")
 @click.option("--client", default="", help="The program that asked.")
-@click.option("--status", default="", help="A number, 4xx, 5xx, or failed.")
+@click.option("--status", default="", help="How it ended: answered, failed, refused, left; or 502, 5xx.")
 @click.option("--text", default="", help="A part of an error's text or code.")
 @click.option("--since", callback=_since, help="A time ago (90m, 12h, 7d) or a day.")
 @click.option("--until", callback=_since, help="The same: only those that ended before.")
@@ -122,7 +123,7 @@ def _print(found: Sequence[Found], *, as_json: bool) -> None:
 
 
 def _check(status: str) -> None:
-    classes = {"", "failed", *(f"{number}xx" for number in range(1, 6))}
+    classes = {"", *ENDINGS, *(f"{number}xx" for number in range(1, 6))}
     if status not in classes and not (status.isdecimal() and len(status) == len("200")):
-        message = f"{status!r} is no status: write a number such as 502, a class such as 5xx, or failed."
+        message = f"{status!r} is no status: write {', '.join(ENDINGS)}, a number such as 502, or a class such as 5xx."
         raise click.UsageError(message)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import htpy
 from htpy import Renderable, span
 
+from homeport.domain.entries import ANSWERED, FAILED, LEFT, REFUSED
 from homeport.domain.errors import StoreUnavailable, Unknown
 from homeport.store.log_usage import Asked
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from homeport.store.log_search import Found
     from homeport.store.request_log import RequestLog
 
-OUTCOMES = {"completed": "completed", "rejected": "failed", "broken": "broke off", "client_closed": "client left"}
-FAILED, MISTAKEN = 500, 400
+KINDS = {ANSWERED: "good", FAILED: "bad", REFUSED: "warn", LEFT: "warn"}
+SAID = {LEFT: "client left"}
 DAY = 86_400
 A_MILLISECOND, TEN_SECONDS = 1_000, 10_000_000
 
@@ -73,7 +74,6 @@ def tokens(found: Found) -> Node:
 
 def ended(traits: Traits) -> Renderable:
     """How a request ended: in words and in colour."""
-    left = traits.outcome == "client_closed"
-    failed = traits.status >= FAILED or traits.outcome == "broken"
-    kind = "warn" if left else "bad" if failed else "warn" if traits.status >= MISTAKEN else "good"
-    return span(class_=f"pill {kind}")[f"{OUTCOMES.get(traits.outcome, traits.outcome)} · {traits.status}"]
+    ending = traits.ending
+    said = "broke off" if traits.outcome == "broken" else SAID.get(ending, ending)
+    return span(class_=f"pill {KINDS[ending]}")[f"{said} · {traits.status}"]

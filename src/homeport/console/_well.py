@@ -11,6 +11,7 @@ from htpy import Renderable, a, div, p
 
 from homeport.console import RANK, Asked
 from homeport.diagnostics._health import how_is
+from homeport.domain.entries import FAILED
 from homeport.domain.errors import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -111,6 +112,6 @@ def _named(asked: Asked, folder: str, keys: Sequence[str], titles: Sequence[str]
 
 def _failures(seen: Lately) -> Node:
     since = datetime.fromtimestamp(seen.since, UTC)
-    address = f"/console/requests?{urlencode({'status': 'failed', 'from': f'{since:%Y-%m-%dT%H:%M}'})}"
+    address = f"/console/requests?{urlencode({'status': FAILED, 'from': f'{since:%Y-%m-%dT%H:%M}'})}"
     told = f"{seen.failed:,} of {seen.requests:,} request{'' if seen.requests == 1 else 's'} failed"
     return [f"{told} in the last {LATELY_MIN} minutes: ", a(href=address)["see which"], "."]

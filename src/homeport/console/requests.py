@@ -33,6 +33,7 @@ from homeport.console import Asked, Page, Sent, go
 from homeport.console._forms import PER_PAGE, sifter
 from homeport.console._layout import page
 from homeport.console._requests import ended, lasting, log_of, moment, tokens
+from homeport.domain.entries import ANSWERED, FAILED, LEFT, REFUSED
 from homeport.domain.errors import BadRequest
 from homeport.store.log_search import Sought
 
@@ -45,12 +46,14 @@ if TYPE_CHECKING:
 
 STATUSES = (
     ("", "However it ended"),
-    ("2xx", "Answered"),
-    ("failed", "Failed, or its client left"),
-    ("4xx", "Refused (4xx)"),
+    (ANSWERED, "Answered"),
+    (FAILED, "Failed"),
+    (REFUSED, "Refused: the caller's mistake"),
+    (LEFT, "Client left"),
     ("429", "Too many (429)"),
-    ("499", "Client left (499)"),
-    ("5xx", "Failed (5xx)"),
+    ("2xx", "HTTP 2xx"),
+    ("4xx", "HTTP 4xx"),
+    ("5xx", "HTTP 5xx"),
 )
 FILTERS = ("find", "who", "team", "feature", "model", "language", "client", "status", "code", "from", "to")
 EXACT = ("who", "team", "feature", "model", "language", "client")

@@ -5,7 +5,23 @@ Named tuples: every request makes one of each.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
+
+from homeport.domain.errors import CallerError
+
+ANSWERED, FAILED, REFUSED, LEFT = ENDINGS = ("answered", "failed", "refused", "left")
+"""How requests end: refused is what the caller has to mend, left is what its client gave up."""
+
+
+@cache
+def callers_codes() -> frozenset[str]:
+    """Codes of errors that are the caller's own: `bad_request`, `not_authenticated`, and so on."""
+    return frozenset(each.code for each in _tree(CallerError))
+
+
+def _tree(root: type[CallerError]) -> list[type[CallerError]]:
+    return [root, *(each for kind in root.__subclasses__() for each in _tree(kind))]
 
 
 class Traits(NamedTuple):
@@ -32,6 +48,13 @@ class Traits(NamedTuple):
     """completed, rejected, broken or client_closed"""
     error_code: str = ""
     error: str = ""
+
+    @property
+    def ending(self) -> str:
+        """One of `ENDINGS`, for people: whether a feature or its model failed, or the caller has to mend something."""
+        if self.outcome == "rejected":
+            return REFUSED if self.error_code in callers_codes() else FAILED
+        return {"broken": FAILED, "client_closed": LEFT}.get(self.outcome, ANSWERED)
 
 
 class Phases(NamedTuple):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from homeport.diagnostics._replay import Replayer, Wanted
+from homeport.domain.entries import ENDINGS
 from homeport.domain.errors import BadRequest, Unknown
 from homeport.protocols import Act, Reply, WireProtocol
 from homeport.protocols._admin import ADMIN, Strict, by, query_of, reply, store_of
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 DAY = 86_400
 MOST, FIELDS, DIGITS = 1_000, 50, 19
-STATUS = re.compile(r"[1-5](xx|[0-9]{2})|failed")
+STATUS = re.compile("|".join(("[1-5](xx|[0-9]{2})", *ENDINGS)))
 NAMES = {"user": "who", "error": "error_code"}
 FILTERS = frozenset({"who", "team", "feature", "model", "language"})
 EXACT = (*FILTERS, "token", "client", "protocol", "outcome", "error_code", "status", "text")
@@ -77,7 +78,8 @@ async def requests(door: Door, _body: None, arrival: Arrival) -> Reply:
     query = _query(arrival)
     status = query.get("status", "")
     if status and not STATUS.fullmatch(status):
-        raise BadRequest("status is neither a number, a class nor failed.", "Write 502, 5xx or failed.", param="status")
+        fix = f"Write {', '.join(ENDINGS)}, 502 or 5xx."
+        raise BadRequest("status is neither an ending, a number nor a class.", fix, param="status")
     exact: dict[str, Any] = {name: query[name].replace("\0", "") for name in EXACT if name in query}
     times: dict[str, Any] = {name: _number(query, name, 0, 1e11) for name in ("since", "until")}
     below = query.get("below", "")
@@ -110,6 +112,7 @@ def _document(found: Found) -> dict[str, Any]:
     return found._asdict() | {
         "row": str(found.row),
         "traits": found.traits._asdict(),
+        "ending": found.traits.ending,
         "phases": phases,
         "attempts": [each._asdict() for each in found.tries()],
         "context": context,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import case, cast, func, select
 from sqlalchemy.types import BigInteger
 
-from homeport.store.log_endings import has_failed
+from homeport.domain.entries import FAILED
+from homeport.store.log_endings import ended_as
 from homeport.store.log_rows import HOUR, SPREAD, first_of
 from homeport.store.log_tables import FIRST, endings, kinds, origins, requests, usage, usage_kinds
 from homeport.store.log_usage import percentile
@@ -48,7 +49,7 @@ async def _minutes(connection: AsyncConnection, since: int, now: float) -> list[
     minute = (requests.c.id // (SPREAD * MINUTE_S * 1_000_000)).label("minute")
     first = requests.c.first
     rounded = case((first < _A_SECOND, (first + _FINE - 1) // _FINE * _FINE), else_=first // _COARSE * _COARSE)
-    failed = case((has_failed(endings), 1), else_=0)
+    failed = case((ended_as(endings, FAILED), 1), else_=0)
     asked = (
         select(minute, failed.label("bad"), rounded.label("rounded"), func.count())
         .join_from(requests, kinds, kinds.c.id == requests.c.kind)
@@ -86,7 +87,7 @@ async def last_day(connection: AsyncConnection, now: float) -> list[Point]:
     """The same for each hour, from the sums that are kept of it."""
     last = int(now) // HOUR * HOUR
     counts = [cast(func.sum(usage.c[name]), BigInteger) for name in ("requests", *FIRST)]
-    failed = cast(func.sum(case((has_failed(usage_kinds), usage.c.requests), else_=0)), BigInteger)
+    failed = cast(func.sum(case((ended_as(usage_kinds, FAILED), usage.c.requests), else_=0)), BigInteger)
     asked = select(usage.c.start, failed, *counts).join_from(usage, usage_kinds, usage_kinds.c.id == usage.c.kind)
     wanted = (usage.c.span == HOUR, usage.c.start > last - HOURS * HOUR, usage_kinds.c.feature != "")
     found = {row[0]: _point(*row) for row in await connection.execute(asked.where(*wanted).group_by(usage.c.start))}

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 from sqlalchemy import and_, func, literal, or_, select, true, union_all
 
-from homeport.domain.entries import Content, Exchange, Phases, Traits
+from homeport.domain.entries import ENDINGS, Content, Exchange, Phases, Traits
+from homeport.store.log_endings import ended_as
 from homeport.store.log_rows import DAY, ERROR, LAST, WEEK, first_of, keys, moment_of, storable
 from homeport.store.log_tables import (
     ENDING,
@@ -38,7 +39,6 @@ SEVERAL = 50
 """Requests with one id that are shown."""
 CHOICES = 1_000
 OF_ORIGIN = ("who", "token", "client", "protocol", "feature", "model", "language")
-FAILED = 400
 LEAST_US = 100
 """By so much at least is an attempt later than the one before: that is how exactly its beginning is kept."""
 
@@ -57,7 +57,7 @@ class Sought(NamedTuple):
     outcome: str = ""
     error_code: str = ""
     status: str = ""
-    """A number, a class such as "5xx", or "failed"."""
+    """A number, a class such as "5xx", or one of `ENDINGS`."""
     text: str = ""
     """A part of an error's text or code, in any case."""
     since: float = 0.0
@@ -253,8 +253,8 @@ def _of_ending(sought: Sought) -> Iterator[ColumnElement[bool]]:
         value = storable(getattr(sought, name))
         if value:
             yield endings.c[name] == value
-    if sought.status == "failed":
-        yield endings.c.status >= FAILED
+    if sought.status in ENDINGS:
+        yield ended_as(endings, sought.status)
     elif sought.status.endswith("xx"):
         lowest = int(sought.status[0]) * 100
         yield and_(endings.c.status >= lowest, endings.c.status < lowest + 100)

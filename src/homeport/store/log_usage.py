@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import BigInteger, and_, case, cast, func, literal, select
 
-from homeport.store.log_endings import has_failed, was_refused
+from homeport.domain.entries import FAILED, LEFT, REFUSED
+from homeport.store.log_endings import ended_as
 from homeport.store.log_rows import DAY, HOUR
 from homeport.store.log_search import in_team
 from homeport.store.log_tables import BOUNDS_MS, FIRST, SUMS, TOOK, usage, usage_kinds
@@ -103,8 +104,8 @@ async def usage_rows(connection: AsyncConnection, asked: Asked) -> Sequence[Any]
 
 
 def _endings() -> tuple[Any, ...]:
-    left = usage_kinds.c.outcome == "client_closed"
-    return _of("failed", has_failed(usage_kinds)), _of("cancelled", left), _of("refused", was_refused(usage_kinds))
+    called = {FAILED: "failed", LEFT: "cancelled", REFUSED: "refused"}
+    return tuple(_of(name, ended_as(usage_kinds, ending)) for ending, name in called.items())
 
 
 def _of(name: str, ended: ColumnElement[bool]) -> Any:  # noqa: ANN401 (a labelled sum)
