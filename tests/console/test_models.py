@@ -172,7 +172,8 @@ async def test_a_name_that_is_taken(admin: Office) -> None:
 async def test_a_family_that_is_not_settled_is_opted_into_once(admin: Office) -> None:
     asked = filled(admin, family="codellama")
     refused = await admin.send(NEW, "save", **asked)
-    assert (refused.status, "Code Llama is beta" in refused.text) == (400, True)
+    assert refused.status == 400
+    assert "Code Llama is beta. Choose another one, or tick “Allow beta and experimental families”" in refused.text
     assert 'name="beta"' in refused.body
     assert await admin.store.models() == []
     assert (await admin.send(NEW, "save", **asked, beta="on")).status == 303
@@ -229,6 +230,16 @@ async def test_one_of_several_is_picked(admin: Office) -> None:
     assert 'value="llama-3.1-8b"' in shown.body
     assert '<option value="llama3" selected>' in shown.body
     assert await admin.store.models() == []
+
+
+async def test_detecting_says_that_a_family_has_to_be_allowed(admin: Office) -> None:
+    async def catalogue(peer: Peer) -> None:
+        await peer.document({"object": "list", "data": [{"id": "nobody-knows-this"}]})
+
+    admin.house.models.catalogue = catalogue
+    asked = filled(admin, identifier="", family="")
+    assert "To add it, tick “Allow beta" in (await admin.send(NEW, "detect", **asked)).text
+    assert "To add it" not in (await admin.send(NEW, "detect", **asked, beta="on")).text
 
 
 async def test_a_script_gets_help_alone(admin: Office) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from htpy import Node, Renderable, button, div, h2, input, li, ol, p, span, strong, ul  # noqa: A004 (the element)
 from htpy import form as form_tag
 
-from homeport.console import Sent
+from homeport.console import Sent, _release
 from homeport.console import _model_form as model_form
 from homeport.console._layout import guard
 from homeport.diagnostics._connection import STEPS, Step
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from homeport.console import Asked
     from homeport.diagnostics import Change, Doubt, Finding
     from homeport.domain.models import Model
+    from homeport.families import Family
 
 MARKS = {
     "ok": ("good", "✓"),
@@ -101,8 +102,13 @@ def _served(asked: Asked, values: Mapping[str, str], names: Sequence[str], moved
         ul(".picks")[(li[_pick(values, name, address)] for name in names[:SHOWN])],
         p(".soft.small")[f"And {len(names) - SHOWN} more: begin to type one."] if len(names) > SHOWN else None,
         p(".soft")["The server tells no names: type the identifier."] if not names else None,
-        p["Family: ", strong[family.label], f" ({family.release})."] if family and values["identifier"] else None,
+        _of_family(asked, family) if family and values["identifier"] else None,
     ]
+
+
+def _of_family(asked: Asked, family: Family) -> Renderable:
+    todo = _release.reminder(asked, family)
+    return p["Family: ", strong[family.label], f" ({family.release}).", f" {todo}" if todo else None]
 
 
 def _pick(values: Mapping[str, str], name: str, address: str) -> Node:

@@ -8,15 +8,18 @@ from htpy import Renderable, button, div, form, h2, p
 
 from homeport.console import _forms
 from homeport.console._layout import guard
-from homeport.families import BETA, opted_in
+from homeport.families import BETA, SETTLED, opted_in
 
 if TYPE_CHECKING:
     from htpy import Node
 
     from homeport.console import Asked
     from homeport.domain.models import Model
+    from homeport.families import Family
 
 FIELD = "beta"
+BOX = "Allow beta and experimental families"
+TICK = f"tick “{BOX}” below the family"
 WHAT = "Beta families work but were tried less; experimental ones may answer badly."
 
 
@@ -29,7 +32,14 @@ def opt_in(asked: Asked) -> Node:
     """The box that opts in, until somebody did."""
     if allowed(asked):
         return None
-    return _forms.check(FIELD, "Allow beta and experimental families", on=asked.form.get(FIELD) == "on", tip=WHAT)
+    return _forms.check(FIELD, BOX, on=asked.form.get(FIELD) == "on", tip=WHAT)
+
+
+def reminder(asked: Asked, family: Family) -> str:
+    """What an administrator has to do yet before a model of this family can be added."""
+    if family.release == SETTLED or allowed(asked) or asked.form.get(FIELD) == "on":
+        return ""
+    return f"To add it, {TICK}."
 
 
 async def consent(asked: Asked, model: Model) -> None:
@@ -39,7 +49,7 @@ async def consent(asked: Asked, model: Model) -> None:
     if asked.form.get(FIELD) == "on":
         await asked.desk.store.set_setting(BETA, "on", by=asked.person.name)
         return
-    opted_in(asked.desk.bench.families[model.family], {}, now=False)
+    opted_in(asked.desk.bench.families[model.family], {}, now=False, way=TICK)
 
 
 def switch(asked: Asked) -> Renderable:

@@ -91,16 +91,16 @@ class Family:
     """By feature: wording that serves this family better than the feature's own; see `SLOTS`."""
 
 
-def opted_in(family: Family, settings: Mapping[str, str], *, now: bool) -> bool:
+def opted_in(family: Family, settings: Mapping[str, str], *, now: bool, way: str = ALLOW) -> bool:
     """Whether to keep an opt-in that comes `now`, with a model of this family.
 
-    Raises BadRequest for a family that is not generally available while nobody opted in.
+    Raises BadRequest for a family that is not generally available while nobody opted in; `way` says how to.
     """
     if family.release == SETTLED or settings.get(BETA) == "on":
         return False
     if not now:
         saw = f"The family {family.label} is {family.release}."
-        raise BadRequest(saw, f"Choose another one, or {ALLOW}.", param="family")
+        raise BadRequest(saw, f"Choose another one, or {way}.", param="family")
     return True
 
 
