@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -63,7 +64,7 @@ async def test_with_no_model_there_are_two_ways_to_begin(admin: Office) -> None:
     assert "homeport up" in shown.text
 
 
-async def test_a_row_says_what_is_known_of_a_model(admin: Office) -> None:
+async def test_a_row_says_what_is_known_of_a_model(admin: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     model = await registered(admin, family="codellama")
     await admin.store.set_feature(FeatureSetting(feature="chat", assignment="model", model="coder"), by="tests")
     text = " ".join((await admin.get(LIST)).text.split())
@@ -71,15 +72,23 @@ async def test_a_row_says_what_is_known_of_a_model(admin: Office) -> None:
         assert part in text
     assert "never asked" in text
     health = admin.house.app.door.bench.health
+    now = time.monotonic()
+    monkeypatch.setattr(health, "_clock", lambda: now)
     health.answered(model, 0.25)
     assert "well first token 250 ms" in " ".join((await admin.get(LIST)).text.split())
     for _ in range(3):
         health.failed(model)
-    assert "left alone" in (await admin.get(LIST)).text
-    assert "Left alone" in (await admin.get(f"{LIST}/coder")).text
-    health.probed(model, answers=False)
-    health.probed(model, answers=True)
-    assert "the next request tries it" in (await admin.get(LIST)).text
+    pages = (LIST, f"{LIST}/coder", "/console/features")
+    for said in ("again in 5 s", "the next request tries it", "a request tries it now"):
+        for page in pages:
+            shown = " ".join((await admin.get(page)).text.split())
+            assert said in shown, page
+            assert "left alone" in shown.lower(), page
+        health.chosen(model)
+        now += 5 if said.startswith("again") else 0
+    health.answered(model)
+    for page in pages:
+        assert "left alone" not in (await admin.get(page)).text.lower()
 
 
 async def test_searching_and_sorting_need_no_script(admin: Office) -> None:

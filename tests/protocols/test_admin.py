@@ -282,7 +282,7 @@ async def test_an_embedded_model_is_as_well_as_what_answers_at_its_engine(api: A
     bench = replace(api.office.house.app.door.bench, snapshot=lambda: Snapshot(models={"small": at_engine}))
     assert how_is(bench, stored).state == "never asked"
     bench.health.answered(at_engine, 0.25)
-    assert how_is(bench, stored) == how_is(bench, at_engine) == ("well", 0, 0.25, None)
+    assert how_is(bench, stored) == how_is(bench, at_engine) == ("well", 0, 0.25, None, "first token 250 ms")
 
 
 async def test_changes_are_found_and_exported(api: Api) -> None:

@@ -247,8 +247,10 @@ def health(settings: Settings) -> Healths:
 
     if not running(settings.data_dir):
         return Healths({}, "no server runs")
+    # of the models in this data directory another server, to which HOMEPORT_URL may lead, knows nothing
+    here = settings.model_copy(update={"url": ""})
     try:
-        found = answered(settings, "/api/admin/v1/models", within_s=PATIENCE_S)
+        found = answered(here, "/api/admin/v1/models", within_s=PATIENCE_S)
     except HomeportError as error:
         return Healths({}, f"the server does not tell. {error}")
     return Healths({each["name"]: each["health"] for each in found})

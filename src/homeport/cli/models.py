@@ -190,6 +190,11 @@ def list_(*, as_json: bool) -> None:
         note("Register one:  homeport models add NAME --endpoint URL --identifier ID")
 
 
+def _health(told: Mapping[str, Any]) -> str:
+    """As the console says it."""
+    return ", ".join(filter(None, (told.get("state", "unknown"), told.get("note", ""))))
+
+
 def _listed(found: list[Model], healths: Mapping[str, Mapping[str, Any]]) -> str:
     head = ("NAME", "PLATFORM", "FAMILY", "ENDPOINT", "IDENTIFIER", "KEY", "STATE", "HEALTH")
     rows = (
@@ -201,7 +206,7 @@ def _listed(found: list[Model], healths: Mapping[str, Mapping[str, Any]]) -> str
             model.identifier or "-",
             "yes" if model.key else "-",
             "enabled" if model.enabled else "disabled",
-            healths.get(model.name, {}).get("state", "unknown"),
+            _health(healths.get(model.name, {})),
         )
         for model in found
     )

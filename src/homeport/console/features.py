@@ -32,6 +32,7 @@ from homeport.console import RANK, Asked, Page, Sent, go
 from homeport.console._asking import can_be_tried
 from homeport.console._forms import DOINGS
 from homeport.console._layout import guard, page, problem
+from homeport.diagnostics._health import why_left_alone
 from homeport.domain.errors import BadRequest, Outdated, Unknown
 from homeport.domain.models import FeatureSetting
 from homeport.features._ask import setting_of
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from htpy import Node
 
     from homeport.domain.capabilities import Capabilities
-    from homeport.domain.models import Assignment, Snapshot
+    from homeport.domain.models import Assignment, Model, Snapshot
     from homeport.features import Feature, Workbench
     from homeport.features._suits import Fit
 
@@ -130,8 +131,17 @@ def answers(bench: Workbench, snapshot: Snapshot, key: str) -> Answers:
         return Answers(
             "model disabled", trouble=f"{deciding.model} is disabled, so nobody answers.", inherited=inherited
         )
-    ill = "" if bench.health.allows(model) else "It failed lately and is left alone for a while."
-    return Answers("on", model.name, ill, inherited)
+    return Answers("on", model.name, _ill(bench, snapshot, deciding, model), inherited)
+
+
+def _ill(bench: Workbench, snapshot: Snapshot, setting: FeatureSetting, model: Model) -> str:
+    """Why the model does not answer now, and who does meanwhile; empty where it does."""
+    alone = why_left_alone(bench, model)
+    if not alone:
+        return ""
+    others = (snapshot.models.get(name) for name in (*setting.pool, *setting.fallbacks))
+    able = [each.name for each in others if each and each.enabled and not why_left_alone(bench, each)]
+    return f"{alone} Meanwhile {able[0]} answers." if able else alone
 
 
 def choice_of(setting: FeatureSetting | None, feature: Feature) -> str:

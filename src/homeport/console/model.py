@@ -40,6 +40,7 @@ from homeport.console import Asked, Page, Sent, _release, go
 from homeport.console import _model_form as model_form
 from homeport.console import _model_help as model_help
 from homeport.console._layout import guard, page, problem
+from homeport.diagnostics._health import why_left_alone
 from homeport.diagnostics._prove import doubts as doubts_of_seen
 from homeport.diagnostics._registration import doubts
 from homeport.diagnostics._scene import EMBEDDED
@@ -109,13 +110,13 @@ def _doubts(asked: Asked, model: Model, seen: Seen) -> Iterator[Doubt]:
 
 
 def _state(asked: Asked, model: Model) -> str:
-    here = asked.desk.bench.snapshot().models.get(model.name, model)
-    running = asked.desk.bench.capacity.running(here)
+    bench = asked.desk.bench
+    here = bench.snapshot().models.get(model.name, model)
+    running = bench.capacity.running(here)
     if not model.enabled:
         return "Disabled: it serves nobody."
-    state = asked.desk.bench.health.state(here)
-    if state is not None and not state.healthy:
-        return "Left alone until it answers again: it failed several times."
+    if alone := why_left_alone(bench, here):
+        return alone
     return f"{running} request{'' if running == 1 else 's'} running now." if running else "Ready."
 
 

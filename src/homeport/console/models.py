@@ -121,15 +121,7 @@ def _rows(asked: Asked, seen: Mapping[str, Capabilities], used: Mapping[str, int
 
 def _state(asked: Asked, model: Model) -> tuple[str, str, str]:
     found = how_is(asked.desk.bench, model)
-    if found.back_in_s is not None:
-        return (
-            "bad",
-            found.state,
-            f"again in {found.back_in_s:.0f} s" if found.back_in_s else "the next request tries it",
-        )
-    first_s = found.first_token_s
-    shade = "good" if found.state == "well" else "soft"
-    return shade, found.state, f"first token {first_s * 1000:.0f} ms" if first_s else ""
+    return {"well": "good", "left alone": "bad"}.get(found.state, "soft"), found.state, found.note
 
 
 def _found(row: Row, wanted: str) -> bool:

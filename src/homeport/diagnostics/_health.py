@@ -1,7 +1,8 @@
-"""How a model does, by what this server has seen of it lately."""
+"""How a model does, by what this server has seen of it lately: whoever tells it, tells it in these words."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -20,6 +21,8 @@ class Health(NamedTuple):
     """How long it lately took to begin to answer."""
     back_in_s: float | None = None
     """When one that is left alone is tried again; 0: with the next request."""
+    note: str = ""
+    """The same for people."""
 
 
 def how_is(bench: Workbench, model: Model) -> Health:
@@ -33,5 +36,19 @@ def how_is(bench: Workbench, model: Model) -> Health:
     if state is None:
         return Health("never asked", running)
     if not state.healthy:
-        return Health("left alone", running, back_in_s=bench.health.back_in(model))
-    return Health("well", running, first_token_s=bench.health.first_s(model) or None)
+        back_in_s = bench.health.back_in(model)
+        return Health("left alone", running, back_in_s=back_in_s, note=_back(back_in_s, bench.health.is_tried(model)))
+    first_s = bench.health.first_s(model)
+    return Health("well", running, first_s or None, note=f"first token {first_s * 1000:.0f} ms" if first_s else "")
+
+
+def _back(in_s: float, tried: bool) -> str:  # noqa: FBT001 (of the lines above alone)
+    if tried:
+        return "a request tries it now"
+    return f"again in {math.ceil(in_s)} s" if in_s else "the next request tries it"
+
+
+def why_left_alone(bench: Workbench, model: Model) -> str:
+    """A sentence on a model that failed; empty for any other."""
+    found = how_is(bench, model)
+    return f"Left alone because it failed: {found.note}." if found.state == "left alone" else ""
