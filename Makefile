@@ -21,7 +21,7 @@ up: .venv/.run ## Install and start everything on this machine, with a small mod
 	@trap : INT TERM; .venv/bin/homeport up $(ARGS) || [ $$? = 130 ]
 
 test: .venv/.dev ## Install and run all tests (ARGS="-k word" for some)
-	@.venv/bin/pytest -n 3 $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= .venv/bin/pytest -n 3 --dist worksteal $(ARGS)
 
 check: .venv/.dev ## Format, lint, types, import contracts, generated documentation
 	.venv/bin/ruff format --check .

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import openai
 import orjson
 import pytest
 from deltas import call, plays
 from house import TOKEN, WORDS, eventually, opened
+from later import Later
 from script import piece
 from ways import named_events
 
@@ -17,8 +17,11 @@ from homeport.protocols._kept import ALL_BYTES, EACH, Kept, Shelf
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    import openai
     from house import House
     from script import Peer
+else:
+    openai = Later("openai")
 
 PATH = "/v1/responses"
 QUESTION = "What is a mutex?"

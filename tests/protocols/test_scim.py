@@ -12,8 +12,6 @@ import httpx2
 import pytest
 from house import PEPPER, TOKEN
 from offices import office_at
-from scim2_client.engines.httpx2 import SyncSCIMClient
-from scim2_tester import Status, check_server
 
 from homeport.access import tokens
 from homeport.domain.models import Token
@@ -78,6 +76,9 @@ async def directory(tmp_path: Path) -> AsyncIterator[Directory]:
 
 
 async def test_the_testers_own_questions(directory: Directory) -> None:
+    from scim2_client.engines.httpx2 import SyncSCIMClient  # noqa: PLC0415 (seconds of every worker that collects)
+    from scim2_tester import Status, check_server  # noqa: PLC0415 (see above)
+
     def every_check() -> list[Any]:
         headers = {"Authorization": f"Bearer {directory.token}"}
         base = f"http://127.0.0.1:{directory.office.house.port}{ROOT}"
