@@ -18,6 +18,7 @@ from sqlalchemy.schema import CreateIndex
 
 from homeport.domain.entries import Entry, Phases, Traits
 from homeport.store.log_rows import DAY, HOUR, Draft, Row, Rows
+from homeport.store.log_sums import days, of_what_is_there
 from homeport.store.log_tables import endings, kinds, origins, requests, usage, usage_kinds
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Table
 
-DAYS, USERS, DIFFERENT, BITE = 30, 2_000, 200_000, 20_000
+DAYS, USERS, TEAMS, DIFFERENT, BITE = 30, 2_000, 100, 200_000, 20_000
 FEATURES = ("code_completions", "code_completions", "code_completions", "code_generations", "chat", "chat_explain_code")
 MODELS = ("coder-7b", "coder-32b", "chat-70b", "small", "experimental")
 LANGUAGES = ("python", "go", "ruby", "typescript", "rust", "java", "c", "cpp", "kotlin", "sql", "yaml", "markdown")
@@ -36,11 +37,17 @@ TEXTS = 400
 CHANCE = random.Random(6)  # noqa: S311 (made-up requests, the same each time)
 
 
+STARTS = f"SELECT DISTINCT span, start FROM {usage.name}"  # noqa: S608 (a table of ours)
+
+
+DAYS_OF_HOURS = f"INSERT INTO {usage.name} {days(usage.name)}"
+
+
 class Person:
     """Somebody who asks: with one editor, in a few languages."""
 
     def __init__(self, number: int) -> None:
-        self.name = f"user{number}"
+        self.name, self.team = f"user{number}", f"team{number % TEAMS}"
         self.token = f"{self.name}-laptop"
         self.client = CHANCE.choice(CLIENTS)
         self.languages = CHANCE.sample(LANGUAGES, 3)
@@ -51,7 +58,17 @@ class Person:
         code = feature.startswith("code")
         model = MODELS[4] if roll < RARE else CHANCE.choice(MODELS[:2] if code else MODELS[2:4])
         language = CHANCE.choice(self.languages) if code else ""
-        names = (self.name, "", self.token, self.client, "OpenAI completions", feature, model, "openai", "qwen_coder")
+        names = (
+            self.name,
+            self.team,
+            self.token,
+            self.client,
+            "OpenAI completions",
+            feature,
+            model,
+            "openai",
+            "qwen_coder",
+        )
         return Traits(*names, language, *_ending(model, failing))
 
 
@@ -120,7 +137,7 @@ class Filling:
         for span, start, kind, *sums in rows:
             found = self._sums.setdefault((span, start, kind), [0] * len(sums))
             found[:] = map(int.__add__, found, sums)
-        over = [key for key in self._sums if key[0] == HOUR and key[1] + HOUR <= at]
+        over = [key for key in self._sums if key[1] + HOUR <= at]
         return [(*key, *self._sums.pop(key)) for key in over]
 
     def _made(self, number: int, usual: list[Entry]) -> Entry:
@@ -145,6 +162,9 @@ def fill_sqlite(path: str, filling: Filling) -> None:
             file.execute("COMMIT")
         for index in requests.indexes:
             file.execute(str(CreateIndex(index).compile(dialect=sqlite.dialect())))
+        file.execute(DAYS_OF_HOURS)
+        for start in file.execute(STARTS).fetchall():
+            file.execute(of_what_is_there(*start))
         file.execute("PRAGMA journal_mode = DELETE")
 
 
@@ -159,6 +179,9 @@ async def fill_postgres(url: str, filling: Filling) -> None:
                 await server.copy_records_to_table(table.name, records=rows, columns=[each.name for each in table.c])
         for index in requests.indexes:
             await server.execute(str(CreateIndex(index).compile(dialect=postgresql.dialect())))
+        await server.execute(DAYS_OF_HOURS)
+        for start in await server.fetch(STARTS):
+            await server.execute(of_what_is_there(*start))
         await server.execute("VACUUM ANALYZE")  # which it does by itself within minutes
     finally:
         await server.close()

@@ -15,8 +15,9 @@ from databases import administrator, emptied, run_sql, without_tables
 from sqlalchemy import make_url
 
 from homeport.kit.vault import Vault
-from homeport.store import engine, schema
+from homeport.store import engine, request_log, schema
 from homeport.store.database import Store
+from homeport.store.request_log import RequestLog
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -142,3 +143,21 @@ async def store(open_store: Opener) -> Store:
 def rollback_journal(monkeypatch: pytest.MonkeyPatch) -> None:
     """On SQLite: readers see locks too, whichever SQLite this is."""
     monkeypatch.setattr(engine, "journal_mode", lambda: "delete")
+
+
+@pytest.fixture
+async def address(url: str, quick_dir: Path) -> str:
+    """Where a log may be, without one."""
+    found = request_log.address(url, str(quick_dir))
+    if found.startswith("postgresql"):
+        for table in reversed(request_log.metadata.sorted_tables):
+            await run_sql(found, f"DROP TABLE IF EXISTS {table.name}")
+    return found
+
+
+@pytest.fixture
+async def kept(address: str) -> AsyncIterator[RequestLog]:
+    """An empty log."""
+    log = await RequestLog.open(address)
+    yield log
+    await log.close()

@@ -26,24 +26,6 @@ NOW = time.time()
 DAY = 86_400
 
 
-@pytest.fixture
-async def address(url: str, quick_dir: Path) -> str:
-    """Where a log may be, without one."""
-    found = request_log.address(url, str(quick_dir))
-    if found.startswith("postgresql"):
-        for table in reversed(request_log.metadata.sorted_tables):
-            await run_sql(found, f"DROP TABLE IF EXISTS {table.name}")
-    return found
-
-
-@pytest.fixture
-async def kept(address: str) -> AsyncIterator[RequestLog]:
-    """An empty log."""
-    log = await RequestLog.open(address)
-    yield log
-    await log.close()
-
-
 def entry(number: int = 0, at: float = NOW, *, took: int = 200_000, **traits: object) -> Entry:
     """A request like many others."""
     usual: dict[str, object] = {"who": "ada", "feature": "chat", "model": "big", "status": 200, "outcome": "completed"}
@@ -412,13 +394,14 @@ async def test_an_older_log_is_brought_up_to_date(address: str) -> None:
     ]
     await filled(log, *many)
     before = await log.search(Sought(), 100)
+    used = await log.usage(Asked(NOW - DAY, NOW + DAY, "who"))
     await log.close()
     texts = ", ".join(name for name in Traits._fields if name not in {"status", "error"})
     await run_sql(
         address,
         f"CREATE TABLE request_kinds AS SELECT k.id, first, last, {texts}, status, error FROM logged_kinds k "  # noqa: S608 (our names)
         "JOIN logged_origins o ON o.id = origin JOIN logged_endings e ON e.id = ending",
-        *(f"DROP TABLE logged_{name}" for name in ("kinds", "origins", "endings")),
+        *(f"DROP TABLE {name}" for name in ("logged_kinds", "logged_origins", "logged_endings", "usage_sums")),
         "UPDATE log_version SET number = 1",
         *(f"ALTER TABLE {name} DROP COLUMN estimated" for name in ("requests", "usage")),
         f"UPDATE requests SET key = {log_rows.key('id-7', NOW, DAY)} WHERE correlation_id = 'id-7'",  # noqa: S608 (numbers)
@@ -427,6 +410,7 @@ async def test_an_older_log_is_brought_up_to_date(address: str) -> None:
     assert await again[0].search(Sought(), 100) == before
     assert await again[0].find("id-7") == [each for each in before if each.correlation_id == "id-7"]
     assert await run_sql(address, "SELECT number FROM log_version") == [(VERSION,)]
+    assert await again[0].usage(Asked(NOW - DAY, NOW + DAY, "who")) == used
     await filled(again[1], *many)
     assert len(await again[0].search(Sought(who="u3", text="took 2 s"), 100)) == 2 * len(
         [number for number in range(60) if number % 7 == 3 and number % 5 == 2 and number % 3]

@@ -13,7 +13,7 @@ from htpy import Fragment, Renderable, a, button, caption, div, form, h1, h2, p,
 
 from homeport.console import Asked, Page, Sent
 from homeport.console._chart import Series, chart, charted
-from homeport.console._forms import sifter
+from homeport.console._forms import PER_PAGE, page_of, pager, sifter
 from homeport.console._layout import page
 from homeport.console._requests import log_of
 from homeport.domain.errors import BadRequest
@@ -50,9 +50,10 @@ async def view(asked: Asked) -> Renderable | Sent:
     log = log_of(asked)
     teams, team = await log.names("team"), asked.query.get("team", "")
     wanted = Wanted(now - int(days) * DAY, now + 1, team=team)
-    found = await log.usage(wanted._replace(by=by))
     if "export" in asked.query:
-        return _exported(asked.query["export"], by, found)
+        return _exported(asked.query["export"], by, await log.usage(wanted._replace(by=by)))
+    beyond = (page_of(asked) - 1) * PER_PAGE
+    found = await log.usage(wanted._replace(by=by, first=beyond, most=PER_PAGE + 1))
     whole = await log.usage(wanted)
     times = await log.usage(wanted._replace(over_time=True))
     return page(
@@ -65,7 +66,10 @@ async def view(asked: Asked) -> Renderable | Sent:
             _teams(asked, teams),
             button(type="submit")["Show"],
         ],
-        [_figures(whole[0]), h2["Over time"], _over_time(times, wanted), _table(found, by)] if times else _none(),
+        [_figures(whole[0]), h2["Over time"], _over_time(times, wanted), _table(found[:PER_PAGE], by)]
+        if times
+        else _none(),
+        pager(asked, beyond + len(found)),
     )
 
 

@@ -65,7 +65,7 @@ async def usage(door: Door, _body: None, arrival: Arrival) -> Reply:
     if by and by not in BY:
         raise BadRequest(f"Usage is not told apart by {by[:50]!r}.", f"Known: {', '.join(BY)}.", param="by")
     now = time.time()
-    narrowed = {name: value for name, value in query.items() if name in FILTERS}
+    narrowed: dict[str, Any] = {name: value for name, value in query.items() if name in FILTERS}
     since = now - _number(query, "days", 30, 400) * DAY
     found = await _log(door).usage(Asked(since, now + 1, by, query.get("over_time") == "1", **narrowed))
     return reply([each._asdict() for each in found])

@@ -12,7 +12,7 @@ from sqlalchemy.types import BigInteger
 from homeport.domain.entries import FAILED
 from homeport.store.log_endings import ended_as
 from homeport.store.log_rows import HOUR, SPREAD, first_of
-from homeport.store.log_tables import FIRST, endings, kinds, origins, requests, usage, usage_kinds
+from homeport.store.log_tables import FIRST, endings, kinds, origins, requests, sums
 from homeport.store.log_usage import percentile
 from homeport.store.records import Point
 
@@ -86,11 +86,10 @@ def _rank(firsts: Sequence[tuple[int, int]], share: float) -> float | None:
 async def last_day(connection: AsyncConnection, now: float) -> list[Point]:
     """The same for each hour, from the sums that are kept of it."""
     last = int(now) // HOUR * HOUR
-    counts = [cast(func.sum(usage.c[name]), BigInteger) for name in ("requests", *FIRST)]
-    failed = cast(func.sum(case((ended_as(usage_kinds, FAILED), usage.c.requests), else_=0)), BigInteger)
-    asked = select(usage.c.start, failed, *counts).join_from(usage, usage_kinds, usage_kinds.c.id == usage.c.kind)
-    wanted = (usage.c.span == HOUR, usage.c.start > last - HOURS * HOUR, usage_kinds.c.feature != "")
-    found = {row[0]: _point(*row) for row in await connection.execute(asked.where(*wanted).group_by(usage.c.start))}
+    counts = [cast(func.sum(sums.c[name]), BigInteger) for name in ("failed", "requests", *FIRST)]
+    wanted = (sums.c.span == HOUR, sums.c.trait == "feature", sums.c.start > last - HOURS * HOUR, sums.c.name != "")
+    asked = select(sums.c.start, *counts).where(*wanted).group_by(sums.c.start)
+    found = {row[0]: _point(*row) for row in await connection.execute(asked)}
     starts = range(last - (HOURS - 1) * HOUR, last + HOUR, HOUR)
     return [found.get(start, Point(start)) for start in starts]
 

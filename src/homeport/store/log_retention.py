@@ -9,7 +9,8 @@ from sqlalchemy import delete, func, select
 
 from homeport.store.engine import reading, writing
 from homeport.store.log_rows import DAY, HOUR, first_of
-from homeport.store.log_tables import contents, contexts, endings, kinds, origins, reports, requests, usage
+from homeport.store.log_sums import TRAITS
+from homeport.store.log_tables import contents, contexts, endings, kinds, origins, reports, requests, sums, usage
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -35,16 +36,12 @@ async def oldest(engine: AsyncEngine, now: float, days: float, rows: int) -> int
 
 async def _reaches(connection: AsyncConnection, span: int, since: float, until: float, rows: int) -> tuple[int, int]:
     """The newest span with which there are more than `rows` requests, and how many of it are not too many; or 0."""
-    sums = (
-        select(usage.c.start, func.sum(usage.c.requests).label("number"))
-        .where(usage.c.span == span, usage.c.start >= int(since), usage.c.start < int(until))
-        .group_by(usage.c.start)
-        .order_by(usage.c.start.desc())
-    )
-    for row in await connection.execute(sums):
-        if row.number > rows:
+    wanted = (sums.c.span == span, sums.c.trait == "", sums.c.start >= int(since), sums.c.start < int(until))
+    each = select(sums.c.start, sums.c.requests).where(*wanted).order_by(sums.c.start.desc())
+    for row in await connection.execute(each):
+        if row.requests > rows:
             return row.start, rows
-        rows -= row.number
+        rows -= row.requests
     return 0, rows
 
 
@@ -96,4 +93,8 @@ async def forget_usage(engine: AsyncEngine, now: float, days: float) -> None:
     """Forget sums that are too old."""
     async with writing(engine) as connection:
         for span, kept_s in ((HOUR, min(HOURS_KEPT_S, days * DAY)), (DAY, days * DAY)):
-            await connection.execute(delete(usage).where(usage.c.span == span, usage.c.start < int(now - kept_s)))
+            old = int(now - kept_s)
+            await connection.execute(delete(usage).where(usage.c.span == span, usage.c.start < old))
+            # each trait by its name, so that the key leads to them
+            wanted = (sums.c.span == span, sums.c.trait.in_(("", *TRAITS)), sums.c.start < old)
+            await connection.execute(delete(sums).where(*wanted))

@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy import BigInteger, Integer, SmallInteger
 
 from homeport.domain.entries import Report
-from homeport.store.log_tables import BOUNDS_MS, ENDING, FIRST, ORIGIN, SUMS, TOOK, USAGE_TRAITS
+from homeport.store.log_tables import BOUNDS_MS, COUNTED, ENDING, ORIGIN, SUMS, USAGE_TRAITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -176,9 +176,9 @@ class Rows:
         self._offered(draft, report.at, report.traits, report.offered, report.accepted)
 
     def _offered(self, draft: Draft, at: float, traits: Traits, offered: int, accepted: int) -> None:
-        for found in draft.sums(at, self._known(traits._replace(outcome="", error_code="")).use):
-            found[4] += offered
-            found[5] += accepted
+        found = draft.sums(at, self._known(traits._replace(outcome="", error_code="")).use)
+        found[4] += offered
+        found[5] += accepted
 
 
 class Draft:
@@ -205,16 +205,13 @@ class Draft:
         self._origins[kind.origin[0]] = kind.origin
         self._endings[kind.ending[0]] = kind.ending
 
-    def sums(self, at: float, use: Row) -> tuple[list[int], ...]:
-        """The sums of the hour and of the day to be added to."""
+    def sums(self, at: float, use: Row) -> list[int]:
+        """The sums of the hour to be added to."""
         self._used[use[0]] = use
-        return tuple(self._sum(span, int(at) // span * span, use[0]) for span in (HOUR, DAY))
-
-    def _sum(self, span: int, start: int, use: int) -> list[int]:
-        key = span, start, use
+        key = HOUR, int(at) // HOUR * HOUR, use[0]
         found = self._sums.get(key)
         if found is None:
-            found = self._sums[key] = [0] * (len(SUMS) + 2 * BUCKETS)
+            found = self._sums[key] = [0] * len(COUNTED)
         return found
 
     def batch(self) -> Batch:
@@ -249,20 +246,17 @@ def _files(context: Sequence[tuple[str, int]]) -> str:
     return orjson.dumps([(storable(name), size) for name, size in context]).decode()
 
 
-def _count(sums: Iterable[list[int]], entry: Entry) -> None:
+def _count(found: list[int], entry: Entry) -> None:
     took, first = entry.phases.took, entry.phases.first
-    bucket = len(SUMS) + bisect_left(BOUNDS_MS, took / 1000)
-    began = len(SUMS) + BUCKETS + bisect_left(BOUNDS_MS, first / 1000)
-    for found in sums:
-        found[0] += 1
-        found[1] += entry.prompt_tokens
-        found[2] += entry.answer_tokens
-        found[3] += took
-        if entry.estimated:
-            found[6] += entry.prompt_tokens + entry.answer_tokens
-        found[bucket] += 1
-        if first:
-            found[began] += 1
+    found[0] += 1
+    found[1] += entry.prompt_tokens
+    found[2] += entry.answer_tokens
+    found[3] += took
+    if entry.estimated:
+        found[6] += entry.prompt_tokens + entry.answer_tokens
+    found[len(SUMS) + bisect_left(BOUNDS_MS, took / 1000)] += 1
+    if first:
+        found[len(SUMS) + BUCKETS + bisect_left(BOUNDS_MS, first / 1000)] += 1
 
 
 def _said(row: int, content: Content) -> Row:
@@ -287,7 +281,8 @@ def storable(text: str, most: int = TEXT) -> str:
 def insert(table: Table, on_conflict: str, *, dialect: str = "sqlite") -> str:
     """The statement that adds rows, as `as_sent` gives them: a list of rows, or a list for each column."""
     names = ", ".join(f'"{column.name}"' for column in table.columns)
-    rows = _lists(table) if dialect == "postgresql" else f"VALUES ({', '.join('?' * len(table.columns))})"
+    given = f"VALUES ({', '.join('?' * len(table.columns))})"
+    rows = f"SELECT * FROM {unnested(table)}" if dialect == "postgresql" else given  # noqa: S608 (our own names)
     return f"INSERT INTO {table.name} ({names}) {rows} ON CONFLICT {on_conflict}"
 
 
@@ -296,18 +291,16 @@ def as_sent(rows: list[Row], dialect: str) -> Any:  # noqa: ANN401 (as drivers w
     return tuple(map(list, zip(*rows, strict=True))) if dialect == "postgresql" else rows
 
 
-def _lists(table: Table) -> str:
+def unnested(table: Table) -> str:
+    """A list for each column as rows, in PostgreSQL's words."""
     types = [_TYPES.get(type(column.type), "text") for column in table.columns]
-    lists = ", ".join(f"${number}::{name}[]" for number, name in enumerate(types, 1))
-    return f"SELECT * FROM unnest({lists})"  # noqa: S608 (our own names)
+    return f"unnest({', '.join(f'${number}::{name}[]' for number, name in enumerate(types, 1))})"
 
 
 _TYPES: dict[type[Any], str] = {BigInteger: "bigint", Integer: "integer", SmallInteger: "smallint"}
 
 
-def adding() -> str:
+def adding(table: Table, key: str, names: Sequence[str]) -> str:
     """What becomes of sums that are there already."""
-    names = (*SUMS, *TOOK, *FIRST)
-    return "(span, start, kind) DO UPDATE SET " + ", ".join(
-        f"{name} = usage.{name} + excluded.{name}" for name in names
-    )
+    added = ", ".join(f"{name} = {table.name}.{name} + excluded.{name}" for name in names)
+    return f"({key}) DO UPDATE SET {added}"

@@ -20,9 +20,10 @@ from sqlalchemy import (
     Text,
 )
 
+from homeport.domain.entries import FAILED, LEFT, REFUSED
 from homeport.store.tables import NAMING, Number
 
-VERSION = 3
+VERSION = 4
 """Of these tables."""
 
 ORIGIN = (
@@ -48,6 +49,9 @@ BOUNDS_MS = (25, 50, 100, 150, 200, 300, 500, 750, 1000, 1500, 2500, 5000, 10_00
 """Upper ends of the histograms' buckets; one more takes what is longer."""
 TOOK = tuple(f"took_{number}" for number in range(len(BOUNDS_MS) + 1))
 FIRST = tuple(f"first_{number}" for number in range(len(BOUNDS_MS) + 1))
+COUNTED = (*SUMS, *TOOK, *FIRST)
+ENDS = {"failed": FAILED, "cancelled": LEFT, "refused": REFUSED}
+"""How many of the requests ended so: sums by one trait have it written down."""
 
 metadata = MetaData(naming_convention=NAMING)
 
@@ -144,3 +148,16 @@ usage = Table(
 
 `estimated` are those of the tokens that nobody counted.
 """
+
+sums = Table(
+    "usage_sums",
+    metadata,
+    Column("span", Integer, primary_key=True, autoincrement=False),
+    Column("trait", String(20), primary_key=True),
+    Column("start", Integer, primary_key=True, autoincrement=False),
+    Column("name", String(200), primary_key=True),
+    *(Column(name, BigInteger, nullable=False) for name in (*SUMS, *ENDS)),
+    *(Column(name, Integer, nullable=False) for name in (*TOOK, *FIRST)),
+    sqlite_with_rowid=False,
+)
+"""The same by one trait alone: what it is, by name. An empty trait and name: of everything."""

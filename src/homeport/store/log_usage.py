@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import BigInteger, and_, case, cast, func, literal, select
+from sqlalchemy import BigInteger, case, cast, func, literal, select
 
-from homeport.domain.entries import FAILED, LEFT, REFUSED
 from homeport.store.log_endings import ended_as
 from homeport.store.log_rows import DAY, HOUR
 from homeport.store.log_search import in_team
-from homeport.store.log_tables import BOUNDS_MS, FIRST, SUMS, TOOK, usage, usage_kinds
+from homeport.store.log_sums import TRAITS
+from homeport.store.log_tables import BOUNDS_MS, COUNTED, ENDS, FIRST, TOOK, sums, usage, usage_kinds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, Select, Table
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-BY = ("who", "team", "feature", "model", "language", "error_code", "outcome")
+BY = TRAITS
 """What sums may be told apart by."""
 NARROWED = ("who", "feature", "model", "language")
 IN_HOURS_S = 3 * DAY
@@ -30,6 +31,10 @@ PLAIN = (
     *("requests", "failed", "cancelled", "refused", "prompt_tokens", "answer_tokens", "offered", "accepted"),
     "estimated",
 )
+AT_ONCE = 150
+"""Rows that are worked on without letting others have their turn."""
+TEXTS = 20_000
+"""Different lists of teams that are summed up; each person has one."""
 COUNTS = (*PLAIN, *TOOK, *FIRST)
 LONGEST_MS = 60_000
 """Where the last bucket of a histogram is taken to end."""
@@ -50,6 +55,10 @@ class Asked(NamedTuple):
     feature: str = ""
     model: str = ""
     language: str = ""
+    first: int = 0
+    """How many of the largest are left out."""
+    most: int = MOST
+    """How many come then."""
 
     @property
     def span(self) -> int:
@@ -85,31 +94,67 @@ class Used(NamedTuple):
 
 async def usage_rows(connection: AsyncConnection, asked: Asked) -> Sequence[Any]:
     """The sums as the database gives them."""
+    trait = _alone(asked)
+    wanted = _of_all(asked) if trait is None else _of_one(asked, trait)
+    return list(await connection.execute(wanted))
+
+
+def _alone(asked: Asked) -> str | None:
+    """The one trait that is asked about, empty for none; or None where there are several."""
+    traits = {name for name in (*NARROWED, "team") if getattr(asked, name)} | ({asked.by} if asked.by else set())
+    return None if len(traits) > 1 else next(iter(traits), "")
+
+
+def _of_one(asked: Asked, trait: str) -> Select[Any]:
+    """From the sums by one trait alone, which are few."""
+    ends = [_sum(name, sums.c[name]) for name in ENDS]
+    value = getattr(asked, trait) if trait in (*NARROWED, "team") else ""
+    narrowed = [sums.c.trait == trait, *([_is(sums.c.name, trait, value)] if value else [])]
+    wanted = _grouped(asked, sums, sums.c.name, ends).where(*narrowed)
+    if not asked.by or asked.by == "team" or asked.over_time:
+        return _part(asked, wanted)
+    # who they are first: of all others, the histograms need not be read
+    largest = _grouped(asked, sums, sums.c.name, []).with_only_columns(sums.c.name).where(*narrowed)
+    named = _part(asked, largest).subquery()
+    return wanted.where(sums.c.name.in_(select(named.c.name)))
+
+
+def _of_all(asked: Asked) -> Select[Any]:
+    ended = ((name, case((ended_as(usage_kinds, each), usage.c.requests), else_=0)) for name, each in ENDS.items())
     named = usage_kinds.c[asked.by] if asked.by else literal("")
-    start = usage.c.start if asked.over_time else literal(0)
-    columns = [named.label("name"), start.label("start")]
-    sums = [cast(func.sum(usage.c[name]), BigInteger).label(name) for name in (*SUMS, *TOOK, *FIRST)]
+    wanted = _grouped(asked, usage, named, [_sum(*each) for each in ended])
+    narrowed = [
+        _is(usage_kinds.c[name], name, value) for name in (*NARROWED, "team") if (value := getattr(asked, name))
+    ]
+    return _part(asked, wanted.join_from(usage, usage_kinds, usage_kinds.c.id == usage.c.kind).where(*narrowed))
+
+
+def _part(asked: Asked, wanted: Select[Any]) -> Select[Any]:
+    """Those that are asked for; of teams all, as each text may name several."""
+    return wanted.limit(TEXTS) if asked.by == "team" else wanted.offset(asked.first).limit(asked.most)
+
+
+def _is(column: ColumnElement[str], trait: str, value: str) -> ColumnElement[bool]:
+    return in_team(column, value) if trait == "team" else column == value
+
+
+def _grouped(asked: Asked, table: Table, named: ColumnElement[str], ends: Sequence[Any]) -> Select[Any]:
+    """Sums of a table's rows of the time that is asked about, in groups of a name or a time."""
+    name = named if asked.by else literal("")
+    start = table.c.start if asked.over_time else literal(0)
+    counts = [_sum(each, table.c[each]) for each in COUNTED]
     since = int(asked.since) // asked.span * asked.span
-    narrowed = [usage_kinds.c[name] == value for name in NARROWED if (value := getattr(asked, name))]
-    narrowed += [in_team(usage_kinds.c.team, asked.team)] if asked.team else []
-    wanted = (
-        select(*columns, *sums, *_endings())
-        .join_from(usage, usage_kinds, usage_kinds.c.id == usage.c.kind)
-        .where(and_(usage.c.span == asked.span, usage.c.start >= since, usage.c.start < int(asked.until), *narrowed))
+    wanted = select(name.label("name"), start.label("start"), *counts, *ends).where(
+        table.c.span == asked.span, table.c.start >= since, table.c.start < int(asked.until)
     )
-    groups = [group for group, used in ((named, bool(asked.by)), (start, asked.over_time)) if used]
-    if groups:
-        wanted = wanted.group_by(*groups).order_by(start if asked.over_time else func.sum(usage.c.requests).desc())
-    return list(await connection.execute(wanted.limit(MOST)))
+    groups = [group for group, used in ((name, bool(asked.by)), (start, asked.over_time)) if used]
+    if not groups:
+        return wanted
+    by_size = start if asked.over_time else func.sum(table.c.requests).desc()
+    return wanted.group_by(*groups).order_by(by_size, name)
 
 
-def _endings() -> tuple[Any, ...]:
-    called = {FAILED: "failed", LEFT: "cancelled", REFUSED: "refused"}
-    return tuple(_of(name, ended_as(usage_kinds, ending)) for ending, name in called.items())
-
-
-def _of(name: str, ended: ColumnElement[bool]) -> Any:  # noqa: ANN401 (a labelled sum)
-    counted = case((ended, usage.c.requests), else_=0)
+def _sum(name: str, counted: ColumnElement[int]) -> Any:  # noqa: ANN401 (a labelled sum)
     return cast(func.sum(counted), BigInteger).label(name)
 
 
@@ -119,7 +164,14 @@ async def usage_of(connection: AsyncConnection, asked: Asked) -> list[Used]:
     By team: who was in several counts in each of them, so that these sums may be more than the whole.
     """
     rows = [row for row in await usage_rows(connection, asked) if row.requests is not None]
-    return [_used(each) for each in (_by_team(rows, asked.team) if asked.by == "team" else map(_sums, rows))]
+    # estimating the percentiles of a thousand people takes long enough for others to notice
+    return await asyncio.to_thread(_told, rows, asked) if len(rows) > AT_ONCE else _told(rows, asked)
+
+
+def _told(rows: Sequence[Any], asked: Asked) -> list[Used]:
+    if asked.by != "team":
+        return [_used(_sums(row)) for row in rows]
+    return [_used(each) for each in _by_team(rows, asked.team)[asked.first : asked.first + asked.most]]
 
 
 class Sums(NamedTuple):
@@ -145,11 +197,11 @@ def _by_team(rows: Sequence[Any], only: str) -> list[Sums]:
     return sorted(made, key=lambda each: (each.start, -each.counts["requests"], each.name))
 
 
-def _used(sums: Sums) -> Used:
-    counts = sums.counts
+def _used(found: Sums) -> Used:
+    counts = found.counts
     return Used(
-        name=sums.name,
-        start=sums.start,
+        name=found.name,
+        start=found.start,
         **{name: counts[name] for name in PLAIN},
         took_ms=_percentiles([counts[name] for name in TOOK]),
         first_ms=_percentiles([counts[name] for name in FIRST]),

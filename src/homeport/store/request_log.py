@@ -19,9 +19,9 @@ from sqlalchemy.exc import OperationalError
 
 from homeport.domain.entries import Entry
 from homeport.domain.errors import StoreSchema, StoreUnavailable
-from homeport.store import log_recent, log_retention, log_search, log_upgrade, log_usage
+from homeport.store import log_recent, log_retention, log_search, log_sums, log_upgrade, log_usage
 from homeport.store.engine import close, connect, disposed, parse, reading, writing
-from homeport.store.log_rows import Draft, Rows, adding, as_sent, insert
+from homeport.store.log_rows import Draft, Rows, as_sent, insert
 from homeport.store.log_tables import (
     VERSION,
     contents,
@@ -33,7 +33,6 @@ from homeport.store.log_tables import (
     origins,
     reports,
     requests,
-    usage,
     usage_kinds,
 )
 from homeport.store.version import sqlite_file
@@ -205,9 +204,10 @@ class RequestLog:
     async def _write(self, batch: Batch) -> None:
         piece = PIECES[self._dialect] * (1 if len(batch.requests) <= AT_ONCE else HURRY)
         async with writing(self._engine) as connection:
-            for statement, rows in zip(self._statements, batch, strict=True):
+            for statement, rows in zip(self._statements, batch[:-1], strict=True):
                 for at in range(0, len(rows), piece):
                     await connection.exec_driver_sql(statement, as_sent(rows[at : at + piece], self._dialect))
+            await log_sums.write(connection, batch.usage, piece)
 
     async def tidy_up(self) -> None:
         """Forget what is too old or too much, now and then, until this is cancelled."""
@@ -289,19 +289,21 @@ def _make(connection: Connection, upgrade: bool) -> int:  # noqa: FBT001 (the dr
     if found > VERSION:
         saw = f"The request log is at version {found}; this program needs {VERSION}."
         raise StoreSchema(saw, "Start the program that made it, or move the log away.")
-    if found and not upgrade:
+    if found and (found == VERSION or not upgrade):
         return found
     if found == log_upgrade.FIRST_VERSION:
         log_upgrade.from_1(connection)
     if found in {log_upgrade.FIRST_VERSION, log_upgrade.SECOND_VERSION}:
         log_upgrade.from_2(connection)
+    if found:
+        log_sums.fill(connection)
     connection.execute(log_version.delete())
     connection.execute(log_version.insert().values(number=VERSION))
     return VERSION
 
 
 def _statements(dialect: str) -> Sequence[str]:
-    """What adds a batch, one for each of its parts."""
+    """What adds a batch, one for each of its parts but the sums."""
     later = '(id) DO UPDATE SET "last" = excluded."last" WHERE excluded."last" > logged_kinds."last"'
     wanted: Any = (
         (kinds, later),
@@ -312,6 +314,5 @@ def _statements(dialect: str) -> Sequence[str]:
         (contexts, "DO NOTHING"),
         (reports, "DO NOTHING"),
         (usage_kinds, "DO NOTHING"),
-        (usage, adding()),
     )
     return [insert(table, conflict, dialect=dialect) for table, conflict in wanted]
