@@ -148,6 +148,8 @@ async def test_a_model_is_added_tested_and_serves(visit: Visit) -> None:
     await expect(page.locator("#help .steps li")).to_have_count(4)
     await button(visit, "Add self-hosted model").click()
     await expect(said(visit)).to_contain_text("coder is registered")
+    await expect(page.locator("#help .steps li")).to_have_count(4)
+    await expect(page.locator("#help")).to_contain_text("It works.")
 
     await link(visit, "Choose which ones do").click()
     await heading(visit, "AI-powered features")

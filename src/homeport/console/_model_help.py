@@ -134,6 +134,11 @@ def started(address: str) -> Renderable:
     return div(".card")[h2["Test connection"], ol(".steps")[_pending(STEPS[0], address)]]
 
 
+def at_once(address: str) -> Renderable:
+    """The same where a script runs, which asks without being told to: who adds a model sees whether it works."""
+    return div(data_scripted=True, hidden=True)[started(address)]
+
+
 def _pending(step: Step, address: str) -> Renderable:
     return li(
         hx_post=address,

@@ -72,7 +72,9 @@ async def view(asked: Asked) -> Renderable:
         return _deleting(asked, model)
     mends = {"mend", "switch", "measure"}
     typed = asked.form if asked.form and asked.form.get("do") not in mends else None
-    return await _page(asked, model, typed or model_form.values_of(model, asked.desk.providers))
+    just_added = asked.query.get("said") == "added" and asked.person.role == "admin"
+    beside = model_help.at_once(model_form.address(model.name)) if just_added and not asked.form else None
+    return await _page(asked, model, typed or model_form.values_of(model, asked.desk.providers), beside=beside)
 
 
 async def _model(asked: Asked) -> Model:
