@@ -158,44 +158,47 @@ def messages_of(messages: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], 
     for message in messages:
         role, said = message["role"], message.get("content") or ""
         if role == "tool":
-            found.append({"role": "tool", "tool_call_id": _answered(message, open_calls), "content": said})
+            found.append({"role": role, "tool_call_id": _answered(message, open_calls), "content": said})
             continue
-        images = message.get("images")
-        turn = {"role": role, "content": content_of(said, images) if images else said}
+        turn = {"role": role, "content": said}
+        if "images" in message:
+            turn["content"] = content_of(said, message["images"] or ())
         if role == "assistant":
-            turn |= _of_assistant(message, len(found), open_calls)
+            _add_of_assistant(turn, message, len(found), open_calls)
         found.append(turn)
     return tuple(found)
 
 
-def _of_assistant(message: Mapping[str, Any], at: int, open_calls: list[tuple[str, str]]) -> dict[str, Any]:
-    """What the model's own turn has besides its text; `at` tells its calls from those of other turns."""
-    more: dict[str, Any] = {}
-    if given := message.get("tool_calls"):
-        more["tool_calls"] = calls = [_call(each, f"call_{at}_{number}") for number, each in enumerate(given)]
-        open_calls += [(each["id"], each["function"]["name"]) for each in calls]
-    if thoughts := message.get("thinking"):
-        more["reasoning_content"] = thoughts
-    return more
+def _add_of_assistant(
+    turn: dict[str, Any], message: Mapping[str, Any], at: int, open_calls: list[tuple[str, str]]
+) -> None:
+    """Add what the model's own turn has besides its text; `at` tells its calls from those of other turns."""
+    given = message.get("tool_calls")
+    if given:
+        turn["tool_calls"] = [_call(call, at, number, open_calls) for number, call in enumerate(given)]
+    thoughts = message.get("thinking")
+    if thoughts:
+        turn["reasoning_content"] = thoughts
 
 
-def _call(call: Mapping[str, Any], call_id: str) -> dict[str, Any]:
+def _call(call: Mapping[str, Any], at: int, number: int, open_calls: list[tuple[str, str]]) -> dict[str, Any]:
+    """A call, which is open from now on; raises BadRequest."""
     function = call.get("function")
-    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+    name = function.get("name") if isinstance(function, dict) else None
+    if not isinstance(function, dict) or not isinstance(name, str):
         saw = "A call among tool_calls needs a function with a name."
         raise BadRequest(saw, "Send tool calls back as they came.", param="messages")
-    given = function.get("arguments") or {}
+    given, known = function.get("arguments") or {}, call.get("id")
     written = given if isinstance(given, str) else orjson.dumps(given).decode()
-    known = call.get("id")
-    named_so = {"name": function["name"], "arguments": written}
-    return {"id": known if isinstance(known, str) and known else call_id, "type": "function", "function": named_so}
+    call_id = known if known and isinstance(known, str) else f"call_{at}_{number}"
+    open_calls.append((call_id, name))
+    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": written}}
 
 
 def _answered(message: Mapping[str, Any], open_calls: list[tuple[str, str]]) -> str:
     """The id of the call that a tool's result answers, which then is no longer open."""
     wanted, name = message.get("tool_call_id"), message.get("tool_name") or message.get("name")
-    fits = (
-        at for at, (call_id, called) in enumerate(open_calls) if wanted == call_id or (not wanted and name == called)
-    )
-    at = next(fits, None if wanted or not open_calls else 0)
-    return str(wanted or "call_0") if at is None else open_calls.pop(at)[0]
+    for at, (call_id, called) in enumerate(open_calls):
+        if wanted == call_id or (not wanted and name == called):
+            return open_calls.pop(at)[0]
+    return str(wanted) if wanted else open_calls.pop(0)[0] if open_calls else "call_0"

@@ -50,7 +50,8 @@ def unknown(body: BaseModel, under: str = "") -> tuple[str, ...]:
 
     `under` stands in front of the name of each: where the body is a part of another.
     """
-    return tuple(under + name for name in body.model_extra or () if _NAME.fullmatch(name))[:MOST_NAMED]
+    extra = body.model_extra
+    return tuple([under + name for name in extra if _NAME.fullmatch(name)][:MOST_NAMED]) if extra else ()
 
 
 class StreamOptions(BaseModel):
