@@ -83,6 +83,7 @@ class House:
         """Three models, every feature assigned, one token that may do everything; nothing known of their health."""
         self.app.door.bench.health._records.clear()  # noqa: SLF001 (nothing but a new process forgets it)
         self.app.door.bench.budget._left.clear()  # noqa: SLF001 (the same)
+        self.app.door.gate._guesses._of.clear()  # noqa: SLF001 (the same)
         families = {FIM: "qwen_coder", PREFIX: "smollm", WORDS: "general"}
         serves = {"code_completions": FIM, "code_generations": WORDS, "chat": WORDS}
         self.snapshot = Snapshot(

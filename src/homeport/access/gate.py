@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from homeport.access import OWN, SCOPES, tokens, widen
 from homeport.access.alarm import Alarm
+from homeport.access.guesses import Guesses
 from homeport.domain.errors import AuthUnavailable, BadRequest, NotAllowed, NotAuthenticated
 from homeport.domain.models import Caller
 
@@ -134,19 +135,22 @@ class Gate:
         self._verifiers = (*verifiers, self._tokens)
         self._bypass = bypass
         self._makes = makes
+        self._guesses = Guesses()
         self._alarm = Alarm("a request was let in without authentication, which is switched off")
 
-    def admit(self, headers: Collection[tuple[bytes, bytes]], need: Need) -> Caller:
-        """Who calls, if they may: raises NotAuthenticated, NotAllowed, BadRequest or AuthUnavailable.
+    def admit(
+        self, headers: Collection[tuple[bytes, bytes]], need: Need, client: tuple[str, int] | None = None
+    ) -> Caller:
+        """Who calls, if they may: raises NotAuthenticated, NotAllowed, BadRequest, AuthUnavailable or TooMany.
 
-        `headers` are those of an ASGI scope: names in lower case.
+        `headers` are those of an ASGI scope: names in lower case. `client` is its, too: where wrong ones come from.
         """
         if need.public:
             return ANYONE
         if self._bypass != "never" and (self._bypass == "always" or _PASS in headers):
             self._alarm.ring()
             return BYPASS
-        caller = self._identify(credential(headers, self._makes), headers)
+        caller = self._identify(credential(headers, self._makes), headers, client)
         try:
             _judge(caller, need)
         except NotAllowed as error:
@@ -154,13 +158,15 @@ class Gate:
             raise
         return caller
 
-    async def admitted(self, headers: Collection[tuple[bytes, bytes]], need: Need) -> Caller:
+    async def admitted(
+        self, headers: Collection[tuple[bytes, bytes]], need: Need, client: tuple[str, int] | None = None
+    ) -> Caller:
         """As `admit`; waits a moment where the only thing amiss is a key that is being fetched."""
         try:
-            return self.admit(headers, need)
+            return self.admit(headers, need, client)
         except KeysNeeded as error:
             await error.arrival()
-        return self.admit(headers, need)
+        return self.admit(headers, need, client)
 
     def digest(self, token: str) -> bytes:
         """What is stored of a token of ours."""
@@ -170,11 +176,12 @@ class Gate:
         """When each token was used since the last call, by digest."""
         return self._tokens.drain_last_used()
 
-    def _identify(self, token: str, headers: Collection[tuple[bytes, bytes]]) -> Caller:
+    def _identify(self, token: str, headers: Collection[tuple[bytes, bytes]], client: tuple[str, int] | None) -> Caller:
         for verifier in self._verifiers:
             caller = verifier.verify(token, headers)
             if caller is not None:
                 return caller
+        self._guesses.refused(client[0] if client else "", token)
         saw = "The credential was not accepted."
         raise NotAuthenticated(saw, _HOW_TO_RENEW.format(self._makes))
 

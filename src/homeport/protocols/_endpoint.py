@@ -199,7 +199,7 @@ class Endpoint:
         if isinstance(route, Talk):
             await self._talk(visit, receive, route)
             return
-        visit.caller = caller = await door.gate.admitted(visit.scope["headers"], route.need)
+        visit.caller = caller = await door.gate.admitted(visit.scope["headers"], route.need, visit.scope.get("client"))
         visit.admitted = time.perf_counter()
         if CAME_BY in visit.headers and came_back(visit.headers[CAME_BY].decode("latin-1")):
             saw = "The request came from this Homeport itself: the endpoint of a model leads back here."
@@ -234,7 +234,7 @@ class Endpoint:
     async def _talk(self, visit: Visit, receive: Receive, route: Talk) -> None:
         """Talk; who may not is told so in the socket's own language, for browsers hide any other answer."""
         if visit.scope["type"] != "websocket":
-            await self.door.gate.admitted(visit.scope["headers"], route.need)
+            await self.door.gate.admitted(visit.scope["headers"], route.need, visit.scope.get("client"))
             raise BadRequest(
                 "This is a WebSocket.", "Ask with `Upgrade: websocket`; proxies between must pass that on."
             )
@@ -242,7 +242,9 @@ class Endpoint:
         await line.accept(route.subprotocol)
         visit.status, visit.phase = SWITCHED, "done"
         try:
-            visit.caller = caller = await self.door.gate.admitted(visit.scope["headers"], route.need)
+            visit.caller = caller = await self.door.gate.admitted(
+                visit.scope["headers"], route.need, visit.scope.get("client")
+            )
             await route.talk(self.door, line, Arrival("", visit.scope["headers"], caller, self.door.kept))
         except HomeportError as error:
             visit.facts.update(error_code=error.code, error=error.saw)
