@@ -44,6 +44,7 @@ from homeport.front.paths import Homeport, Lost
 from homeport.kit import server
 from homeport.kit.discover import discover
 from homeport.kit.extra_headers import listed
+from homeport.kit.journal import facts
 from homeport.kit.logs import Rotated, Sink
 from homeport.kit.metrics import Load, Metrics
 from homeport.kit.otlp import Exporter
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from homeport.kit.logs import Logs
     from homeport.kit.settings import LogContent, Settings
     from homeport.kit.upstream import Upstream
+    from homeport.routing.budget import Budget
     from homeport.store.database import Store
     from homeport.store.registry import Registry
     from homeport.store.request_log import RequestLog
@@ -119,6 +121,8 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
     shelf = discover(protocols, WireProtocol)
     kinds = discover(providers, Provider)
     bench = _workbench(settings, parts, upstream, kinds)
+    if isinstance(upstream, HttpUpstream):
+        upstream.may_resend = partial(_may_resend, bench.budget)
     _look_at_docs(settings)
     carrier = _carrier(settings, parts, kinds)
     metrics.loads = partial(loads, bench, carrier)
@@ -212,6 +216,12 @@ def _workbench(settings: Settings, parts: Parts, upstream: Upstream, kinds: Mapp
         completion_context_share=settings.completion_context_share,
         completion_suffix_share=settings.completion_suffix_share,
     )
+
+
+def _may_resend(budget: Budget) -> bool:
+    """Whether the request at hand has a retry left; what is no request of a feature's, as a probe, always has."""
+    feature = facts().get("feature")
+    return not feature or budget.spend(feature)
 
 
 def _carrier(settings: Settings, parts: Parts, kinds: Mapping[str, Provider]) -> Carrier:

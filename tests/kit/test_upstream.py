@@ -139,6 +139,37 @@ async def test_an_old_connection_is_not_used(server: ModelServer, upstream: Http
     assert connections(server) == 2
 
 
+@pytest.mark.parametrize("allowed", [True, False])
+async def test_a_connection_that_was_given_up(server: ModelServer, upstream: HttpUpstream, *, allowed: bool) -> None:
+    """What meets one goes out once more if it may, and those beside it are not tried."""
+    asked: list[bool] = []
+    used: set[int] = set()
+
+    def may_resend() -> bool:
+        asked.append(allowed)
+        return allowed
+
+    async def once(peer: Peer) -> None:
+        if id(peer.writer) in used:
+            peer.close()
+            return
+        used.add(id(peer.writer))
+        await peer.write(HEAD + b"Content-Length: 2\r\n\r\nok")
+
+    upstream.may_resend = may_resend
+    server.play = once
+    await asyncio.gather(*(fetch(upstream, call(server, first_byte_s=5, total_s=5)) for _ in range(3)))
+    assert (connections(server), asked) == (3, [])
+    if allowed:
+        assert await fetch(upstream, call(server)) == b"ok"
+    else:
+        with pytest.raises(Unreachable, match="closed"):
+            await fetch(upstream, call(server))
+    assert asked == [allowed]
+    assert await fetch(upstream, call(server)) == b"ok"
+    assert len(server.heard) == (7 if allowed else 5)
+
+
 async def test_connections_that_nobody_uses_again_are_closed(
     server: ModelServer, upstream: HttpUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,7 +19,7 @@ from homeport.domain.models import FeatureSetting, Model
 from homeport.features import _probe, _turn
 from homeport.features._turn import LEAST_S
 from homeport.providers.openai import PROVIDER
-from homeport.routing.budget import AT_FIRST
+from homeport.routing.budget import AT_FIRST, SHARE
 from homeport.routing.health import IN_A_ROW
 
 if TYPE_CHECKING:
@@ -490,3 +490,22 @@ async def probing(house: House, served: Any = None) -> AsyncIterator[None]:
             yield
         finally:
             task.cancel()
+
+
+async def test_what_goes_out_again_on_a_new_connection_is_a_retry(house: House) -> None:
+    """A server that answers once on each connection gets a fifth more than what came, and what was saved up."""
+    used: set[int] = set()
+
+    async def once(peer: Peer) -> None:
+        if id(peer.writer) in used:
+            peer.close()
+        else:
+            used.add(id(peer.writer))
+            await house.models.behave(peer)
+
+    house.models.play = once
+    came = 60
+    found = [(await house.post(CHAT_PATH, CHAT)).status for _ in range(came)]
+    assert set(found) == {200, 502}
+    again = len(house.models.heard) - came
+    assert 10 <= again <= came * SHARE + AT_FIRST

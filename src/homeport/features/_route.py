@@ -32,6 +32,7 @@ def serve(bench: Workbench, feature: str, wanted: Any) -> Chunks:  # noqa: ANN40
 
     A model that the caller named or brought answers alone.
     """
+    bench.budget.asked(feature)
     setting = _setting(bench, feature, wanted.model)
     if setting is None:
         return bench.features[feature].run(bench, wanted)
@@ -135,7 +136,6 @@ async def _first_that_can(bench: Workbench, feature: str, wanted: Any, models: S
     started = time.perf_counter()
     failed: list[str] = []
     rest = list(models)
-    bench.budget.asked(feature)
     while rest:
         model = _next(bench, rest)
         turn = Turn(bench, feature, model.after(time.perf_counter() - started) if failed else model, rest)

@@ -441,6 +441,8 @@ class HttpUpstream(Upstream):
         self._idle: dict[Key, list[_Wire]] = {}
         self._busy: set[_Wire] = set()
         self._sweep: asyncio.TimerHandle | None = None
+        self.may_resend: Callable[[], bool] = lambda: True
+        """Whether a request may go out once more that met a connection which its server had given up; it is counted."""
 
     @override
     async def open(self, call: Call) -> HttpReply:
@@ -451,16 +453,19 @@ class HttpUpstream(Upstream):
         if wire is not None:
             try:
                 return await self._send(wire, request, call)
-            except Truncated:
-                # a pooled connection that the server was just closing: it has not read the request
-                if wire.heard:
+            except Unreachable as error:
+                if error.why not in {"reset", "closed"}:
+                    raise
+                # the server was just closing this one, most likely without having read the request, and others too
+                self._forget(place)
+                if not self.may_resend():
                     raise
         began = time.perf_counter()
         wire = await self._connect(place, call.connect_s)
         note(connect_duration_s=int((time.perf_counter() - began) * 1e4) / 1e4)
-        return await self._send(wire, request, call, fresh=True)
+        return await self._send(wire, request, call)
 
-    async def _send(self, wire: _Wire, request: bytes, call: Call, *, fresh: bool = False) -> HttpReply:
+    async def _send(self, wire: _Wire, request: bytes, call: Call) -> HttpReply:
         self._busy.add(wire)
         reply = HttpReply(wire, call, self, self._clock)
         try:
@@ -468,7 +473,7 @@ class HttpUpstream(Upstream):
             await reply.head()
         except Truncated as error:
             reply.close()
-            if fresh and not wire.heard:
+            if not wire.heard:
                 raise Unreachable("reset" if str(error) else "closed") from error
             raise
         except BaseException:
@@ -501,6 +506,11 @@ class HttpUpstream(Upstream):
                 return wire
             wire.transport.abort()
         return None
+
+    def _forget(self, place: Place) -> None:
+        """Close the connections that wait for work there."""
+        for wire in self._idle.pop(place.key, ()):
+            wire.transport.abort()
 
     def give_back(self, wire: _Wire) -> None:
         """Keep a connection whose answer was read to its end; cut any other."""
