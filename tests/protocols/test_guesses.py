@@ -35,7 +35,7 @@ async def test_guesses_are_refused_in_each_format_and_a_right_token_works(house:
     assert (anthropic.status, anthropic.json["error"]["type"]) == (429, "rate_limit_error")
     gitlab = await house.post("/v2/code/completions", {}, token=tokens.mint())
     assert (gitlab.status, gitlab.header("retry-after") is not None) == (429, True)
-    warned = [line for line in house.logs.lines if line.get("message", "").startswith("many different wrong credentials")]
+    warned = [line for line in house.logs.lines if "wrong credentials come" in line.get("message", "")]
     assert [line["client_ip"] for line in warned] == ["127.0.0.1"]
     assert b"wrong-" not in orjson.dumps(warned)
 
