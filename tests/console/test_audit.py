@@ -13,6 +13,7 @@ import pytest
 
 from homeport.console.audit import changes
 from homeport.domain.models import Model, Secret
+from homeport.store import audit
 from homeport.store.records import User
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ async def test_today_is_within_today(office: Office) -> None:
     assert rows((await office.get(f"{AUDIT}?from={today}&to={today}")).body)
 
 
-async def test_paging(office: Office) -> None:
+async def test_paging(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     await office.sign_in()
     for number in range(103):
         await office.store.set_setting("count", str(number), by="paul")
@@ -92,6 +93,11 @@ async def test_paging(office: Office) -> None:
     assert "Older" not in second
     assert "Newest" in second
     assert "<ins>0</ins>" in second
+    monkeypatch.setattr(audit, "PIECE", 40)  # files are sent in several pieces
+    events = json.loads((await office.get(f"{AUDIT}?who=paul&export=json")).body)["events"]
+    assert [event["after"]["value"] for event in events] == [str(number) for number in reversed(range(103))]
+    lines = list(csv.DictReader(io.StringIO((await office.get(f"{AUDIT}?who=paul&export=csv")).body)))
+    assert [int(line["id"]) for line in lines] == [event["id"] for event in events]
 
 
 async def test_the_files(office: Office) -> None:

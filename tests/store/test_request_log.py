@@ -238,7 +238,7 @@ async def locked(address: str) -> AsyncIterator[None]:
 
 
 async def test_a_locked_log_is_written_later_and_loses_nothing(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"PATIENCE_S": 1.0, "TOGETHER_S": 0.0, "AGAIN_S": 0.01}.items():
+    for name, value in {"PATIENCE_S": 2.0, "TOGETHER_S": 0.0, "AGAIN_S": 0.01}.items():
         monkeypatch.setattr(request_log, name, value)
     log = await RequestLog.open(address)
     async with locked(address):

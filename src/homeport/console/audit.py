@@ -43,7 +43,7 @@ from homeport.domain.errors import BadRequest
 from homeport.store.audit import as_csv, document, wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 
     from htpy import Node
 
@@ -73,7 +73,7 @@ async def view(asked: Asked) -> Renderable | Sent:
     """The page, or a file with what is on it."""
     sought = wanted(asked.query)
     if "export" in asked.query:
-        return _exported(asked.query["export"], await asked.desk.store.audit(EXPORTED, sought))
+        return await _exported(asked.query["export"], asked.desk.store.audit_pieces(EXPORTED, sought))
     found = await asked.desk.store.audit(PER_PAGE + 1, sought)
     return page(
         asked,
@@ -190,14 +190,35 @@ def _cut(value: str) -> str:
 # files
 
 
-def _exported(kind: str, found: Sequence[AuditEvent]) -> Sent:
-    if kind not in {"csv", "json"}:
+async def _exported(kind: str, pieces: AsyncGenerator[Sequence[AuditEvent]]) -> Sent:
+    """A file that is sent piece by piece: thousands of events at once would keep everybody else waiting."""
+    if kind not in FILES:
         raise BadRequest("There is no such file.", "Choose CSV or JSON.", param="export")
+    content_type, write = FILES[kind]
+    first = await anext(pieces, None) or ()  # what goes wrong ahead of it is still told by a page
     kept = (b"content-disposition", f'attachment; filename="audit.{kind}"'.encode())
-    if kind == "json":
-        events = orjson.dumps({"events": list(map(document, found))}, option=orjson.OPT_INDENT_2).decode()
-        return Sent(events, headers=(kept,), content_type="application/json")
-    return Sent(as_csv(found), headers=(kept,), content_type="text/csv; charset=utf-8")
+    return Sent(write(first, pieces), headers=(kept,), content_type=content_type)
+
+
+async def _csv(first: Sequence[AuditEvent], rest: AsyncGenerator[Sequence[AuditEvent]]) -> AsyncGenerator[str]:
+    yield as_csv(first)
+    async for found in rest:
+        yield as_csv(found, head=False)
+
+
+async def _json(first: Sequence[AuditEvent], rest: AsyncGenerator[Sequence[AuditEvent]]) -> AsyncGenerator[str]:
+    """One event on a line."""
+    yield '{"events": [\n' + _lines(first)
+    async for found in rest:
+        yield ",\n" + _lines(found)
+    yield "\n]}\n"
+
+
+def _lines(found: Sequence[AuditEvent]) -> str:
+    return ",\n".join(orjson.dumps(document(event)).decode() for event in found)
+
+
+FILES = {"csv": ("text/csv; charset=utf-8", _csv), "json": ("application/json", _json)}
 
 
 PAGE = Page(path="/console/audit", title="Audit", see="auditor", view=view, menu="Operate", order=50)

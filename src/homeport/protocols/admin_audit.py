@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from homeport.domain.errors import BadRequest
@@ -27,10 +28,11 @@ async def audit(door: Door, _body: None, arrival: Arrival) -> Reply:
         raise BadRequest(f"limit is not a number from 1 to {MOST}.", f"Write one, such as {USUAL}.", param="limit")
     if form not in {"json", "csv"}:
         raise BadRequest("format is neither json nor csv.", "Write one of them.", param="format")
-    found = await store.audit(int(limit), wanted(query))
+    found = [event async for piece in store.audit_pieces(int(limit), wanted(query)) for event in piece]
     if form == "csv":
-        return Reply(as_csv(found).encode(), content_type=b"text/csv; charset=utf-8")
-    return reply(list(map(document, found)))
+        text = await asyncio.to_thread(as_csv, found)
+        return Reply(text.encode(), content_type=b"text/csv; charset=utf-8")
+    return await asyncio.to_thread(lambda: reply(list(map(document, found))))
 
 
 PROTOCOL = WireProtocol(

@@ -39,7 +39,7 @@ from homeport.store.version import require, require_file, version_of
 from homeport.store.writing import Writing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
     from datetime import timedelta
 
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -551,6 +551,13 @@ class Store:
         """The latest changes, or the latest of those that are `wanted`, newest first."""
         async with reading(self._engine) as connection:
             return await audit.load(connection, wanted, limit)
+
+    async def audit_pieces(self, limit: int, wanted: Wanted) -> AsyncGenerator[Sequence[AuditEvent]]:
+        """The same a few at a time, so that many do not keep everybody else waiting."""
+        while limit > 0 and (found := await self.audit(min(limit, audit.PIECE), wanted)):
+            yield found
+            limit -= len(found) if len(found) == audit.PIECE else limit
+            wanted = wanted._replace(below=found[-1].id)
 
     async def sealed(self) -> dict[str, int]:
         """How many API keys are sealed with each root key, by its id."""
