@@ -23,14 +23,16 @@ up: .venv/.run ## Install and start everything on this machine, with a small mod
 test: .venv/.dev ## Install and run all tests (ARGS="-k word" for some)
 	@PYTHONDONTWRITEBYTECODE= .venv/bin/pytest -n 3 --dist worksteal $(ARGS)
 
-check: .venv/.dev ## Format, lint, types, import contracts, generated documentation
+check: .venv/.dev ## Format, lint, types, import contracts, generated documentation and catalogue
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	.venv/bin/python tools/texts.py --check
 	$(COG) --check --check-fail-msg='Run: make docs' $(GENERATED)
 
 docs: .venv/.dev ## Regenerate what is generated and build the site into site/
+	.venv/bin/python tools/texts.py
 	$(COG) -r $(GENERATED)
 	.venv/bin/zensical build --clean
 

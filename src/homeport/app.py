@@ -20,8 +20,9 @@ import uvloop
 from homeport import __version__, console, families, features, protocols, providers
 from homeport.access import sessions, tokens
 from homeport.access.gate import MAKES, Gate
-from homeport.console import Page
+from homeport.console import Page, _layout
 from homeport.console._desk import Desk
+from homeport.console._languages import FOLDER, languages
 from homeport.diagnostics._connection import Prober
 from homeport.diagnostics._examination import Examiner
 from homeport.domain.errors import BadConfiguration, BadRequest, StoreUnavailable
@@ -151,11 +152,13 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
         prober=prober,
     )
     _measure(metrics, bench, logs, parts)
-    every = (*shelf.values(), papers.first(with_console=parts.desk is not None), papers.documents(shelf.values()))
+    desk = parts.desk(bench, prober) if parts.desk is not None else None
+    first = papers.first(desk.languages if desk else None)
+    every = (*shelf.values(), first, papers.documents(shelf.values()))
     routes = paths.routes(door, every)
     door.again = partial(paths.again, routes)
-    if parts.desk is not None:
-        routes |= _console(door, parts.desk(bench, prober))
+    if desk is not None:
+        routes |= _console(door, desk)
     return Homeport(routes, door, Lost(door, sorted(routes)))
 
 
@@ -487,6 +490,7 @@ def _desk(settings: Settings, store: Store, vault: Vault, bench: Workbench, prob
         single_sign_on=Providers(),
         prober=prober,
         pages={page.path: page for page in discover(console, Page).values()},
+        languages=languages((FOLDER, settings.data_dir / "texts"), _layout.scripts()),
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from homeport.access import widen
 from homeport.access.gate import withheld
+from homeport.console._texts import t
 from homeport.domain.errors import BadRequest, Unknown
 from homeport.domain.models import Caller
 from homeport.domain.prompts import PromptRequest
@@ -45,7 +46,7 @@ def question(bench: Workbench, feature: str, form: Mapping[str, str], model: str
     """A form as a request; raises Unknown or BadRequest."""
     offer = bench.features.get(feature)
     if offer is None or not can_be_tried(offer):
-        raise Unknown("There is no such feature.", "Choose one from the list.")
+        raise Unknown(t("There is no such feature."), t("Choose one from the list."))
     asked = named(bench, model) if model else ""
     kind = kind_of(offer)
     if kind == "code":
@@ -63,7 +64,7 @@ def _code(form: Mapping[str, str]) -> CodeRequest:
     if before is None:
         before, _, after = form.get("code", "").partition(CURSOR)
     if not (before + after).strip() and not form.get("instruction", "").strip():
-        raise BadRequest("There is no code to complete.", "Write the beginning of it.")
+        raise BadRequest(t("There is no code to complete."), t("Write the beginning of it."))
     return CodeRequest(
         before=before,
         after=after,
@@ -80,7 +81,7 @@ def _said(feature: str, form: Mapping[str, str]) -> Question:
     if command in COMMANDS:
         return Question(COMMANDS[command], _about_code(COMMANDS[command], form, rest.strip()))
     if not message:
-        raise BadRequest("There is nothing to answer.", "Write a message.")
+        raise BadRequest(t("There is nothing to answer."), t("Write a message."))
     code = form.get("code", "").strip("\n")
     if code:
         message = f"{message}\n\n{fenced(code, form.get('file', ''))}"
@@ -100,14 +101,14 @@ def _about_code(feature: str, form: Mapping[str, str], rest: str) -> PromptReque
     """A command about the code beside the message, or about the rest of the message itself."""
     code = form.get("code", "").strip("\n")
     if not code and not rest:
-        raise BadRequest("There is no code for this command.", "Open “Code” below the message and paste some.")
+        raise BadRequest(t("There is no code for this command."), t("Open “Code” below the message and paste some."))
     return about_code(feature, code, rest)
 
 
 def _prompt(bench: Workbench, feature: str, given: Mapping[str, str]) -> PromptRequest:
     template = bench.features[feature].template
     if not any(value.strip() for value in given.values()):
-        raise BadRequest("There is nothing to work on.", "Fill at least one field.")
+        raise BadRequest(t("There is nothing to work on."), t("Fill at least one field."))
     return PromptRequest(feature=feature, prompt=template.id if template else feature, inputs=given)
 
 
@@ -117,11 +118,11 @@ def history(form: Mapping[str, str]) -> tuple[Message, ...]:
         found = json.loads(form.get("history") or "[]")
         said = tuple(Message(turn["role"], turn["content"]) for turn in found)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise BadRequest("The conversation cannot be read.", "Begin a new one.") from error
+        raise BadRequest(t("The conversation cannot be read."), t("Begin a new one.")) from error
     if len(said) > TURNS or any(
         each.role not in {"user", "assistant"} or not isinstance(each.content, str) for each in said
     ):
-        raise BadRequest("The conversation is too long, or not one.", "Begin a new one.")
+        raise BadRequest(t("The conversation is too long, or not one."), t("Begin a new one."))
     return said
 
 

@@ -28,6 +28,7 @@ from htpy import (
 )
 
 from homeport.console._layout import asset
+from homeport.console._texts import t
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -46,13 +47,13 @@ class Series(NamedTuple):
 def chart(called: str, said: str, at: Sequence[int], series: Sequence[Series], *, unit: str = "") -> Renderable:
     """Series over moments (seconds since 1970); `said` is what a reader shall see in them, in one sentence."""
     head = tr[
-        th["When"], (th(data_shade=each.shade)[f"{each.called}{f' ({unit})' if unit else ''}"] for each in series)
+        th[t("When")], (th(data_shade=each.shade)[f"{each.called}{f' ({unit})' if unit else ''}"] for each in series)
     ]
     return figure(".card.chart", data_chart=asset("uplot/uplot.js"), data_unit=unit)[
         figcaption[h3[called], p(".soft.small")[said]],
         div(".plot", aria_hidden="true"),
         details[
-            summary["As a table"],
+            summary[t("As a table")],
             div(".scroll", tabindex="0")[table[thead[head], tbody[_rows(at, [each.values for each in series])]]],
         ],
     ]
@@ -71,8 +72,13 @@ def _rows(at: Sequence[int], columns: Iterable[Sequence[float | None]]) -> Itera
     for moment, *values in zip(at, *columns, strict=True):
         when = datetime.fromtimestamp(moment, UTC)
         cells = (td(".number", data_value=None if each is None else str(each))[_told(each)] for each in values)
-        yield tr[th(scope="row")[time(datetime=when.isoformat(), data_clock=True)[f"{when:%Y-%m-%d %H:%M} UTC"]], cells]
+        yield tr[
+            th(scope="row")[
+                time(datetime=when.isoformat(), data_clock=True)[t("{when} UTC", when=f"{when:%Y-%m-%d %H:%M}")]
+            ],
+            cells,
+        ]
 
 
 def _told(value: float | None) -> str:
-    return "none" if value is None else f"{value:,.0f}"
+    return t("none") if value is None else f"{value:,.0f}"

@@ -10,6 +10,7 @@ from htpy import Element, Renderable, button, code, details, div, h2, p, pre, sp
 
 from homeport.console import _clients
 from homeport.console._clients import GROUPS, Client, filled
+from homeport.console._texts import t
 from homeport.kit.discover import discover
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def setups(asked: Asked, token: str, scopes: frozenset[str], heading: Element = 
     """A part to open for each client that a token with these scopes is good for, group by group."""
     fit = {key: each for key, each in clients().items() if each.scopes <= scopes}
     for name, group in groupby(fit.items(), key=lambda each: group_of(each[1])):
-        yield heading[name]
+        yield heading[t(name)]
         yield from (_setup(asked, key, each, token) for key, each in group)
 
 
@@ -46,11 +47,11 @@ def group_of(client: Client) -> str:
 
 def _setup(asked: Asked, key: str, client: Client, token: str) -> Renderable:
     return details(id=f"client-{key}")[
-        summary[span[client.label, " ", span(".soft.small")[client.does]]],
+        summary[span[t(client.label), " ", span(".soft.small")[t(client.does)]]],
         div[
             (
                 div[
-                    p(".soft")[step.where],
+                    p(".soft")[t(step.where)],
                     copied(f"setup-{key}-{number}", filled(step.text, address_of(asked), token)),
                 ]
                 for number, step in enumerate(client.steps)
@@ -63,5 +64,5 @@ def copied(key: str, value: str) -> Renderable:
     """A text with a button that copies it."""
     return div(".copied")[
         pre(tabindex="0")[code(id=key)[value]],
-        button(type="button", data_copy=key, data_scripted=True, hidden=True)["Copy"],
+        button(type="button", data_copy=key, data_scripted=True, hidden=True)[t("Copy")],
     ]

@@ -12,6 +12,8 @@ from htpy import h1, p
 
 from homeport.access import sessions
 from homeport.console import RANK, Asked, Page, Person, Sent, go
+from homeport.console._languages import wanted
+from homeport.console._texts import speak, t
 from homeport.domain.errors import BadRequest, CallerError, HomeportError, NotAllowed, Unknown, WrongMethod
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from homeport.access.oidc import Providers
     from homeport.access.passwords import Passwords
+    from homeport.console._texts import Language
     from homeport.diagnostics._connection import Prober
     from homeport.diagnostics._replay import Again
     from homeport.features import Workbench
@@ -87,10 +90,13 @@ class Desk:
     """Requests that have ended; None where none are kept."""
     again: Again | None = None
     """Reads a body that was sent to a path once more."""
+    languages: Mapping[str, Language] = field(default_factory=dict)
+    """Those that pages speak beside English, by tag."""
     _seen: dict[bytes, float] = field(default_factory=dict)
 
     async def answer(self, asked: Request) -> Answer:
         """One request for a page; errors are pages too."""
+        speak(wanted(self.languages, asked.headers.get(b"accept-language", b"").decode("latin-1")))
         person = await self._person(asked)
         try:
             page, tail = self._page(asked.path)
@@ -107,13 +113,13 @@ class Desk:
             stem = address[: address.index("{")] if address.endswith("}") else ""
             if stem and path.startswith(stem) and len(path) > len(stem):
                 return page, path[len(stem) :]
-        raise Unknown("There is no such page.", "Choose one from the menu.")
+        raise Unknown(t("There is no such page."), t("Choose one from the menu."))
 
     async def _sent(self, page: Page, tail: str, asked: Request, person: Person) -> Sent:
         if RANK[person.role] < RANK[page.see]:
             if person.role == "anyone":
                 return _at_the_door(self, asked, person)
-            raise NotAllowed("This page is for administrators.", "Ask one of them.")
+            raise NotAllowed(t("This page is for administrators."), t("Ask one of them."))
         query = {name: values[-1] for name, values in _fields(asked.query.encode("latin-1")).items()}
         call = Asked(
             desk=self,
@@ -132,7 +138,7 @@ class Desk:
         if asked.method in {"GET", "HEAD"}:
             return _as_sent(await page.view(call))
         if asked.method != "POST":
-            raise WrongMethod("Pages are read, and forms are sent.", "Use GET or POST.", param="GET, POST")
+            raise WrongMethod(t("Pages are read, and forms are sent."), t("Use GET or POST."), param="GET, POST")
         return await self._acted(page, call, asked)
 
     async def _acted(self, page: Page, call: Asked, asked: Request) -> Sent:
@@ -143,10 +149,10 @@ class Desk:
         if call.person.session and not sessions.same(call.form.get(FORM_KEY, ""), call.person.form_key):
             return await _shown_again(page, call)
         if RANK[call.person.role] < RANK[page.change]:
-            raise NotAllowed("You may look at this and not change it.", "Ask an administrator.")
+            raise NotAllowed(t("You may look at this and not change it."), t("Ask an administrator."))
         act = page.acts.get(call.form.get("do", ""))
         if act is None:
-            raise BadRequest("The form does not say what to do.", "Reload the page and send it again.")
+            raise BadRequest(t("The form does not say what to do."), t("Reload the page and send it again."))
         try:
             return await act(call)
         except CallerError as error:
@@ -178,13 +184,13 @@ def refuse_foreign(asked: Request) -> None:
     """Raise NotAllowed for a form that another site sent (Fetch Metadata; else the Origin header)."""
     headers = asked.headers
     if headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != b"application/x-www-form-urlencoded":
-        raise NotAllowed("Forms are sent as forms.", "Send it from its page.")
+        raise NotAllowed(t("Forms are sent as forms."), t("Send it from its page."))
     site, origin = headers.get(b"sec-fetch-site"), headers.get(b"origin")
     host = headers.get(b"host", b"")
     ours = origin is not None and origin.partition(b"://")[2] == host
     # a browser that is told to keep the referrer says "null"; a site of its own says who it is
     if not (ours if site is None else site in {b"same-origin", b"none"} and (ours or origin in {None, b"null"})):
-        raise NotAllowed("The form came from another site.", "Send it from its page.")
+        raise NotAllowed(t("The form came from another site."), t("Send it from its page."))
 
 
 def cookie(value: str, *, secure: bool, name: str = COOKIE, lasts_s: int | None = None) -> tuple[bytes, bytes]:
@@ -223,7 +229,9 @@ def _fields(sent: bytes) -> dict[str, tuple[str, ...]]:
     try:
         pairs = parse_qsl(sent.decode(), keep_blank_values=True, max_num_fields=FIELDS)
     except ValueError as error:
-        raise BadRequest("What was sent cannot be read as a form.", "Open the page anew and try again.") from error
+        raise BadRequest(
+            t("What was sent cannot be read as a form."), t("Open the page anew and try again.")
+        ) from error
     found: dict[str, tuple[str, ...]] = {}
     for name, value in pairs:
         # browsers send line ends as two characters
@@ -248,7 +256,7 @@ async def _shown_again(page: Page, call: Asked) -> Sent:
     """A form from a session that is over is not carried out: it is shown in this one."""
     from homeport.console._ended import again  # noqa: PLC0415 (it draws a page)
 
-    why = NotAllowed("The form is not from your session.", "Look at it and send it again.")
+    why = NotAllowed(t("The form is not from your session."), t("Look at it and send it again."))
     shown = _as_sent(await page.view(call._replace(problem=str(why))))
     return again(shown, part=call.htmx)
 
@@ -266,7 +274,7 @@ def _trouble(desk: Desk, person: Person, asked: Request, error: HomeportError) -
     from homeport.console._layout import page  # noqa: PLC0415 (it draws the menu, which is made of pages)
 
     call = Asked(desk=desk, person=person, path=asked.path)
-    title = {403: "Not yours to see", 404: "Nothing here"}.get(error.status, "That did not work")
+    title = {403: t("Not yours to see"), 404: t("Nothing here")}.get(error.status, t("That did not work"))
     return Sent(page(call, title, h1[title], p(".lead")[str(error)]), error.status)
 
 

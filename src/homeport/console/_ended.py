@@ -11,6 +11,7 @@ from htpy import input as field
 from homeport.console import Asked, Sent
 from homeport.console._desk import FORM_KEY, SIGN_IN
 from homeport.console._layout import door
+from homeport.console._texts import t
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,10 +27,10 @@ def ended(asked: Asked) -> Sent:
     kept = [(name, value) for name, values in asked.lists.items() for value in values if _kept(name, value)]
     lost = any(value and name in SECRET for name, value in asked.form.items())
     drawn = door(
-        "Your session has ended",
-        h1["Your session has ended"],
-        p["Nothing was changed, and nothing that you typed is lost."],
-        p(".soft")["What is secret has to be typed again."] if lost else None,
+        t("Your session has ended"),
+        h1[t("Your session has ended")],
+        p[t("Nothing was changed, and nothing that you typed is lost.")],
+        p(".soft")[t("What is secret has to be typed again.")] if lost else None,
         div(".buttons")[_way(asked), _back(kept)],
     )
     return Sent(drawn, 401, (*WHOLE, (b"hx-reselect", b"main")) if asked.htmx else ())
@@ -46,12 +47,12 @@ def _kept(name: str, value: str) -> bool:
 
 def _way(asked: Asked) -> Renderable:
     there = f"{SIGN_IN}?next={quote(asked.path)}"
-    return a(".button.first", href=there, target="_blank", rel="noopener")["Sign in in another tab"]
+    return a(".button.first", href=there, target="_blank", rel="noopener")[t("Sign in in another tab")]
 
 
 def _back(kept: list[tuple[str, str]]) -> Renderable:
     """The same form, to the same address, without the key that only a session can give."""
-    return form(method="post")[_hidden(kept), button(type="submit")["Then go back to the form"]]
+    return form(method="post")[_hidden(kept), button(type="submit")[t("Then go back to the form")]]
 
 
 def _hidden(kept: list[tuple[str, str]]) -> Iterator[Renderable]:

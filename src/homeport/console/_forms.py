@@ -21,6 +21,8 @@ from htpy import (
     textarea,
 )
 
+from homeport.console._texts import t
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -32,11 +34,13 @@ PER_PAGE = 100
 """Rows of a list before it goes on to another page."""
 _DIGITS = 6
 
-DOINGS = span(".out")["What can be done"]
-"""The head of a column of links and buttons, for those who hear it."""
-
 Choices = tuple[tuple[str, str], ...]
 """Values and what they are called."""
+
+
+def doings() -> Renderable:
+    """The head of a column of links and buttons, for those who hear it."""
+    return span(".out")[t("What can be done")]
 
 
 def field(name: str, called: Node, control: Renderable, tip: Node = None, *more: Node) -> Renderable:
@@ -76,7 +80,11 @@ def choice(
     """
     groups = choices if not isinstance(choices, tuple) else {"": choices}
     known = {key for group in groups.values() for key, _ in group}
-    odd = option(value=value, selected=True)[f"{value} (unknown)"] if value and value not in known else None
+    odd = (
+        option(value=value, selected=True)[t("{value} (unknown)", value=value)]
+        if value and value not in known
+        else None
+    )
     drawn = [_group(title, group, value) for title, group in groups.items()]
     return field(name, called, select(**{**tied(name, tip), **more})[odd, drawn], tip)
 
@@ -105,7 +113,7 @@ def finder(asked: Asked, called: str, *more: Node) -> Renderable:
     """A search above a list, kept in the address: `find` holds what was typed."""
     typed = asked.query.get("find", "")
     line = input(type="search", name="find", value=typed, placeholder=called, aria_label=called)
-    return form(".filter", method="get", action=asked.path, role="search")[line, more, button(type="submit")["Show"]]
+    return form(".filter", method="get", action=asked.path, role="search")[line, more, button(type="submit")[t("Show")]]
 
 
 def sifter(asked: Asked, name: str, called: str, choices: Choices) -> Renderable:
@@ -128,8 +136,8 @@ def pager(asked: Asked, count: int) -> Node:
     if last == 1:
         return None
     kept = {name: value for name, value in asked.query.items() if name not in {"page", "said", "about"}}
-    return nav(".buttons", aria_label="Pages of the list")[
-        a(".button", href=f"?{urlencode({**kept, 'page': here - 1})}")["← Before"] if here > 1 else None,
-        span(".soft")[f"Page {min(here, last)} of {last}"],
-        a(".button", href=f"?{urlencode({**kept, 'page': here + 1})}")["Next →"] if here < last else None,
+    return nav(".buttons", aria_label=t("Pages of the list"))[
+        a(".button", href=f"?{urlencode({**kept, 'page': here - 1})}")[t("← Before")] if here > 1 else None,
+        span(".soft")[t("Page {here} of {last}", here=min(here, last), last=last)],
+        a(".button", href=f"?{urlencode({**kept, 'page': here + 1})}")[t("Next →")] if here < last else None,
     ]

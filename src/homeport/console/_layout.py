@@ -30,6 +30,7 @@ from htpy import (
     p,
     script,
     span,
+    strong,
     summary,
     title,
 )
@@ -38,6 +39,7 @@ from markupsafe import Markup
 from homeport import __version__
 from homeport.console import RANK
 from homeport.console._desk import FORM_KEY
+from homeport.console._texts import mark, rich, spoken, t, tag
 from homeport.domain.verbose import until_of
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from htpy import Node
 
     from homeport.console import Asked, Page
+    from homeport.store.records import AuditEvent
 
 HEADERS = (
     (
@@ -66,7 +69,9 @@ HTMX = (
     '"responseHandling": [{"code": "204", "swap": false}, {"code": "...", "swap": true}]}'
 )
 """Errors are pages too and are shown: a form comes back with what was wrong. No style is copied: the policy forbids."""
-PARTS = ("Models", "People", "Operate")
+ROLES = (mark("user"), mark("auditor"), mark("admin"))
+"""Words for roles; they are what the settings and the API call them, too."""
+PARTS = (mark("Models"), mark("People"), mark("Operate"))
 """The parts of the menu, in their order; pages without one of these come first."""
 
 
@@ -101,13 +106,24 @@ def assets() -> dict[str, tuple[bytes, bytes]]:
     return {asset(name): (TYPES[name.rpartition(".")[2]], data) for name, data in sorted(_files().items())}
 
 
+def scripts() -> list[str]:
+    """The text of each script of ours."""
+    return [data.decode() for name, data in _files().items() if name.endswith(".js") and _ours(name)]
+
+
+def _ours(name: str) -> bool:
+    return not name.startswith(("codemirror/", "uplot/", "htmx."))
+
+
 def _head(name: str, *, scripts: tuple[str, ...] = (), themed: bool = True) -> Renderable:
+    language = spoken()
     return head[
         meta(charset="utf-8"),
         meta(name="viewport", content="width=device-width, initial-scale=1"),
         meta(name="color-scheme", content="light dark"),
         meta(name="htmx-config", content=HTMX) if scripts else None,
-        meta(name="description", content=f"{name}, in Homeport: self-hosted AI for code."),
+        meta(name="texts", content=language.for_scripts) if scripts and language else None,
+        meta(name="description", content=t("{name}, in Homeport: self-hosted AI for code.", name=name)),
         title[f"{name} · Homeport"],
         # before anything is drawn, so that no page flashes in the other theme
         script(src=asset("theme.js")) if themed else None,
@@ -119,7 +135,7 @@ def _head(name: str, *, scripts: tuple[str, ...] = (), themed: bool = True) -> R
 
 def plain(name: str, *content: Node, menu: tuple[tuple[str, str], ...] = ()) -> Renderable:
     """A page for anybody, without script; `menu` holds addresses and labels."""
-    return html(lang="en")[
+    return html(lang=tag())[
         _head(name, themed=False),
         body[
             div(".plain")[
@@ -133,23 +149,23 @@ def plain(name: str, *content: Node, menu: tuple[tuple[str, str], ...] = ()) -> 
 
 def door(name: str, *content: Node) -> Renderable:
     """A page with one card: to sign in."""
-    return html(lang="en")[_head(name), body[main(".door")[div(".card")[brand("/"), content]]]]
+    return html(lang=tag())[_head(name), body[main(".door")[div(".card")[brand("/"), content]]]]
 
 
 def page(asked: Asked, name: str, *content: Node, scripts: tuple[str, ...] = ()) -> Renderable:
     """A whole page called `name`, with the menu; who is not signed in gets a door."""
     if asked.person.role == "anyone":
         return door(name, *content)
-    return html(lang="en")[
+    return html(lang=tag())[
         _head(name, scripts=("htmx.js", "homeport.js", *scripts)),
         body(hx_boost="true")[
-            a(".skip", href="#content")["To the content"],
+            a(".skip", href="#content")[t("To the content")],
             div(".frame")[
                 header(".side")[
                     brand("/console"),
-                    a(".find", href="/console/find", data_dialog=True)["Find", kbd["Ctrl K"]],
-                    details(".unfold")[summary["Menu"]],
-                    nav(aria_label="Pages")[_menu(asked)],
+                    a(".find", href="/console/find", data_dialog=True)[t("Find"), kbd["Ctrl K"]],
+                    details(".unfold")[summary[t("Menu")]],
+                    nav(aria_label=t("Pages"))[_menu(asked)],
                     _who(asked),
                 ],
                 main("#content.content", tabindex="-1")[_overheard(asked), _said(asked), content],
@@ -178,17 +194,19 @@ def _overheard(asked: Asked) -> Node:
     until = until_of(asked.desk.bench.snapshot())
     if not until or asked.desk.settings.log_content == "never":
         return None
-    told = f"Verbose logging is on until {datetime.fromtimestamp(until, UTC):%Y-%m-%d %H:%M} UTC: "
-    return div(".note.warn", role="status")[
-        p[told, "what is asked and answered is written down. ", a(href="/console/verbose")["More"]]
-    ]
+    said = rich(
+        "Verbose logging is on until {time} UTC: what is asked and answered is written down. {link}",
+        time=f"{datetime.fromtimestamp(until, UTC):%Y-%m-%d %H:%M}",
+        link=a(href="/console/verbose")[t("More")],
+    )
+    return div(".note.warn", role="status")[p[said]]
 
 
 def _said(asked: Asked) -> Node:
     """What came of the form that led here."""
     said = SAID.get(asked.query.get("said", ""))
     about = asked.query.get("about", "")[:100]
-    return div(".note.good", role="status")[p[said.format(about)]] if said else None
+    return div(".note.good", role="status")[p[t(said, name=about)]] if said else None
 
 
 def jumps(asked: Asked) -> dict[str, Page]:
@@ -196,7 +214,7 @@ def jumps(asked: Asked) -> dict[str, Page]:
     found: dict[str, Page] = {}
     every = asked.desk.pages.values()
     for each in sorted((each for each in every if each.order), key=lambda each: (each.menu, each.order)):
-        letter = next((one for one in each.title.lower() if one.isalpha() and one not in found), "")
+        letter = next((one for one in t(each.title).lower() if one.isalpha() and one not in found), "")
         found |= {letter: each} if letter else {}
     return found
 
@@ -207,93 +225,103 @@ def _menu(asked: Asked) -> Iterator[Renderable]:
     for part in ("", *PARTS):
         of_it = sorted((page for page in listed if page.menu == part), key=lambda page: page.order)
         if part and of_it:
-            yield div(".part")[part]
+            yield div(".part")[t(part)]
         for each in of_it:
             here = asked.path == each.path or (each.path != "/console" and asked.path.startswith(each.path + "/"))
-            yield a(href=each.path, aria_current="page" if here else None, data_go=keys.get(each.path))[each.title]
+            yield a(href=each.path, aria_current="page" if here else None, data_go=keys.get(each.path))[t(each.title)]
 
 
 def _who(asked: Asked) -> Renderable:
     return div(".who")[
-        div[a(href="/console/account")[asked.person.name], " ", span(".soft")[f"({asked.person.role})"]],
-        a(".small", href="/console/keys", data_dialog=True)["Keyboard"],
+        div[a(href="/console/account")[asked.person.name], " ", span(".soft")[f"({t(asked.person.role)})"]],
+        a(".small", href="/console/keys", data_dialog=True)[t("Keyboard")],
         form(method="post", action="/console/sign-in", hx_boost="false")[
-            guard(asked, "leave"), button(".quiet", type="submit")["Sign out"]
+            guard(asked, "leave"), button(".quiet", type="submit")[t("Sign out")]
         ],
     ]
 
 
 SAID = {
-    "added": "{} is registered. Assign it to a feature to use it.",
-    "saved": "{} is saved.",
-    "same": "Nothing was changed.",
-    "moved": "{} is saved. What was secret was meant for its old server alone and is forgotten: set it again.",
-    "measured": "{} was asked; below is what it can do.",
-    "removed": "{} is gone.",
-    "assigned": "{} is set.",
-    "enabled": "{} may serve again.",
-    "disabled": "{} serves nobody until you enable it.",
-    "invited": "{} may sign in.",
-    "revoked": "{} works no longer.",
-    "role": "{} has another role now.",
-    "closed": "{} may sign in no longer.",
-    "reopened": "{} may sign in again.",
-    "left": "{} is signed out everywhere.",
-    "connected": "From now on your account there signs you in.",
-    "disconnected": "Nobody from there opens this account any longer.",
-    "person": "What is known of {} is saved.",
-    "unseated": "{} may sign in again, without a seat: none is free.",
-    "deleted": "{} is deleted and signed out; their tokens open nothing any longer.",
-    "restored": "{} is back, with their tokens and teams.",
-    "standing": "{} is back, with their tokens and teams but without a seat: none is free.",
-    "seats": "There are as many seats as you said.",
-    "team": "{} is there: let people in.",
-    "renamed": "The team is called {} now.",
-    "joined": "Whoever you named is in {} now.",
-    "parted": "They are no longer in {}.",
-    "disbanded": "The team {} is gone; its members stay.",
-    "reunited": "The team {} is back, with everybody who is still here.",
-    "uninvited": "That invitation opens nothing any longer.",
-    "ended": "That session is over.",
-    "set": "That counts from now on.",
-    "rotated": "A new root key seals every API key now. Keep a copy of the key file.",
-    "password": "The new password counts from now on; your other sessions are over.",
+    "added": mark("{name} is registered. Assign it to a feature to use it."),
+    "saved": mark("{name} is saved."),
+    "same": mark("Nothing was changed."),
+    "moved": mark(
+        "{name} is saved. What was secret was meant for its old server alone and is forgotten: set it again."
+    ),
+    "measured": mark("{name} was asked; below is what it can do."),
+    "removed": mark("{name} is gone."),
+    "assigned": mark("{name} is set."),
+    "enabled": mark("{name} may serve again."),
+    "disabled": mark("{name} serves nobody until you enable it."),
+    "invited": mark("{name} may sign in."),
+    "revoked": mark("{name} works no longer."),
+    "role": mark("{name} has another role now."),
+    "closed": mark("{name} may sign in no longer."),
+    "reopened": mark("{name} may sign in again."),
+    "left": mark("{name} is signed out everywhere."),
+    "connected": mark("From now on your account there signs you in."),
+    "disconnected": mark("Nobody from there opens this account any longer."),
+    "person": mark("What is known of {name} is saved."),
+    "unseated": mark("{name} may sign in again, without a seat: none is free."),
+    "deleted": mark("{name} is deleted and signed out; their tokens open nothing any longer."),
+    "restored": mark("{name} is back, with their tokens and teams."),
+    "standing": mark("{name} is back, with their tokens and teams but without a seat: none is free."),
+    "seats": mark("There are as many seats as you said."),
+    "team": mark("{name} is there: let people in."),
+    "renamed": mark("The team is called {name} now."),
+    "joined": mark("Whoever you named is in {name} now."),
+    "parted": mark("They are no longer in {name}."),
+    "disbanded": mark("The team {name} is gone; its members stay."),
+    "reunited": mark("The team {name} is back, with everybody who is still here."),
+    "uninvited": mark("That invitation opens nothing any longer."),
+    "ended": mark("That session is over."),
+    "set": mark("That counts from now on."),
+    "rotated": mark("A new root key seals every API key now. Keep a copy of the key file."),
+    "password": mark("The new password counts from now on; your other sessions are over."),
 }
 """What a form's outcome is called in an address, and how it is said; nothing that came from elsewhere."""
 
 IN_WORDS = {
-    "model.add": "added model",
-    "model.edit": "changed model",
-    "model.remove": "removed model",
-    "model.measure": "measured model",
-    "feature.set": "set feature",
-    "token.add": "made token",
-    "token.revoke": "revoked token",
-    "user.set": "set the access of",
-    "user.password": "changed the password of",
-    "user.remove": "deleted",
-    "user.restore": "brought back",
-    "team.add": "made team",
-    "team.set": "renamed team to",
-    "team.members": "changed the members of",
-    "team.remove": "removed team",
-    "team.restore": "brought back team",
-    "invitation.add": "made an invitation for",
-    "invitation.revoke": "revoked the invitation for",
-    "invitation.use": "was let in by the invitation for",
-    "user.code": "made a sign-in link for",
-    "session.begin": "signed in:",
-    "session.end": "ended a session of",
-    "session.end_all": "ended all sessions of",
-    "session.refuse": "did not let in",
-    "identity.link": "connected with single sign-on:",
-    "identity.unlink": "disconnected from single sign-on:",
-    "secret.set": "changed the secret",
-    "setting.set": "set",
-    "request.replay": "asked again what was asked in",
-    "keys.rotate": "sealed all API keys with the new root key",
+    "model.add": mark("added model {subject}"),
+    "model.edit": mark("changed model {subject}"),
+    "model.remove": mark("removed model {subject}"),
+    "model.measure": mark("measured model {subject}"),
+    "feature.set": mark("set feature {subject}"),
+    "token.add": mark("made token {subject}"),
+    "token.revoke": mark("revoked token {subject}"),
+    "user.set": mark("set the access of {subject}"),
+    "user.password": mark("changed the password of {subject}"),
+    "user.remove": mark("deleted {subject}"),
+    "user.restore": mark("brought back {subject}"),
+    "team.add": mark("made team {subject}"),
+    "team.set": mark("renamed team to {subject}"),
+    "team.members": mark("changed the members of {subject}"),
+    "team.remove": mark("removed team {subject}"),
+    "team.restore": mark("brought back team {subject}"),
+    "invitation.add": mark("made an invitation for {subject}"),
+    "invitation.revoke": mark("revoked the invitation for {subject}"),
+    "invitation.use": mark("was let in by the invitation for {subject}"),
+    "user.code": mark("made a sign-in link for {subject}"),
+    "session.begin": mark("signed in: {subject}"),
+    "session.end": mark("ended a session of {subject}"),
+    "session.end_all": mark("ended all sessions of {subject}"),
+    "session.refuse": mark("did not let in {subject}"),
+    "identity.link": mark("connected with single sign-on: {subject}"),
+    "identity.unlink": mark("disconnected from single sign-on: {subject}"),
+    "secret.set": mark("changed the secret {subject}"),
+    "setting.set": mark("set {subject}"),
+    "request.replay": mark("asked again what was asked in {subject}"),
+    "keys.rotate": mark("sealed all API keys with the new root key {subject}"),
 }
-"""What was done, as the audit calls it, before the name of the thing."""
+"""What was done, as the audit calls it."""
+
+
+def done(event: AuditEvent) -> Node:
+    """What somebody did, in a sentence with the name of the thing."""
+    subject = strong[event.subject]
+    known = IN_WORDS.get(event.what)
+    return rich(known, subject=subject) if known else [event.what, " ", subject]
+
 
 MARK = (
     '<svg viewBox="0 0 24 24" width="22" height="22" aria-hidden="true"><path fill="none" stroke="currentColor" '

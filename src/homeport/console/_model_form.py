@@ -30,7 +30,8 @@ from htpy import (
 from homeport import providers
 from homeport.console import _forms
 from homeport.console._layout import guard, problem
-from homeport.console._release import opt_in
+from homeport.console._release import RELEASES, opt_in
+from homeport.console._texts import mark, t
 from homeport.diagnostics._registration import bare
 from homeport.diagnostics._scene import EMBEDDED
 from homeport.domain.errors import BadRequest
@@ -56,16 +57,19 @@ TOLD = 5
 GUESS = ""
 """The choice of a family that leaves it to the identifier."""
 LIMITS = {
-    "context_tokens": ("Context window", "Tokens of a prompt and its answer; 0: what its server or its family says."),
-    "output_tokens": ("Longest answer", "Tokens."),
-    "prompt_tokens": ("Longest completion prompt", "Tokens; 0: what the window allows."),
-    "concurrency": ("Requests at once", "More wait for their turn."),
-    "queue": ("Requests that may wait", "The next one is refused."),
-    "queue_s": ("Longest wait for a turn", "Seconds."),
-    "connect_s": ("Connecting", "Seconds, TLS and proxy included."),
-    "first_token_s": ("Until the answer begins", "Seconds."),
-    "idle_s": ("Silence within a stream", "Seconds."),
-    "total_s": ("Whole answer", "Seconds."),
+    "context_tokens": (
+        mark("Context window"),
+        mark("Tokens of a prompt and its answer; 0: what its server or its family says."),
+    ),
+    "output_tokens": (mark("Longest answer"), mark("Tokens.")),
+    "prompt_tokens": (mark("Longest completion prompt"), mark("Tokens; 0: what the window allows.")),
+    "concurrency": (mark("Requests at once"), mark("More wait for their turn.")),
+    "queue": (mark("Requests that may wait"), mark("The next one is refused.")),
+    "queue_s": (mark("Longest wait for a turn"), mark("Seconds.")),
+    "connect_s": (mark("Connecting"), mark("Seconds, TLS and proxy included.")),
+    "first_token_s": (mark("Until the answer begins"), mark("Seconds.")),
+    "idle_s": (mark("Silence within a stream"), mark("Seconds.")),
+    "total_s": (mark("Whole answer"), mark("Seconds.")),
 }
 
 
@@ -123,7 +127,9 @@ def drafted(asked: Asked, stored: Model | None) -> Model:
     given, desk = {**kept, **asked.form}, asked.desk
     platform = given.get("platform", "")
     if platform not in desk.providers:
-        raise BadRequest(f"There is no platform {platform[:100]!r}.", "Choose one.", param="platform")
+        raise BadRequest(
+            t("There is no platform {platform}.", platform=f"{platform[:100]!r}"), t("Choose one."), param="platform"
+        )
     offer = desk.providers[platform]
     identifier = bare(given.get("identifier", "").strip(), offer)
     model = Model(
@@ -166,8 +172,8 @@ def _limits_of(given: Mapping[str, str]) -> Limits:
             number = float(text or getattr(Limits(), name))
             found[name] = number if name.endswith("_s") else int(text or number)
         except ValueError as error:
-            saw = f"{called} cannot be {text[:40]!r}."
-            raise BadRequest(saw, "Give a number.", param=f"limits.{name}") from error
+            saw = t("{called} cannot be {text}.", called=called, text=f"{text[:40]!r}")
+            raise BadRequest(saw, t("Give a number."), param=f"limits.{name}") from error
     return Limits(**found)
 
 
@@ -180,17 +186,28 @@ def complete(model: Model, desk: Desk, *, named: bool = True) -> Model:
     """The model if it can be asked and, where it is `named` now, be called by its name; raises BadRequest."""
     offer = desk.providers[model.platform]
     if not model.name:
-        raise BadRequest("It has no name.", "Give it a deployment name.", param="name")
+        raise BadRequest(t("It has no name."), t("Give it a deployment name."), param="name")
     if model.family not in desk.bench.families:
-        raise BadRequest(f"There is no family {model.family[:100]!r}.", "Choose one.", param="family")
+        raise BadRequest(
+            t("There is no family {family}.", family=f"{model.family[:100]!r}"), t("Choose one."), param="family"
+        )
     for what, needed in (("endpoint", offer.needs_endpoint), ("identifier", offer.needs_identifier)):
         if needed and not getattr(model, what):
-            raise BadRequest(f"{offer.label} needs the {what}.", "Fill it in, or let it be detected.", param=what)
+            raise BadRequest(
+                t("{label} needs the {what}.", label=offer.label, what=what),
+                t("Fill it in, or let it be detected."),
+                param=what,
+            )
     if named and any(map(str.isspace, model.name)):
         better = "-".join(model.name.split())
-        raise BadRequest(f"{model.name!r} has spaces: no request could name it.", f"Write it like {better}")
+        raise BadRequest(
+            t("{name} has spaces: no request could name it.", name=f"{model.name!r}"),
+            t("Write it like {better}", better=better),
+        )
     if named and model.name in desk.bench.features:
-        raise BadRequest(f"{model.name!r} is the name of a feature.", "Choose another name.", param="name")
+        raise BadRequest(
+            t("{name} is the name of a feature.", name=f"{model.name!r}"), t("Choose another name."), param="name"
+        )
     return model
 
 
@@ -228,14 +245,14 @@ def draw(asked: Asked, values: Mapping[str, str], drawn: Drawn) -> Renderable:
                 _buttons(drawn) if may else None,
             ],
         ],
-        aside(aria_label="About it")[div("#help", aria_live="polite")[drawn.beside], drawn.facts],
+        aside(aria_label=t("About it"))[div("#help", aria_live="polite")[drawn.beside], drawn.facts],
     ]
 
 
 def _parts(asked: Asked, values: Mapping[str, str], drawn: Drawn) -> Iterator[Node]:
     inside = values.get("platform") == EMBEDDED
-    tip = "What people and features call it. Letters and digits without spaces."
-    yield _forms.text("name", "Deployment name", values.get("name", ""), tip, required=True, maxlength=100)
+    tip = t("What people and features call it. Letters and digits without spaces.")
+    yield _forms.text("name", t("Deployment name"), values.get("name", ""), tip, required=True, maxlength=100)
     yield _platforms(asked, values)
     yield where(asked, values, drawn)
     if not inside:
@@ -249,7 +266,7 @@ def _platforms(asked: Asked, values: Mapping[str, str]) -> Node:
     offers = {key: offer for key, offer in asked.desk.providers.items() if (key == EMBEDDED) == (chosen == EMBEDDED)}
     first = sorted(offers, key=lambda key: (key != "openai", offers[key].label))
     return fieldset(".choices")[
-        legend["Platform"],
+        legend[t("Platform")],
         (
             div(".choice")[
                 label(".check")[
@@ -268,7 +285,7 @@ def _options(values: Mapping[str, str], key: str, options: Mapping[str, Option])
         return None
     said = any(values.get(f"{key}.{name}") for name in options) or any(each.needed for each in options.values())
     return details(".more", open=said)[
-        summary["Options of this platform"],
+        summary[t("Options of this platform")],
         div(".stack")[(_option(values, key, name, each) for name, each in options.items())],
     ]
 
@@ -278,9 +295,9 @@ def _option(values: Mapping[str, str], key: str, name: str, known: Option) -> Re
     value = values.get(field, "")
     tip = known.text.replace("`", "")
     if known.variables:
-        tip = f"{tip} Empty: the server's {known.variables[0]}."
+        tip = t("{tip} Empty: the server's {variables}.", tip=tip, variables=known.variables[0])
     if known.values:
-        empty = f"as usual ({known.default})" if known.default else "as usual"
+        empty = t("as usual ({default})", default=known.default) if known.default else t("as usual")
         return _forms.choice(field, called, (("", empty), *((each, each) for each in known.values)), value, tip)
     return _forms.text(field, called, value, tip, placeholder=known.default or None, autocomplete="off")
 
@@ -289,21 +306,21 @@ def where(asked: Asked, values: Mapping[str, str], drawn: Drawn, *, swap: bool =
     """The fields that detecting fills in."""
     if values.get("platform") == EMBEDDED:
         return div("#where.stack")[
-            p(".note")["It runs inside Homeport: it has no address of its own."],
+            p(".note")[t("It runs inside Homeport: it has no address of its own.")],
             _family(asked, values),
             opt_in(asked),
         ]
     endpoint, identifier = values.get("endpoint", ""), values.get("identifier", "")
-    tip = "Where its server answers, up to and including /v1. Empty for a platform that knows its own address."
+    tip = t("Where its server answers, up to and including /v1. Empty for a platform that knows its own address.")
     known = datalist("#served")[(option(value=name) for name in drawn.found)]
-    name_tip = "The name under which its server knows it. Detect lists what is served there."
+    name_tip = t("The name under which its server knows it. Detect lists what is served there.")
     if drawn.found:
         more = " …" if len(drawn.found) > TOLD else ""
-        name_tip = f"Served there: {', '.join(drawn.found[:TOLD])}{more}"
+        name_tip = t("Served there: {names}{more}", names=", ".join(drawn.found[:TOLD]), more=more)
     return div("#where.stack", hx_swap_oob="true" if swap else None)[
         _forms.field(
             "endpoint",
-            "Endpoint",
+            t("Endpoint"),
             div(".joined")[
                 input(
                     type="url",
@@ -312,12 +329,12 @@ def where(asked: Asked, values: Mapping[str, str], drawn: Drawn, *, swap: bool =
                     maxlength=2000,
                     **_forms.tied("endpoint", tip),
                 ),
-                asks("detect", "Detect", drawn.address) if asked.person.role == "admin" else None,
+                asks("detect", t("Detect"), drawn.address) if asked.person.role == "admin" else None,
             ],
             tip,
         ),
         _forms.text(
-            "identifier", "Model identifier", identifier, name_tip, list="served", maxlength=2000, autocomplete="off"
+            "identifier", t("Model identifier"), identifier, name_tip, list="served", maxlength=2000, autocomplete="off"
         ),
         known,
         _family(asked, values),
@@ -344,19 +361,18 @@ def asks(do: str, said: str, where: str, **vals: str) -> Renderable:
 def _family(asked: Asked, values: Mapping[str, str]) -> Renderable:
     chosen = values.get("family", "")
     guessed = guess(values.get("identifier", ""), asked.desk.bench.families)
-    tip = "How the model likes to be asked."
+    tip = t("How the model likes to be asked.")
     if guessed:
-        tip = f"Its name looks like {asked.desk.bench.families[guessed].label}."
-    groups = {"": (("", "Guess it from the identifier"),), **by_release(asked.desk.bench.families)}
-    return _forms.choice("family", "Model family", groups, chosen, tip)
+        tip = t("Its name looks like {label}.", label=asked.desk.bench.families[guessed].label)
+    groups = {"": (("", t("Guess it from the identifier")),), **by_release(asked.desk.bench.families)}
+    return _forms.choice("family", t("Model family"), groups, chosen, tip)
 
 
 def by_release(families: Mapping[str, Family]) -> dict[str, list[tuple[str, str]]]:
     """Families by how settled they are, the most settled first."""
     groups: dict[str, list[tuple[str, str]]] = {}
-    order = ("generally available", "beta", "experimental")
-    for key, family in sorted(families.items(), key=lambda each: (order.index(each[1].release), each[1].label)):
-        groups.setdefault(family.release.capitalize(), []).append((key, family.label))
+    for key, family in sorted(families.items(), key=lambda each: (RELEASES.index(each[1].release), each[1].label)):
+        groups.setdefault(t(family.release).capitalize(), []).append((key, family.label))
     return groups
 
 
@@ -364,26 +380,26 @@ def _key_field(asked: Asked, stored: Model | None) -> Node:
     """Empty, whatever is stored or was typed."""
     kept = stored is not None and bool(stored.key)
     if asked.person.role != "admin":
-        return p(".note")["A key is stored." if kept else "No key is stored."]
-    tip = "Leave empty to keep the stored key." if kept else "Only if its server wants one."
+        return p(".note")[t("A key is stored.") if kept else t("No key is stored.")]
+    tip = t("Leave empty to keep the stored key.") if kept else t("Only if its server wants one.")
     if asked.form.get("api_key"):
-        tip = "Type it again: a key is never sent back to a page."
-    tip += " It is stored encrypted, goes to this endpoint alone, and is never shown again."
-    drawn = _forms.text("api_key", "API key", "", tip, type="password", autocomplete="off", maxlength=16_384)
-    return div(".stack")[drawn, _forms.check("no_api_key", "Forget the stored key", on=False) if kept else None]
+        tip = t("Type it again: a key is never sent back to a page.")
+    tip = f"{tip} {t('It is stored encrypted, goes to this endpoint alone, and is never shown again.')}"
+    drawn = _forms.text("api_key", t("API key"), "", tip, type="password", autocomplete="off", maxlength=16_384)
+    return div(".stack")[drawn, _forms.check("no_api_key", t("Forget the stored key"), on=False) if kept else None]
 
 
 def _limit_fields(values: Mapping[str, str]) -> Renderable:
     usual = asdict(Limits())
     changed = any(values.get(f"limits.{name}") not in {None, "", f"{usual[name]:g}"} for name in LIMITS)
     return details(open=changed)[
-        summary["Limits"],
+        summary[t("Limits")],
         div(".pair")[(_limit(values, name, usual[name]) for name in LIMITS)],
     ]
 
 
 def _limit(values: Mapping[str, str], name: str, usual: float) -> Renderable:
-    called, tip = LIMITS[name]
+    called, tip = map(t, LIMITS[name])
     step = "any" if name.endswith("_s") else "1"
     value = values.get(f"limits.{name}", "")
     return _forms.text(
@@ -394,11 +410,11 @@ def _limit(values: Mapping[str, str], name: str, usual: float) -> Renderable:
 def _way_fields(asked: Asked, values: Mapping[str, str]) -> Renderable:
     """What holds on every platform: the way to its server, and whether its code is cleaned."""
     may = asked.person.role == "admin"
-    shown = {**values} if may else {**values, f"{WAY}.headers": "(set)" if values.get(f"{WAY}.headers") else ""}
+    shown = {**values} if may else {**values, f"{WAY}.headers": t("(set)") if values.get(f"{WAY}.headers") else ""}
     said = any(values.get(f"{WAY}.{name}") for name in COMMON) or not values.get("clean")
-    clean = "Take sentinels, fences and repetitions out of its code"
+    clean = t("Take sentinels, fences and repetitions out of its code")
     return details(open=said)[
-        summary["Network and more"],
+        summary[t("Network and more")],
         div(".stack")[
             (_option(shown, WAY, name, each) for name, each in COMMON.items()),
             _forms.check("clean", clean, on=bool(values.get("clean"))),
@@ -409,6 +425,6 @@ def _way_fields(asked: Asked, values: Mapping[str, str]) -> Renderable:
 def _buttons(drawn: Drawn) -> Renderable:
     return div(".buttons")[
         button(".first", type="submit")[drawn.send],
-        asks("test", "Test connection", drawn.address),
-        a(".button.quiet", href=LIST)["Cancel"],
+        asks("test", t("Test connection"), drawn.address),
+        a(".button.quiet", href=LIST)[t("Cancel")],
     ]

@@ -11,6 +11,7 @@ from htpy import form as form_tag
 from homeport.console import Sent, _release
 from homeport.console import _model_form as model_form
 from homeport.console._layout import guard
+from homeport.console._texts import mark, rich, t
 from homeport.diagnostics._connection import STEPS, Step
 from homeport.diagnostics._served import of_the_server, wants_a_key
 from homeport.domain.errors import CallerError, UpstreamError
@@ -31,13 +32,19 @@ MARKS = {
     "skip": ("soft", "\N{EN DASH}"),
     "": ("soft", "○"),
 }
-IN_WORDS = {"ok": "done", "warn": "odd", "fail": "failed", "skip": "not asked", "": "running"}
+IN_WORDS = {
+    "ok": mark("done"),
+    "warn": mark("odd"),
+    "fail": mark("failed"),
+    "skip": mark("not asked"),
+    "": mark("running"),
+}
 FIELDS = {
-    "endpoint": "Endpoint",
-    "identifier": "Model identifier",
-    "family": "Model family",
-    "key": "API key",
-    "limits.context_tokens": "Context window",
+    "endpoint": mark("Endpoint"),
+    "identifier": mark("Model identifier"),
+    "family": mark("Model family"),
+    "key": mark("API key"),
+    "limits.context_tokens": mark("Context window"),
 }
 """What the form calls what a change is about."""
 SHOWN = 30
@@ -60,7 +67,7 @@ def beside(act: Callable[[Asked], Awaitable[Sent]]) -> Callable[[Asked], Awaitab
 def called(change: Change) -> str:
     """The field that a change is about, as the form calls it."""
     name = change.field.rpartition(".")[2].replace("_", " ").capitalize()
-    return FIELDS.get(change.field, name)
+    return t(FIELDS[change.field]) if change.field in FIELDS else name
 
 
 # what is served
@@ -97,32 +104,35 @@ def _chosen(used: str, typed: str, names: Sequence[str]) -> str:
 def _served(asked: Asked, values: Mapping[str, str], names: Sequence[str], moved: str, address: str) -> Renderable:
     family = asked.desk.bench.families.get(values["family"])
     return div(".card")[
-        h2["What is served there"],
-        p(".note.warn")[f"It answers at {moved}: the endpoint is set to that."] if moved else None,
+        h2[t("What is served there")],
+        p(".note.warn")[t("It answers at {moved}: the endpoint is set to that.", moved=moved)] if moved else None,
         ul(".picks")[(li[_pick(values, name, address)] for name in names[:SHOWN])],
-        p(".soft.small")[f"And {len(names) - SHOWN} more: begin to type one."] if len(names) > SHOWN else None,
-        p(".soft")["The server tells no names: type the identifier."] if not names else None,
+        p(".soft.small")[t("And {count} more: begin to type one.", count=len(names) - SHOWN)]
+        if len(names) > SHOWN
+        else None,
+        p(".soft")[t("The server tells no names: type the identifier.")] if not names else None,
         _of_family(asked, family) if family and values["identifier"] else None,
     ]
 
 
 def _of_family(asked: Asked, family: Family) -> Renderable:
     todo = _release.reminder(asked, family)
-    return p["Family: ", strong[family.label], f" ({family.release}).", f" {todo}" if todo else None]
+    said = rich("Family: {label} ({release}).", label=strong[family.label], release=t(family.release))
+    return p[said, f" {todo}" if todo else None]
 
 
 def _pick(values: Mapping[str, str], name: str, address: str) -> Node:
     if name == values["identifier"]:
-        return span(".pill.good")["chosen"], " ", name
-    return model_form.asks("detect", f"Use {name}", address, name="use", value=name)
+        return span(".pill.good")[t("chosen")], " ", name
+    return model_form.asks("detect", t("Use {name}", name=name), address, name="use", value=name)
 
 
 def _not_served(model: Model, error: UpstreamError) -> Renderable:
     fix = error.fix
     if model.endpoint:
-        fix = "Start it, or mend the endpoint: up to and including /v1 where it has one."
+        fix = t("Start it, or mend the endpoint: up to and including /v1 where it has one.")
     if wants_a_key(error):
-        fix = "It wants another API key." if model.key else "It wants an API key: fill it in and detect again."
+        fix = t("It wants another API key.") if model.key else t("It wants an API key: fill it in and detect again.")
     return div(".note.bad", role="alert")[p[strong[of_the_server(model, error)]], p[fix]]
 
 
@@ -131,7 +141,7 @@ def _not_served(model: Model, error: UpstreamError) -> Renderable:
 
 def started(address: str) -> Renderable:
     """The first step, which loads the next one when it is done."""
-    return div(".card")[h2["Test connection"], ol(".steps")[_pending(STEPS[0], address)]]
+    return div(".card")[h2[t("Test connection")], ol(".steps")[_pending(STEPS[0], address)]]
 
 
 def at_once(address: str) -> Renderable:
@@ -147,7 +157,7 @@ def _pending(step: Step, address: str) -> Renderable:
         hx_vals=f'{{"do": "test", "step": "{step.key}"}}',
         hx_swap="outerHTML",
         hx_target="this",
-    )[_mark(""), span[step.question], span(".soft.small")["asking …"]]
+    )[_mark(""), span[step.question], span(".soft.small")[t("asking …")]]
 
 
 async def one(asked: Asked, model: Model, key: str, address: str) -> Node:
@@ -165,7 +175,7 @@ async def whole(asked: Asked, model: Model) -> Renderable:
     taken = [each async for each in asked.desk.prober.steps(model)]
     lines = [_done(*each) for each in taken]
     well = taken[-1].found.status != "fail"
-    return div(".card")[h2["Test connection"], ol(".steps")[lines, _verdict(well=well)]]
+    return div(".card")[h2[t("Test connection")], ol(".steps")[lines, _verdict(well=well)]]
 
 
 def _done(step: Step, found: Finding, took_s: float) -> Renderable:
@@ -185,18 +195,18 @@ def _fix(found: Finding) -> str:
     if found.change is None or not command:
         return words
     if found.change.value:
-        return f"Set {called(found.change)} to {found.change.value}"
-    return f"See the field {called(found.change)}." if words == "Run" else f"{words}."
+        return t("Set {called} to {value}", called=called(found.change), value=found.change.value)
+    return t("See the field {called}.", called=called(found.change)) if words == "Run" else f"{words}."
 
 
 def _verdict(*, well: bool) -> Renderable:
-    said = "It works." if well else "Mend this, then test again."
+    said = t("It works.") if well else t("Mend this, then test again.")
     return li(role="status")[_mark("ok" if well else "fail"), strong[said], ""]
 
 
 def _mark(status: str) -> Renderable:
     shade, sign = MARKS[status]
-    return span(class_=shade, title=IN_WORDS[status])[sign]
+    return span(class_=shade, title=t(IN_WORDS[status]))[sign]
 
 
 # what looks odd
@@ -205,7 +215,7 @@ def _mark(status: str) -> Renderable:
 def doubted(asked: Asked, doubts: Iterable[Doubt], address: str) -> Node:
     """What looks odd about a registration, with a button where a change would mend it."""
     drawn = [li[p[f"{each.said}."], _mend(asked, each.change, address)] for each in doubts]
-    return div(".note.warn")[strong["Worth a look"], ul(".plainly")[drawn]] if drawn else None
+    return div(".note.warn")[strong[t("Worth a look")], ul(".plainly")[drawn]] if drawn else None
 
 
 def _mend(asked: Asked, change: Change | None, address: str) -> Node:
@@ -215,5 +225,5 @@ def _mend(asked: Asked, change: Change | None, address: str) -> Node:
         guard(asked, "mend"),
         input(type="hidden", name="field", value=change.field),
         input(type="hidden", name="value", value=change.value),
-        button(type="submit")[f"Set {called(change)} to {change.value}"],
+        button(type="submit")[t("Set {called} to {value}", called=called(change), value=change.value)],
     ]

@@ -8,6 +8,7 @@ from htpy import Renderable, button, div, form, h2, p
 
 from homeport.console import _forms
 from homeport.console._layout import guard
+from homeport.console._texts import mark, t
 from homeport.families import BETA, SETTLED, opted_in
 
 if TYPE_CHECKING:
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
     from homeport.families import Family
 
 FIELD = "beta"
-BOX = "Allow beta and experimental families"
-TICK = f"tick “{BOX}” below the family"
-WHAT = "Beta families work but were tried less; experimental ones may answer badly."
+RELEASES = (mark("generally available"), mark("beta"), mark("experimental"))
+"""How settled families are, as they say it; the most settled first."""
+BOX = mark("Allow beta and experimental families")
+TICK = mark("tick “{box}” below the family")
+WHAT = mark("Beta families work but were tried less; experimental ones may answer badly.")
 
 
 def allowed(asked: Asked) -> bool:
@@ -32,14 +35,14 @@ def opt_in(asked: Asked) -> Node:
     """The box that opts in, until somebody did."""
     if allowed(asked):
         return None
-    return _forms.check(FIELD, BOX, on=asked.form.get(FIELD) == "on", tip=WHAT)
+    return _forms.check(FIELD, t(BOX), on=asked.form.get(FIELD) == "on", tip=t(WHAT))
 
 
 def reminder(asked: Asked, family: Family) -> str:
     """What an administrator has to do yet before a model of this family can be added."""
     if family.release == SETTLED or allowed(asked) or asked.form.get(FIELD) == "on":
         return ""
-    return f"To add it, {TICK}."
+    return t("To add it, tick “{box}” below the family.", box=t(BOX))
 
 
 async def consent(asked: Asked, model: Model) -> None:
@@ -49,19 +52,21 @@ async def consent(asked: Asked, model: Model) -> None:
     if asked.form.get(FIELD) == "on":
         await asked.desk.store.set_setting(BETA, "on", by=asked.person.name)
         return
-    opted_in(asked.desk.bench.families[model.family], {}, now=False, way=TICK)
+    opted_in(asked.desk.bench.families[model.family], {}, now=False, way=t(TICK, box=t(BOX)))
 
 
 def switch(asked: Asked) -> Renderable:
     """What was decided, and the way to decide otherwise."""
     on = allowed(asked)
-    said = "may be used by new models." if on else "are offered when somebody who adds a model opts in."
+    said = t("They may be used by new models.") if on else t("They are offered when somebody who adds a model opts in.")
     return div[
-        h2["Beta and experimental families"],
-        p[WHAT, f" They {said}"],
+        h2[t("Beta and experimental families")],
+        p[f"{t(WHAT)} {said}"],
         form(method="post", action=asked.path)[
             guard(asked, "beta"),
-            div(".buttons")[button(type="submit", name=FIELD, value="" if on else "on")["Forbid" if on else "Allow"]],
+            div(".buttons")[
+                button(type="submit", name=FIELD, value="" if on else "on")[t("Forbid") if on else t("Allow")]
+            ],
         ]
         if asked.person.role == "admin"
         else None,

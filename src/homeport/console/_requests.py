@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import htpy
 from htpy import Renderable, span
 
+from homeport.console._texts import mark, t
 from homeport.domain.entries import ANSWERED, FAILED, LEFT, REFUSED
 from homeport.domain.errors import StoreUnavailable, Unknown
 from homeport.store.log_usage import Asked
@@ -22,7 +23,13 @@ if TYPE_CHECKING:
     from homeport.store.request_log import RequestLog
 
 KINDS = {ANSWERED: "good", FAILED: "bad", REFUSED: "warn", LEFT: "warn"}
-SAID = {LEFT: "client left"}
+SAID = {
+    ANSWERED: mark("answered"),
+    FAILED: mark("failed"),
+    REFUSED: mark("refused"),
+    LEFT: mark("client left"),
+}
+BROKEN = mark("broke off")
 DAY = 86_400
 A_MILLISECOND, TEN_SECONDS = 1_000, 10_000_000
 
@@ -30,7 +37,9 @@ A_MILLISECOND, TEN_SECONDS = 1_000, 10_000_000
 def log_of(asked: Page) -> RequestLog:
     """The request log; raises Unknown where there is none."""
     if asked.desk.request_log is None:
-        raise Unknown("No requests are kept here.", "HOMEPORT_REQUEST_LOG_DAYS says for how long they are; 0 is never.")
+        raise Unknown(
+            t("No requests are kept here."), t("HOMEPORT_REQUEST_LOG_DAYS says for how long they are; 0 is never.")
+        )
     return asked.desk.request_log
 
 
@@ -64,9 +73,9 @@ def tokens(found: Found) -> Node:
     if not found.prompt_tokens and not found.answer_tokens:
         return "-"
     counted = f"{found.prompt_tokens:,} + {found.answer_tokens:,}"
-    said = "Estimated: the model server told no count."
+    said = t("Estimated: the model server told no count.")
     return (
-        span(title=said)[span(aria_hidden="true")["≈ "], span(".unseen")["about "], counted]
+        span(title=said)[span(aria_hidden="true")["≈ "], span(".unseen")[t("about"), " "], counted]
         if found.estimated
         else counted
     )
@@ -75,5 +84,5 @@ def tokens(found: Found) -> Node:
 def ended(traits: Traits) -> Renderable:
     """How a request ended: in words and in colour."""
     ending = traits.ending
-    said = "broke off" if traits.outcome == "broken" else SAID.get(ending, ending)
+    said = t(BROKEN if traits.outcome == "broken" else SAID[ending])
     return span(class_=f"pill {KINDS[ending]}")[f"{said} · {traits.status}"]

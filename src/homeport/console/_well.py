@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 from htpy import Renderable, a, div, p
 
 from homeport.console import RANK, Asked
+from homeport.console._texts import filled, rich, t, tn
 from homeport.diagnostics._health import how_is
 from homeport.domain.entries import FAILED
 from homeport.domain.errors import StoreUnavailable
@@ -67,7 +68,7 @@ def state(asked: Asked, seen: Lately) -> Renderable:
     """What is wrong with the registry first, then who fails, then what that spoils."""
     lines = list(_troubles(asked, seen))
     if not lines:
-        return p(".lead")["Everything is well."]
+        return p(".lead")[t("Everything is well.")]
     return div(".note.warn", role="alert")[(p[line] for line in lines)]
 
 
@@ -77,12 +78,17 @@ def _troubles(asked: Asked, seen: Lately) -> Iterator[Node]:
     if trouble := bench.trouble():
         yield trouble
     if ill:
-        yield [f"Left alone because {_it(ill)} failed: ", _named(asked, "/console/models", ill, ill), "."]
+        said = tn("Left alone because it failed: {names}.", "Left alone because they failed: {names}.", len(ill))
+        yield filled(said, names=_named(asked, "/console/models", ill, ill))
     if others := bench.health.left_alone() - _now_left_alone(bench):
-        yield f"Left alone because {_it(range(others))} failed, and not registered here: {others} more."
+        yield tn(
+            "Left alone because it failed, and not registered here: {count} more.",
+            "Left alone because they failed, and not registered here: {count} more.",
+            others,
+        )
     if spoilt:
         titles = [bench.features[key].title if key in bench.features else key for key in spoilt]
-        yield ["No healthy model answers for: ", _named(asked, "/console/features", spoilt, titles), "."]
+        yield rich("No healthy model answers for: {names}.", names=_named(asked, "/console/features", spoilt, titles))
     if seen.failed:
         yield _failures(seen)
 
@@ -90,10 +96,6 @@ def _troubles(asked: Asked, seen: Lately) -> Iterator[Node]:
 def _now_left_alone(bench: Workbench) -> int:
     states = map(bench.health.state, bench.snapshot().models.values())
     return sum(each.left_alone for each in states if each is not None)
-
-
-def _it(several: Sequence[object]) -> str:
-    return "it" if len(several) == 1 else "they"
 
 
 def _named(asked: Asked, folder: str, keys: Sequence[str], titles: Sequence[str]) -> Node:
@@ -107,11 +109,19 @@ def _named(asked: Asked, folder: str, keys: Sequence[str], titles: Sequence[str]
         ]
         for number, (key, title) in enumerate(zip(keys[:NAMED], titles, strict=False))
     ]
-    return [shown, f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""]
+    more = len(keys) - NAMED
+    return rich("{names} and {count} more", names=shown, count=more) if more > 0 else shown
 
 
 def _failures(seen: Lately) -> Node:
     since = datetime.fromtimestamp(seen.since, UTC)
     address = f"/console/requests?{urlencode({'status': FAILED, 'from': f'{since:%Y-%m-%dT%H:%M}'})}"
-    told = f"{seen.failed:,} of {seen.requests:,} request{'' if seen.requests == 1 else 's'} failed"
-    return [f"{told} in the last {LATELY_MIN} minutes: ", a(href=address)["see which"], "."]
+    said = tn(
+        "{failed} of {count} request failed in the last {minutes} minutes: {link}.",
+        "{failed} of {count} requests failed in the last {minutes} minutes: {link}.",
+        seen.requests,
+        count=f"{seen.requests:,}",
+        failed=f"{seen.failed:,}",
+        minutes=LATELY_MIN,
+    )
+    return filled(said, link=a(href=address)[t("see which")])

@@ -12,9 +12,10 @@ from homeport.access import sessions
 from homeport.access.passwords import LEAST, MOST
 from homeport.console import Asked, Page, Sent, go
 from homeport.console._desk import SIGN_IN, cookie
-from homeport.console._forms import DOINGS, text
+from homeport.console._forms import doings, text
 from homeport.console._layout import guard, page, problem
 from homeport.console._sso import HERE, chosen
+from homeport.console._texts import mark, rich, t
 from homeport.domain.errors import BadRequest, TooMany
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
     from homeport.store.records import Session
 
-CALLED = {"admin": "an administrator", "auditor": "an auditor", "user": "a user"}
-THEMES = (("", "As the system"), ("light", "Light"), ("dark", "Dark"))
+CALLED = {"admin": mark("an administrator"), "auditor": mark("an auditor"), "user": mark("a user")}
+THEMES = (("", mark("As the system")), ("light", mark("Light")), ("dark", mark("Dark")))
 
 
 async def view(asked: Asked) -> Renderable:
@@ -36,9 +37,9 @@ async def view(asked: Asked) -> Renderable:
     open_ = await asked.desk.store.sessions(name, sessions.IDLE)
     return page(
         asked,
-        "Account",
-        h1["Account"],
-        p(".lead")["Signed in as ", name, ", ", CALLED[asked.person.role], "."],
+        t("Account"),
+        h1[t("Account")],
+        p(".lead")[rich("Signed in as {name}, {called}.", name=name, called=t(CALLED[asked.person.role]))],
         problem(asked),
         _password(asked, known=stored is not None),
         _provider(asked),
@@ -48,15 +49,17 @@ async def view(asked: Asked) -> Renderable:
 
 
 def _password(asked: Asked, *, known: bool) -> Renderable:
-    explained = f"{LEAST} to {MOST} characters; several words are easier to remember than odd signs."
+    explained = t(
+        "{least} to {most} characters; several words are easier to remember than odd signs.", least=LEAST, most=MOST
+    )
     return form(".stack.card", method="post", action=asked.path)[
         guard(asked, "password"),
-        h2["Change your password" if known else "Choose a password"],
+        h2[t("Change your password") if known else t("Choose a password")],
         _whose(asked),
-        _secret("old", "Password until now", "current-password") if known else None,
-        _secret("new", "New password", "new-password", explained),
-        _secret("again", "New password, once more", "new-password"),
-        div(".buttons")[button(".first", type="submit")["Keep it"]],
+        _secret("old", t("Password until now"), "current-password") if known else None,
+        _secret("new", t("New password"), "new-password", explained),
+        _secret("again", t("New password, once more"), "new-password"),
+        div(".buttons")[button(".first", type="submit")[t("Keep it")]],
     ]
 
 
@@ -65,12 +68,13 @@ def _provider(asked: Asked) -> Node:
     if found is None:
         return None
     return [
-        h2["Single sign-on"],
+        h2[t("Single sign-on")],
         p[
-            "Sign in with your account at ",
-            found.name,
-            ": ",
-            a(href=f"{HERE}?connect")["see or change who you are there"],
+            rich(
+                "Sign in with your account at {name}: {link}",
+                name=found.name,
+                link=a(href=f"{HERE}?connect")[t("see or change who you are there")],
+            )
         ],
     ]
 
@@ -94,12 +98,12 @@ def _secret(name: str, called: str, kind: str, tip: str | None = None) -> Render
 
 def _sessions(asked: Asked, found: Mapping[bytes, Session]) -> Node:
     rows = [_session(asked, digest, session) for digest, session in found.items()]
-    heads = (th(scope="col")[head] for head in ("Signed in", "Last seen", "Ends", DOINGS))
+    heads = (th(scope="col")[head] for head in (t("Signed in"), t("Last seen"), t("Ends"), doings()))
     return [
-        h2["Where you are signed in"],
+        h2[t("Where you are signed in")],
         div(".scroll")[table(".wide")[thead[tr[heads]], tbody[rows]]],
         form(".buttons", method="post", action=asked.path)[
-            guard(asked, "leave"), button(".danger", type="submit")["Sign out everywhere"]
+            guard(asked, "leave"), button(".danger", type="submit")[t("Sign out everywhere")]
         ],
     ]
 
@@ -109,13 +113,13 @@ def _session(asked: Asked, digest: bytes, session: Session) -> Renderable:
     ending = form(method="post", action=asked.path)[
         guard(asked, "end"),
         control(type="hidden", name="session", value=digest.hex()),
-        button(".quiet", type="submit")["Sign out there"],
+        button(".quiet", type="submit")[t("Sign out there")],
     ]
     return tr[
-        td(data_label="Signed in")[_moment(session.created)],
-        td(data_label="Last seen")[_moment(session.seen)],
-        td(data_label="Ends")[_moment(session.expires)],
-        td[span(".pill.good")["this one"] if mine else ending],
+        td(data_label=t("Signed in"))[_moment(session.created)],
+        td(data_label=t("Last seen"))[_moment(session.seen)],
+        td(data_label=t("Ends"))[_moment(session.expires)],
+        td[span(".pill.good")[t("this one")] if mine else ending],
     ]
 
 
@@ -125,12 +129,12 @@ def _moment(at: datetime) -> Renderable:
 
 def _theme() -> Renderable:
     buttons = (
-        button(type="button", data_set_theme=key, aria_pressed="false", data_scripted=True, hidden=True)[said]
+        button(type="button", data_set_theme=key, aria_pressed="false", data_scripted=True, hidden=True)[t(said)]
         for key, said in THEMES
     )
     return div[
-        h2(id="theme")["Light or dark"],
-        p(".soft")["Kept in this browser alone."],
+        h2(id="theme")[t("Light or dark")],
+        p(".soft")[t("Kept in this browser alone.")],
         div(".buttons", role="group", aria_labelledby="theme")[buttons],
     ]
 
@@ -143,7 +147,7 @@ async def password(asked: Asked) -> Sent:
     desk, name, form_ = asked.desk, asked.person.name, asked.form
     await _prove(asked, await desk.store.password(name))
     if form_.get("new", "") != form_.get("again", ""):
-        raise BadRequest("The new password was not typed twice alike.", "Type it again.", param="again")
+        raise BadRequest(t("The new password was not typed twice alike."), t("Type it again."), param="again")
     hashed = await desk.passwords.hash(form_.get("new", ""))
     await desk.store.set_password(name, hashed, by=name)
     value = sessions.mint()
@@ -158,11 +162,13 @@ async def _prove(asked: Asked, stored: str | None) -> None:
     keeper, keys = asked.desk.doorkeeper, (f"change:{asked.person.name}",)
     wait = keeper.wait_s(keys, clock.monotonic())
     if wait > 0:
-        saw = f"There were too many attempts. Wait {wait:.0f} s."
-        raise TooMany(saw, "Try again in a moment.", retry_after_s=int(wait) + 1)
+        saw = t("There were too many attempts. Wait {wait} s.", wait=f"{wait:.0f}")
+        raise TooMany(saw, t("Try again in a moment."), retry_after_s=int(wait) + 1)
     if not await asked.desk.passwords.matches(stored, asked.form.get("old", "")):
         keeper.failed(keys, clock.monotonic())
-        raise BadRequest("The password until now is another one.", "Check it; capital letters count.", param="old")
+        raise BadRequest(
+            t("The password until now is another one."), t("Check it; capital letters count."), param="old"
+        )
     keeper.forgive(keys)
 
 
@@ -173,7 +179,7 @@ async def end(asked: Asked) -> Sent:
     except ValueError:
         digest = b""
     if not digest:
-        raise BadRequest("The form does not say which session.", "Reload the page and choose one.")
+        raise BadRequest(t("The form does not say which session."), t("Reload the page and choose one."))
     await asked.desk.store.end_sessions(asked.person.name, digest, by=asked.person.name)
     return go(f"{asked.path}?said=ended")
 
@@ -186,7 +192,7 @@ async def leave(asked: Asked) -> Sent:
 
 PAGE = Page(
     path="/console/account",
-    title="Account",
+    title=mark("Account"),
     see="user",
     change="user",
     view=view,

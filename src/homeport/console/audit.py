@@ -24,7 +24,6 @@ from htpy import (
     nav,
     p,
     span,
-    strong,
     summary,
     table,
     tbody,
@@ -38,7 +37,8 @@ from htpy import (
 
 from homeport.console import Asked, Page, Sent
 from homeport.console._forms import PER_PAGE, sifter
-from homeport.console._layout import IN_WORDS, page
+from homeport.console._layout import done, page
+from homeport.console._texts import choices, mark, t, tn
 from homeport.domain.errors import BadRequest
 from homeport.store.audit import as_csv, document, wanted
 
@@ -50,17 +50,17 @@ if TYPE_CHECKING:
     from homeport.store.records import AuditEvent
 
 THINGS = (
-    ("", "Everything"),
-    ("model", "Models"),
-    ("feature", "Features"),
-    ("token", "Tokens"),
-    ("user", "People"),
-    ("session", "Signing in and out"),
-    ("identity", "Single sign-on: accounts"),
-    ("setting", "Settings"),
-    ("secret", "Secrets"),
-    ("keys", "Encryption keys"),
-    ("request", "Requests asked again"),
+    ("", mark("Everything")),
+    ("model", mark("Models")),
+    ("feature", mark("Features")),
+    ("token", mark("Tokens")),
+    ("user", mark("People")),
+    ("session", mark("Signing in and out")),
+    ("identity", mark("Single sign-on: accounts")),
+    ("setting", mark("Settings")),
+    ("secret", mark("Secrets")),
+    ("keys", mark("Encryption keys")),
+    ("request", mark("Requests asked again")),
 )
 FILTERS = ("who", "thing", "find", "from", "to")
 EXPORTED = 10_000
@@ -77,9 +77,9 @@ async def view(asked: Asked) -> Renderable | Sent:
     found = await asked.desk.store.audit(PER_PAGE + 1, sought)
     return page(
         asked,
-        "Audit",
-        div(".top")[h1["Audit"], div(".buttons")[_files(asked)] if found else None],
-        p(".lead")["Every change, whoever made it and by whatever way; times of the filter are UTC."],
+        t("Audit"),
+        div(".top")[h1[t("Audit")], div(".buttons")[_files(asked)] if found else None],
+        p(".lead")[t("Every change, whoever made it and by whatever way; times of the filter are UTC.")],
         _filter(asked),
         _table(found[:PER_PAGE]) if found else _nothing(asked),
         _pager(asked, found),
@@ -95,18 +95,18 @@ def _filtered(asked: Asked, **more: object) -> str:
 def _files(asked: Asked) -> Iterator[Renderable]:
     for kind in ("csv", "json"):
         address = _filtered(asked, export=kind)
-        told = f"The newest {EXPORTED:,} of these events"
+        told = t("The newest {exported} of these events", exported=f"{EXPORTED:,}")
         yield a(".button", href=address, download=f"audit.{kind}", hx_boost="false", title=told)[kind.upper()]
 
 
 def _filter(asked: Asked) -> Renderable:
     return form(".filter", method="get", action=asked.path, role="search")[
-        _line(asked, "find", "What it is about", type="search"),
-        _line(asked, "who", "Who, exactly"),
-        sifter(asked, "thing", "Kind", THINGS),
-        _date(asked, "from", "From"),
-        _date(asked, "to", "To"),
-        button(type="submit")["Show"],
+        _line(asked, "find", t("What it is about"), type="search"),
+        _line(asked, "who", t("Who, exactly")),
+        sifter(asked, "thing", t("Kind"), choices(THINGS)),
+        _date(asked, "from", t("From")),
+        _date(asked, "to", t("To")),
+        button(type="submit")[t("Show")],
     ]
 
 
@@ -120,16 +120,16 @@ def _date(asked: Asked, name: str, called: str) -> Renderable:
 
 def _nothing(asked: Asked) -> Renderable:
     if any(asked.query.get(name) for name in (*FILTERS, "below")):
-        return div(".empty")[h2["No change is like this"], p[a(href=asked.path)["Show all"]]]
-    return div(".empty")[h2["Nothing was changed yet"], p["Whatever is changed from now on is here."]]
+        return div(".empty")[h2[t("No change is like this")], p[a(href=asked.path)[t("Show all")]]]
+    return div(".empty")[h2[t("Nothing was changed yet")], p[t("Whatever is changed from now on is here.")]]
 
 
 def _pager(asked: Asked, found: Sequence[AuditEvent]) -> Node:
-    newest = a(".button", href=_filtered(asked))["← Newest"] if asked.query.get("below") else None
+    newest = a(".button", href=_filtered(asked))[t("← Newest")] if asked.query.get("below") else None
     older = None
     if len(found) > PER_PAGE:
-        older = a(".button", href=_filtered(asked, below=found[PER_PAGE - 1].id))["Older →"]
-    return nav(".buttons", aria_label="Pages of the list")[newest, older] if newest or older else None
+        older = a(".button", href=_filtered(asked, below=found[PER_PAGE - 1].id))[t("Older →")]
+    return nav(".buttons", aria_label=t("Pages of the list"))[newest, older] if newest or older else None
 
 
 # the list
@@ -138,7 +138,7 @@ def _pager(asked: Asked, found: Sequence[AuditEvent]) -> Node:
 def _table(found: Sequence[AuditEvent]) -> Renderable:
     return div(".scroll")[
         table(".wide")[
-            thead[tr[(th(scope="col")[head] for head in ("When", "Who", "What", "Before and after"))]],
+            thead[tr[(th(scope="col")[head] for head in (t("When"), t("Who"), t("What"), t("Before and after")))]],
             tbody[(_row(event) for event in found)],
         ]
     ]
@@ -146,9 +146,9 @@ def _table(found: Sequence[AuditEvent]) -> Renderable:
 
 def _row(event: AuditEvent) -> Renderable:
     return tr[
-        td(".nowrap", data_label="When")[time(datetime=event.at.isoformat())[f"{event.at:%Y-%m-%d %H:%M:%S}"]],
-        td(data_label="Who")[event.who],
-        td(data_label="What")[IN_WORDS.get(event.what, event.what), " ", strong[event.subject]],
+        td(".nowrap", data_label=t("When"))[time(datetime=event.at.isoformat())[f"{event.at:%Y-%m-%d %H:%M:%S}"]],
+        td(data_label=t("Who"))[event.who],
+        td(data_label=t("What"))[done(event)],
         td[_diff(changes(event.before or {}, event.after or {}))],
     ]
 
@@ -171,15 +171,17 @@ def _diff(found: Sequence[tuple[str, str, str]]) -> Node:
     if not found:
         return None
     lines = ul(".diff")[(_change(*each) for each in found)]
-    return lines if len(found) <= FEW else details[summary[f"{len(found)} fields"], div[lines]]
+    return (
+        lines if len(found) <= FEW else details[summary[tn("{count} field", "{count} fields", len(found))], div[lines]]
+    )
 
 
 def _change(name: str, old: str, new: str) -> Renderable:
     """Words for readers who do not see how it is drawn."""
     return li[
         code[name],
-        [" ", span(".out")["was "], del_[_cut(old)]] if old else None,
-        [" ", span(".out")["is "], ins[_cut(new)]] if new else None,
+        [" ", span(".out")[t("was"), " "], del_[_cut(old)]] if old else None,
+        [" ", span(".out")[t("is"), " "], ins[_cut(new)]] if new else None,
     ]
 
 
@@ -193,7 +195,7 @@ def _cut(value: str) -> str:
 async def _exported(kind: str, pieces: AsyncGenerator[Sequence[AuditEvent]]) -> Sent:
     """A file that is sent piece by piece: thousands of events at once would keep everybody else waiting."""
     if kind not in FILES:
-        raise BadRequest("There is no such file.", "Choose CSV or JSON.", param="export")
+        raise BadRequest(t("There is no such file."), t("Choose CSV or JSON."), param="export")
     content_type, write = FILES[kind]
     first = await anext(pieces, None) or ()  # what goes wrong ahead of it is still told by a page
     kept = (b"content-disposition", f'attachment; filename="audit.{kind}"'.encode())
@@ -221,4 +223,4 @@ def _lines(found: Sequence[AuditEvent]) -> str:
 FILES = {"csv": ("text/csv; charset=utf-8", _csv), "json": ("application/json", _json)}
 
 
-PAGE = Page(path="/console/audit", title="Audit", see="auditor", view=view, menu="Operate", order=50)
+PAGE = Page(path="/console/audit", title=mark("Audit"), see="auditor", view=view, menu="Operate", order=50)

@@ -10,6 +10,7 @@ from homeport.access import SCOPES
 from homeport.console import Asked, Page
 from homeport.console._connect import PLACEHOLDER, address_of, copied, setups
 from homeport.console._layout import page
+from homeport.console._texts import mark, rich, t
 
 if TYPE_CHECKING:
     from htpy import Node
@@ -19,16 +20,19 @@ async def view(asked: Asked) -> Renderable:
     """Every client, with a place for the token."""
     return page(
         asked,
-        "Connect your editor",
+        t("Connect your editor"),
         div(".top")[
-            h1["Connect your editor"],
-            div(".buttons")[a(".button.first", href="/console/tokens?new")["Make a token and fill it in"]],
+            h1[t("Connect your editor")],
+            div(".buttons")[a(".button.first", href="/console/tokens?new")[t("Make a token and fill it in")]],
         ],
-        p(".lead")["Homeport answers at this address. Choose your editor or tool below."],
+        p(".lead")[t("Homeport answers at this address. Choose your editor or tool below.")],
         copied("address", address_of(asked)),
         _seat(asked, has=await _seated(asked)),
         p(".soft")[
-            "In place of ", code[PLACEHOLDER], " goes a token: one for each editor, so that you can end it alone."
+            rich(
+                "In place of {placeholder} goes a token: one for each editor, so that you can end it alone.",
+                placeholder=code[PLACEHOLDER],
+            )
         ],
         setups(asked, PLACEHOLDER, frozenset(SCOPES)),
     )
@@ -42,8 +46,13 @@ def _seat(asked: Asked, *, has: bool) -> Node:
     if has:
         return None
     return div(".note.warn", role="status")[
-        p[f"You ({asked.person.name}) have no seat yet: your tokens will be refused. An administrator gives you one."]
+        p[
+            t(
+                "You ({name}) have no seat yet: your tokens will be refused. An administrator gives you one.",
+                name=asked.person.name,
+            )
+        ]
     ]
 
 
-PAGE = Page(path="/console/connect", title="Connect your editor", see="user", view=view, menu="People", order=5)
+PAGE = Page(path="/console/connect", title=mark("Connect your editor"), see="user", view=view, menu="People", order=5)

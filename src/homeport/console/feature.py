@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from hashlib import sha256
 from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
@@ -31,13 +32,14 @@ from homeport.console import RANK, Asked, Page, Sent, go
 from homeport.console._asking import can_be_tried
 from homeport.console._forms import check, choice, field
 from homeport.console._layout import guard, page, problem
+from homeport.console._texts import mark, rich, t, tn
 from homeport.domain.errors import BadRequest, Outdated, Unknown
 from homeport.domain.models import FeatureSetting
 from homeport.features._ask import setting_of
 from homeport.features._suits import by_fit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from htpy import Node
 
@@ -51,7 +53,7 @@ SPARE = 2
 """Empty places for further models; when they are filled and saved, there are new ones."""
 MOST = 60
 """Models that lists of those that help offer; with more of them, names are typed."""
-FITS = {"fully": "Fully compatible", "largely": "Largely compatible", "not": "Not compatible"}
+FITS = {"fully": mark("Fully compatible"), "largely": mark("Largely compatible"), "not": mark("Not compatible")}
 WORDS: Mapping[str, Assignment] = {"disabled": "disabled", "inherit": "inherit", "unassigned": "unassigned"}
 Groups = dict[str, list[tuple[str, str]]]
 
@@ -76,14 +78,14 @@ async def view(asked: Asked) -> Renderable:
     seen = {name: each for name, (_, each) in (await asked.desk.store.capabilities()).items()}
     models = sorted(asked.desk.bench.snapshot().models.values(), key=lambda each: each.name)
     fitting = by_fit(asked.desk.bench, feature, seen, models)
-    groups = {FITS[fit]: [(name, name) for name in names] for fit, names in fitting.items() if names}
+    groups = {t(FITS[fit]): [(name, name) for name in names] for fit, names in fitting.items() if names}
     return page(
         asked,
         feature.title,
-        p(".small")[a(href=ADDRESS)["AI-powered features"], span(".soft")[f" · {feature.section}"]],
+        p(".small")[a(href=ADDRESS)[t("AI-powered features")], span(".soft")[f" · {feature.section}"]],
         div(".top")[
             h1[feature.title],
-            div(".buttons")[a(".button", href=f"/console/playground?feature={key}")["Try it"]]
+            div(".buttons")[a(".button", href=f"/console/playground?feature={key}")[t("Try it")]]
             if can_be_tried(feature)
             else None,
         ],
@@ -98,20 +100,27 @@ def in_words(setting: FeatureSetting | None) -> str:
     """What a setting does, in a sentence or two."""
     if setting is None or setting.assignment != "model":
         off = setting is not None and setting.assignment == "disabled"
-        return "It is switched off: callers are told so." if off else "No model serves it yet."
-    pool = setting.pool
-    parts = [f"{setting.model} answers" if len(pool) < 2 else f"{_listed(tuple(pool))} share the work {_ratio(pool)}"]  # noqa: PLR2004 (one does not share)
-    if setting.sticky and len(pool) > 1:
-        parts.append("each file or conversation stays with one of them")
+        return t("It is switched off: callers are told so.") if off else t("No model serves it yet.")
+    return "; ".join(_parts(setting, setting.pool)) + "."
+
+
+def _parts(setting: FeatureSetting, pool: Mapping[str, int]) -> Iterator[str]:
+    several = len(pool) > 1
+    if several:
+        yield t("{models} share the work {weights}", models=_listed(tuple(pool)), weights=_ratio(pool))
+    else:
+        yield t("{model} answers", model=setting.model)
+    if setting.sticky and several:
+        yield t("each file or conversation stays with one of them")
     if setting.fallbacks:
-        parts.append(f"when {'they' if len(pool) > 1 else 'it'} cannot, {', then '.join(setting.fallbacks)}")
+        others = reduce(lambda first, last: t("{first}, then {last}", first=first, last=last), setting.fallbacks)
+        yield tn("when it cannot, {others}", "when they cannot, {others}", len(pool), others=others)
     if setting.shadow:
-        parts.append(f"{setting.shadow} is asked the same, and nobody sees its answers")
-    return "; ".join(parts) + "."
+        yield t("{shadow} is asked the same, and nobody sees its answers", shadow=setting.shadow)
 
 
 def _listed(names: Sequence[str]) -> str:
-    return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else names[0]
+    return t("{names} and {last}", names=", ".join(names[:-1]), last=names[-1])
 
 
 def _ratio(pool: Mapping[str, int]) -> str:
@@ -153,10 +162,10 @@ def setting_from(key: str, typed: Typed) -> FeatureSetting:
         return FeatureSetting(feature=key, assignment=WORDS[typed.serves])
     model = typed.serves.removeprefix(MODEL)
     if model == typed.serves or not model:
-        raise BadRequest("That is no choice for a feature.", "Choose a model, or one of the other entries.")
+        raise BadRequest(t("That is no choice for a feature."), t("Choose a model, or one of the other entries."))
     names = [model, *(name for name, _ in typed.sharing)]
     if len(set(names)) < len(names):
-        raise BadRequest("A model shares the work twice.", "Name each once, with the weight that it shall have.")
+        raise BadRequest(t("A model shares the work twice."), t("Name each once, with the weight that it shall have."))
     weights = {model: _number(typed.weight)} | {name: _number(weight) for name, weight in typed.sharing}
     return FeatureSetting(
         feature=key,
@@ -172,7 +181,7 @@ def setting_from(key: str, typed: Typed) -> FeatureSetting:
 def _number(text: str) -> int:
     text = text.strip() or "1"
     if not (text.isascii() and text.isdigit() and len(text) < 6):  # noqa: PLR2004 (digits)
-        raise BadRequest(f"{text[:20]!r} is no weight.", "Give a whole number from 1 to 1000.")
+        raise BadRequest(t("{text} is no weight.", text=f"{text[:20]!r}"), t("Give a whole number from 1 to 1000."))
     return int(text)
 
 
@@ -184,13 +193,13 @@ def _mark(setting: FeatureSetting) -> str:
 def _feature(asked: Asked) -> tuple[str, Feature]:
     feature = asked.desk.bench.features.get(asked.tail)
     if feature is None or not feature.listed:
-        raise Unknown("There is no such feature.", "Choose one from the list of AI-powered features.")
+        raise Unknown(t("There is no such feature."), t("Choose one from the list of AI-powered features."))
     return asked.tail, feature
 
 
 def _form(asked: Asked, stored: FeatureSetting, typed: Typed, groups: Groups) -> Renderable:
     may = RANK[asked.person.role] >= RANK["admin"]
-    nobody: Groups = {"": [("", "nobody")], **groups}
+    nobody: Groups = {"": [("", t("nobody"))], **groups}
     return form(".stack", method="post")[
         guard(asked, "save"),
         input(type="hidden", name="was", value=asked.form.get("was") or _mark(stored)),
@@ -200,9 +209,9 @@ def _form(asked: Asked, stored: FeatureSetting, typed: Typed, groups: Groups) ->
             _fallbacks(typed, nobody),
             _shadow(typed, nobody),
             _names(groups),
-            div(".buttons")[button(".first", type="submit")["Save"], a(".button.quiet", href=ADDRESS)["Cancel"]]
+            div(".buttons")[button(".first", type="submit")[t("Save")], a(".button.quiet", href=ADDRESS)[t("Cancel")]]
             if may
-            else p(".soft")["Only administrators change this."],
+            else p(".soft")[t("Only administrators change this.")],
         ],
     ]
 
@@ -210,39 +219,42 @@ def _form(asked: Asked, stored: FeatureSetting, typed: Typed, groups: Groups) ->
 def _first(asked: Asked, typed: Typed, groups: Groups) -> Renderable:
     feature = asked.desk.bench.features[asked.tail]
     parent = asked.desk.bench.features[feature.inherits].title if feature.inherits else ""
-    words = [("inherit", f"As {parent}") if parent else ("unassigned", "Unassigned"), ("disabled", "Disabled")]
+    first = ("inherit", t("As {feature}", feature=parent)) if parent else ("unassigned", t("Unassigned"))
+    words = [first, ("disabled", t("Disabled"))]
     models = {name: [(MODEL + each, said) for each, said in group] for name, group in groups.items()}
-    help_ = "Answers what people ask of this feature. The others below only help a model that is chosen here."
-    return choice("serves", "Served by", {"": words, **models}, typed.serves, help_)
+    help_ = t("Answers what people ask of this feature. The others below only help a model that is chosen here.")
+    return choice("serves", t("Served by"), {"": words, **models}, typed.serves, help_)
 
 
 def _sharing(typed: Typed, nobody: Groups) -> Renderable:
     places = (*typed.sharing, *((("", "1"),) * SPARE))
     return div(".group")[
-        h2["Share the work"],
+        h2[t("Share the work")],
         p(".soft.small")[
-            "Two models are drawn by their weights, and the less busy one is asked. "
-            "A model with weight 2 gets twice as much as one with weight 1."
+            t(
+                "Two models are drawn by their weights, and the less busy one is asked. "
+                "A model with weight 2 gets twice as much as one with weight 1."
+            )
         ],
         div(".field")[
-            label(for_="own")["Weight of the model above"],
+            label(for_="own")[t("Weight of the model above")],
             input(".weight", id="own", name="own", value=typed.weight, inputmode="numeric", maxlength="4"),
         ],
         [_place(at, name, weight, nobody) for at, (name, weight) in enumerate(places, 1)],
         check(
             "sticky",
-            "Keep a file or a conversation with one model",
+            t("Keep a file or a conversation with one model"),
             on=typed.sticky,
-            tip="Its server still has the beginning of the prompt in its cache, and answers sooner.",
+            tip=t("Its server still has the beginning of the prompt in its cache, and answers sooner."),
         ),
     ]
 
 
 def _place(at: int, name: str, weight: str, nobody: Groups) -> Renderable:
     return div(".pair.model")[
-        _other(f"share-{at}", "share", f"Model {at + 1}", nobody, name),
+        _other(f"share-{at}", "share", t("Model {at}", at=at + 1), nobody, name),
         div(".field")[
-            label(for_=f"weight-{at}")["Weight"],
+            label(for_=f"weight-{at}")[t("Weight")],
             input(".weight", id=f"weight-{at}", name="weight", value=weight, inputmode="numeric", maxlength="4"),
         ],
     ]
@@ -251,7 +263,7 @@ def _place(at: int, name: str, weight: str, nobody: Groups) -> Renderable:
 def _other(at: str, name: str, called: str, nobody: Groups, value: str) -> Renderable:
     """A model that helps: chosen from a list, or typed where there are too many to look through."""
     if sum(map(len, nobody.values())) > MOST:
-        typed = input(id=at, name=name, value=value, list="models", placeholder="nobody", autocomplete="off")
+        typed = input(id=at, name=name, value=value, list="models", placeholder=t("nobody"), autocomplete="off")
         return field(at, called, typed)
     return choice(at, called, nobody, value, name=name)
 
@@ -265,34 +277,41 @@ def _names(groups: Groups) -> Node:
 def _fallbacks(typed: Typed, nobody: Groups) -> Renderable:
     places = (*typed.fallbacks, *(("",) * SPARE))
     return div(".group")[
-        h2["Fallbacks"],
+        h2[t("Fallbacks")],
         p(".soft.small")[
-            "Asked in this order when those above are left alone or fail before the first byte. "
-            "A request that a model found wrong is asked of no other one."
+            t(
+                "Asked in this order when those above are left alone or fail before the first byte. "
+                "A request that a model found wrong is asked of no other one."
+            )
         ],
-        [_other(f"fallback-{at}", "fallback", f"Fallback {at}", nobody, name) for at, name in enumerate(places, 1)],
+        [
+            _other(f"fallback-{at}", "fallback", t("Fallback {at}", at=at), nobody, name)
+            for at, name in enumerate(places, 1)
+        ],
     ]
 
 
 def _shadow(typed: Typed, nobody: Groups) -> Renderable:
     return div(".group")[
-        h2["Shadow"],
+        h2[t("Shadow")],
         p(".soft.small")[
-            "To see how a model would do: it is asked the same, its answers are thrown away, its errors and its "
-            "slowness touch nobody. The log has a line for each."
+            t(
+                "To see how a model would do: it is asked the same, its answers are thrown away, its errors and its "
+                "slowness touch nobody. The log has a line for each."
+            )
         ],
-        _other("shadow", "shadow", "Asked the same, unseen", nobody, typed.shadow),
+        _other("shadow", "shadow", t("Asked the same, unseen"), nobody, typed.shadow),
     ]
 
 
 def _facts(key: str, feature: Feature) -> Renderable:
     template = feature.template
     return div(".group")[
-        h2["For programs"],
+        h2[t("For programs")],
         ol(".plainlist.small.soft")[
-            li["Name: ", code[key]],
-            li["A token needs the scope ", code[feature.scope]],
-            li["Prompt: ", code[template.id]] if template else None,
+            li[rich("Name: {key}", key=code[key])],
+            li[rich("A token needs the scope {scope}", scope=code[feature.scope])],
+            li[rich("Prompt: {name}", name=code[template.id])] if template else None,
         ],
     ]
 
@@ -303,17 +322,19 @@ async def save(asked: Asked) -> Sent:
     now = (await asked.desk.store.features()).get(key) or FeatureSetting(feature=key)
     setting = setting_from(key, typed_in(asked))
     if setting.assignment == "inherit" and not feature.inherits:
-        raise BadRequest(f"{feature.title} has nothing to inherit from.", "Choose a model, or disable it.")
+        raise BadRequest(
+            t("{title} has nothing to inherit from.", title=feature.title), t("Choose a model, or disable it.")
+        )
     if asked.form.get("was") != _mark(now):
-        saw = f"Somebody else changed {feature.title} since you opened this page."
-        raise Outdated(saw, "Open it in another tab to see what it is now; reload this page to begin again.")
+        saw = t("Somebody else changed {title} since you opened this page.", title=feature.title)
+        raise Outdated(saw, t("Open it in another tab to see what it is now; reload this page to begin again."))
     await asked.desk.store.set_feature(setting, by=asked.person.name)
     return go(f"{ADDRESS}/{key}?{urlencode({'said': 'assigned', 'about': feature.title})}")
 
 
 PAGE = Page(
     path=f"{ADDRESS}/{{name}}",
-    title="Feature",
+    title=mark("Feature"),
     see="auditor",
     view=view,
     acts={"save": save},

@@ -30,8 +30,9 @@ from htpy import (
 
 from homeport.console import RANK, Asked, Page, Sent, go
 from homeport.console._asking import can_be_tried
-from homeport.console._forms import DOINGS
+from homeport.console._forms import doings
 from homeport.console._layout import guard, page, problem
+from homeport.console._texts import mark, rich, t, tn
 from homeport.diagnostics._health import why_left_alone
 from homeport.domain.errors import BadRequest, Outdated, Unknown
 from homeport.domain.models import FeatureSetting
@@ -54,7 +55,7 @@ MODEL = "model:"
 """Before the name of a model, where something else could be chosen too."""
 MOST = 40
 """Models that a row offers; the feature's own page offers all."""
-FITS = {"fully": "Fully compatible", "largely": "Largely compatible", "not": "Not compatible"}
+FITS = {"fully": mark("Fully compatible"), "largely": mark("Largely compatible"), "not": mark("Not compatible")}
 WORDS: Mapping[str, Assignment] = {"disabled": "disabled", "inherit": "inherit", "unassigned": "unassigned"}
 """What may be chosen beside a model."""
 TONES = {"fully": "good", "largely": "warn", "not": "bad"}
@@ -100,8 +101,8 @@ async def view(asked: Asked) -> Renderable:
     shelf = Shelf(asked, snapshot, seen, {})
     return page(
         asked,
-        "AI-powered features",
-        h1["AI-powered features"],
+        t("AI-powered features"),
+        h1[t("AI-powered features")],
         p(".lead")[_lead(shelf)],
         None if snapshot.models else _empty(shelf),
         div("#features")[problem(asked), (_section(shelf, *each) for each in sections(shelf.bench.features).items())],
@@ -129,7 +130,9 @@ def answers(bench: Workbench, snapshot: Snapshot, key: str) -> Answers:
     model = snapshot.models.get(deciding.model)
     if model is None or not model.enabled:
         return Answers(
-            "model disabled", trouble=f"{deciding.model} is disabled, so nobody answers.", inherited=inherited
+            "model disabled",
+            trouble=t("{model} is disabled, so nobody answers.", model=deciding.model),
+            inherited=inherited,
         )
     return Answers("on", model.name, _ill(bench, snapshot, deciding, model), inherited)
 
@@ -141,7 +144,7 @@ def _ill(bench: Workbench, snapshot: Snapshot, setting: FeatureSetting, model: M
         return ""
     others = (snapshot.models.get(name) for name in (*setting.pool, *setting.fallbacks))
     able = [each.name for each in others if each and each.enabled and not why_left_alone(bench, each)]
-    return f"{alone} Meanwhile {able[0]} answers." if able else alone
+    return f"{alone} {t('Meanwhile {model} answers.', model=able[0])}" if able else alone
 
 
 def choice_of(setting: FeatureSetting | None, feature: Feature) -> str:
@@ -162,26 +165,30 @@ def changed(setting: FeatureSetting, choice: str) -> FeatureSetting:
         return FeatureSetting(feature=setting.feature, assignment=WORDS[choice])
     name = choice.removeprefix(MODEL)
     if name == choice or not name:
-        raise BadRequest("That is no choice for a feature.", "Choose a model, or one of the other entries.")
+        raise BadRequest(t("That is no choice for a feature."), t("Choose a model, or one of the other entries."))
     return setting.led_by(name)
 
 
 def _lead(shelf: Shelf) -> str:
     own = sum(setting.assignment == "model" for setting in shelf.snapshot.features.values())
     listed = sum(feature.listed for feature in shelf.bench.features.values())
-    return f"{listed} features, {own} with a model of their own. A change takes effect within two seconds."
+    return t(
+        "{listed} features, {own} with a model of their own. A change takes effect within two seconds.",
+        listed=listed,
+        own=own,
+    )
 
 
 def _empty(shelf: Shelf) -> Renderable:
     return div(".empty")[
-        h2["There is no model yet"],
-        p["Features are served by models. Add one, then choose here what it serves."],
-        a(".button.first", href="/console/models/new")["Add a model"] if shelf.may else None,
+        h2[t("There is no model yet")],
+        p[t("Features are served by models. Add one, then choose here what it serves.")],
+        a(".button.first", href="/console/models/new")[t("Add a model")] if shelf.may else None,
     ]
 
 
 def _section(shelf: Shelf, section: str, keys: Sequence[str]) -> Renderable:
-    heads = ("Feature", "Answers now", "Setting", DOINGS)
+    heads = (t("Feature"), t("Answers now"), t("Setting"), doings())
     return div(".section")[
         div(".top")[h2[section], _apply(shelf, section, keys) if shelf.may and len(keys) > 1 else None],
         div(".scroll")[
@@ -195,10 +202,12 @@ def _row(shelf: Shelf, key: str) -> Renderable:
     now = answers(shelf.bench, shelf.snapshot, key)
     return tr(id=f"row-{key}")[
         th(scope="row")[a(href=f"{ADDRESS}/{key}")[feature.title], span(".sub")[_helpers(shelf, key) or None]],
-        td(data_label="Answers now")[_now(shelf, key, now)],
-        td(data_label="Setting")[_form(shelf, key) if shelf.may else _told(shelf, key)],
+        td(data_label=t("Answers now"))[_now(shelf, key, now)],
+        td(data_label=t("Setting"))[_form(shelf, key) if shelf.may else _told(shelf, key)],
         td(".nowrap")[
-            a(href=f"/console/playground?feature={key}", aria_label=f"Try it: {feature.title}")["Try it"]
+            a(href=f"/console/playground?feature={key}", aria_label=t("Try it: {title}", title=feature.title))[
+                t("Try it")
+            ]
             if can_be_tried(feature)
             else None
         ],
@@ -208,17 +217,21 @@ def _row(shelf: Shelf, key: str) -> Renderable:
 def _now(shelf: Shelf, key: str, now: Answers) -> Node:
     title = shelf.bench.features[now.inherited].title if now.inherited else ""
     if not now.model:
-        said = {"disabled": "Disabled", "unassigned": "Nobody"}.get(now.state, "Nobody")
+        said = t("Disabled") if now.state == "disabled" else t("Nobody")
         pill = span(class_=f"pill {'bad' if now.trouble else 'soft'}")[said]
-        more = now.trouble or ("Callers are told that it is switched off." if now.state == "disabled" else "")
-        return pill, span(".sub")[more or "No model serves it yet.", f" It follows {title}." if title else ""]
+        more = now.trouble or (t("Callers are told that it is switched off.") if now.state == "disabled" else "")
+        return pill, span(".sub")[
+            more or t("No model serves it yet."), [" ", t("It follows {title}.", title=title)] if title else None
+        ]
     suit = fit_of(shelf, key, now.model)
     return (
         span(class_="soft" if title else "answering")[now.model],
         " ",
-        span(class_=f"pill {TONES[suit.fit]}")[FITS[suit.fit]],
+        span(class_=f"pill {TONES[suit.fit]}")[t(FITS[suit.fit])],
         # what general chat has said is not said again in every row
-        span(".sub")["↳ as ", a(href="#row-" + now.inherited)[title]] if title else span(".sub")[suit.why],
+        span(".sub")[rich("↳ as {link}", link=a(href="#row-" + now.inherited)[title])]
+        if title
+        else span(".sub")[suit.why],
         span(".sub.warn")[now.trouble] if now.trouble else None,
     )
 
@@ -235,9 +248,9 @@ def _helpers(shelf: Shelf, key: str) -> str:
         return ""
     fallbacks, sharing = len(setting.fallbacks), len(setting.pool)
     parts = (
-        f"{sharing} share the work" if sharing > 1 else "",
-        f"{fallbacks} fallback{'s' if fallbacks > 1 else ''}" if fallbacks else "",
-        f"shadow: {setting.shadow}" if setting.shadow else "",
+        t("{count} share the work", count=sharing) if sharing > 1 else "",
+        tn("{count} fallback", "{count} fallbacks", fallbacks) if fallbacks else "",
+        t("shadow: {model}", model=setting.shadow) if setting.shadow else "",
     )
     return " · ".join(filter(None, parts))
 
@@ -251,10 +264,11 @@ def _told(shelf: Shelf, key: str) -> str:
 def _words(shelf: Shelf, feature: Feature) -> list[tuple[str, str]]:
     """What may be chosen beside a model."""
     if not feature.inherits:
-        return [("unassigned", "Unassigned"), ("disabled", "Disabled")]
+        return [("unassigned", t("Unassigned")), ("disabled", t("Disabled"))]
     parent = answers(shelf.bench, shelf.snapshot, feature.inherits)
     title = shelf.bench.features[feature.inherits].title
-    return [("inherit", f"As {title}: {parent.model or 'nobody yet'}"), ("disabled", "Disabled")]
+    said = t("As {feature}: {model}", feature=title, model=parent.model or t("nobody yet"))
+    return [("inherit", said), ("disabled", t("Disabled"))]
 
 
 def _fitting(shelf: Shelf, feature: Feature) -> dict[Fit, list[str]]:
@@ -275,7 +289,7 @@ def _select(shelf: Shelf, key: str, words: Iterable[tuple[str, str]], value: str
         shown, left = names[:left], left - min(left, len(names))
         missing -= set(shown)
         drawn = [option(value=MODEL + name, selected=name == chosen)[name] for name in shown]
-        groups.append(optgroup(label=FITS[fit])[drawn] if drawn else None)
+        groups.append(optgroup(label=t(FITS[fit]))[drawn] if drawn else None)
     return select(id=f"serves-{at}", name="serves")[
         [option(value=value, selected=True)[name] for name in missing],
         [option(value=word, selected=word == value)[said] for word, said in words],
@@ -291,17 +305,17 @@ def _form(shelf: Shelf, key: str) -> Renderable:
         guard(asked, "serve"),
         input(type="hidden", name="feature", value=key),
         input(type="hidden", name="was", value=was),
-        label(".out", for_=f"serves-{key}")[f"What serves {feature.title}"],
+        label(".out", for_=f"serves-{key}")[t("What serves {title}", title=feature.title)],
         _select(shelf, key, _words(shelf, feature), asked.form.get("serves", was) if again else was, key),
-        button(".quiet", id=f"save-{key}", type="submit", aria_label=f"Save {feature.title}")["Save"],
-        span(".good.small", role="status")["✓ saved"] if asked.query.get("at") == key else None,
+        button(".quiet", id=f"save-{key}", type="submit", aria_label=t("Save {title}", title=feature.title))[t("Save")],
+        span(".good.small", role="status")[t("✓ saved")] if asked.query.get("at") == key else None,
         _more(shelf, key),
     ]
 
 
 def _more(shelf: Shelf, key: str) -> Node:
     count = len(shelf.snapshot.models)
-    return a(".small", href=f"{ADDRESS}/{key}")[f"All {count} models"] if count > MOST else None
+    return a(".small", href=f"{ADDRESS}/{key}")[t("All {count} models", count=count)] if count > MOST else None
 
 
 def _in_place() -> dict[str, str]:
@@ -319,15 +333,15 @@ def _apply(shelf: Shelf, section: str, keys: Sequence[str]) -> Renderable:
     """One choice for a whole section."""
     slug = "all-" + section.lower().replace(" ", "-")
     last = shelf.bench.features[keys[-1]]
-    words = [("", "Choose…"), *(each for each in _words(shelf, last) if each[0] != "unassigned")]
-    sure = f"Replace what serves all {len(keys)} features of {section}?"
+    words = [("", t("Choose…")), *(each for each in _words(shelf, last) if each[0] != "unassigned")]
+    sure = t("Replace what serves all {count} features of {section}?", count=len(keys), section=section)
     return form(".row", method="post", action=ADDRESS, **_in_place())[
         guard(shelf.asked, "section"),
         input(type="hidden", name="section", value=section),
-        label(".out", for_=f"serves-{slug}")[f"What shall serve all of {section}"],
+        label(".out", for_=f"serves-{slug}")[t("What shall serve all of {section}", section=section)],
         _select(shelf, keys[-1], words, "", slug),
-        button(id=f"save-{slug}", type="submit", data_sure=sure)["Apply to all of this section"],
-        span(".good.small", role="status")["✓ saved"] if shelf.asked.query.get("at") == section else None,
+        button(id=f"save-{slug}", type="submit", data_sure=sure)[t("Apply to all of this section")],
+        span(".good.small", role="status")[t("✓ saved")] if shelf.asked.query.get("at") == section else None,
     ]
 
 
@@ -336,11 +350,11 @@ async def serve(asked: Asked) -> Sent:
     key, store = asked.form.get("feature", ""), asked.desk.store
     feature = asked.desk.bench.features.get(key)
     if feature is None or not feature.listed:
-        raise Unknown("There is no such feature.", "Choose one from the list.")
+        raise Unknown(t("There is no such feature."), t("Choose one from the list."))
     now = (await store.features()).get(key)
     if choice_of(now, feature) != asked.form.get("was"):
-        saw = f"Somebody else changed {feature.title} since you opened this page."
-        raise Outdated(saw, "Look at what serves it now, and save again if you still want to.")
+        saw = t("Somebody else changed {title} since you opened this page.", title=feature.title)
+        raise Outdated(saw, t("Look at what serves it now, and save again if you still want to."))
     setting = changed(now or FeatureSetting(feature=key), _possible(asked.form.get("serves", ""), feature))
     await store.set_feature(setting, by=asked.person.name)
     return go(f"{ADDRESS}?{urlencode({'said': 'assigned', 'about': feature.title, 'at': key})}#row-{key}")
@@ -349,7 +363,9 @@ async def serve(asked: Asked) -> Sent:
 def _possible(choice: str, feature: Feature) -> str:
     """The choice; raises BadRequest where the feature has nothing to inherit."""
     if choice == "inherit" and not feature.inherits:
-        raise BadRequest(f"{feature.title} has nothing to inherit from.", "Choose a model, or disable it.")
+        raise BadRequest(
+            t("{title} has nothing to inherit from.", title=feature.title), t("Choose a model, or disable it.")
+        )
     return choice
 
 
@@ -359,7 +375,7 @@ async def apply(asked: Asked) -> Sent:
     store, shelf = asked.desk.store, asked.desk.bench.features
     keys = sections(shelf).get(section)
     if keys is None:
-        raise Unknown("There is no such section.", "Reload the page.")
+        raise Unknown(t("There is no such section."), t("Reload the page."))
     revision, settings = await store.revision(), await store.features()
     able = [key for key in keys if choice != "inherit" or shelf[key].inherits]
     wanted = {
@@ -375,7 +391,7 @@ async def apply(asked: Asked) -> Sent:
 
 PAGE = Page(
     path=ADDRESS,
-    title="AI-powered features",
+    title=mark("AI-powered features"),
     see="auditor",
     view=view,
     acts={"serve": serve, "section": apply},

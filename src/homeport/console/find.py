@@ -26,6 +26,7 @@ from htpy import (
 
 from homeport.console import RANK, Asked, Page, Sent
 from homeport.console._layout import page
+from homeport.console._texts import mark, t
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,7 +34,11 @@ if TYPE_CHECKING:
 ADDRESS = "/console/find"
 MOST = 24
 """What is shown of each kind."""
-PLACES = (("/console/account", "Your account"), ("/console/keys", "Keyboard"), ("/console/models/new", "Add a model"))
+PLACES = (
+    ("/console/account", mark("Your account")),
+    ("/console/keys", mark("Keyboard")),
+    ("/console/models/new", mark("Add a model")),
+)
 """Pages that are in no menu and that people look for."""
 
 
@@ -48,27 +53,27 @@ class Hit(NamedTuple):
 async def view(asked: Asked) -> Renderable | Sent:
     """The search and what it found; alone, when it is shown over another page."""
     content = _content(asked)
-    return Sent(content) if asked.htmx else page(asked, "Find", content)
+    return Sent(content) if asked.htmx else page(asked, t("Find"), content)
 
 
 def _content(asked: Asked) -> Fragment:
     typed = asked.query.get("q", "")[:100]
     line = input(
-        type="search", name="q", value=typed, aria_label="Find a page, a feature or a model", placeholder="Find…",
+        type="search", name="q", value=typed, aria_label=t("Find a page, a feature or a model"), placeholder=t("Find…"),
         autocomplete="off", autofocus=True, hx_get=ADDRESS, hx_trigger="input changed delay:60ms", hx_target="#found",
         hx_select="#found", hx_swap="outerHTML", hx_sync="this:replace",
     )  # fmt: skip
-    search = form(".joined", method="get", action=ADDRESS, role="search")[line, button(type="submit")["Find"]]
-    return fragment[h1["Find"], search, _found(asked, typed.casefold().split())]
+    search = form(".joined", method="get", action=ADDRESS, role="search")[line, button(type="submit")[t("Find")]]
+    return fragment[h1[t("Find")], search, _found(asked, typed.casefold().split())]
 
 
 def _found(asked: Asked, words: list[str]) -> Renderable:
     groups = [(called, _matching(hits, words)) for called, hits in _kinds(asked)]
     count = sum(len(found) for _, found in groups)
-    said = f"{count} found." if count else "Nothing is called so. Try fewer letters."
+    said = t("{count} found.", count=count) if count else t("Nothing is called so. Try fewer letters.")
     return div("#found")[
         p(".soft.small", role="status")[said],
-        nav(aria_label="Found")[((h2[called], _listed(found)) for called, found in groups if found)],
+        nav(aria_label=t("Found"))[((h2[called], _listed(found)) for called, found in groups if found)],
     ]
 
 
@@ -79,23 +84,26 @@ def _listed(found: Iterable[Hit]) -> Renderable:
 
 
 def _kinds(asked: Asked) -> Iterator[tuple[str, Iterable[Hit]]]:
-    yield "Pages", _pages(asked)
+    yield t("Pages"), _pages(asked)
     if _may(asked, "/console/features"):
         features = asked.desk.bench.features.items()
         yield (
-            "Features",
+            t("Features"),
             (Hit(each.title, f"/console/features/{quote(key)}", key) for key, each in features if each.listed),
         )
     if _may(asked, "/console/models"):
         models = sorted(asked.desk.bench.snapshot().models.values(), key=lambda each: each.name)
-        yield "Models", (Hit(each.name, f"/console/models/{quote(each.name, safe='')}", each.family) for each in models)
+        yield (
+            t("Models"),
+            (Hit(each.name, f"/console/models/{quote(each.name, safe='')}", each.family) for each in models),
+        )
 
 
 def _pages(asked: Asked) -> Iterator[Hit]:
     for each in sorted(asked.desk.pages.values(), key=lambda each: each.order):
         if each.order and _may(asked, each.path):
-            yield Hit(each.title, each.path)
-    yield from (Hit(called, address) for address, called in PLACES if _may(asked, address))
+            yield Hit(t(each.title), each.path)
+    yield from (Hit(t(called), address) for address, called in PLACES if _may(asked, address))
 
 
 def _may(asked: Asked, address: str) -> bool:
@@ -110,4 +118,4 @@ def _matching(hits: Iterable[Hit], words: list[str]) -> list[Hit]:
     return list(islice(sorted(found, key=lambda each: not each.called.casefold().startswith(first)), MOST))
 
 
-PAGE = Page(path=ADDRESS, title="Find", see="user", view=view, order=0)
+PAGE = Page(path=ADDRESS, title=mark("Find"), see="user", view=view, order=0)

@@ -9,6 +9,7 @@ from htpy import Renderable, button, code, div, form, h1, li, ol, p, span, stron
 from homeport.console import Asked, Page, Sent, go
 from homeport.console._layout import guard, page, problem
 from homeport.console._model_help import IN_WORDS, MARKS
+from homeport.console._texts import mark, rich, t
 
 if TYPE_CHECKING:
     from htpy import Node
@@ -27,25 +28,25 @@ async def view(asked: Asked) -> Renderable:
         return _list(asked, known)
     return page(
         asked,
-        "Health",
-        h1["Health"],
-        p(".lead")["The whole way of a request, hop by hop. The first one that is broken is the one to mend."],
+        t("Health"),
+        h1[t("Health")],
+        p(".lead")[t("The whole way of a request, hop by hop. The first one that is broken is the one to mend.")],
         problem(asked),
         _list(asked, known) if known else _nothing(asked),
     )
 
 
 def _nothing(asked: Asked) -> Renderable:
-    return div(".empty")[p["Nobody asked since Homeport started. It takes a few seconds."], _begin(asked, None)]
+    return div(".empty")[p[t("Nobody asked since Homeport started. It takes a few seconds.")], _begin(asked, None)]
 
 
 def _begin(asked: Asked, known: Examination | None) -> Node:
     if asked.person.role != "admin":
         return None
-    said = "Ask again" if known else "Ask everything"
+    said = t("Ask again") if known else t("Ask everything")
     busy = bool(known and known.running)
     return form(".buttons", method="post", action=ADDRESS)[
-        guard(asked, "examine"), button(".first", type="submit", disabled=busy)["Asking …" if busy else said]
+        guard(asked, "examine"), button(".first", type="submit", disabled=busy)[t("Asking …") if busy else said]
     ]
 
 
@@ -56,32 +57,34 @@ def _list(asked: Asked, known: Examination) -> Renderable:
         _verdict(known),
         ol(".steps")[(_line(known, name) for name in names)],
         _begin(asked, known),
-        p(".soft.small")[code["homeport doctor"], " asks the same, also where no server runs."],
+        p(".soft.small")[rich("{command} asks the same, also where no server runs.", command=code["homeport doctor"])],
     ]
 
 
 def _verdict(known: Examination) -> Renderable:
     at = time(datetime=known.began.isoformat())[f"{known.began:%Y-%m-%d %H:%M}"]
     if known.broken:
-        return div(".note.bad", role="alert")[p[strong[f"The first broken hop is {known.broken[0]}. "], at]]
+        return div(".note.bad", role="alert")[
+            p[strong[t("The first broken hop is {hop}.", hop=known.broken[0])], " ", at]
+        ]
     if known.running:
-        return p(role="status")[f"{len(known.found)} of {len(known.checks)} …"]
+        return p(role="status")[t("{done} of {all} …", done=len(known.found), all=len(known.checks))]
     if known.odd:
-        return div(".note.warn")[p[strong["It works, with warnings. "], at]]
-    return div(".note.good", role="status")[p[strong["All is well. "], at]]
+        return div(".note.warn")[p[strong[t("It works, with warnings.")], " ", at]]
+    return div(".note.good", role="status")[p[strong[t("All is well.")], " ", at]]
 
 
 def _line(known: Examination, name: str) -> Renderable:
     question = known.checks[name].question
     if name not in known.found:
         shade, sign = MARKS[""]
-        waits = IN_WORDS[""] if known.running else "not asked"
-        return li[span(class_=shade, title=waits)[sign], span(".soft")[question], span(".soft.small")[""]]
+        waits = IN_WORDS["" if known.running else "skip"]
+        return li[span(class_=shade, title=t(waits))[sign], span(".soft")[question], span(".soft.small")[""]]
     found, took_s = known.found[name]
     shade, sign = MARKS[found.status]
     took = f"{took_s * 1000:.0f} ms" if took_s >= NOTICED_S else ""
     return li[
-        span(class_=shade, title=IN_WORDS[found.status])[sign],
+        span(class_=shade, title=t(IN_WORDS[found.status]))[sign],
         span[question, " ", span(".soft.small")[name]],
         span(".soft.small.nowrap")[took],
         (span(".fix")[line] for line in found.saw.splitlines()),
@@ -97,7 +100,7 @@ async def examine(asked: Asked) -> Sent:
 
 PAGE = Page(
     path=ADDRESS,
-    title="Health",
+    title=mark("Health"),
     see="auditor",
     view=view,
     acts={"examine": examine},

@@ -10,21 +10,21 @@ from htpy import input as control
 
 from homeport.access import sessions
 from homeport.console import Asked, Page, Sent, go
-from homeport.console._forms import DOINGS, check, choice, sifter, text
+from homeport.console._forms import check, choice, doings, sifter, text
 from homeport.console._layout import guard, page, problem
+from homeport.console._texts import choices, mark, t
 from homeport.domain.errors import BadRequest
 from homeport.store.records import Invitation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from htpy import Node
-
     from homeport.store.records import Seats
 
-ROLES = (("user", "User"), ("auditor", "Auditor"), ("admin", "Administrator"))
-LASTS = (("1", "a day"), ("3", "three days"), ("7", "a week"), ("30", "30 days"))
-STATES = (("", "Those that are open"), ("all", "Also spent ones"))
+ROLES = (("user", mark("User")), ("auditor", mark("Auditor")), ("admin", mark("Administrator")))
+LASTS = (("1", mark("a day")), ("3", mark("three days")), ("7", mark("a week")), ("30", mark("30 days")))
+STATES = (("", mark("Those that are open")), ("all", mark("Also spent ones")))
+WORDS = {"open": mark("open"), "used": mark("used"), "revoked": mark("revoked"), "expired": mark("expired")}
 PILLS = {"open": "good", "used": "", "revoked": "bad", "expired": "warn"}
 
 
@@ -37,12 +37,12 @@ async def view(asked: Asked) -> Renderable:
     new = may and ("new" in asked.query or asked.form.get("do") == "add")
     return page(
         asked,
-        "Invitations",
+        t("Invitations"),
         div(".top")[
-            h1["Invitations"],
-            div(".buttons")[a(".button.first", href="?new")["Invite somebody"] if may and not new else None],
+            h1[t("Invitations")],
+            div(".buttons")[a(".button.first", href="?new")[t("Invite somebody")] if may and not new else None],
         ],
-        p(".lead")["A link lets one person join and choose a name and a password. No mail is sent: you pass it on."],
+        p(".lead")[t("A link lets one person join and choose a name and a password. No mail is sent: you pass it on.")],
         problem(asked),
         _new(asked, list(await store.team_ids()), await store.seats()) if new else None,
         _filter(asked) if every else None,
@@ -52,19 +52,19 @@ async def view(asked: Asked) -> Renderable:
 
 def _filter(asked: Asked) -> Renderable:
     return form(".filter", method="get", action=asked.path)[
-        sifter(asked, "state", "State", STATES), button(type="submit")["Show"]
+        sifter(asked, "state", t("State"), choices(STATES)), button(type="submit")[t("Show")]
     ]
 
 
 def _nothing(*, may: bool) -> Renderable:
-    first = p[a(".button.first", href="?new")["Invite somebody"]] if may else None
+    first = p[a(".button.first", href="?new")[t("Invite somebody")]] if may else None
     return div(".empty")[
-        h2["No invitation is open"], p["Links that were used, revoked or are too old open nothing."], first
+        h2[t("No invitation is open")], p[t("Links that were used, revoked or are too old open nothing.")], first
     ]
 
 
 def _table(asked: Asked, found: Sequence[Invitation], now: datetime, *, may: bool) -> Renderable:
-    heads = ("For", "Joins as", "Team", "Made by", "Ends", "State", *((DOINGS,) if may else ()))
+    heads = [t("For"), t("Joins as"), t("Team"), t("Made by"), t("Ends"), t("State"), *((doings(),) if may else ())]
     return div(".scroll")[
         table(".wide")[
             thead[tr[(th(scope="col")[head] for head in heads)]],
@@ -76,12 +76,12 @@ def _table(asked: Asked, found: Sequence[Invitation], now: datetime, *, may: boo
 def _row(asked: Asked, each: Invitation, state: str, *, may: bool) -> Renderable:
     name = each.note or each.id
     return tr[
-        th(scope="row")[name, span(".sub")[f"used by {each.used_by}"] if each.used_by else None],
-        td(data_label="Joins as")[each.role, "" if each.seat else span(".sub")["without a seat"]],
-        td(data_label="Team")[each.team or span(".soft")["none"]],
-        td(data_label="Made by")[each.by],
-        td(".nowrap", data_label="Ends")[time(datetime=each.expires.isoformat())[f"{each.expires:%Y-%m-%d %H:%M}"]],
-        td(data_label="State")[span(class_=["pill", PILLS[state]])[state]],
+        th(scope="row")[name, span(".sub")[t("used by {used_by}", used_by=each.used_by)] if each.used_by else None],
+        td(data_label=t("Joins as"))[t(each.role), "" if each.seat else span(".sub")[t("without a seat")]],
+        td(data_label=t("Team"))[each.team or span(".soft")[t("none")]],
+        td(data_label=t("Made by"))[each.by],
+        td(".nowrap", data_label=t("Ends"))[time(datetime=each.expires.isoformat())[f"{each.expires:%Y-%m-%d %H:%M}"]],
+        td(data_label=t("State"))[span(class_=["pill", PILLS[state]])[t(WORDS[state])]],
         td[_revoking(asked, each.id, name) if state == "open" else None] if may else None,
     ]
 
@@ -90,29 +90,45 @@ def _revoking(asked: Asked, id_: str, name: str) -> Renderable:
     return form(method="post", action=asked.path)[
         guard(asked, "revoke"),
         control(type="hidden", name="id", value=id_),
-        button(".quiet", type="submit", aria_label=f"Revoke the invitation for {name}")["Revoke"],
+        button(".quiet", type="submit", aria_label=t("Revoke the invitation for {name}", name=name))[t("Revoke")],
     ]
 
 
 def _new(asked: Asked, teams: Sequence[str], seats: Seats) -> Renderable:
     typed = asked.form
-    told = None if seats.free else f"None is free: {seats.taken} of {seats.limit} are taken. They can join when one is."
+    told = (
+        None
+        if seats.free
+        else t(
+            "None is free: {taken} of {limit} are taken. They can join when one is.",
+            taken=seats.taken,
+            limit=seats.limit,
+        )
+    )
     return form(".stack.card", method="post", action=asked.path, autocomplete="off")[
         guard(asked, "add"),
-        h2["Invite somebody"],
-        text("note", "Whom it is for", typed.get("note", ""), "For this list alone.", maxlength=100, autofocus=True),
-        choice("role", "They join as", ROLES, typed.get("role", "user")),
-        choice("team", "Team", (("", "None"), *((each, each) for each in teams)), typed.get("team", "")),
-        check("seat", "With a seat", on="seat" in typed if typed else True, tip=told),
-        choice("lasts", "The link works for", LASTS, typed.get("lasts", "7")),
-        div(".buttons")[button(".first", type="submit")["Make the link"], a(".button", href=asked.path)["Cancel"]],
+        h2[t("Invite somebody")],
+        text(
+            "note", t("Whom it is for"), typed.get("note", ""), t("For this list alone."), maxlength=100, autofocus=True
+        ),
+        choice("role", t("They join as"), choices(ROLES), typed.get("role", "user")),
+        choice("team", t("Team"), (("", t("None")), *((each, each) for each in teams)), typed.get("team", "")),
+        check("seat", t("With a seat"), on="seat" in typed if typed else True, tip=told),
+        choice("lasts", t("The link works for"), choices(LASTS), typed.get("lasts", "7")),
+        div(".buttons")[
+            button(".first", type="submit")[t("Make the link")], a(".button", href=asked.path)[t("Cancel")]
+        ],
     ]
 
 
 def _role(asked: Asked) -> Any:  # noqa: ANN401 (a role, if it is one of them)
     typed = asked.form.get("role", "user")
     if typed not in dict(ROLES):
-        raise BadRequest(f"There is no role {typed!r}.", f"Known: {', '.join(dict(ROLES))}.", param="role")
+        raise BadRequest(
+            t("There is no role {typed}.", typed=f"{typed!r}"),
+            t("Known: {names}.", names=", ".join(dict(ROLES))),
+            param="role",
+        )
     return typed
 
 
@@ -120,7 +136,7 @@ async def add(asked: Asked) -> Sent:
     """Make a link; it is on the page that answers and nowhere else."""
     desk, lasts, now = asked.desk, asked.form.get("lasts", "7"), datetime.now(UTC)
     if lasts not in dict(LASTS):
-        raise BadRequest("A link does not work that long.", "Choose one of the durations.", param="lasts")
+        raise BadRequest(t("A link does not work that long."), t("Choose one of the durations."), param="lasts")
     note, team = asked.form.get("note", "").strip(), asked.form.get("team", "")
     wanted = Invitation(
         id="", role=_role(asked), team=team, seat="seat" in asked.form, note=note, created=now, expires=now
@@ -133,22 +149,33 @@ async def add(asked: Asked) -> Sent:
 
 def _letter(asked: Asked, made: Invitation, value: str) -> Renderable:
     address = asked.address or f"http://127.0.0.1:{asked.desk.settings.port}"
-    whom: Node = (" for ", made.note) if made.note else ""
     return page(
         asked,
-        "An invitation",
-        h1["An invitation", whom],
-        div(".note.good", role="status")[p["This is the only time that the link is shown."]],
+        t("An invitation"),
+        h1[t("An invitation for {whom}", whom=made.note) if made.note else t("An invitation")],
+        div(".note.good", role="status")[p[t("This is the only time that the link is shown.")]],
         div(".copied")[
             pre(tabindex="0")[code("#link")[f"{address}/console/join?code={value}"]],
-            button(type="button", data_copy="link", data_scripted=True, hidden=True)["Copy"],
+            button(type="button", data_copy="link", data_scripted=True, hidden=True)[t("Copy")],
         ],
-        p[
-            f"It works once, until {made.expires:%Y-%m-%d %H:%M} UTC. Whoever opens it joins as {made.role}",
-            f" in {made.team}" if made.team else "",
-            ": send it to them alone.",
-        ],
-        p[a(".button", href=asked.path)["Back to the invitations"]],
+        p[_promise(made)],
+        p[a(".button", href=asked.path)[t("Back to the invitations")]],
+    )
+
+
+def _promise(made: Invitation) -> str:
+    until = f"{made.expires:%Y-%m-%d %H:%M}"
+    if made.team:
+        return t(
+            "It works once, until {time} UTC. Whoever opens it joins as {role} in {team}: send it to them alone.",
+            time=until,
+            role=t(made.role),
+            team=made.team,
+        )
+    return t(
+        "It works once, until {time} UTC. Whoever opens it joins as {role}: send it to them alone.",
+        time=until,
+        role=t(made.role),
     )
 
 
@@ -160,7 +187,7 @@ async def revoke(asked: Asked) -> Sent:
 
 PAGE = Page(
     path="/console/invitations",
-    title="Invitations",
+    title=mark("Invitations"),
     see="auditor",
     view=view,
     acts={"add": add, "revoke": revoke},

@@ -15,6 +15,7 @@ from homeport.console import Asked, Page, Sent, go
 from homeport.console._desk import SIGN_IN, cookie
 from homeport.console._forms import text
 from homeport.console._layout import guard, page, problem
+from homeport.console._texts import mark, t
 from homeport.domain.errors import BadRequest, TooMany
 from homeport.store.invitations import SPENT
 
@@ -27,12 +28,17 @@ async def view(asked: Asked) -> Renderable:
     code = asked.form.get("code") or asked.query.get("code", "")
     found = await _open(asked, code) if code else None
     if asked.person.role != "anyone":
-        told = f"You are signed in as {asked.person.name}. The invitation is for somebody else, or sign out first."
-        return page(asked, "Join", h1["You are here already"], p(".lead")[told])
+        told = t(
+            "You are signed in as {name}. The invitation is for somebody else, or sign out first.",
+            name=asked.person.name,
+        )
+        return page(asked, t("Join"), h1[t("You are here already")], p(".lead")[told])
     if found is None:
-        gone = p[SPENT, " Ask whoever invited you for another one."]
-        return page(asked, "Join", h1["This link is spent"], problem(asked), gone, p[a(href=SIGN_IN)["Sign in"]])
-    return page(asked, "Join", h1["Join Homeport"], problem(asked), p[_told(found)], _form(asked, code))
+        gone = p[t(SPENT), " ", t("Ask whoever invited you for another one.")]
+        return page(
+            asked, t("Join"), h1[t("This link is spent")], problem(asked), gone, p[a(href=SIGN_IN)[t("Sign in")]]
+        )
+    return page(asked, t("Join"), h1[t("Join Homeport")], problem(asked), p[_told(found)], _form(asked, code))
 
 
 async def _open(asked: Asked, code: str) -> Invitation | None:
@@ -41,23 +47,28 @@ async def _open(asked: Asked, code: str) -> Invitation | None:
 
 
 def _told(found: Invitation) -> str:
-    where = f" in the team {found.team}" if found.team else ""
     # by the command line or the API it was somebody whose name says nothing here
-    who = "An administrator" if ":" in found.by else found.by
-    return f"{who} invited you{where}. Choose a name and a password to sign in with."
+    who = t("An administrator") if ":" in found.by else found.by
+    if found.team:
+        said = t("{who} invited you in the team {team}.", who=who, team=found.team)
+    else:
+        said = t("{who} invited you.", who=who)
+    return f"{said} {t('Choose a name and a password to sign in with.')}"
 
 
 def _form(asked: Asked, code: str) -> Renderable:
-    tip = f"{LEAST} to {MOST} characters; several words are easier to remember than odd signs."
+    tip = t(
+        "{least} to {most} characters; several words are easier to remember than odd signs.", least=LEAST, most=MOST
+    )
     secret: dict[str, Any] = {"type": "password", "autocomplete": "new-password", "required": True, "maxlength": MOST}
     named: dict[str, Any] = {"autocomplete": "username", "required": True, "maxlength": 100, "autofocus": True}
     return form(".stack", method="post", action=asked.path)[
         guard(asked, "join"),
         control(type="hidden", name="code", value=code[:100]),
-        text("name", "Name", asked.form.get("name", ""), "It is what you sign in with.", **named),
-        text("new", "Password", "", tip, **secret),
-        text("again", "Password, once more", "", **secret),
-        div(".buttons")[button(".first", type="submit")["Join"]],
+        text("name", t("Name"), asked.form.get("name", ""), t("It is what you sign in with."), **named),
+        text("new", t("Password"), "", tip, **secret),
+        text("again", t("Password, once more"), "", **secret),
+        div(".buttons")[button(".first", type="submit")[t("Join")]],
     ]
 
 
@@ -67,14 +78,14 @@ async def join(asked: Asked) -> Sent:
     keys = (f"join:{asked.client}",)
     wait = desk.doorkeeper.wait_s(keys, time.monotonic())
     if wait > 0:
-        saw = f"There were too many attempts. Wait {wait:.0f} s."
-        raise TooMany(saw, "Try again in a moment.", retry_after_s=int(wait) + 1)
+        saw = t("There were too many attempts. Wait {wait} s.", wait=f"{wait:.0f}")
+        raise TooMany(saw, t("Try again in a moment."), retry_after_s=int(wait) + 1)
     digest = sessions.digest(desk.pepper, form_.get("code", "")[:100])
     if await _open(asked, form_.get("code", "")) is None:
         desk.doorkeeper.failed(keys, time.monotonic())
-        raise BadRequest(SPENT, "Ask whoever invited you for another one.", param="code")
+        raise BadRequest(t(SPENT), t("Ask whoever invited you for another one."), param="code")
     if form_.get("new", "") != form_.get("again", ""):
-        raise BadRequest("The password was not typed twice alike.", "Type it again.", param="again")
+        raise BadRequest(t("The password was not typed twice alike."), t("Type it again."), param="again")
     name, hashed = form_.get("name", "").strip(), await desk.passwords.hash(form_.get("new", ""))
     await desk.store.accept_invitation(digest, name, hashed)
     desk.doorkeeper.forgive(keys)
@@ -83,4 +94,6 @@ async def join(asked: Asked) -> Sent:
     return go("/console", cookie(value, secure=asked.secure))
 
 
-PAGE = Page(path="/console/join", title="Join", see="anyone", view=view, acts={"join": join}, change="anyone", order=0)
+PAGE = Page(
+    path="/console/join", title=mark("Join"), see="anyone", view=view, acts={"join": join}, change="anyone", order=0
+)

@@ -40,6 +40,7 @@ from homeport.console import Asked, Page, Sent, _release, go
 from homeport.console import _model_form as model_form
 from homeport.console import _model_help as model_help
 from homeport.console._layout import guard, page, problem
+from homeport.console._texts import mark, rich, t, tn
 from homeport.diagnostics._health import why_left_alone
 from homeport.diagnostics._prove import doubts as doubts_of_seen
 from homeport.diagnostics._registration import doubts
@@ -59,9 +60,15 @@ if TYPE_CHECKING:
 
 NOBODY = "-"
 """The choice of a replacement by which features lose the model."""
-ABLE = {"chat": "chats", "text": "continues text", "streams": "streams", "tools": "calls tools", "thinks": "thinks"}
+ABLE = {
+    "chat": mark("chats"),
+    "text": mark("continues text"),
+    "streams": mark("streams"),
+    "tools": mark("calls tools"),
+    "thinks": mark("thinks"),
+}
 
-LAYOUTS = {PREFIX: "none (what precedes)", SUFFIX: "the server's own"}
+LAYOUTS = {PREFIX: mark("none (what precedes)"), SUFFIX: mark("the server's own")}
 """Layouts that are no family's."""
 
 
@@ -82,7 +89,9 @@ async def _model(asked: Asked) -> Model:
     name = asked.tail.strip()
     known = asked.desk.bench.snapshot().models
     if name not in known:
-        raise Unknown(f"There is no model named {name[:100]!r}.", "It may have been deleted or renamed.")
+        raise Unknown(
+            t("There is no model named {name}.", name=f"{name[:100]!r}"), t("It may have been deleted or renamed.")
+        )
     return await asked.desk.store.model(name)
 
 
@@ -93,7 +102,7 @@ async def _page(
     seen = (await asked.desk.store.capabilities()).get(model.name)
     odd = model_help.doubted(asked, _doubts(asked, model, seen), address)
     facts = (odd, _serves(asked, model), _can_do(asked, model, seen))
-    drawn = model_form.Drawn(address, "Save", model, found, beside, facts)
+    drawn = model_form.Drawn(address, t("Save"), model, found, beside, facts)
     return page(
         asked,
         model.name,
@@ -116,10 +125,10 @@ def _state(asked: Asked, model: Model) -> str:
     here = bench.snapshot().models.get(model.name, model)
     running = bench.capacity.running(here)
     if not model.enabled:
-        return "Disabled: it serves nobody."
+        return t("Disabled: it serves nobody.")
     if alone := why_left_alone(bench, here):
         return alone
-    return f"{running} request{'' if running == 1 else 's'} running now." if running else "Ready."
+    return tn("{count} request running now.", "{count} requests running now.", running) if running else t("Ready.")
 
 
 def _actions(asked: Asked, model: Model) -> Node:
@@ -130,12 +139,12 @@ def _actions(asked: Asked, model: Model) -> Node:
         form(method="post", action=address)[
             guard(asked, "switch"),
             field(type="hidden", name="on", value="no" if model.enabled else "yes"),
-            button(type="submit")["Disable" if model.enabled else "Enable"],
+            button(type="submit")[t("Disable") if model.enabled else t("Enable")],
         ],
-        a(".button", href=f"{model_form.NEW}?like={quote(model.name, safe='')}")["Duplicate"]
+        a(".button", href=f"{model_form.NEW}?like={quote(model.name, safe='')}")[t("Duplicate")]
         if model.platform != EMBEDDED
         else None,
-        a(".button", href=f"{address}?delete")["Delete …"],
+        a(".button", href=f"{address}?delete")[t("Delete …")],
     ]
 
 
@@ -151,8 +160,8 @@ def _title(asked: Asked, feature: str) -> str:
 
 def _role(setting: FeatureSetting, name: str) -> str:
     if name in setting.fallbacks:
-        return "as a fallback"
-    return "as its shadow" if name == setting.shadow else "with others" if setting.weights else "first"
+        return t("as a fallback")
+    return t("as its shadow") if name == setting.shadow else t("with others") if setting.weights else t("first")
 
 
 def _serves(asked: Asked, model: Model) -> Renderable:
@@ -160,8 +169,10 @@ def _serves(asked: Asked, model: Model) -> Renderable:
     listed = ul(".plainly")[
         (li[_title(asked, each.feature), " ", span(".soft.small")[_role(each, model.name)]] for each in users)
     ]
-    nothing = p(".soft")["No feature uses it yet. ", a(href="/console/features")["Choose which ones do"], "."]
-    return div(".card")[h2["Serves"], listed if users else nothing]
+    nothing = p(".soft")[
+        rich("No feature uses it yet. {link}.", link=a(href="/console/features")[t("Choose which ones do")])
+    ]
+    return div(".card")[h2[t("Serves")], listed if users else nothing]
 
 
 # what it can do
@@ -177,12 +188,14 @@ def _can_do(asked: Asked, model: Model, seen: Seen) -> Renderable:
             hx_target="#can",
             hx_swap="outerHTML",
             hx_disabled_elt="this",
-        )["Find out what it can do" if seen is None else "Find out again"],
-        span(".htmx-indicator.soft", role="status")[" Asking it some twenty questions; this may take a minute …"],
+        )[t("Find out what it can do") if seen is None else t("Find out again")],
+        span(".htmx-indicator.soft", role="status")[
+            " ", t("Asking it some twenty questions; this may take a minute …")
+        ],
     ]
     return div("#can.card")[
-        h2["What it can do"],
-        p(".soft")["Nobody looked yet: whether it chats, streams, calls tools, and in which layout it fills holes."]
+        h2[t("What it can do")],
+        p(".soft")[t("Nobody looked yet: whether it chats, streams, calls tools, and in which layout it fills holes.")]
         if seen is None
         else _measured(asked, *seen),
         ask if asked.person.role == "admin" else None,
@@ -190,17 +203,25 @@ def _can_do(asked: Asked, model: Model, seen: Seen) -> Renderable:
 
 
 def _measured(asked: Asked, at: datetime, seen: Capabilities) -> Renderable:
-    facts = [(said, getattr(seen, what)) for what, said in ABLE.items()]
+    facts = [(t(said), getattr(seen, what)) for what, said in ABLE.items()]
     if seen.embeds is not None:
-        facts.append(("makes vectors", seen.embeds))
+        facts.append((t("makes vectors"), seen.embeds))
     return div[
-        p(".soft.small")["Looked at ", time(datetime=at.isoformat())[f"{at:%Y-%m-%d %H:%M}"]],
+        p(".soft.small")[rich("Looked at {when}", when=time(datetime=at.isoformat())[f"{at:%Y-%m-%d %H:%M}"])],
         dl(".facts")[
             (fragment[dt[said], dd[_yes(value)]] for said, value in facts),
             fragment[
-                dt["context window"], dd[f"{seen.context_tokens:,} tokens" if seen.context_tokens else "not told"]
+                dt[t("context window")],
+                dd[
+                    tn("{count} token", "{count} tokens", seen.context_tokens, count=f"{seen.context_tokens:,}")
+                    if seen.context_tokens
+                    else t("not told")
+                ],
             ],
-            fragment[dt["first token after"], dd[f"{seen.first_token_s * 1000:.0f} ms"]]
+            fragment[
+                dt[t("first token after")],
+                dd[f"{seen.first_token_s * 1000:.0f} ms"],
+            ]
             if seen.first_token_s
             else None,
         ],
@@ -213,22 +234,25 @@ def _measured(asked: Asked, at: datetime, seen: Capabilities) -> Renderable:
 
 def _yes(value: bool | None) -> Node:  # noqa: FBT001 (what was seen)
     if value is None:
-        return span(".soft")["not known"]
-    return span(".good")["yes"] if value else span(".soft")["no"]
+        return span(".soft")[t("not known")]
+    return span(".good")[t("yes")] if value else span(".soft")[t("no")]
 
 
 def _holes(asked: Asked, seen: Capabilities) -> Renderable:
-    ranked = sorted(seen.holes.items(), key=lambda each: -each[1])
     families = asked.desk.bench.families
+    ranked = [
+        (families[layout].label if layout in families else t(LAYOUTS.get(layout, layout)), score)
+        for layout, score in sorted(seen.holes.items(), key=lambda each: -each[1])
+    ]
     rows = [
         tr[
-            th(scope="row")[families[layout].label if layout in families else LAYOUTS.get(layout, layout)],
-            td[meter(value=str(score), min="0", max="1", aria_label=layout)],
+            th(scope="row")[called],
+            td[meter(value=str(score), min="0", max="1", aria_label=called)],
             td(".number")[f"{score:.0%}"],
         ]
-        for layout, score in ranked
+        for called, score in ranked
     ]
-    return div[p(".label")["Holes in code that it filled, by layout"], table(".slim")[tbody[rows]]]
+    return div[p(".label")[t("Holes in code that it filled, by layout")], table(".slim")[tbody[rows]]]
 
 
 # what its forms do
@@ -240,8 +264,8 @@ async def save(asked: Asked) -> Sent:
         return await model_help.beside(detect)(asked)
     stored = await _model(asked)
     if asked.form.get("seen", "") != model_form.fingerprint(stored):
-        saw = "Somebody changed this model while you did."
-        raise Outdated(saw, "Yours is still below and not saved: save again to keep yours, or reload to see theirs.")
+        saw = t("Somebody changed this model while you did.")
+        raise Outdated(saw, t("Yours is still below and not saved: save again to keep yours, or reload to see theirs."))
     drafted = model_form.drafted(asked, stored)
     model = model_form.complete(drafted, asked.desk, named=drafted.name != stored.name)
     changed = model_form.changes(model, stored, asked.form)
@@ -260,7 +284,7 @@ async def detect(asked: Asked) -> Sent:
     address = model_form.address(stored.name)
     found = await model_help.detect(asked, model_form.drafted(asked, stored), asked.form, address)
     if asked.htmx:
-        drawn = model_form.Drawn(address, "Save", stored, found.names)
+        drawn = model_form.Drawn(address, t("Save"), stored, found.names)
         return Sent(fragment[found.help, model_form.where(asked, found.values, drawn, swap=True)])
     return Sent(await _page(asked, stored, found.values, found.names, found.help))
 
@@ -296,7 +320,7 @@ async def mend(asked: Asked) -> Sent:
     ]
     wanted = (asked.form.get("field", ""), asked.form.get("value", ""))
     if wanted not in proposed:
-        raise BadRequest("That is not proposed any more.", "Look at the model again.")
+        raise BadRequest(t("That is not proposed any more."), t("Look at the model again."))
     part, _, name = wanted[0].rpartition(".")
     value: Any = int(wanted[1]) if part == "limits" else wanted[1]
     changed = {part: {name: value}} if part else {name: value}
@@ -321,16 +345,16 @@ def _deleting(asked: Asked, model: Model) -> Renderable:
     address = model_form.address(model.name)
     return page(
         asked,
-        f"Delete {model.name}",
-        h1[f"Delete {model.name}?"],
+        t("Delete {name}", name=model.name),
+        h1[t("Delete {name}?", name=model.name)],
         problem(asked),
-        p(".lead")["Its registration and its key are forgotten for good. The model's server is not touched."],
+        p(".lead")[t("Its registration and its key are forgotten for good. The model's server is not touched.")],
         form(".stack.card", method="post", action=f"{address}?delete")[
             guard(asked, "delete"),
             _instead(asked, model, users) if users else None,
             div(".buttons")[
-                button(".danger", type="submit")["Delete it" if not users else "Reassign and delete"],
-                a(".button.quiet", href=address)["Keep it"],
+                button(".danger", type="submit")[t("Delete it") if not users else t("Reassign and delete")],
+                a(".button.quiet", href=address)[t("Keep it")],
             ],
         ],
     )
@@ -342,15 +366,15 @@ def _instead(asked: Asked, model: Model, users: Sequence[FeatureSetting]) -> Nod
     others = [each.name for each in asked.desk.bench.snapshot().models.values() if each.enabled and each != model]
     return (
         div(".note.warn")[
-            strong["It is in use:"],
+            strong[t("It is in use:")],
             ul(".plainly")[(li[_title(asked, each.feature), f" ({_role(each, model.name)})"] for each in users)],
         ],
         div(".field")[
-            tag(for_="instead")["Who shall serve them instead?"],
+            tag(for_="instead")[t("Who shall serve them instead?")],
             select("#instead", name="instead", required=True)[
-                option(value="")["Choose …"],
+                option(value="")[t("Choose …")],
                 (option(value=name, selected=name == chosen)[name] for name in others if name != model.name),
-                option(value=NOBODY, selected=chosen == NOBODY)["Nobody: they lose it"],
+                option(value=NOBODY, selected=chosen == NOBODY)[t("Nobody: they lose it")],
             ],
         ],
     )
@@ -369,7 +393,7 @@ async def delete(asked: Asked) -> Sent:
 
 PAGE = Page(
     path=f"{model_form.LIST}/{{name}}",
-    title="Self-hosted model",
+    title=mark("Self-hosted model"),
     see="auditor",
     view=view,
     acts={

@@ -32,6 +32,7 @@ from homeport.console import Asked, Page, Sent, go
 from homeport.console import _model_form as model_form
 from homeport.console._layout import guard, page, problem
 from homeport.console._requests import today
+from homeport.console._texts import mark, rich, t
 from homeport.diagnostics._health import how_is
 from homeport.diagnostics._scene import EMBEDDED
 from homeport.domain.errors import BadRequest
@@ -44,7 +45,9 @@ if TYPE_CHECKING:
 
 AT_ONCE = 100
 """Rows of one page."""
-ABLE = (("chat", "chat"), ("tools", "tools"), ("streams", "streams"))
+STATES = (mark("disabled"), mark("never asked"), mark("left alone"), mark("well"))
+"""Words for how a model is."""
+ABLE = (("chat", mark("chat")), ("tools", mark("tools")), ("streams", mark("streams")))
 
 
 class Row(NamedTuple):
@@ -64,11 +67,11 @@ class Row(NamedTuple):
 
 
 ORDERS: Mapping[str, tuple[str, Callable[[Row], object]]] = {
-    "name": ("Name", lambda row: row.model.name.lower()),
-    "family": ("Family", lambda row: (row.family.lower(), row.model.name.lower())),
-    "endpoint": ("Endpoint", lambda row: (row.model.endpoint, row.model.name.lower())),
-    "serves": ("Serves", lambda row: (-len(row.serves), row.model.name.lower())),
-    "state": ("State", lambda row: (row.state[1], -row.running, row.model.name.lower())),
+    "name": (mark("Name"), lambda row: row.model.name.lower()),
+    "family": (mark("Family"), lambda row: (row.family.lower(), row.model.name.lower())),
+    "endpoint": (mark("Endpoint"), lambda row: (row.model.endpoint, row.model.name.lower())),
+    "serves": (mark("Serves"), lambda row: (-len(row.serves), row.model.name.lower())),
+    "state": (mark("State"), lambda row: (row.state[1], -row.running, row.model.name.lower())),
 }
 """What a column is called, and how rows are put in order by it."""
 
@@ -76,8 +79,8 @@ ORDERS: Mapping[str, tuple[str, Callable[[Row], object]]] = {
 async def view(asked: Asked) -> Renderable:
     """The page."""
     models = asked.desk.bench.snapshot().models
-    title = "Self-hosted models"
-    add = a(".button.first", href=model_form.NEW)["Add self-hosted model"] if asked.person.role == "admin" else None
+    title = t("Self-hosted models")
+    add = a(".button.first", href=model_form.NEW)[t("Add self-hosted model")] if asked.person.role == "admin" else None
     top = div(".top")[h1[title], div(".buttons")[add]]
     if not models:
         return page(asked, title, h1[title], _empty(asked))
@@ -89,7 +92,7 @@ async def view(asked: Asked) -> Renderable:
         title,
         _undo(asked),
         top,
-        p(".lead")["The models that Homeport may ask, and how they are."],
+        p(".lead")[t("The models that Homeport may ask, and how they are.")],
         problem(asked),
         _search(asked),
         div("#list")[_table(asked, rows)],
@@ -153,13 +156,15 @@ def _empty(asked: Asked) -> Renderable:
     admin = asked.person.role == "admin"
     return div(".cards")[
         div(".empty")[
-            h2["You run a model server"],
-            p["vLLM, SGLang, llama.cpp, Ollama, or one of a cloud: add it by its address."],
-            a(".button.first", href=model_form.NEW)["Add self-hosted model"] if admin else p["Ask an administrator."],
+            h2[t("You run a model server")],
+            p[t("vLLM, SGLang, llama.cpp, Ollama, or one of a cloud: add it by its address.")],
+            a(".button.first", href=model_form.NEW)[t("Add self-hosted model")]
+            if admin
+            else p[t("Ask an administrator.")],
         ],
         div(".empty")[
-            h2["You only want to see it work"],
-            p["Homeport brings a small model that runs on this machine's processor. Start it on the command line:"],
+            h2[t("You only want to see it work")],
+            p[t("Homeport brings a small model that runs on this machine's processor. Start it on the command line:")],
             p[code["homeport up"]],
         ],
     ]
@@ -170,14 +175,14 @@ def _undo(asked: Asked) -> Node:
     model = asked.desk.bench.snapshot().models.get(asked.query.get("about", ""))
     if asked.query.get("said") != "disabled" or model is None or model.enabled or asked.person.role != "admin":
         return None
-    return div(".buttons.undo")[_switch(asked, model, "Undo: enable it again")]
+    return div(".buttons.undo")[_switch(asked, model, t("Undo: enable it again"))]
 
 
 def _switch(asked: Asked, model: Model, said: str) -> Renderable:
     return form(method="post", action=_address(asked))[
         guard(asked, "disable" if model.enabled else "enable"),
         field(type="hidden", name="name", value=model.name),
-        button(".quiet", type="submit", aria_label=f"{said} {model.name}")[said],
+        button(".quiet", type="submit", aria_label=t("{action} {name}", action=said, name=model.name))[said],
     ]
 
 
@@ -190,8 +195,8 @@ def _search(asked: Asked) -> Renderable:
                 type="search",
                 name="q",
                 value=asked.query.get("q", ""),
-                placeholder="Search (press /)",
-                aria_label="Search models",
+                placeholder=t("Search (press /)"),
+                aria_label=t("Search models"),
                 hx_get=model_form.LIST,
                 hx_trigger="input changed delay:250ms",
                 hx_include="closest form",
@@ -200,7 +205,7 @@ def _search(asked: Asked) -> Renderable:
                 hx_swap="outerHTML",
                 hx_replace_url="true",
             ),
-            button(type="submit")["Search"],
+            button(type="submit")[t("Search")],
         ]
     ]
 
@@ -208,7 +213,8 @@ def _search(asked: Asked) -> Renderable:
 def _table(asked: Asked, rows: Sequence[Row]) -> Node:
     if not rows:
         return div(".empty")[
-            h2["Nothing fits"], p["No model has all of these words. ", a(href=_address(asked, q=""))["Show all"]]
+            h2[t("Nothing fits")],
+            p[rich("No model has all of these words. {link}", link=a(href=_address(asked, q=""))[t("Show all")])],
         ]
     number = asked.query.get("page", "1")[:6]
     first = (int(number) - 1) * AT_ONCE if number.isascii() and number.isdigit() and int(number) else 0
@@ -217,7 +223,7 @@ def _table(asked: Asked, rows: Sequence[Row]) -> Node:
     return (
         div(".scroll")[
             table(".wide")[
-                thead[tr[_heads(asked), th["Can do"], th[span(".unseen")["Actions"]] if admin else None]],
+                thead[tr[_heads(asked), th[t("Can do")], th[span(".unseen")[t("Actions")]] if admin else None]],
                 tbody[(_drawn(asked, row) for row in shown)],
             ]
         ],
@@ -231,24 +237,26 @@ def _heads(asked: Asked) -> Iterator[Renderable]:
         here = key == now
         turned = "1" if here and not down else ""
         told = ("descending" if down else "ascending") if here else None
-        mark = (" ↓" if down else " ↑") if here else ""
+        arrow = (" ↓" if down else " ↑") if here else ""
         address = _address(asked, sort=key, down=turned, page="")
-        yield th(aria_sort=told)[a(href=address)[called, span(aria_hidden="true")[mark]]]
+        yield th(aria_sort=told)[a(href=address)[t(called), span(aria_hidden="true")[arrow]]]
 
 
 def _drawn(asked: Asked, row: Row) -> Renderable:
     model = row.model
     shade, word, more = row.state
-    running = f"{row.running} running" if row.running else ""
-    used = f"{row.today:,} today" if row.today else ""
+    running = t("{count} running", count=row.running) if row.running else ""
+    used = t("{count} today", count=f"{row.today:,}") if row.today else ""
     return tr[
         th(".name", scope="row")[a(href=model_form.address(model.name))[model.name], _sub(model.identifier)],
-        td(data_label="Family")[row.family, " ", _release(row.release), _sub(row.platform)],
-        td(data_label="Endpoint")[_endpoint(model)],
-        td(data_label="Serves")[_served(row)],
-        td(data_label="State")[span(f".pill.{shade}")[word], _sub(", ".join(filter(None, (running, used, more))))],
-        td(".small", data_label="Can do")[_can_do(row.seen)],
-        td(".right")[_switch(asked, model, "Disable" if model.enabled else "Enable")]
+        td(data_label=t("Family"))[row.family, " ", _release(row.release), _sub(row.platform)],
+        td(data_label=t("Endpoint"))[_endpoint(model)],
+        td(data_label=t("Serves"))[_served(row)],
+        td(data_label=t("State"))[
+            span(f".pill.{shade}")[t(word)], _sub(", ".join(filter(None, (running, used, more))))
+        ],
+        td(".small", data_label=t("Can do"))[_can_do(row.seen)],
+        td(".right")[_switch(asked, model, t("Disable") if model.enabled else t("Enable"))]
         if asked.person.role == "admin"
         else None,
     ]
@@ -260,28 +268,30 @@ def _sub(text: str) -> Node:
 
 def _endpoint(model: Model) -> Node:
     if model.platform == EMBEDDED:
-        return span(".soft")["inside Homeport"]
-    return span(".break.small")[model.endpoint] if model.endpoint else span(".soft")["the platform's own"]
+        return span(".soft")[t("inside Homeport")]
+    return span(".break.small")[model.endpoint] if model.endpoint else span(".soft")[t("the platform's own")]
 
 
 def _release(release: str) -> Node:
-    return None if release == "generally available" else span(".pill.warn")[release]
+    return None if release == "generally available" else span(".pill.warn")[t(release)]
 
 
 def _served(row: Row) -> Node:
     if not row.serves:
-        return span(".soft")["nothing yet"]
+        return span(".soft")[t("nothing yet")]
     first = ", ".join(row.serves[:2])
-    return span(title=", ".join(row.serves))[f"{first} and {len(row.serves) - 2} more" if row.serves[2:] else first]
+    return span(title=", ".join(row.serves))[
+        t("{names} and {count} more", names=first, count=len(row.serves) - 2) if row.serves[2:] else first
+    ]
 
 
 def _can_do(seen: Capabilities | None) -> Node:
     if seen is None:
-        return span(".soft")["not looked at"]
-    able = [said for what, said in ABLE if getattr(seen, what)]
-    holes = ["fills holes"] if seen.best_layout else []
-    window = [f"{seen.context_tokens // 1024}k window"] if seen.context_tokens else []
-    return ", ".join((*able, *holes, *window)) or span(".soft")["nothing was seen"]
+        return span(".soft")[t("not looked at")]
+    able = [t(said) for what, said in ABLE if getattr(seen, what)]
+    holes = [t("fills holes")] if seen.best_layout else []
+    window = [t("{size} window", size=f"{seen.context_tokens // 1024}k")] if seen.context_tokens else []
+    return ", ".join((*able, *holes, *window)) or span(".soft")[t("nothing was seen")]
 
 
 def _pages(asked: Asked, many: int, first: int) -> Node:
@@ -289,9 +299,9 @@ def _pages(asked: Asked, many: int, first: int) -> Node:
         return None
     number = first // AT_ONCE + 1
     return div(".buttons")[
-        a(".button", href=_address(asked, page=str(number - 1)))["Back"] if first else None,
-        span(".soft")[f"{first + 1} to {min(first + AT_ONCE, many)} of {many}"],
-        a(".button", href=_address(asked, page=str(number + 1)))["On"] if first + AT_ONCE < many else None,
+        a(".button", href=_address(asked, page=str(number - 1)))[t("Back")] if first else None,
+        span(".soft")[t("{first} to {last} of {all}", first=first + 1, last=min(first + AT_ONCE, many), all=many)],
+        a(".button", href=_address(asked, page=str(number + 1)))[t("On")] if first + AT_ONCE < many else None,
     ]
 
 
@@ -311,7 +321,7 @@ async def disable(asked: Asked) -> Sent:
 async def _switched(asked: Asked, *, on: bool) -> Sent:
     name = asked.form.get("name", "")
     if name not in asked.desk.bench.snapshot().models:
-        raise BadRequest(f"There is no model named {name[:100]!r}.", "It may have been deleted.")
+        raise BadRequest(t("There is no model named {name}.", name=f"{name[:100]!r}"), t("It may have been deleted."))
     await asked.desk.store.edit_model(name, {"enabled": on}, by=asked.person.name)
     back = _address(asked, said="enabled" if on else "disabled", about=name)
     return go(back)
@@ -319,7 +329,7 @@ async def _switched(asked: Asked, *, on: bool) -> Sent:
 
 PAGE = Page(
     path=model_form.LIST,
-    title="Self-hosted models",
+    title=mark("Self-hosted models"),
     see="auditor",
     view=view,
     acts={"enable": enable, "disable": disable},

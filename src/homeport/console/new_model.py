@@ -12,6 +12,7 @@ from homeport.console import Asked, Page, Sent, _release, go
 from homeport.console import _model_form as model_form
 from homeport.console import _model_help as model_help
 from homeport.console._layout import page
+from homeport.console._texts import mark, t
 from homeport.domain.models import Limits, free_name
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from homeport.domain.models import Model
 
 PLATFORM = "openai"
-TITLE = "Add self-hosted model"
+TITLE = mark("Add self-hosted model")
 
 
 async def view(asked: Asked) -> Renderable:
@@ -42,19 +43,19 @@ def _values(asked: Asked) -> Mapping[str, str]:
 
 
 def _page(asked: Asked, values: Mapping[str, str], found: Sequence[str], beside: Node = None) -> Renderable:
-    drawn = model_form.Drawn(model_form.NEW, TITLE, found=found, beside=beside or _guide())
-    lead = p(".lead")["A model that runs on a server of yours, or that a cloud runs for you."]
-    return page(asked, TITLE, h1[TITLE], lead, model_form.draw(asked, values, drawn))
+    drawn = model_form.Drawn(model_form.NEW, t(TITLE), found=found, beside=beside or _guide())
+    lead = p(".lead")[t("A model that runs on a server of yours, or that a cloud runs for you.")]
+    return page(asked, t(TITLE), h1[t(TITLE)], lead, model_form.draw(asked, values, drawn))
 
 
 def _guide() -> Renderable:
     return div(".card")[
-        h2["How this goes"],
+        h2[t("How this goes")],
         ol(".plainly")[
-            li["Type the address of its server, and a key if it wants one."],
-            li["Detect fills in the name under which the model is served, and its family."],
-            li["Test connection tells step by step whether it answers."],
-            li["Add it, and choose which features it serves."],
+            li[t("Type the address of its server, and a key if it wants one.")],
+            li[t("Detect fills in the name under which the model is served, and its family.")],
+            li[t("Test connection tells step by step whether it answers.")],
+            li[t("Add it, and choose which features it serves.")],
         ],
     ]
 
@@ -73,7 +74,7 @@ async def detect(asked: Asked) -> Sent:
     """Ask the endpoint what it serves."""
     found = await model_help.detect(asked, _draft(asked), asked.form, model_form.NEW)
     if asked.htmx:
-        drawn = model_form.Drawn(model_form.NEW, TITLE, found=found.names)
+        drawn = model_form.Drawn(model_form.NEW, t(TITLE), found=found.names)
         return Sent(fragment[found.help, model_form.where(asked, found.values, drawn, swap=True)])
     return Sent(_page(asked, found.values, found.names, found.help))
 
@@ -90,7 +91,7 @@ async def test(asked: Asked) -> Sent:
 
 def _draft(asked: Asked) -> Model:
     """The model as far as it is described; it needs no name to be asked."""
-    named = {**asked.form, "name": asked.form.get("name", "").strip() or "It"}
+    named = {**asked.form, "name": asked.form.get("name", "").strip() or t("It")}
     return model_form.drafted(asked._replace(form=named), None)
 
 

@@ -10,8 +10,9 @@ from htpy import Renderable, a, div, h1, h2, li, nav, p, span, strong, table, tb
 
 from homeport.console import RANK, Asked, Page
 from homeport.console._chart import Series, chart, charted
-from homeport.console._layout import IN_WORDS, page
+from homeport.console._layout import done, page
 from homeport.console._requests import today
+from homeport.console._texts import filled, mark, rich, t, tn
 from homeport.console._well import lately, left_alone, state
 from homeport.domain.errors import StoreUnavailable
 from homeport.store.log_recent import MINUTE_S
@@ -29,8 +30,13 @@ SOON = timedelta(days=14)
 """How long before a token ends this is told."""
 NAMED = 5
 """Tokens that are named then."""
-SPANS = ("hour", "day")
+SPANS = {"hour": mark("Last hour"), "day": mark("Last day")}
 """What charts may show."""
+COUNTED = {
+    "hour": mark("{requests} in the last hour, {failed} of them failed; {most} at most in {step} min."),
+    "day": mark("{requests} in the last day, {failed} of them failed; {most} at most in {step} min."),
+}
+UNANSWERED = {"hour": mark("No answer began in the last hour."), "day": mark("No answer began in the last day.")}
 
 
 class Step(NamedTuple):
@@ -48,8 +54,8 @@ async def view(asked: Asked) -> Renderable:
     latest = await desk.store.audit(LATEST) if asked.person.role != "user" else ()
     return page(
         asked,
-        "Overview",
-        h1["Overview"],
+        t("Overview"),
+        h1[t("Overview")],
         state(asked, await lately(asked)),
         _expiring(asked, snapshot),
         _figures(asked, snapshot, await today(asked.desk.request_log)),
@@ -65,12 +71,12 @@ def steps_of(snapshot: Snapshot) -> list[Step]:
     own = {name for name, model in snapshot.models.items() if model.platform != "embedded" and model.enabled}
     serves_own = any(own & set(setting.models) for setting in snapshot.features.values())
     return [
-        Step(bool(snapshot.models), "Add a model", "/console/models/new"),
-        Step("code_completions" in served, "Let one serve code completion", "/console/features"),
-        Step("chat" in served, "Let one serve chat", "/console/features"),
-        Step(bool(own), "Add a larger model of your own: the embedded one is for trying out", "/console/models/new"),
-        Step(serves_own, "Let your own model serve in place of the embedded one", "/console/features"),
-        Step(len(snapshot.tokens) > 1, "Make a token for a colleague", "/console/tokens"),
+        Step(bool(snapshot.models), t("Add a model"), "/console/models/new"),
+        Step("code_completions" in served, t("Let one serve code completion"), "/console/features"),
+        Step("chat" in served, t("Let one serve chat"), "/console/features"),
+        Step(bool(own), t("Add a larger model of your own: the embedded one is for trying out"), "/console/models/new"),
+        Step(serves_own, t("Let your own model serve in place of the embedded one"), "/console/features"),
+        Step(len(snapshot.tokens) > 1, t("Make a token for a colleague"), "/console/tokens"),
     ]
 
 
@@ -84,22 +90,22 @@ def _figures(asked: Asked, snapshot: Snapshot, used: Mapping[str, int]) -> Rende
     return div(".cards")[
         _figure(
             len(models),
-            _way(asked, "/console/models", _many("model", len(models))),
-            f"{ill} left alone: they failed" if ill else "",
+            _way(asked, "/console/models", tn("model", "models", len(models))),
+            tn("{count} left alone: they failed", "{count} left alone: they failed", ill) if ill else "",
         ),
         _figure(
             served,
             _way(
                 asked,
                 "/console/features",
-                f"{_many('feature', served)} with a model of {'its' if served == 1 else 'their'} own",
+                tn("feature with a model of its own", "features with a model of their own", served),
             ),
         ),
-        _figure(running, f"{_many('request', running)} at models now"),
-        _figure(asked_today, _way(asked, "/console/requests", f"{_many('request', asked_today)} today")),
+        _figure(running, tn("request at models now", "requests at models now", running)),
+        _figure(asked_today, _way(asked, "/console/requests", tn("request today", "requests today", asked_today))),
         _figure(
             len(snapshot.tokens),
-            _way(asked, "/console/tokens", "token that works" if len(snapshot.tokens) == 1 else "tokens that work"),
+            _way(asked, "/console/tokens", tn("token that works", "tokens that work", len(snapshot.tokens))),
         ),
     ]
 
@@ -115,30 +121,24 @@ def _expiring(asked: Asked, snapshot: Snapshot) -> Node:
     )
     if not soon:
         return None
-    rest = f" and {len(soon) - NAMED} more" if len(soon) > NAMED else ""
+    named: Node = [[", " if number else "", _ending(*each)] for number, each in enumerate(soon[:NAMED])]
+    if len(soon) > NAMED:
+        named = rich("{names} and {count} more", names=named, count=len(soon) - NAMED)
+    said = tn("Soon ends: {tokens}. {link}", "Soon ending: {tokens}. {link}", len(soon))
     return div(".note.warn", role="status")[
-        p[
-            "Soon ending: " if len(soon) > 1 else "Soon ends: ",
-            [_ending(number, *each) for number, each in enumerate(soon[:NAMED])],
-            f"{rest}. ",
-            a(href="/console/tokens")["Make others in time"],
-        ]
+        p[filled(said, tokens=named, link=a(href="/console/tokens")[t("Make others in time")])]
     ]
 
 
-def _ending(number: int, expires: datetime, name: str, owner: str) -> Node:
+def _ending(expires: datetime, name: str, owner: str) -> Node:
     when = time(datetime=expires.isoformat())[f"{expires:%Y-%m-%d %H:%M}"]
-    return [", " if number else "", strong[name], f" of {owner} (", when, ")"]
+    return rich("{name} of {owner} ({when})", name=strong[name], owner=owner, when=when)
 
 
 def _way(asked: Asked, address: str, said: str) -> Node:
     """Leads to a page, for those who may see it."""
     there = asked.desk.pages.get(address)
     return a(href=address)[said] if there and RANK[asked.person.role] >= RANK[there.see] else said
-
-
-def _many(noun: str, count: int) -> str:
-    return noun if count == 1 else f"{noun}s"
 
 
 def _figure(value: int, label: Node, more: str = "") -> Renderable:
@@ -152,7 +152,8 @@ async def _use(asked: Asked) -> Node:
     points, told = await _lately(asked, span)
     return [
         div(".top.use")[
-            h2["Use"], nav(".pills", aria_label="Time shown")[(_way_to(each, here=each == span) for each in SPANS)]
+            h2[t("Use")],
+            nav(".pills", aria_label=t("Time shown"))[(_way_to(each, here=each == span) for each in SPANS)],
         ],
         charted(_counts(points, span), _firsts(points, span)) if points else None,
         p(".soft.small")[told],
@@ -163,49 +164,57 @@ async def _lately(asked: Asked, span: str) -> tuple[Sequence[Point], str]:
     """From the request log; nothing where there is none, or it cannot be read. Then the reason."""
     log = asked.desk.request_log
     if log is None:
-        return (), "No requests are kept here: HOMEPORT_REQUEST_LOG_DAYS says for how long they would be."
+        return (), t("No requests are kept here: HOMEPORT_REQUEST_LOG_DAYS says for how long they would be.")
     try:
-        return await log.lately(now(), by_hour=span == "day"), "What every process of this instance served."
+        return await log.lately(now(), by_hour=span == "day"), t("What every process of this instance served.")
     except StoreUnavailable:
-        return (), "The request log cannot be read now."
+        return (), t("The request log cannot be read now.")
 
 
 def _way_to(span: str, *, here: bool) -> Node:
-    return a(".pill", href=f"/console?span={span}", aria_current="true" if here else None)[f"Last {span}"]
+    return a(".pill", href=f"/console?span={span}", aria_current="true" if here else None)[t(SPANS[span])]
 
 
 def _counts(points: Sequence[Point], span: str) -> Renderable:
     step = (points[-1].at - points[-2].at) // MINUTE_S
     requests, failed = sum(each.requests for each in points), sum(each.failed for each in points)
     most = max(each.requests for each in points)
-    said = f"{requests:,} in the last {span}, {failed:,} of them failed; {most:,} at most in {step} min."
-    lines = (
-        Series("Requests", [each.requests for each in points]),
-        Series("Failed", [each.failed for each in points], "bad"),
+    said = t(
+        COUNTED[span],
+        requests=f"{requests:,}",
+        failed=f"{failed:,}",
+        most=f"{most:,}",
+        step=step,
     )
-    return chart("Requests", said, [each.at for each in points], lines)
+    lines = (
+        Series(t("Requests"), [each.requests for each in points]),
+        Series(t("Failed"), [each.failed for each in points], "bad"),
+    )
+    return chart(t("Requests"), said, [each.at for each in points], lines)
 
 
 def _firsts(points: Sequence[Point], span: str) -> Renderable:
     medians = [each.median_ms for each in points]
     known = [each for each in medians if each is not None]
     said = (
-        f"Medians from {min(known):,.0f} to {max(known):,.0f} ms." if known else f"No answer began in the last {span}."
+        t("Medians from {least} to {most} ms.", least=f"{min(known):,.0f}", most=f"{max(known):,.0f}")
+        if known
+        else t(UNANSWERED[span])
     )
-    lines = Series("Median", medians), Series("95th percentile", [each.p95_ms for each in points], "warn")
-    return chart("Time to the first token", said, [each.at for each in points], lines, unit="ms")
+    lines = Series(t("Median"), medians), Series(t("95th percentile"), [each.p95_ms for each in points], "warn")
+    return chart(t("Time to the first token"), said, [each.at for each in points], lines, unit="ms")
 
 
 def _next(steps: Sequence[Step]) -> Renderable:
     done = sum(step.done for step in steps)
     return div(".card")[
-        h2[f"Set up: {done} of {len(steps)}"],
+        h2[t("Set up: {done} of {all}", done=done, all=len(steps))],
         ul(".steps")[
             (
                 li[
                     span(class_="good" if step.done else "soft", aria_hidden="true")["✓" if step.done else "○"],
                     span(".soft")[step.said] if step.done else a(href=step.address)[step.said],
-                    span(".soft.small")["done" if step.done else ""],
+                    span(".soft.small")[t("done") if step.done else ""],
                 ]
                 for step in steps
             )
@@ -215,26 +224,26 @@ def _next(steps: Sequence[Step]) -> Renderable:
 
 def _changes(latest: Sequence[AuditEvent]) -> Renderable:
     return div[
-        h2["Latest changes"],
+        h2[t("Latest changes")],
         div(".scroll")[
             table(".wide")[
-                thead[tr[th(scope="col")["When"], th(scope="col")["Who"], th(scope="col")["What"]]],
+                thead[tr[th(scope="col")[t("When")], th(scope="col")[t("Who")], th(scope="col")[t("What")]]],
                 tbody[
                     (
                         tr[
-                            td(".nowrap", data_label="When")[
+                            td(".nowrap", data_label=t("When"))[
                                 time(datetime=event.at.isoformat())[f"{event.at:%Y-%m-%d %H:%M}"]
                             ],
-                            td(data_label="Who")[event.who],
-                            td(data_label="What")[IN_WORDS.get(event.what, event.what), " ", strong[event.subject]],
+                            td(data_label=t("Who"))[event.who],
+                            td(data_label=t("What"))[done(event)],
                         ]
                         for event in latest
                     )
                 ],
             ]
         ],
-        p[a(href="/console/audit")["All changes"]],
+        p[a(href="/console/audit")[t("All changes")]],
     ]
 
 
-PAGE = Page(path="/console", title="Overview", see="user", view=view, order=10)
+PAGE = Page(path="/console", title=mark("Overview"), see="user", view=view, order=10)

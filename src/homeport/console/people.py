@@ -34,8 +34,9 @@ from htpy import input as control
 
 from homeport.access import SCOPES, sessions
 from homeport.console import Asked, Page, Sent, go
-from homeport.console._forms import DOINGS, PER_PAGE, check, choice, finder, page_of, pager, sifter, text, ticked
+from homeport.console._forms import PER_PAGE, check, choice, doings, finder, page_of, pager, sifter, text, ticked
 from homeport.console._layout import guard, page, problem
+from homeport.console._texts import choices, mark, rich, t, tn
 from homeport.domain.errors import BadRequest, Unknown
 from homeport.store.people import KEPT
 from homeport.store.records import SORTED_BY, User, WantedPeople
@@ -49,15 +50,25 @@ if TYPE_CHECKING:
     from homeport.store.records import Role, Seats
 
 ROLES = (
-    ("user", "User: has tokens and a playground"),
-    ("auditor", "Auditor: sees everything, changes nothing"),
-    ("admin", "Administrator: changes everything"),
+    ("user", mark("User: has tokens and a playground")),
+    ("auditor", mark("Auditor: sees everything, changes nothing")),
+    ("admin", mark("Administrator: changes everything")),
 )
-FILTERS = (("", "Every role"), ("admin", "Administrators"), ("auditor", "Auditors"), ("user", "Users"))
-STATES = (("", "In any state"), ("in", "May sign in"), ("disabled", "Disabled"), ("deleted", "Deleted lately"))
-SEATED = (("", "With or without seat"), ("yes", "With a seat"), ("no", "Without a seat"))
-CALLED: Mapping[Role, str] = {"admin": "administrator", "auditor": "auditor", "user": "user"}
-LICENCE = (("", "Everything that their tokens say"), ("some", "Only what is ticked here"))
+FILTERS = (
+    ("", mark("Every role")),
+    ("admin", mark("Administrators")),
+    ("auditor", mark("Auditors")),
+    ("user", mark("Users")),
+)
+STATES = (
+    ("", mark("In any state")),
+    ("in", mark("May sign in")),
+    ("disabled", mark("Disabled")),
+    ("deleted", mark("Deleted lately")),
+)
+SEATED = (("", mark("With or without seat")), ("yes", mark("With a seat")), ("no", mark("Without a seat")))
+CALLED: Mapping[Role, str] = {"admin": mark("administrator"), "auditor": mark("auditor"), "user": mark("user")}
+LICENCE = (("", mark("Everything that their tokens say")), ("some", mark("Only what is ticked here")))
 LICENSED = ("complete_code", "generate_code", "duo_chat")
 """Scopes that a licence is asked for one by one."""
 TEAMS = 200
@@ -75,28 +86,30 @@ async def view(asked: Asked) -> Renderable:
     new = may and ("new" in asked.query or asked.form.get("do") == "add")
     return page(
         asked,
-        "People",
+        t("People"),
         div(".top")[
-            h1["People"],
+            h1[t("People")],
             div(".buttons")[
-                a(".button", href="/console/invitations?new")["Invite by a link"],
-                a(".button.first", href="/console/people?new")["Add somebody"],
+                a(".button", href="/console/invitations?new")[t("Invite by a link")],
+                a(".button.first", href="/console/people?new")[t("Add somebody")],
             ]
             if may and not new
             else None,
         ],
-        p(".lead")["Who may sign in to this console, and as what. ", _seats_told(seats, may=may)],
+        p(".lead")[t("Who may sign in to this console, and as what."), " ", _seats_told(seats, may=may)],
         problem(asked),
         _undo(asked) if may else None,
         _limit(asked, seats) if may and "seats" in asked.query else None,
         await _above(asked, teams, new=new) if may else None,
         finder(
             asked,
-            "Name or address",
-            sifter(asked, "role", "Role", FILTERS),
-            sifter(asked, "team", "Team", (("", "Every team"), *((each, each) for each in teams))) if teams else None,
-            sifter(asked, "state", "State", STATES),
-            sifter(asked, "seat", "Seat", SEATED),
+            t("Name or address"),
+            sifter(asked, "role", t("Role"), choices(FILTERS)),
+            sifter(asked, "team", t("Team"), (("", t("Every team")), *((each, each) for each in teams)))
+            if teams
+            else None,
+            sifter(asked, "state", t("State"), choices(STATES)),
+            sifter(asked, "seat", t("Seat"), choices(SEATED)),
         ),
         _table(asked, found, count, may=may) if found else _nothing(asked),
     )
@@ -136,27 +149,31 @@ def _wanted_of(asked: Asked) -> WantedPeople:
 
 
 def _seats_told(seats: Seats, *, may: bool) -> Node:
-    told = f"{seats.taken} of {seats.limit} seats are taken." if seats.limit else f"{seats.taken} have a seat."
+    told = (
+        t("{taken} of {limit} seats are taken.", taken=seats.taken, limit=seats.limit)
+        if seats.limit
+        else t("{taken} have a seat.", taken=seats.taken)
+    )
     return (
         told,
         " ",
-        a(href="?seats")["Change how many there are" if seats.limit else "Limit the seats"] if may else None,
+        a(href="?seats")[t("Change how many there are") if seats.limit else t("Limit the seats")] if may else None,
     )
 
 
 def _nothing(asked: Asked) -> Renderable:
-    return div(".empty")[h2["Nobody is like this"], p[a(href=asked.path)["Show everybody"]]]
+    return div(".empty")[h2[t("Nobody is like this")], p[a(href=asked.path)[t("Show everybody")]]]
 
 
 def _table(asked: Asked, found: Sequence[User], count: int, *, may: bool) -> Node:
     heads = (
-        ("Name", "name"),
-        ("Teams", ""),
-        ("Role", "role"),
-        ("Seat", "seat"),
-        ("State", ""),
-        ("Last seen", "seen"),
-        *(((DOINGS, ""),) if may else ()),
+        (t("Name"), "name"),
+        (t("Teams"), ""),
+        (t("Role"), "role"),
+        (t("Seat"), "seat"),
+        (t("State"), ""),
+        (t("Last seen"), "seen"),
+        *(((doings(), ""),) if may else ()),
     )
     return [
         div(".scroll")[
@@ -177,38 +194,38 @@ def _head(asked: Asked, said: Node, key: str) -> Renderable:
     kept = {name: value for name, value in asked.query.items() if name not in {"page", "said", "about", "sort"}}
     there = urlencode({**kept, "sort": f"-{key}" if now == key else key})
     way = {key: "ascending", f"-{key}": "descending"}.get(now)
-    mark = {"ascending": " ↑", "descending": " ↓"}.get(way or "", "")
-    return th(scope="col", aria_sort=way)[a(href=f"?{there}")[said, mark]]
+    arrow = {"ascending": " ↑", "descending": " ↓"}.get(way or "", "")
+    return th(scope="col", aria_sort=way)[a(href=f"?{there}")[said, arrow]]
 
 
 def _row(asked: Asked, user: User, *, may: bool) -> Renderable:
-    change = a(href=f"?{urlencode({'name': user.name})}", aria_label=f"Change {user.name}")["Change"]
+    change = a(href=f"?{urlencode({'name': user.name})}", aria_label=t("Change {name}", name=user.name))[t("Change")]
     return tr[
         th(scope="row")[user.name, span(".sub")[user.display] if user.display else None],
-        td(data_label="Teams")[", ".join(user.teams) or span(".soft")["none"]],
-        td(data_label="Role")[CALLED[user.role]],
-        td(data_label="Seat")["yes" if user.seat and not user.disabled else span(".soft")["no"]],
-        td(data_label="State")[_state(user)],
-        td(".nowrap", data_label="Last seen")[_moment(user.seen)],
+        td(data_label=t("Teams"))[", ".join(user.teams) or span(".soft")[t("none")]],
+        td(data_label=t("Role"))[t(CALLED[user.role])],
+        td(data_label=t("Seat"))[t("yes") if user.seat and not user.disabled else span(".soft")[t("no")]],
+        td(data_label=t("State"))[_state(user)],
+        td(".nowrap", data_label=t("Last seen"))[_moment(user.seen)],
         td[_restoring(asked, user.name) if user.deleted else change] if may else None,
     ]
 
 
 def _state(user: User) -> Renderable:
     if user.deleted:
-        return span(".pill.bad")["deleted"]
-    return span(".pill.bad")["disabled"] if user.disabled else span(".pill.good")["may sign in"]
+        return span(".pill.bad")[t("deleted")]
+    return span(".pill.bad")[t("disabled")] if user.disabled else span(".pill.good")[t("may sign in")]
 
 
 def _moment(at: datetime | None) -> Node:
-    return time(datetime=at.isoformat())[f"{at:%Y-%m-%d %H:%M}"] if at else span(".soft")["not known"]
+    return time(datetime=at.isoformat())[f"{at:%Y-%m-%d %H:%M}"] if at else span(".soft")[t("not known")]
 
 
 def _restoring(asked: Asked, name: str) -> Renderable:
     return form(method="post", action=asked.path)[
         guard(asked, "restore"),
         control(type="hidden", name="name", value=name),
-        button(type="submit", aria_label=f"Bring back {name}")["Bring back"],
+        button(type="submit", aria_label=t("Bring back {name}", name=name))[t("Bring back")],
     ]
 
 
@@ -216,7 +233,9 @@ def _undo(asked: Asked) -> Node:
     """Behind what was said of a deletion."""
     if asked.query.get("said") != "deleted":
         return None
-    told = f"Within {KEPT.days} days it can be undone, here or in the list of those who were deleted lately."
+    told = t(
+        "Within {days} days it can be undone, here or in the list of those who were deleted lately.", days=KEPT.days
+    )
     return div(".note")[p[told], _restoring(asked, asked.query.get("about", "")[:100])]
 
 
@@ -224,12 +243,14 @@ def _undo(asked: Asked) -> Node:
 
 
 def _limit(asked: Asked, seats: Seats) -> Renderable:
-    tip = "Who has one may use what AI does. 0 for no limit. Nobody loses a seat when there are fewer than taken."
+    tip = t("Who has one may use what AI does. 0 for no limit. Nobody loses a seat when there are fewer than taken.")
     return form(".stack.card", method="post", action=asked.path)[
         guard(asked, "seats"),
-        h2["Seats"],
-        text("limit", "How many", asked.form.get("limit", str(seats.limit)), tip, inputmode="numeric", required=True),
-        div(".buttons")[button(".first", type="submit")["Keep it"], a(".button", href=asked.path)["Cancel"]],
+        h2[t("Seats")],
+        text(
+            "limit", t("How many"), asked.form.get("limit", str(seats.limit)), tip, inputmode="numeric", required=True
+        ),
+        div(".buttons")[button(".first", type="submit")[t("Keep it")], a(".button", href=asked.path)[t("Cancel")]],
     ]
 
 
@@ -237,7 +258,11 @@ async def limit_seats(asked: Asked) -> Sent:
     """Set how many seats there are."""
     typed = asked.form.get("limit", "").strip()
     if not typed.isascii() or not typed.isdecimal() or len(typed) > 7:  # noqa: PLR2004 (digits of the most there may be)
-        raise BadRequest(f"{typed!r} is no number of seats.", "Give a whole number, 0 for no limit.", param="limit")
+        raise BadRequest(
+            t("{typed} is no number of seats.", typed=f"{typed!r}"),
+            t("Give a whole number, 0 for no limit."),
+            param="limit",
+        )
     await asked.desk.store.limit_seats(int(typed), by=asked.person.name)
     return go(f"{asked.path}?said=seats")
 
@@ -249,7 +274,7 @@ def _card(asked: Asked, user: User, teams: Sequence[str]) -> Renderable:
     tokens = f"/console/tokens?{urlencode({'find': user.name})}"
     return div(".card")[
         h2[user.name, " ", _state(user)],
-        p(".soft")["Last seen: ", _moment(user.seen), ". ", a(href=tokens)["Their tokens"]],
+        p(".soft")[rich("Last seen: {when}. {link}", when=_moment(user.seen), link=a(href=tokens)[t("Their tokens")])],
         _role(asked, user),
         _about(asked, user, teams),
         div(".buttons.apart")[_doings(asked, user)],
@@ -260,8 +285,10 @@ def _role(asked: Asked, user: User) -> Renderable:
     return form(".stack", method="post", action=asked.path)[
         guard(asked, "role"),
         control(type="hidden", name="name", value=user.name),
-        choice("role", "Role", ROLES, asked.form.get("role", user.role)),
-        div(".buttons")[button(".first", type="submit")["Change the role"], a(".button", href=asked.path)["Done"]],
+        choice("role", t("Role"), choices(ROLES), asked.form.get("role", user.role)),
+        div(".buttons")[
+            button(".first", type="submit")[t("Change the role")], a(".button", href=asked.path)[t("Done")]
+        ],
     ]
 
 
@@ -275,22 +302,22 @@ def _about(asked: Asked, user: User, teams: Sequence[str]) -> Renderable:
     return form(".stack", method="post", action=asked.path)[
         guard(asked, "about"),
         control(type="hidden", name="name", value=user.name),
-        text("display", "Called", said["display"], maxlength=100),
-        text("email", "E-mail address", said["email"], "Shown here; no mail is sent.", maxlength=200),
+        text("display", t("Called"), said["display"], maxlength=100),
+        text("email", t("E-mail address"), said["email"], t("Shown here; no mail is sent."), maxlength=200),
         _teams(said["teams"], teams),
-        check("seat", "Has a seat", on="seat" in typed if typed is not None else user.seat),
-        choice("licence", "May use", LICENCE, said["licence"]),
+        check("seat", t("Has a seat"), on="seat" in typed if typed is not None else user.seat),
+        choice("licence", t("May use"), choices(LICENCE), said["licence"]),
         fieldset[
-            legend["Of AI, if not everything"],
+            legend[t("Of AI, if not everything")],
             (ticked(asked, "scope", each, SCOPES[each], on=each in held) for each in LICENSED),
         ],
-        div(".buttons")[button(".first", type="submit")["Save"]],
+        div(".buttons")[button(".first", type="submit")[t("Save")]],
     ]
 
 
 def _teams(value: str, teams: Sequence[str]) -> Node:
     return [
-        text("teams", "Teams", value, "Names, separated by commas.", list="known-teams", maxlength=2000),
+        text("teams", t("Teams"), value, t("Names, separated by commas."), list="known-teams", maxlength=2000),
         datalist(id="known-teams")[(option(value=each) for each in teams[:TEAMS])],
     ]
 
@@ -298,14 +325,17 @@ def _teams(value: str, teams: Sequence[str]) -> Node:
 def _doings(asked: Asked, user: User) -> Iterator[Renderable]:
     """What else can be done with somebody, each as a form of its own."""
     if user.disabled:
-        yield _doing(asked, user, "enable", "Let them sign in again")
-        yield a(".button.danger", href=f"?{urlencode({'delete': user.name})}")["Delete"]
+        yield _doing(asked, user, "enable", t("Let them sign in again"))
+        yield a(".button.danger", href=f"?{urlencode({'delete': user.name})}")[t("Delete")]
         return
-    yield _doing(asked, user, "link", "Make a sign-in link")
-    yield _doing(asked, user, "leave", "Sign out everywhere")
-    sure = f"Disable {user.name}? They are signed out at once, and their tokens open nothing until you enable them."
-    yield _doing(asked, user, "disable", "Disable", danger=True, sure=sure)
-    yield a(".button.danger", href=f"?{urlencode({'delete': user.name})}")["Delete"]
+    yield _doing(asked, user, "link", t("Make a sign-in link"))
+    yield _doing(asked, user, "leave", t("Sign out everywhere"))
+    sure = t(
+        "Disable {name}? They are signed out at once, and their tokens open nothing until you enable them.",
+        name=user.name,
+    )
+    yield _doing(asked, user, "disable", t("Disable"), danger=True, sure=sure)
+    yield a(".button.danger", href=f"?{urlencode({'delete': user.name})}")[t("Delete")]
 
 
 def _doing(asked: Asked, user: User, do: str, said: str, *, danger: bool = False, sure: str = "") -> Renderable:
@@ -332,7 +362,11 @@ def _wanted(asked: Asked) -> Role:
     typed = asked.form.get("role", "user")
     role = next((each for each in CALLED if each == typed), None)
     if role is None:
-        raise BadRequest(f"There is no role {typed!r}.", f"Known: {', '.join(CALLED)}.", param="role")
+        raise BadRequest(
+            t("There is no role {typed}.", typed=f"{typed!r}"),
+            t("Known: {names}.", names=", ".join(CALLED)),
+            param="role",
+        )
     return role
 
 
@@ -402,16 +436,28 @@ async def _to_delete(asked: Asked, user: User) -> Renderable:
     """The question before a deletion, which says what happens to their tokens."""
     every = await asked.desk.store.tokens()
     names = [each.name for each in every if each.owner == user.name and each.kind == "personal" and not each.revoked]
-    listed = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
-    lost = f"Their {len(names)} tokens ({listed}) open nothing from then on. " if names else "They have no tokens. "
+    listed, more = ", ".join(names[:NAMED]), len(names) - NAMED
+    listed = t("{names} and {count} more", names=listed, count=more) if more > 0 else listed
+    lost = tn(
+        "Their {count} tokens ({names}) open nothing from then on.",
+        "Their {count} tokens ({names}) open nothing from then on.",
+        len(names),
+        names=listed,
+    )
     return div(".card", role="alertdialog", aria_labelledby="delete")[
-        h2(id="delete")["Delete ", user.name, "?"],
-        p["They are signed out at once. ", lost, f"For {KEPT.days} days you can bring them back with all of it."],
+        h2(id="delete")[rich("Delete {name}?", name=user.name)],
+        p[
+            t("They are signed out at once."),
+            " ",
+            lost if names else t("They have no tokens."),
+            " ",
+            t("For {days} days you can bring them back with all of it.", days=KEPT.days),
+        ],
         form(".buttons", method="post", action=asked.path)[
             guard(asked, "delete"),
             control(type="hidden", name="name", value=user.name),
-            button(".danger", type="submit")["Delete them"],
-            a(".button", href=f"?{urlencode({'name': user.name})}")["Keep them"],
+            button(".danger", type="submit")[t("Delete them")],
+            a(".button", href=f"?{urlencode({'name': user.name})}")[t("Keep them")],
         ],
     ]
 
@@ -432,19 +478,21 @@ async def link(asked: Asked) -> Sent:
 
 
 def _new(asked: Asked, teams: Sequence[str], seats: Seats) -> Renderable:
-    explained = "What they type to sign in: letters, digits, an e-mail address."
+    explained = t("What they type to sign in: letters, digits, an e-mail address.")
     sits = "seat" in asked.form if asked.form else seats.free
-    told = None if seats.free else f"None is free: {seats.taken} of {seats.limit} are taken."
+    told = (
+        None if seats.free else t("None is free: {taken} of {limit} are taken.", taken=seats.taken, limit=seats.limit)
+    )
     return form(".stack.card", method="post", action=asked.path, autocomplete="off")[
         guard(asked, "add"),
-        h2["Somebody new"],
-        text("name", "Name", asked.form.get("name", ""), explained, required=True, maxlength=100, autofocus=True),
-        choice("role", "Role", ROLES, asked.form.get("role", "user")),
+        h2[t("Somebody new")],
+        text("name", t("Name"), asked.form.get("name", ""), explained, required=True, maxlength=100, autofocus=True),
+        choice("role", t("Role"), choices(ROLES), asked.form.get("role", "user")),
         _teams(asked.form.get("teams", ""), teams),
-        check("seat", "Give them a seat", on=sits, tip=told),
+        check("seat", t("Give them a seat"), on=sits, tip=told),
         div(".buttons")[
-            button(".first", type="submit")["Add them and make a link"],
-            a(".button", href=asked.path)["Cancel"],
+            button(".first", type="submit")[t("Add them and make a link")],
+            a(".button", href=asked.path)[t("Cancel")],
         ],
     ]
 
@@ -465,25 +513,29 @@ async def _letter(asked: Asked, user: User) -> Renderable:
     address = asked.address or f"http://127.0.0.1:{desk.settings.port}"
     return page(
         asked,
-        "A sign-in link",
-        h1["A sign-in link for ", user.name],
-        div(".note.good", role="status")[p["This is the only time that it is shown. It works once, within an hour."]],
+        t("A sign-in link"),
+        h1[rich("A sign-in link for {name}", name=user.name)],
+        div(".note.good", role="status")[
+            p[t("This is the only time that it is shown. It works once, within an hour.")]
+        ],
         div(".copied")[
             pre(tabindex="0")[code("#link")[f"{address}/console/sign-in?code={made}"]],
-            button(type="button", data_copy="link", data_scripted=True, hidden=True)["Copy"],
+            button(type="button", data_copy="link", data_scripted=True, hidden=True)[t("Copy")],
         ],
         p[
-            "Whoever opens it is signed in as ",
-            user.name,
-            ": send it to them alone. Under Account they choose a password for the next time.",
+            rich(
+                "Whoever opens it is signed in as {name}: send it to them alone. "
+                "Under Account they choose a password for the next time.",
+                name=user.name,
+            )
         ],
-        p[a(".button", href=asked.path)["Back to the people"]],
+        p[a(".button", href=asked.path)[t("Back to the people")]],
     )
 
 
 PAGE = Page(
     path="/console/people",
-    title="People",
+    title=mark("People"),
     see="auditor",
     view=view,
     acts={

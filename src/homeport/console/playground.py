@@ -52,6 +52,7 @@ from homeport.console._asking import (
 )
 from homeport.console._forms import choice, field, text, tied
 from homeport.console._layout import asset, guard, page, problem
+from homeport.console._texts import choices, mark, rich, t, tn
 from homeport.domain.errors import BadRequest, CallerError, HomeportError
 from homeport.domain.requests import Message
 from homeport.features._ask import assigned
@@ -67,23 +68,26 @@ if TYPE_CHECKING:
 
 ADDRESS = "/console/playground"
 FIRST = "code_completions"
-TABS = (("code_completions", "Completion"), ("code_generations", "Generation"), ("chat", "Chat"))
-FITS = {"fully": "Fully compatible", "largely": "Largely compatible", "not": "Not compatible"}
+TABS = (("code_completions", mark("Completion")), ("code_generations", mark("Generation")), ("chat", mark("Chat")))
+FITS = {"fully": mark("Fully compatible"), "largely": mark("Largely compatible"), "not": mark("Not compatible")}
 EXAMPLE = 'def is_even(number: int) -> bool:\n    """Tell whether a number is even."""\n    return '
 Models = dict[str, list[tuple[str, str]]]
 """Names, and what they are called, by how well they suit the feature."""
-USUAL = "As the setting says"
+USUAL = mark("As the setting says")
 MOST = 4
 """Models beside each other."""
 LISTED = 60
 """Models that may be chosen in each of several lists."""
-KNOWN = (("", "As the file name says"), *sorted(((each.id, each.name) for each in LANGUAGES), key=lambda each: each[1]))
+KNOWN = (
+    ("", mark("As the file name says")),
+    *sorted(((each.id, each.name) for each in LANGUAGES), key=lambda each: each[1]),
+)
 SAYS = {
-    "/explain": "what the code does",
-    "/refactor": "make it simpler",
-    "/fix": "find and mend what is wrong",
-    "/tests": "write tests",
-    CLEAR: "begin a new conversation",
+    "/explain": mark("what the code does"),
+    "/refactor": mark("make it simpler"),
+    "/fix": mark("find and mend what is wrong"),
+    "/tests": mark("write tests"),
+    CLEAR: mark("begin a new conversation"),
 }
 STREAM = "application/x-ndjson"
 AT_ONCE = ((b"x-accel-buffering", b"no"),)
@@ -113,8 +117,8 @@ async def _drawn(asked: Asked, results: Sequence[Result], said: Sequence[Message
     models = await _models(asked, feature)
     return page(
         asked,
-        "Playground",
-        h1["Playground"],
+        t("Playground"),
+        h1[t("Playground")],
         p(".lead")[_lead(asked, key, feature)],
         _tabs(asked, key),
         problem(asked),
@@ -126,9 +130,11 @@ async def _drawn(asked: Asked, results: Sequence[Result], said: Sequence[Message
 def _lead(asked: Asked, key: str, feature: Feature) -> str:
     bench = asked.desk.bench
     try:
-        return f"{feature.title}, served by {assigned(bench, bench.snapshot(), key).name}."
+        return t(
+            "{feature}, served by {model}.", feature=feature.title, model=assigned(bench, bench.snapshot(), key).name
+        )
     except HomeportError as error:
-        return f"{error.saw} Choose a model below to try it all the same."
+        return f"{error.saw} {t('Choose a model below to try it all the same.')}"
 
 
 async def _models(asked: Asked, feature: Feature) -> Models:
@@ -136,7 +142,7 @@ async def _models(asked: Asked, feature: Feature) -> Models:
     seen = {name: each for name, (_, each) in (await asked.desk.store.capabilities()).items()}
     every = sorted(asked.desk.bench.snapshot().models.values(), key=lambda each: each.name)
     fitting = by_fit(asked.desk.bench, feature, seen, (each for each in every if each.enabled))
-    return {FITS[fit]: [(name, name) for name in names] for fit, names in fitting.items() if names}
+    return {t(FITS[fit]): [(name, name) for name in names] for fit, names in fitting.items() if names}
 
 
 def _tabs(asked: Asked, key: str) -> Renderable:
@@ -146,17 +152,17 @@ def _tabs(asked: Asked, key: str) -> Renderable:
         if can_be_tried(each) and name not in dict(TABS)
     ]
     return div(".tabs")[
-        nav(aria_label="What to try")[
+        nav(aria_label=t("What to try"))[
             (
-                a(href=f"{ADDRESS}?feature={name}", aria_current="page" if name == key else None)[called]
+                a(href=f"{ADDRESS}?feature={name}", aria_current="page" if name == key else None)[t(called)]
                 for name, called in TABS
             )
         ],
         form(".row", method="get", action=ADDRESS)[
-            select(name="feature", aria_label="Another feature")[
+            select(name="feature", aria_label=t("Another feature"))[
                 (option(value=name, selected=name == key)[title] for name, title in others)
             ],
-            button(type="submit")["Open"],
+            button(type="submit")[t("Open")],
         ],
     ]
 
@@ -164,9 +170,13 @@ def _tabs(asked: Asked, key: str) -> Renderable:
 def _empty(asked: Asked) -> Renderable:
     may = RANK[asked.person.role] >= RANK["admin"]
     return div(".empty")[
-        h2["There is no model yet"],
-        p["The playground asks models. Add one first." if may else "The playground asks models: ask an administrator."],
-        a(".button.first", href="/console/models/new")["Add a model"] if may else None,
+        h2[t("There is no model yet")],
+        p[
+            t("The playground asks models. Add one first.")
+            if may
+            else t("The playground asks models: ask an administrator.")
+        ],
+        a(".button.first", href="/console/models/new")[t("Add a model")] if may else None,
     ]
 
 
@@ -193,7 +203,7 @@ def _words() -> str:
 
 
 def _model(asked: Asked, models: Models) -> Renderable:
-    return choice("model", "Model", {"": [("", USUAL)], **models}, asked.form.get("model", ""))
+    return choice("model", t("Model"), {"": [("", t(USUAL))], **models}, asked.form.get("model", ""))
 
 
 def _several(asked: Asked, models: Models) -> Renderable:
@@ -201,20 +211,20 @@ def _several(asked: Asked, models: Models) -> Renderable:
     chosen = [*asked.lists.get("model", ()), *[""] * MOST][:MOST]
     many = sum(map(len, models.values())) > LISTED
     places = [_beside(at, models, chosen[at], many=many) for at in range(1, MOST)]
-    first = choice("model-1", "Model", {"": [("", USUAL)], **models}, chosen[0], name="model")
+    first = choice("model-1", t("Model"), {"": [("", t(USUAL))], **models}, chosen[0], name="model")
     return div(".pair.models")[
         first,
         places,
-        button(".quiet.scripted", type="button", hidden=True, data_more=True)["Compare with another"],
+        button(".quiet.scripted", type="button", hidden=True, data_more=True)[t("Compare with another")],
         datalist(id="models")[(option(value=name) for group in models.values() for name, _ in group)] if many else None,
     ]
 
 
 def _beside(at: int, models: Models, value: str, *, many: bool) -> Renderable:
-    name, called = f"model-{at + 1}", f"Beside it, {at + 1} of {MOST}"
+    name, called = f"model-{at + 1}", t("Beside it, {number} of {all}", number=at + 1, all=MOST)
     if many:
         return text(name, called, value, name="model", list="models", autocomplete="off", maxlength="100")
-    return choice(name, called, {"": [("", "None")], **models}, value, name="model")
+    return choice(name, called, {"": [("", t("None"))], **models}, value, name="model")
 
 
 def _typed(asked: Asked, name: str, otherwise: str = "") -> str:
@@ -244,19 +254,21 @@ def _code(
         key,
         "code",
         div(".pair")[
-            text("file", "File name", _typed(asked, "file", "example.py"), autocomplete="off", maxlength="200"),
-            choice("language", "Language", KNOWN, _typed(asked, "language")),
+            text("file", t("File name"), _typed(asked, "file", "example.py"), autocomplete="off", maxlength="200"),
+            choice("language", t("Language"), choices(KNOWN), _typed(asked, "language")),
         ],
         _several(asked, models),
-        text("instruction", "What shall be written?", _typed(asked, "instruction")) if generates else None,
-        field("code", "Code", div(".editor")[area["\n" + _typed(asked, "code", EXAMPLE)]], _keys()),
-        p(".help.unscripted")["Write ", code[CURSOR], " where the cursor is; otherwise it is at the end."],
+        text("instruction", t("What shall be written?"), _typed(asked, "instruction")) if generates else None,
+        field("code", t("Code"), div(".editor")[area["\n" + _typed(asked, "code", EXAMPLE)]], _keys()),
+        p(".help.unscripted")[
+            rich("Write {cursor} where the cursor is; otherwise it is at the end.", cursor=code[CURSOR])
+        ],
         div(".buttons")[
-            button(".first", type="submit")["Generate" if generates else "Complete"],
+            button(".first", type="submit")[t("Generate") if generates else t("Complete")],
             label(".check.scripted", hidden=True)[
-                input(type="checkbox", name="typing", checked=not generates), span["while I type"]
+                input(type="checkbox", name="typing", checked=not generates), span[t("while I type")]
             ],
-            button(".quiet.scripted", type="button", data_stop=True, hidden=True)["Stop"],
+            button(".quiet.scripted", type="button", data_stop=True, hidden=True)[t("Stop")],
             span(".soft.small", role="status", data_told=True),
         ],
         div(".results")[(_result(each) for each in results)],
@@ -264,18 +276,22 @@ def _code(
 
 
 def _keys() -> Renderable:
-    return span(".scripted", hidden=True)[
-        kbd["Tab"], " accepts what is shown in grey, ", kbd["Esc"], " dismisses it, ", kbd["Ctrl Space"],
-        " asks, ", kbd["Alt ]"], " shows what another model says. ",
-        kbd["Esc"], " and then ", kbd["Tab"], " leaves the editor.",
-    ]  # fmt: skip
+    said = rich(
+        "{tab} accepts what is shown in grey, {esc} dismisses it, {ask} asks, {other} shows what another model says. "
+        "{esc} and then {tab} leaves the editor.",
+        tab=kbd["Tab"],
+        esc=kbd["Esc"],
+        ask=kbd["Ctrl Space"],
+        other=kbd["Alt ]"],
+    )
+    return span(".scripted", hidden=True)[said]
 
 
 def _result(result: Result) -> Renderable:
     return div(".card.result")[
-        h3[result.model or "Nobody answered"],
+        h3[result.model or t("Nobody answered")],
         p(".bad", role="alert")[_in_words(result.error)] if result.error else None,
-        pre[code[result.text]] if result.text else None if result.error else p(".soft")["Nothing to add here."],
+        pre[code[result.text]] if result.text else None if result.error else p(".soft")[t("Nothing to add here.")],
         p(".soft.small")[figures(result)] if result.model and (result.text or not result.error) else None,
     ]
 
@@ -287,8 +303,16 @@ def _in_words(error: str) -> Node:
 
 def figures(result: Result) -> str:
     """How long it took and how much came, for people."""
-    tokens = f"{'' if result.counted else 'about '}{result.tokens} token{'' if result.tokens == 1 else 's'}"
-    return f"first after {result.first_ms} ms · whole after {result.whole_ms} ms · {tokens}"
+    if result.counted:
+        tokens = tn("{count} token", "{count} tokens", result.tokens)
+    else:
+        tokens = tn("about {count} token", "about {count} tokens", result.tokens)
+    return t(
+        "first after {first} ms · whole after {whole} ms · {tokens}",
+        first=result.first_ms,
+        whole=result.whole_ms,
+        tokens=tokens,
+    )
 
 
 def _chat(
@@ -305,29 +329,29 @@ def _chat(
         key,
         "chat",
         input(type="hidden", name="history", value=kept),
-        ol(".turns", role="log", aria_label="Conversation")[(_turn(each) for each in said)],
+        ol(".turns", role="log", aria_label=t("Conversation"))[(_turn(each) for each in said)],
         [p(".note.bad", role="alert")[_in_words(each.error)] for each in results if each.error],
         p(".soft.small")[[figures(each) for each in results if each.text]] if results else None,
         field(
             "message",
-            "Message",
+            t("Message"),
             textarea(rows="3", **tied("message", "help"))["\n" + (_typed(asked, "message") if typed else "")],
             _commands(),
         ),
         div(".attached", data_attached=True, hidden=True),
-        input(type="file", name="picker", hidden=True, aria_label="File to attach"),
+        input(type="file", name="picker", hidden=True, aria_label=t("File to attach")),
         div(".buttons")[
-            button(".first", type="submit")["Send"],
-            button(".scripted", type="button", data_stop=True, hidden=True)["Stop"],
-            button(".scripted", type="button", data_attach=True, hidden=True)["Attach a file"],
-            button(".quiet", type="submit", name="do", value="clear")["Begin anew"],
+            button(".first", type="submit")[t("Send")],
+            button(".scripted", type="button", data_stop=True, hidden=True)[t("Stop")],
+            button(".scripted", type="button", data_attach=True, hidden=True)[t("Attach a file")],
+            button(".quiet", type="submit", name="do", value="clear")[t("Begin anew")],
             span(".soft.small", role="status", data_told=True),
         ],
         details(open=bool(_typed(asked, "code")))[
-            summary["Code that it is about"],
+            summary[t("Code that it is about")],
             div[
-                text("file", "File name", _typed(asked, "file"), maxlength="200"),
-                field("code", "Code", textarea(".code", rows="8", wrap="off", spellcheck="false", **tied("code"))[
+                text("file", t("File name"), _typed(asked, "file"), maxlength="200"),
+                field("code", t("Code"), textarea(".code", rows="8", wrap="off", spellcheck="false", **tied("code"))[
                     "\n" + _typed(asked, "code")
                 ]),
             ],
@@ -338,22 +362,22 @@ def _chat(
 
 
 def _commands() -> Node:
-    said = (span[code(data_command=each, data_says=says)[each], f" {says}. "] for each, says in SAYS.items())
-    return ["About the code below, or what follows: ", *said]
+    said = (span[code(data_command=each, data_says=t(says))[each], f" {t(says)}. "] for each, says in SAYS.items())
+    return [t("About the code below, or what follows:"), " ", *said]
 
 
 def _kept() -> Renderable:
     """Filled by the script: the server keeps no conversation."""
     return section(".kept", data_kept=True, hidden=True)[
-        h2["Conversations"],
-        p(".soft.small")["Kept in this tab alone, until you close it or sign out."],
+        h2[t("Conversations")],
+        p(".soft.small")[t("Kept in this tab alone, until you close it or sign out.")],
         ul[()],
-        button(".quiet", type="button", data_forget=True)["Delete all"],
+        button(".quiet", type="button", data_forget=True)[t("Delete all")],
     ]
 
 
 def _turn(said: Message) -> Renderable:
-    who = "You" if said.role == "user" else "Model"
+    who = t("You") if said.role == "user" else t("Model")
     return li(class_=f"turn {said.role}")[div(".whose")[who], div(".said", data_markdown=True)[said.content]]
 
 
@@ -370,7 +394,7 @@ def _prompt(
         asked,
         key,
         "prompt",
-        p(".soft")["What an editor or GitLab fills in for this feature; what you leave empty is left out."],
+        p(".soft")[t("What an editor or GitLab fills in for this feature; what you leave empty is left out.")],
         [
             field(
                 INPUT + name,
@@ -381,8 +405,8 @@ def _prompt(
         ],
         _model(asked, models),
         div(".buttons")[
-            button(".first", type="submit")["Ask"],
-            button(".scripted", type="button", data_stop=True, hidden=True)["Stop"],
+            button(".first", type="submit")[t("Ask")],
+            button(".scripted", type="button", data_stop=True, hidden=True)[t("Stop")],
             span(".soft.small", role="status", data_told=True),
         ],
         div(".results")[(_result(each) for each in results)],
@@ -395,7 +419,7 @@ async def _questions(asked: Asked, *, stream: bool) -> list[Question]:
     first, *others = asked.lists.get("model", ("",))
     names = list(dict.fromkeys([first, *filter(None, others)]))
     if len(names) > MOST:
-        raise BadRequest(f"{len(names)} models were chosen.", f"Choose {MOST} at most.")
+        raise BadRequest(t("{count} models were chosen.", count=len(names)), t("Choose {most} at most.", most=MOST))
     bench = asked.desk.bench
     found = [question(bench, key, asked.form, name, stream=stream) for name in names]
     await refuse_unseated(asked.desk.store, bench, asked.person.name, {each.feature for each in found})
@@ -437,7 +461,7 @@ async def clear(asked: Asked) -> Sent:
 
 PAGE = Page(
     path=ADDRESS,
-    title="Playground",
+    title=mark("Playground"),
     see="user",
     view=view,
     acts={"ask": ask, "stream": stream, "clear": clear},

@@ -43,6 +43,7 @@ from homeport.console import Asked, Page, Sent
 from homeport.console._forms import choice
 from homeport.console._layout import guard, page, problem
 from homeport.console._requests import ended, lasting, log_of, moment
+from homeport.console._texts import mark, rich, t
 from homeport.diagnostics._replay import Replayer, Wanted, spoken
 from homeport.domain.errors import BadRequest, Unknown
 
@@ -57,6 +58,17 @@ if TYPE_CHECKING:
 
 WIDTH, LEAST = 1000, 4
 """Of a bar that takes the whole time, and of the shortest."""
+ANSWERED = mark("answered")
+PHASES = (
+    mark("admit"),
+    mark("prepare"),
+    mark("queue"),
+    mark("connect"),
+    mark("first token"),
+    mark("stream"),
+    mark("clean"),
+)
+"""Words for the parts of a request's time."""
 SHOWN = 20_000
 """Characters of a text on the page."""
 
@@ -70,14 +82,16 @@ async def _drawn(asked: Asked, again: Replay | None) -> Renderable:
     log = log_of(asked)
     found = await log.find(asked.tail)
     if not found:
-        saw = "No request with this id is kept."
-        raise Unknown(saw, "It may be too old, or not from here; what has just ended is here within a second.")
+        saw = t("No request with this id is kept.")
+        raise Unknown(saw, t("It may be too old, or not from here; what has just ended is here within a second."))
     content = {each.row: await log.content(each.row) for each in found}
-    several = f"{len(found)} requests came with this id; the newest is first." if len(found) > 1 else None
+    several = (
+        t("{count} requests came with this id; the newest is first.", count=len(found)) if len(found) > 1 else None
+    )
     return page(
         asked,
-        "Request",
-        h1["Request ", code[asked.tail]],
+        t("Request"),
+        h1[rich("Request {id}", id=code[asked.tail])],
         p(".lead")[several] if several else None,
         problem(asked),
         [
@@ -85,7 +99,10 @@ async def _drawn(asked: Asked, again: Replay | None) -> Renderable:
             for each in found
         ],
         p(".soft.small")[
-            "The same id is in the logs of Homeport and of the model server: ", code[f"grep {asked.tail} FILE"]
+            rich(
+                "The same id is in the logs of Homeport and of the model server: {command}",
+                command=code[f"grep {asked.tail} FILE"],
+            )
         ],
     )
 
@@ -95,7 +112,7 @@ def _one(asked: Asked, found: Found, content: Content | None, again: Replay | No
         h2[ended(found.traits), " ", moment(found.began)],
         div(".note.bad")[p[found.traits.error]] if found.traits.error else None,
         _facts(found),
-        h3["Where the time went"],
+        h3[t("Where the time went")],
         _waterfall(found),
         _context(found),
         _said(asked, found, content, again),
@@ -105,20 +122,20 @@ def _one(asked: Asked, found: Found, content: Content | None, again: Replay | No
 def _facts(found: Found) -> Renderable:
     traits = found.traits
     pairs = (
-        ("User", traits.who),
-        ("Team", traits.team),
-        ("Token", traits.token),
-        ("Client", traits.client),
-        ("Protocol", traits.protocol),
-        ("Feature", traits.feature),
-        ("Model", traits.model),
-        ("Platform", traits.platform),
-        ("Family", traits.family),
-        ("Language", traits.language),
-        ("Error code", traits.error_code),
-        ("Tokens", _tokens(found)),
-        ("Suggestion", ", ".join(found.reported)),
-        ("Bytes", f"{found.received:,} in, {found.sent:,} out"),
+        (t("User"), traits.who),
+        (t("Team"), traits.team),
+        (t("Token"), traits.token),
+        (t("Client"), traits.client),
+        (t("Protocol"), traits.protocol),
+        (t("Feature"), traits.feature),
+        (t("Model"), traits.model),
+        (t("Platform"), traits.platform),
+        (t("Family"), traits.family),
+        (t("Language"), traits.language),
+        (t("Error code"), traits.error_code),
+        (t("Tokens"), _tokens(found)),
+        (t("Suggestion"), ", ".join(found.reported)),
+        (t("Bytes"), t("{in_} in, {out} out", in_=f"{found.received:,}", out=f"{found.sent:,}")),
     )
     return dl(".facts")[(div[dt[name], dd[value]] for name, value in pairs if value)]
 
@@ -126,20 +143,22 @@ def _facts(found: Found) -> Renderable:
 def _tokens(found: Found) -> str:
     if not found.prompt_tokens and not found.answer_tokens:
         return ""
-    guessed = ", estimated: the model server told no count" if found.estimated else ""
-    return f"{found.prompt_tokens:,} in, {found.answer_tokens:,} out{guessed}"
+    in_, out = f"{found.prompt_tokens:,}", f"{found.answer_tokens:,}"
+    if found.estimated:
+        return t("{in_} in, {out} out, estimated: the model server told no count", in_=in_, out=out)
+    return t("{in_} in, {out} out", in_=in_, out=out)
 
 
 def _waterfall(found: Found) -> Renderable:
     """A bar for each phase, and below them one for each attempt where one failed."""
     took, tries = found.phases.took, found.tries()
     phases = (
-        _line(each.name, _bar(each.start, each.end, took), lasting(each.end - each.start))
+        _line(t(each.name), _bar(each.start, each.end, took), lasting(each.end - each.start))
         for each in found.phases.segments()
     )
-    whole = _line("all of it", None, lasting(took))
+    whole = _line(t("all of it"), None, lasting(took))
     attempts = (
-        tbody[_told("Attempts to get an answer"), map(_attempt, repeat(took), count(1), tries)] if tries else None
+        tbody[_told(t("Attempts to get an answer")), map(_attempt, repeat(took), count(1), tries)] if tries else None
     )
     return table(".waterfall")[tbody[phases, whole], attempts]
 
@@ -155,8 +174,9 @@ def _line(called: str, bar: Node, lasted: Node) -> Renderable:
 def _attempt(took: int, number: int, tried: Tried) -> Renderable:
     start, end, well = tried.start, tried.end, tried.outcome == "answered"
     known = start is not None and end is not None
-    when = f"{lasting(start or 0)} to {lasting(end or 0)}" if known else f"for {lasting(tried.took)}"
-    said = span(class_="good" if well else "bad")[tried.outcome if well else code[tried.outcome]]
+    between = t("{start} to {end}", start=lasting(start or 0), end=lasting(end or 0))
+    when = between if known else t("for {time}", time=lasting(tried.took))
+    said = span(class_="good" if well else "bad")[t(ANSWERED) if well else code[tried.outcome]]
     return tr[
         th(scope="row")[f"{number}. ", tried.model],
         td(".bar")[_bar(start or 0, end or 0, took, "" if well else "failed") if known else None],
@@ -178,8 +198,11 @@ def _bar(start: int, end: int, took: int, kind: str = "") -> Markup:
 def _context(found: Found) -> Node:
     if not found.context:
         return None
-    shown = (li[code[name or "without a name"], f" {size:,} characters"] for name, size in found.context)
-    return [h3["Other files that the model was shown"], ul[shown]]
+    shown = (
+        li[rich("{file} {size} characters", file=code[name or t("without a name")], size=f"{size:,}")]
+        for name, size in found.context
+    )
+    return [h3[t("Other files that the model was shown")], ul[shown]]
 
 
 # what was said
@@ -187,25 +210,32 @@ def _context(found: Found) -> Node:
 
 def _said(asked: Asked, found: Found, content: Content | None, again: Replay | None) -> Node:
     if content is None:
-        way = a(href="/console/verbose")["Verbose logging"]
-        return p(".soft.small")["What was said was not logged. ", way, " does that for a while."]
+        way = a(href="/console/verbose")[t("Verbose logging")]
+        return p(".soft.small")[rich("What was said was not logged. {way} does that for a while.", way=way)]
     if asked.person.role != "admin":
-        return p(".soft.small")["What was said was logged; administrators may read it."]
+        return p(".soft.small")[t("What was said was logged; administrators may read it.")]
     exchanges = (
-        [_folded(f"What {each.model} was told", each.prompt), _folded(f"What {each.model} said", spoken(each.answer))]
+        [
+            _folded(t("What {model} was told", model=each.model), each.prompt),
+            _folded(t("What {model} said", model=each.model), spoken(each.answer)),
+        ]
         for each in content.exchanges
     )
     return [
-        h3["What was said"],
-        _folded("What the client sent", pretty(content.body) or "It was too long to be kept."),
+        h3[t("What was said")],
+        _folded(t("What the client sent"), pretty(content.body) or t("It was too long to be kept.")),
         exchanges,
-        _folded("What the client was answered", spoken(content.answer)),
+        _folded(t("What the client was answered"), spoken(content.answer)),
         _replay(asked, found, content, again),
     ]
 
 
 def _folded(called: str, text: str) -> Renderable:
-    cut = p(".soft.small")[f"The first {SHOWN:,} of {len(text):,} characters."] if len(text) > SHOWN else None
+    cut = (
+        p(".soft.small")[t("The first {shown} of {all} characters.", shown=f"{SHOWN:,}", all=f"{len(text):,}")]
+        if len(text) > SHOWN
+        else None
+    )
     return details[summary[called], div[pre[code[text[:SHOWN]]], cut]]
 
 
@@ -226,12 +256,12 @@ def _replay(asked: Asked, found: Found, content: Content, again: Replay | None) 
     names = sorted(each.name for each in asked.desk.bench.snapshot().models.values() if each.enabled)
     models = tuple((each, each) for each in names)
     return [
-        h3["Ask again"],
+        h3[t("Ask again")],
         form(method="post", action=f"/console/requests/{quote(asked.tail)}")[
             guard(asked, "replay"),
             input(type="hidden", name="row", value=str(found.row)),
-            choice(f"model-{found.row}", "Of which model", models, asked.form.get("model", ""), name="model"),
-            div(".buttons")[button(".first", type="submit")["Ask"]],
+            choice(f"model-{found.row}", t("Of which model"), models, asked.form.get("model", ""), name="model"),
+            div(".buttons")[button(".first", type="submit")[t("Ask")]],
         ],
         _compared(again) if again else None,
     ]
@@ -241,20 +271,22 @@ def _compared(again: Replay) -> Renderable:
     found, before, result = again
     return div(role="status")[
         div(".results")[
-            div(".result")[h3[f"Then: {found.traits.model}"], pre[code[before]], _took(found.phases.took)],
             div(".result")[
-                h3[f"Now: {result.model or 'nobody'}"],
+                h3[t("Then: {model}", model=found.traits.model)], pre[code[before]], _took(found.phases.took)
+            ],
+            div(".result")[
+                h3[t("Now: {model}", model=result.model or t("nobody"))],
                 p(".bad", role="alert")[result.error] if result.error else pre[code[result.text]],
                 _took(result.whole_ms * 1000),
             ],
         ],
-        h3["What differs"],
-        p["Nothing."] if not again.differs else pre(".differs")[_lines(before, result.text)],
+        h3[t("What differs")],
+        p[t("Nothing.")] if not again.differs else pre(".differs")[_lines(before, result.text)],
     ]
 
 
 def _took(us: int) -> Renderable:
-    return p(".soft.small")[f"whole after {lasting(us)}"]
+    return p(".soft.small")[t("whole after {time}", time=lasting(us))]
 
 
 def _lines(before: str, after: str) -> Iterator[Node]:
@@ -271,11 +303,13 @@ async def replay(asked: Asked) -> Sent:
     """Ask another model the same, and show both answers."""
     desk = asked.desk
     if desk.again is None:
-        raise BadRequest("Nothing can be asked again here.", "Ask the instance that serves models.")
+        raise BadRequest(t("Nothing can be asked again here."), t("Ask the instance that serves models."))
     wanted = Wanted(asked.tail, asked.form.get("model", ""), asked.form.get("row", ""))
     replayer = Replayer(desk.bench, desk.store, log_of(asked), desk.again)
     found = await replayer.ask(wanted, asked.person.name, by=asked.person.name)
     return Sent(await _drawn(asked, found))
 
 
-PAGE = Page(path="/console/requests/{id}", title="Request", see="auditor", view=view, acts={"replay": replay}, order=0)
+PAGE = Page(
+    path="/console/requests/{id}", title=mark("Request"), see="auditor", view=view, acts={"replay": replay}, order=0
+)

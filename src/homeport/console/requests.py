@@ -33,6 +33,7 @@ from homeport.console import Asked, Page, Sent, go
 from homeport.console._forms import PER_PAGE, sifter
 from homeport.console._layout import page
 from homeport.console._requests import ended, lasting, log_of, moment, tokens
+from homeport.console._texts import choices, mark, rich, t
 from homeport.domain.entries import ANSWERED, FAILED, LEFT, REFUSED
 from homeport.domain.errors import BadRequest
 from homeport.store.log_search import Sought
@@ -45,19 +46,28 @@ if TYPE_CHECKING:
     from homeport.store.log_search import Found
 
 STATUSES = (
-    ("", "However it ended"),
-    (ANSWERED, "Answered"),
-    (FAILED, "Failed"),
-    (REFUSED, "Refused: the caller's mistake"),
-    (LEFT, "Client left"),
-    ("429", "Too many (429)"),
-    ("2xx", "HTTP 2xx"),
-    ("4xx", "HTTP 4xx"),
-    ("5xx", "HTTP 5xx"),
+    ("", mark("However it ended")),
+    (ANSWERED, mark("Answered")),
+    (FAILED, mark("Failed")),
+    (REFUSED, mark("Refused: the caller's mistake")),
+    (LEFT, mark("Client left")),
+    ("429", mark("Too many (429)")),
+    ("2xx", mark("HTTP 2xx")),
+    ("4xx", mark("HTTP 4xx")),
+    ("5xx", mark("HTTP 5xx")),
 )
 FILTERS = ("find", "who", "team", "feature", "model", "language", "client", "status", "code", "from", "to")
 EXACT = ("who", "team", "feature", "model", "language", "client")
-HEADS = ("When", "Who", "Feature", "Model", "Outcome", "Took", "Tokens", "Id")
+HEADS = (
+    mark("When"),
+    mark("Who"),
+    mark("Feature"),
+    mark("Model"),
+    mark("Outcome"),
+    mark("Took"),
+    mark("Tokens"),
+    mark("Id"),
+)
 AN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 A_STATUS = re.compile(r"[1-5][0-9]{2}")
 DIGITS = 18
@@ -72,9 +82,9 @@ async def view(asked: Asked) -> Renderable | Sent:
     found = await log.search(_sought(asked), PER_PAGE + 1)
     return page(
         asked,
-        "Requests",
-        div(".top")[h1["Requests"], div(".buttons")[_tail(asked)]],
-        p(".lead")["What was asked, of which model, and how it ended; newest first, times are UTC."],
+        t("Requests"),
+        div(".top")[h1[t("Requests")], div(".buttons")[_tail(asked)]],
+        p(".lead")[t("What was asked, of which model, and how it ended; newest first, times are UTC.")],
         _filter(asked, *[await log.names(trait) for trait in ("team", "feature", "model")]),
         _rows(asked, found),
     )
@@ -84,7 +94,7 @@ def _sought(asked: Asked) -> Sought:
     query = {name: value.strip() for name, value in asked.query.items()}
     below, status = query.get("below", ""), query.get("status", "")
     if status and status not in dict(STATUSES) and not A_STATUS.fullmatch(status):
-        raise BadRequest("There is no such status.", "Choose one, or write a number such as 502.", param="status")
+        raise BadRequest(t("There is no such status."), t("Choose one, or write a number such as 502."), param="status")
     exact: dict[str, Any] = {name: query.get(name, "") for name in EXACT}
     return Sought(
         **exact,
@@ -104,7 +114,7 @@ def _moment(typed: str) -> float:
     try:
         return datetime.fromisoformat(typed).replace(tzinfo=UTC).timestamp()
     except ValueError as error:
-        raise BadRequest("The filter has a time that is none.", "Write one like 2027-01-31T09:00.") from error
+        raise BadRequest(t("The filter has a time that is none."), t("Write one like 2027-01-31T09:00.")) from error
 
 
 def _address(asked: Asked, **more: object) -> str:
@@ -114,21 +124,21 @@ def _address(asked: Asked, **more: object) -> str:
 
 def _tail(asked: Asked) -> Renderable:
     if "live" in asked.query:
-        return a(".button", href=_address(asked))["Stop following"]
-    return a(".button", href=_address(asked, live="1"))["Follow live"]
+        return a(".button", href=_address(asked))[t("Stop following")]
+    return a(".button", href=_address(asked, live="1"))[t("Follow live")]
 
 
 def _filter(asked: Asked, teams: Sequence[str], features: Sequence[str], models: Sequence[str]) -> Renderable:
     return form(".filter", method="get", action=asked.path, role="search")[
-        _line(asked, "find", "Id, or text of an error", type="search"),
-        _line(asked, "who", "User, exactly"),
-        sifter(asked, "team", "Team", (("", "Every team"), *((each, each) for each in teams))) if teams else None,
-        sifter(asked, "feature", "Feature", (("", "Every feature"), *((each, each) for each in features))),
-        sifter(asked, "model", "Model", (("", "Every model"), *((each, each) for each in models))),
-        sifter(asked, "status", "Outcome", STATUSES),
-        _when(asked, "from", "From"),
-        _when(asked, "to", "To"),
-        button(type="submit")["Show"],
+        _line(asked, "find", t("Id, or text of an error"), type="search"),
+        _line(asked, "who", t("User, exactly")),
+        sifter(asked, "team", t("Team"), (("", t("Every team")), *((each, each) for each in teams))) if teams else None,
+        sifter(asked, "feature", t("Feature"), (("", t("Every feature")), *((each, each) for each in features))),
+        sifter(asked, "model", t("Model"), (("", t("Every model")), *((each, each) for each in models))),
+        sifter(asked, "status", t("Outcome"), choices(STATUSES)),
+        _when(asked, "from", t("From")),
+        _when(asked, "to", t("To")),
+        button(type="submit")[t("Show")],
     ]
 
 
@@ -151,44 +161,49 @@ def _rows(asked: Asked, found: Sequence[Found]) -> Renderable:
             "hx_select": "#rows",
             "hx_swap": "outerHTML",
         }
-    live = p(".soft.small")["Following: the list is drawn anew every two seconds."] if again else None
+    live = p(".soft.small")[t("Following: the list is drawn anew every two seconds.")] if again else None
     return div("#rows", **again)[live, _table(found[:PER_PAGE]) if found else _nothing(asked), _pager(asked, found)]
 
 
 def _nothing(asked: Asked) -> Renderable:
     if any(asked.query.get(name) for name in (*FILTERS, "below")):
-        return div(".empty")[h2["No request is like this"], p[a(href=asked.path)["Show all"]]]
+        return div(".empty")[h2[t("No request is like this")], p[a(href=asked.path)[t("Show all")]]]
     return div(".empty")[
-        h2["Nobody asked for anything yet"],
-        p["Whatever is asked from now on is here within a second. ", a(href="/console/playground")["Ask something"]],
+        h2[t("Nobody asked for anything yet")],
+        p[
+            rich(
+                "Whatever is asked from now on is here within a second. {link}",
+                link=a(href="/console/playground")[t("Ask something")],
+            )
+        ],
     ]
 
 
 def _pager(asked: Asked, found: Sequence[Found]) -> Node:
-    newest = a(".button", href=_address(asked))["← Newest"] if asked.query.get("below") else None
+    newest = a(".button", href=_address(asked))[t("← Newest")] if asked.query.get("below") else None
     older = None
     if len(found) > PER_PAGE:
-        older = a(".button", href=_address(asked, below=found[PER_PAGE - 1].row))["Older →"]
-    return nav(".buttons", aria_label="Pages of the list")[newest, older] if newest or older else None
+        older = a(".button", href=_address(asked, below=found[PER_PAGE - 1].row))[t("Older →")]
+    return nav(".buttons", aria_label=t("Pages of the list"))[newest, older] if newest or older else None
 
 
 def _table(found: Sequence[Found]) -> Renderable:
     return div(".scroll")[
-        table(".wide")[thead[tr[(th(scope="col")[head] for head in HEADS)]], tbody[(_row(each) for each in found)]]
+        table(".wide")[thead[tr[(th(scope="col")[t(head)] for head in HEADS)]], tbody[(_row(each) for each in found)]]
     ]
 
 
 def _row(each: Found) -> Renderable:
     traits = each.traits
     return tr[
-        td(".nowrap", data_label="When")[moment(each.at)],
-        td(data_label="Who")[traits.who or span(".soft")["nobody"]],
-        td(data_label="Feature")[traits.feature or span(".soft")[traits.protocol or "unknown path"]],
-        td(data_label="Model")[traits.model or span(".soft")["none"]],
-        td(data_label="Outcome")[ended(traits), " ", code[traits.error_code] if traits.error_code else None],
-        td(".nowrap", data_label="Took")[lasting(each.phases.took)],
-        td(".nowrap", data_label="Tokens")[tokens(each)],
-        td(".nowrap", data_label="Id")[
+        td(".nowrap", data_label=t("When"))[moment(each.at)],
+        td(data_label=t("Who"))[traits.who or span(".soft")[t("nobody")]],
+        td(data_label=t("Feature"))[traits.feature or span(".soft")[traits.protocol or t("unknown path")]],
+        td(data_label=t("Model"))[traits.model or span(".soft")[t("none")]],
+        td(data_label=t("Outcome"))[ended(traits), " ", code[traits.error_code] if traits.error_code else None],
+        td(".nowrap", data_label=t("Took"))[lasting(each.phases.took)],
+        td(".nowrap", data_label=t("Tokens"))[tokens(each)],
+        td(".nowrap", data_label=t("Id"))[
             a(href=f"/console/requests/{quote(each.correlation_id)}", title=each.correlation_id)[
                 code[f"…{each.correlation_id[-8:]}"]
             ]
@@ -196,4 +211,4 @@ def _row(each: Found) -> Renderable:
     ]
 
 
-PAGE = Page(path="/console/requests", title="Requests", see="auditor", view=view, menu="Operate", order=20)
+PAGE = Page(path="/console/requests", title=mark("Requests"), see="auditor", view=view, menu="Operate", order=20)

@@ -10,14 +10,18 @@ from htpy import Renderable, a, button, code, div, form, h1, h2, p, span, table,
 from homeport.console import Asked, Page, Sent, _release, go
 from homeport.console._forms import finder, sifter
 from homeport.console._layout import guard, page, problem
+from homeport.console._texts import choices, filled, mark, rich, t, tn
 from homeport.kit.effective import Effective, effective
 from homeport.store import config_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
+
+    from htpy import Node
 
 
-PLACES = (("", "Every setting"), ("changed", "Those that are not the default"))
+PLACES = (("", mark("Every setting")), ("changed", mark("Those that are not the default")))
 FILE = "configuration.toml"
 
 
@@ -29,14 +33,16 @@ async def view(asked: Asked) -> Renderable | Sent:
     sealed = await asked.desk.store.sealed()
     return page(
         asked,
-        "Settings",
-        h1["Settings"],
+        t("Settings"),
+        h1[t("Settings")],
         p(".lead")[
-            "Read at the start from homeport.toml, environment variables and the command line; to change one, "
-            "change it there and start again."
+            t(
+                "Read at the start from homeport.toml, environment variables and the command line; to change one, "
+                "change it there and start again."
+            )
         ],
-        finder(asked, "Name or value", sifter(asked, "from", "Which", PLACES)),
-        _table(found) if found else div(".empty")[h2["No setting is like this"], a(href=asked.path)["Show all"]],
+        finder(asked, t("Name or value"), sifter(asked, "from", t("Which"), choices(PLACES))),
+        _table(found) if found else div(".empty")[h2[t("No setting is like this")], a(href=asked.path)[t("Show all")]],
         problem(asked),
         _keys(asked, sealed),
         _release.switch(asked),
@@ -53,14 +59,16 @@ def _matches(asked: Asked, each: Effective) -> bool:
 def _table(found: Sequence[Effective]) -> Renderable:
     return div(".scroll")[
         table(".wide")[
-            thead[tr[th(scope="col")["Setting"], th(scope="col")["Value"], th(scope="col")["From"]]],
+            thead[tr[th(scope="col")[t("Setting")], th(scope="col")[t("Value")], th(scope="col")[t("From")]]],
             tbody[
                 (
                     tr[
                         th(scope="row")[code[each.name]],
-                        td(data_label="Value")[span(".soft")["not set"] if each.plain == "-" else code[each.plain]],
-                        td(data_label="From")[
-                            span(".soft")["default"] if each.place == "default" else code[each.place]
+                        td(data_label=t("Value"))[
+                            span(".soft")[t("not set")] if each.plain == "-" else code[each.plain]
+                        ],
+                        td(data_label=t("From"))[
+                            span(".soft")[t("default")] if each.place == "default" else code[each.place]
                         ],
                     ]
                     for each in found
@@ -74,26 +82,48 @@ def _keys(asked: Asked, sealed: dict[str, int]) -> Renderable:
     """Number and age of the root keys; never a key."""
     vault = asked.desk.vault
     at, count = vault.changed, len(vault.key_ids)
-    since = ("; the newest one since ", time(datetime=at.isoformat())[f"{at:%Y-%m-%d %H:%M}"]) if at else ""
     older = sum(each for key, each in sealed.items() if key != vault.sealing_id)
-    rest = f", {older} of them with an older one" if older else ""
     return div[
-        h2["Encryption keys"],
-        p[f"{count} root key{'s' if count > 1 else ''}", since, "."],
+        h2[t("Encryption keys")],
+        p[filled(tn("{count} root key{since}.", "{count} root keys{since}.", count), since=_since(at))],
         p(".soft")[
-            f"They seal {_number(sum(sealed.values()))}{rest}. They are in a file of their own, not in the database: "
-            "keep a copy of it in another place than the database's."
+            _sealed(sum(sealed.values()), older),
+            " ",
+            t(
+                "They are in a file of their own, not in the database: "
+                "keep a copy of it in another place than the database's."
+            ),
         ],
         _rotate(asked) if asked.person.role == "admin" else None,
     ]
 
 
+def _since(at: datetime | None) -> Node:
+    if at is None:
+        return None
+    return rich("; the newest one since {when}", when=time(datetime=at.isoformat())[f"{at:%Y-%m-%d %H:%M}"])
+
+
+def _sealed(count: int, older: int) -> str:
+    if older:
+        return tn(
+            "They seal {count} API key, {older} of them with an older one.",
+            "They seal {count} API keys, {older} of them with an older one.",
+            count,
+            older=older,
+        )
+    return tn("They seal {count} API key.", "They seal {count} API keys.", count)
+
+
 def _rotate(asked: Asked) -> Renderable:
     return form(method="post", action=asked.path)[
         guard(asked, "rotate"),
-        div(".buttons")[button(type="submit")["Make a new root key"]],
+        div(".buttons")[button(type="submit")[t("Make a new root key")]],
         p(".soft.small")[
-            "Tokens, sessions and what older keys sealed go on working. ", code["homeport db rotate-keys"]
+            rich(
+                "Tokens, sessions and what older keys sealed go on working. {command}",
+                command=code["homeport db rotate-keys"],
+            )
         ],
     ]
 
@@ -104,10 +134,6 @@ async def rotate(asked: Asked) -> Sent:
     return go(f"{asked.path}?said=rotated")
 
 
-def _number(count: int) -> str:
-    return f"{count} API key{'' if count == 1 else 's'}"
-
-
 async def beta(asked: Asked) -> Sent:
     """Allow or forbid families that are not settled."""
     await _release.decide(asked)
@@ -116,10 +142,12 @@ async def beta(asked: Asked) -> Sent:
 
 def _as_file() -> Renderable:
     return div[
-        h2["Models, features and settings as a file"],
-        p["What this console changes, as TOML. API keys are not in it."],
-        p[a(".button", href="?export=toml", download=FILE, hx_boost="false")["Download the configuration"]],
-        p(".soft.small")[code[f"homeport config apply {FILE}"], " makes a database hold what the file says."],
+        h2[t("Models, features and settings as a file")],
+        p[t("What this console changes, as TOML. API keys are not in it.")],
+        p[a(".button", href="?export=toml", download=FILE, hx_boost="false")[t("Download the configuration")]],
+        p(".soft.small")[
+            rich("{command} makes a database hold what the file says.", command=code[f"homeport config apply {FILE}"])
+        ],
     ]
 
 
@@ -132,7 +160,7 @@ async def _export(asked: Asked) -> Sent:
 
 PAGE = Page(
     path="/console/settings",
-    title="Settings",
+    title=mark("Settings"),
     see="auditor",
     view=view,
     acts={"rotate": rotate, "beta": beta},

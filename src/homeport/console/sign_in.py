@@ -15,6 +15,7 @@ from homeport.console import Asked, Page, Sent, go
 from homeport.console._desk import cookie
 from homeport.console._layout import guard, page, problem
 from homeport.console._sso import HERE, chosen, passwords_open
+from homeport.console._texts import mark, rich, t
 from homeport.domain.errors import BadRequest, TooMany
 
 if TYPE_CHECKING:
@@ -26,19 +27,22 @@ if TYPE_CHECKING:
 async def view(asked: Asked) -> Renderable | Sent:
     """The door."""
     if "code" in asked.query:
-        return page(asked, "Sign in", *_with_code(asked))
+        return page(asked, t("Sign in"), *_with_code(asked))
     wanted = asked.query.get("next") or asked.form.get("next") or ""
     provider = chosen(asked.desk)
     return page(
         asked,
-        "Sign in",
-        h1["Sign in"],
+        t("Sign in"),
+        h1[t("Sign in")],
         problem(asked),
         _left(provider) if "left" in asked.query else None,
         _with_provider(provider, wanted) if provider else None,
         _with_password(asked, wanted, first=provider is None) if await passwords_open(asked.desk) else None,
         p(".soft.small")[
-            "No password yet? ", code["homeport users code NAME"], " makes a link that signs you in once."
+            rich(
+                "No password yet? {command} makes a link that signs you in once.",
+                command=code["homeport users code NAME"],
+            )
         ],
     )
 
@@ -47,9 +51,9 @@ def _with_password(asked: Asked, wanted: str, *, first: bool) -> Renderable:
     return form(".stack", method="post")[
         guard(asked, "password"),
         field(type="hidden", name="next", value=wanted),
-        _labelled("Name", field(name="name", autocomplete="username", required=True, autofocus=first)),
-        _labelled("Password", field(name="password", type="password", autocomplete="current-password")),
-        button(class_="first" if first else None, type="submit")["Sign in"],
+        _labelled(t("Name"), field(name="name", autocomplete="username", required=True, autofocus=first)),
+        _labelled(t("Password"), field(name="password", type="password", autocomplete="current-password")),
+        button(class_="first" if first else None, type="submit")[t("Sign in")],
     ]
 
 
@@ -57,24 +61,24 @@ def _with_provider(provider: SingleSignOn, wanted: str) -> Renderable:
     """A link and not a form: browsers do not let a form lead to another site."""
     ours = inside(wanted)
     address = HERE if ours == "/console" else f"{HERE}?next={quote(ours)}"
-    return div(".buttons.ways")[a(".button.first", href=address)["Continue with ", provider.name]]
+    return div(".buttons.ways")[a(".button.first", href=address)[t("Continue with {name}", name=provider.name)]]
 
 
 def _left(provider: SingleSignOn | None) -> Renderable:
-    there = a(href=f"{HERE}?leave")["Sign out of ", provider.name, " too"] if provider else None
-    return div(".note.good", role="status")[p["You are signed out of Homeport. ", there]]
+    there = a(href=f"{HERE}?leave")[t("Sign out of {name} too", name=provider.name)] if provider else None
+    return div(".note.good", role="status")[p[t("You are signed out of Homeport."), " ", there]]
 
 
 def _with_code(asked: Asked) -> tuple[Node, ...]:
     """A form and not a link alone: what only looks at links, as mail scanners do, must not use the code up."""
     return (
-        h1["Welcome"],
+        h1[t("Welcome")],
         problem(asked),
-        p["This link signs you in once."],
+        p[t("This link signs you in once.")],
         form(".stack", method="post", action="/console/sign-in")[
             guard(asked, "code"),
             field(type="hidden", name="code", value=asked.query["code"][:100]),
-            button(".first", type="submit", autofocus=True)["Sign in"],
+            button(".first", type="submit", autofocus=True)[t("Sign in")],
         ],
     )
 
@@ -89,16 +93,18 @@ async def with_password(asked: Asked) -> Sent:
     """Begin a session for who knows the password; slower after each failure."""
     desk, name = asked.desk, asked.form.get("name", "").strip()
     if not await passwords_open(desk):
-        raise BadRequest("Passwords are switched off here.", "Use single sign-on, or ask for a sign-in link.")
+        raise BadRequest(t("Passwords are switched off here."), t("Use single sign-on, or ask for a sign-in link."))
     keys = (f"name:{name[:100]}", f"from:{asked.client}")
     wait = desk.doorkeeper.wait_s(keys, time.monotonic())
     if wait > 0:
-        again = "Try again in a moment."
-        raise TooMany(f"There were too many attempts. Wait {wait:.0f} s.", again, retry_after_s=int(wait) + 1)
+        again = t("Try again in a moment.")
+        raise TooMany(
+            t("There were too many attempts. Wait {wait} s.", wait=f"{wait:.0f}"), again, retry_after_s=int(wait) + 1
+        )
     stored = await desk.store.password(name) if name and name.isprintable() else None
     if not await desk.passwords.matches(stored, asked.form.get("password", "")):
         desk.doorkeeper.failed(keys, time.monotonic())
-        raise BadRequest("The name or the password is wrong.", "Check both; capital letters count.")
+        raise BadRequest(t("The name or the password is wrong."), t("Check both; capital letters count."))
     desk.doorkeeper.forgive(keys)
     return await _begun(asked, name)
 
@@ -108,7 +114,7 @@ async def with_code(asked: Asked) -> Sent:
     given = sessions.digest(asked.desk.pepper, asked.form.get("code", ""))
     name = await asked.desk.store.take_sign_in_code(given)
     if name is None:
-        raise BadRequest("This link was used already, or is older than an hour.", "Ask for another one.")
+        raise BadRequest(t("This link was used already, or is older than an hour."), t("Ask for another one."))
     return await _begun(asked, name)
 
 
@@ -129,7 +135,7 @@ async def leave(asked: Asked) -> Sent:
 
 PAGE = Page(
     path="/console/sign-in",
-    title="Sign in",
+    title=mark("Sign in"),
     see="anyone",
     view=view,
     acts={"password": with_password, "code": with_code, "leave": leave},

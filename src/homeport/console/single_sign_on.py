@@ -14,6 +14,7 @@ from homeport.console._desk import SIGN_IN
 from homeport.console._forms import check, choice, lines, text
 from homeport.console._layout import guard, page, problem
 from homeport.console._sso import HERE, chosen, client, secret_of, values
+from homeport.console._texts import choices, mark, rich, t
 from homeport.domain.errors import BadConfiguration, BadRequest, HomeportError
 
 if TYPE_CHECKING:
@@ -21,15 +22,15 @@ if TYPE_CHECKING:
 
     from htpy import Node
 
-TITLE = "Single sign-on"
+TITLE = mark("Single sign-on")
 PROVISIONED = (
-    ("off", "By nothing: they connect their account themselves"),
-    ("sub", "Its externalId is their subject (Okta, Keycloak)"),
-    ("oid", "Its externalId is their object id (Microsoft Entra ID)"),
-    ("email", "Its userName is their proven e-mail address"),
+    ("off", mark("By nothing: they connect their account themselves")),
+    ("sub", mark("Its externalId is their subject (Okta, Keycloak)")),
+    ("oid", mark("Its externalId is their object id (Microsoft Entra ID)")),
+    ("email", mark("Its userName is their proven e-mail address")),
 )
-OTHERS = (("user", "They sign in as users"), ("refuse", "They are not let in"))
-SIGNS = {"ok": ("good", "✓", "done"), "warn": ("warn", "!", "odd"), "fail": ("bad", "✗", "failed")}
+OTHERS = (("user", mark("They sign in as users")), ("refuse", mark("They are not let in")))
+SIGNS = {"ok": ("good", "✓", mark("done")), "warn": ("warn", "!", mark("odd")), "fail": ("bad", "✗", mark("failed"))}
 _SWITCHES = ("sso_create", "sso_passwords")
 
 
@@ -43,9 +44,9 @@ async def _drawn(asked: Asked, steps: Sequence[Step] | None) -> Renderable:
     may = asked.person.role == "admin"
     return page(
         asked,
-        TITLE,
-        div(".top")[h1[TITLE], _try(asked) if may else None],
-        p(".lead")["People sign in with an account of your organisation: any provider that speaks OpenID Connect."],
+        t(TITLE),
+        div(".top")[h1[t(TITLE)], _try(asked) if may else None],
+        p(".lead")[t("People sign in with an account of your organisation: any provider that speaks OpenID Connect.")],
         problem(asked),
         _wrong(said),
         _told(steps) if steps is not None else None,
@@ -56,7 +57,7 @@ async def _drawn(asked: Asked, steps: Sequence[Step] | None) -> Renderable:
 def _try(asked: Asked) -> Node:
     if chosen(asked.desk) is None:
         return None
-    return div(".buttons")[a(".button", href=f"{HERE}?test", hx_boost="false")["Test sign-in"]]
+    return div(".buttons")[a(".button", href=f"{HERE}?test", hx_boost="false")[t("Test sign-in")]]
 
 
 def _wrong(said: dict[str, str]) -> Node:
@@ -64,37 +65,40 @@ def _wrong(said: dict[str, str]) -> Node:
     try:
         sso.read(said)
     except BadRequest as error:
-        return div(".note.bad")[p["As it is set, nobody can use it. ", str(error)]]
+        return div(".note.bad")[p[f"{t('As it is set, nobody can use it.')} {error}"]]
     return None
 
 
 def _told(steps: Sequence[Step]) -> Renderable:
     return div(".card", role="status")[
-        h2["What the check found"],
+        h2[t("What the check found")],
         ul(".steps")[[_step(step) for step in steps]],
     ]
 
 
 def _step(step: Step) -> Renderable:
     shade, sign, word = SIGNS[step.status]
-    return li[span(class_=shade, title=word)[sign], span[step.saw], span(".fix")[step.fix] if step.fix else None]
+    return li[span(class_=shade, title=t(word))[sign], span[step.saw], span(".fix")[step.fix] if step.fix else None]
 
 
 def _aside(asked: Asked) -> Renderable:
     """What the provider wants to know."""
     return aside[
         div(".card")[
-            h2["Tell the provider"],
-            p["Register Homeport there as a web application with these addresses:"],
-            _copied("redirect", "Redirect URI", asked.address + HERE),
-            _copied("after", "After signing out", asked.address + SIGN_IN),
+            h2[t("Tell the provider")],
+            p[t("Register Homeport there as a web application with these addresses:")],
+            _copied("redirect", t("Redirect URI"), asked.address + HERE),
+            _copied("after", t("After signing out"), asked.address + SIGN_IN),
             p(".soft.small")[
-                "They begin as this browser reached Homeport, or with ", code["HOMEPORT_URL"], " where that is set."
+                rich(
+                    "They begin as this browser reached Homeport, or with {setting} where that is set.",
+                    setting=code["HOMEPORT_URL"],
+                )
             ],
         ],
         div(".card")[
-            h2["Nobody is locked out"],
-            p["Whoever runs the server makes a link that signs anybody in once, whatever the provider does:"],
+            h2[t("Nobody is locked out")],
+            p[t("Whoever runs the server makes a link that signs anybody in once, whatever the provider does:")],
             p[code["homeport users code NAME"]],
         ],
     ]
@@ -105,7 +109,7 @@ def _copied(key: str, called: str, value: str) -> Renderable:
         div(".label")[called],
         div(".copied")[
             pre(".whole", tabindex="0")[code(id=key)[value]],
-            button(type="button", data_copy=key, data_scripted=True, hidden=True)["Copy"],
+            button(type="button", data_copy=key, data_scripted=True, hidden=True)[t("Copy")],
         ],
     ]
 
@@ -119,14 +123,14 @@ async def _form(asked: Asked, said: dict[str, str], *, may: bool) -> Renderable:
         await _secret(asked, said),
         _roles(asked, shown),
         _access(asked, shown),
-        _doings() if may else p(".soft")["An administrator may change this."],
+        _doings() if may else p(".soft")[t("An administrator may change this.")],
     ]
 
 
 def _doings() -> Renderable:
     return div(".buttons")[
-        button(".first", type="submit")["Save"],
-        button(type="submit", name="do", value="check")["Check the provider"],
+        button(".first", type="submit")[t("Save")],
+        button(type="submit", name="do", value="check")[t("Check the provider")],
     ]
 
 
@@ -134,7 +138,11 @@ def _tied(asked: Asked, name: str, tip: str) -> tuple[str, dict[str, bool]]:
     """The help of a field; one that was set before the start cannot be changed here."""
     if asked.person.role == "admin" and not sso.given(asked.desk.settings, name):
         return tip, {}
-    by = f"Set before the start: HOMEPORT_{name.upper()}." if sso.given(asked.desk.settings, name) else tip
+    by = (
+        t("Set before the start: {name}.", name=f"HOMEPORT_{name.upper()}")
+        if sso.given(asked.desk.settings, name)
+        else tip
+    )
     return by, {"disabled": True}
 
 
@@ -149,13 +157,15 @@ def _several(asked: Asked, shown: dict[str, str], name: str, called: str, tip: s
 
 
 def _provider(asked: Asked, shown: dict[str, str]) -> Node:
-    issuer = "As the provider writes it, for example https://sso.example.com/realms/main. Empty switches it off."
+    issuer = t("As the provider writes it, for example https://sso.example.com/realms/main. Empty switches it off.")
     return [
-        h2["The provider"],
-        _line(asked, shown, "sso_issuer", "Issuer", issuer),
-        _line(asked, shown, "sso_client_id", "Client id", "What Homeport is called there."),
-        _line(asked, shown, "sso_name", "Name", "The button reads: Continue with NAME. Empty: the provider's host."),
-        _line(asked, shown, "sso_scopes", "Scopes", "With spaces between; openid must be one of them."),
+        h2[t("The provider")],
+        _line(asked, shown, "sso_issuer", t("Issuer"), issuer),
+        _line(asked, shown, "sso_client_id", t("Client id"), t("What Homeport is called there.")),
+        _line(
+            asked, shown, "sso_name", t("Name"), t("The button reads: Continue with NAME. Empty: the provider's host.")
+        ),
+        _line(asked, shown, "sso_scopes", t("Scopes"), t("With spaces between; openid must be one of them.")),
     ]
 
 
@@ -166,16 +176,27 @@ async def _secret(asked: Asked, said: dict[str, str]) -> Renderable:
     except HomeportError as error:
         kept, state = "", str(error)
     else:
-        state = "One is stored; leave this empty to keep it." if kept else "None is stored."
-    told, more = _tied(asked, sso.SECRET, f"{state} Or say where it is: env:VARIABLE or file:/absolute/path.")
+        state = t("One is stored; leave this empty to keep it.") if kept else t("None is stored.")
+    told, more = _tied(
+        asked, sso.SECRET, t("{state} Or say where it is: env:VARIABLE or file:/absolute/path.", state=state)
+    )
     more = {} if asked.person.role == "admin" and not _secret_given(asked) else {"disabled": True}
     if _secret_given(asked):
-        told = "Set before the start: HOMEPORT_SSO_CLIENT_SECRET."
+        told = t("Set before the start: {name}.", name="HOMEPORT_SSO_CLIENT_SECRET")
     return div(".stack")[
         text(
-            sso.SECRET, "Client secret", "", told, type="password", autocomplete="new-password", maxlength=4000, **more
+            sso.SECRET,
+            t("Client secret"),
+            "",
+            told,
+            type="password",
+            autocomplete="new-password",
+            maxlength=4000,
+            **more,
         ),
-        check("forget", "Forget the stored secret", on=False, tip="For a public client, which PKCE alone protects.")
+        check(
+            "forget", t("Forget the stored secret"), on=False, tip=t("For a public client, which PKCE alone protects.")
+        )
         if kept and not more
         else None,
     ]
@@ -186,29 +207,33 @@ def _secret_given(asked: Asked) -> bool:
 
 
 def _roles(asked: Asked, shown: dict[str, str]) -> Renderable:
-    told, more = _tied(asked, "sso_others", "Without any value above, roles are given in Homeport, under People.")
-    claim = "Roles come from it, at every sign-in; also a path such as realm_access.roles."
+    told, more = _tied(asked, "sso_others", t("Without any value above, roles are given in Homeport, under People."))
+    claim = t("Roles come from it, at every sign-in; also a path such as realm_access.roles.")
     return div(".group")[
-        h2["Roles"],
-        _line(asked, shown, "sso_claim", "Claim", claim),
+        h2[t("Roles")],
+        _line(asked, shown, "sso_claim", t("Claim"), claim),
         div(".pair")[
-            _several(asked, shown, "sso_admins", "Makes administrators", "Values of the claim, one a line."),
-            _several(asked, shown, "sso_auditors", "Makes auditors", "Values of the claim, one a line."),
+            _several(asked, shown, "sso_admins", t("Makes administrators"), t("Values of the claim, one a line.")),
+            _several(asked, shown, "sso_auditors", t("Makes auditors"), t("Values of the claim, one a line.")),
         ],
-        choice("sso_others", "Everybody else", OTHERS, shown.get("sso_others", "user"), told, **more),
+        choice("sso_others", t("Everybody else"), choices(OTHERS), shown.get("sso_others", "user"), told, **more),
     ]
 
 
 def _access(asked: Asked, shown: dict[str, str]) -> Renderable:
-    domains = "Only people with a proven e-mail address of these, one a line; empty: everybody whom the provider knows."
-    told, more = _tied(asked, "sso_provisioned", "Once, for users who have never signed in otherwise.")
-    known = "An account that SCIM provisioned is known by"
+    domains = t(
+        "Only people with a proven e-mail address of these, one a line; empty: everybody whom the provider knows."
+    )
+    told, more = _tied(asked, "sso_provisioned", t("Once, for users who have never signed in otherwise."))
+    known = t("An account that SCIM provisioned is known by")
     return div(".group")[
-        h2["Who gets in"],
-        choice("sso_provisioned", known, PROVISIONED, shown.get("sso_provisioned", "off"), told, **more),
-        _several(asked, shown, "sso_domains", "E-mail domains", domains),
-        _switch(asked, shown, "sso_create", "Make an account for somebody new", "Else only connected accounts get in."),
-        _switch(asked, shown, "sso_passwords", "Passwords sign in, too", "Sign-in links always do."),
+        h2[t("Who gets in")],
+        choice("sso_provisioned", known, choices(PROVISIONED), shown.get("sso_provisioned", "off"), told, **more),
+        _several(asked, shown, "sso_domains", t("E-mail domains"), domains),
+        _switch(
+            asked, shown, "sso_create", t("Make an account for somebody new"), t("Else only connected accounts get in.")
+        ),
+        _switch(asked, shown, "sso_passwords", t("Passwords sign in, too"), t("Sign-in links always do.")),
     ]
 
 
@@ -264,7 +289,7 @@ async def check_provider(asked: Asked) -> Sent:
     desk = asked.desk
     wanted = sso.read({**values(desk), **_typed(asked)})
     if wanted is None:
-        raise BadRequest("There is no issuer to ask.", "Fill it in first.", param="sso_issuer")
+        raise BadRequest(t("There is no issuer to ask."), t("Fill it in first."), param="sso_issuer")
     given = asked.form.get(sso.SECRET, "").strip()
     sso.check_secret(given)
     try:

@@ -16,6 +16,7 @@ from homeport.console import Asked, Page, Sent, go
 from homeport.console._desk import SIGN_IN, cookie, safely
 from homeport.console._layout import guard, page, problem
 from homeport.console._sso import HERE, client, secret_of, values
+from homeport.console._texts import mark, rich, t
 from homeport.domain.errors import (
     BadRequest,
     CallerError,
@@ -39,19 +40,28 @@ COOKIE = "homeport-sso"
 CODE = 4096
 """Characters that a code may have."""
 _SHOWN = 200
-_AGAIN = "Begin again from the sign-in page."
+_AGAIN = mark("Begin again from the sign-in page.")
 _ANSWERS: Mapping[str, tuple[str, str]] = {
-    "access_denied": ("The provider did not let you in, or you cancelled.", "Try again, or ask whoever runs it."),
-    "login_required": ("The provider wants you to sign in there first.", _AGAIN),
-    "consent_required": ("The provider wants your consent first.", _AGAIN),
-    "interaction_required": ("The provider wants to ask you something first.", _AGAIN),
-    "account_selection_required": ("The provider wants you to choose an account first.", _AGAIN),
-    "unauthorized_client": ("The provider does not let Homeport ask for codes.", "Allow its client the code flow."),
-    "invalid_scope": ("The provider does not know one of the scopes.", "Change them in the settings here."),
-    "invalid_request": ("The provider found Homeport's request wrong.", "Its log says why."),
-    "unsupported_response_type": ("The provider does not offer the code flow.", "Allow it for Homeport's client."),
-    "server_error": ("The provider failed.", "Try again; if it stays so, ask whoever runs it."),
-    "temporarily_unavailable": ("The provider is busy.", "Try again in a moment."),
+    "access_denied": (
+        mark("The provider did not let you in, or you cancelled."),
+        mark("Try again, or ask whoever runs it."),
+    ),
+    "login_required": (mark("The provider wants you to sign in there first."), _AGAIN),
+    "consent_required": (mark("The provider wants your consent first."), _AGAIN),
+    "interaction_required": (mark("The provider wants to ask you something first."), _AGAIN),
+    "account_selection_required": (mark("The provider wants you to choose an account first."), _AGAIN),
+    "unauthorized_client": (
+        mark("The provider does not let Homeport ask for codes."),
+        mark("Allow its client the code flow."),
+    ),
+    "invalid_scope": (mark("The provider does not know one of the scopes."), mark("Change them in the settings here.")),
+    "invalid_request": (mark("The provider found Homeport's request wrong."), mark("Its log says why.")),
+    "unsupported_response_type": (
+        mark("The provider does not offer the code flow."),
+        mark("Allow it for Homeport's client."),
+    ),
+    "server_error": (mark("The provider failed."), mark("Try again; if it stays so, ask whoever runs it.")),
+    "temporarily_unavailable": (mark("The provider is busy."), mark("Try again in a moment.")),
 }
 """What a provider may say instead of a code (RFC 6749, section 4.1.2.1; OpenID Connect Core 1.0, section 3.1.2.6)."""
 
@@ -84,12 +94,14 @@ def _set(asked: Asked) -> SingleSignOn:
     except BadRequest as error:
         log.warning("single sign-on is set wrongly", setting=error.param, reason=error.saw)
         raise NotAllowed(
-            "Single sign-on is not set up rightly.", "An administrator sees in its settings why."
+            mark("Single sign-on is not set up rightly."), mark("An administrator sees in its settings why.")
         ) from error
     if found is None:
-        raise BadRequest("Single sign-on is not set up here.", "Sign in with your password, or with a link.")
+        raise BadRequest(
+            mark("Single sign-on is not set up here."), mark("Sign in with your password, or with a link.")
+        )
     if not asked.address:
-        raise BadRequest("The browser did not say how it reached Homeport.", "Set HOMEPORT_URL.")
+        raise BadRequest(mark("The browser did not say how it reached Homeport."), mark("Set HOMEPORT_URL."))
     return found
 
 
@@ -100,7 +112,7 @@ async def _begin(asked: Asked) -> Sent:
     """On to the provider; somebody who is signed in goes on at once."""
     test, wanted = "test" in asked.query, errands.inside(asked.query.get("next", ""))
     if test and asked.person.role != "admin":
-        raise NotAllowed("Only an administrator tries single sign-on out.", "Ask one.")
+        raise NotAllowed(mark("Only an administrator tries single sign-on out."), mark("Ask one."))
     if not test and asked.person.role != "anyone":
         return go(wanted)
     where, kept = await _way(asked, "test" if test else "sign-in", wanted)
@@ -152,13 +164,17 @@ async def _errand(asked: Asked) -> Errand:
     pepper, said = asked.desk.pepper, asked.query.get("state", "")
     found = errands.unpack(pepper, asked.cookies.get(safely(COOKIE, secure=asked.secure), ""), time.time())
     if found is None:
-        saw = "This browser did not begin a sign-in within the last ten minutes."
-        raise BadRequest(saw, f"{_AGAIN} It must be the same browser, and it must keep cookies.")
+        saw = mark("This browser did not begin a sign-in within the last ten minutes.")
+        raise BadRequest(
+            saw, mark("Begin again from the sign-in page. It must be the same browser, and it must keep cookies.")
+        )
     if not sessions.same(said, found.state):
-        raise BadRequest("The answer belongs to another sign-in than the one that this browser began last.", _AGAIN)
+        raise BadRequest(
+            mark("The answer belongs to another sign-in than the one that this browser began last."), _AGAIN
+        )
     until = datetime.fromtimestamp(found.until, UTC)
     if not await asked.desk.store.use_state(sessions.digest(pepper, found.state), until):
-        raise BadRequest("This answer of the provider was used already.", _AGAIN)
+        raise BadRequest(mark("This answer of the provider was used already."), _AGAIN)
     return found
 
 
@@ -166,7 +182,7 @@ async def _vouched(asked: Asked, errand: Errand) -> Vouched:
     """Who it is, proven; raises a HomeportError that says what is wrong."""
     desk, chosen = asked.desk, _set(asked)
     if chosen.issuer != errand.issuer:
-        raise BadRequest("Single sign-on was set to another provider in between.", _AGAIN)
+        raise BadRequest(mark("Single sign-on was set to another provider in between."), _AGAIN)
     known = await desk.single_sign_on.find(desk.upstream, chosen.issuer)
     given = _code(asked.query, known.provider)
     who = client(asked, chosen, await secret_of(desk, chosen.issuer))
@@ -183,17 +199,17 @@ def _code(query: Mapping[str, str], provider: oidc.Provider) -> str:
     """The code of an answer; raises BadRequest for another provider's, NotAllowed and others for a refusal."""
     whose = query.get("iss")
     if (whose is None and provider.names_itself) or whose not in {None, provider.issuer}:
-        raise BadRequest("The answer is from another provider than the one that was asked.", _AGAIN)
+        raise BadRequest(mark("The answer is from another provider than the one that was asked."), _AGAIN)
     if "error" in query:
         raise _no_code(query["error"])
     given = query.get("code", "")
     if not 0 < len(given) <= CODE or not given.isprintable() or not given.isascii():
-        raise BadRequest("The answer holds no code.", _AGAIN)
+        raise BadRequest(mark("The answer holds no code."), _AGAIN)
     return given
 
 
 def _no_code(error: str) -> HomeportError:
-    unknown = ("The provider answered with an error that is not one of the protocol.", _AGAIN)
+    unknown = (mark("The provider answered with an error that is not one of the protocol."), _AGAIN)
     saw, fix = _ANSWERS.get(error, unknown)
     return NotAllowed(saw, fix) if error == "access_denied" else BadRequest(saw, fix)
 
@@ -212,7 +228,7 @@ async def _claims(asked: Asked, known: oidc.Known, token: str, expected: id_toke
     except jwt.Refused as error:
         saw = f"The provider's ID token was not accepted. {error}"
         raise UpstreamMalformed(
-            saw, "Whoever runs the provider, or set single sign-on up here, can mend it."
+            saw, mark("Whoever runs the provider, or set single sign-on up here, can mend it.")
         ) from error
 
 
@@ -238,21 +254,26 @@ def _failed(asked: Asked, error: HomeportError) -> Sent:
     )
     stranger = asked.person.role == "anyone"
     kinds = (
-        (CallerError, "You are not signed in" if stranger else "That did not work"),
-        (SetupError, "Single sign-on is not set up rightly"),
+        (CallerError, t("You are not signed in") if stranger else t("That did not work")),
+        (SetupError, t("Single sign-on is not set up rightly")),
     )
-    title = next((said for kind, said in kinds if isinstance(error, kind)), "The provider did not do its part")
+    title = next((said for kind, said in kinds if isinstance(error, kind)), t("The provider did not do its part"))
     drawn = page(
         asked,
         title,
         h1[title],
-        div(".note.bad", role="alert")[p[error.saw]],
-        p[error.fix],
+        div(".note.bad", role="alert")[p[t(error.saw)]],
+        p[t(error.fix)],
         div(".buttons")[
-            a(".button.first", href=_again(asked))["Try again"],
+            a(".button.first", href=_again(asked))[t("Try again")],
             _elsewhere(asked),
         ],
-        p(".soft.small")["If you ask somebody about it, tell them this number: ", code[asked.correlation_id]],
+        p(".soft.small")[
+            rich(
+                "If you ask somebody about it, tell them this number: {id}",
+                id=code[asked.correlation_id],
+            )
+        ],
     )
     status = error.status if isinstance(error, CallerError | SetupError | UpstreamError) else 503
     return Sent(drawn, status, (_kept(asked, ""),))
@@ -260,8 +281,8 @@ def _failed(asked: Asked, error: HomeportError) -> Sent:
 
 def _elsewhere(asked: Asked) -> Renderable:
     if asked.person.role == "anyone":
-        return a(".button", href=SIGN_IN)["Other ways to sign in"]
-    return a(".button", href="/console")["Back to the console"]
+        return a(".button", href=SIGN_IN)[t("Other ways to sign in")]
+    return a(".button", href="/console")[t("Back to the console")]
 
 
 def _again(asked: Asked) -> str:
@@ -278,7 +299,10 @@ async def _leave(asked: Asked) -> Sent:
     known = await desk.single_sign_on.find(desk.upstream, chosen.issuer)
     where = oidc.leave(known.provider, chosen.client_id, asked.address + SIGN_IN)
     if not where:
-        raise BadRequest(f"{chosen.name} offers no way to sign out from here.", "Sign out there, or close the browser.")
+        raise BadRequest(
+            f"{chosen.name} offers no way to sign out from here.",
+            mark("Sign out there, or close the browser."),
+        )
     return go(where)
 
 
@@ -293,15 +317,20 @@ async def _connecting(asked: Asked) -> Renderable | Sent:
     mine = await asked.desk.store.identities(asked.person.name)
     return page(
         asked,
-        "Single sign-on",
-        h1["Connected with " if mine else "Connect with ", chosen.name],
-        p(".lead")["Sign in as ", asked.person.name, " with your account there, without a password of Homeport's."],
+        t("Single sign-on"),
+        h1[t("Connected with {name}", name=chosen.name) if mine else t("Connect with {name}", name=chosen.name)],
+        p(".lead")[
+            rich("Sign in as {name} with your account there, without a password of Homeport's.", name=asked.person.name)
+        ],
         problem(asked),
-        [dl(".facts")[dt["Connected"], dd[each.issuer], dt["Known there as"], dd[code[each.subject]]] for each in mine],
+        [
+            dl(".facts")[dt[t("Connected")], dd[each.issuer], dt[t("Known there as")], dd[code[each.subject]]]
+            for each in mine
+        ],
         form(".buttons", method="post", action=HERE)[
             guard(asked, "disconnect" if mine else "connect"),
-            button(class_="danger" if mine else "first", type="submit")["Disconnect" if mine else "Connect"],
-            a(".button", href="/console/account")["Back to the account"],
+            button(class_="danger" if mine else "first", type="submit")[t("Disconnect") if mine else t("Connect")],
+            a(".button", href="/console/account")[t("Back to the account")],
         ],
     )
 
@@ -309,17 +338,17 @@ async def _connecting(asked: Asked) -> Renderable | Sent:
 async def connect(asked: Asked) -> Sent:
     """A page with the way to the provider: browsers do not let a form lead to another site."""
     if asked.person.role == "anyone":
-        raise NotAllowed("Nobody is signed in.", "Sign in first.")
+        raise NotAllowed(mark("Nobody is signed in."), mark("Sign in first."))
     try:
         where, kept = await _way(asked, "connect")
     except HomeportError as error:
         return _failed(asked, error)
     drawn = page(
         asked,
-        "Single sign-on",
-        h1["Sign in there once"],
-        p(".lead")["Whoever you are there opens the account ", asked.person.name, " from now on."],
-        div(".buttons")[a(".button.first", href=where, hx_boost="false")["Continue to the provider"]],
+        t("Single sign-on"),
+        h1[t("Sign in there once")],
+        p(".lead")[rich("Whoever you are there opens the account {name} from now on.", name=asked.person.name)],
+        div(".buttons")[a(".button.first", href=where, hx_boost="false")[t("Continue to the provider")]],
     )
     return Sent(drawn, headers=(kept,))
 
@@ -327,7 +356,7 @@ async def connect(asked: Asked) -> Sent:
 async def disconnect(asked: Asked) -> Sent:
     """Let nobody from a provider into this account."""
     if asked.person.role == "anyone":
-        raise NotAllowed("Nobody is signed in.", "Sign in first.")
+        raise NotAllowed(mark("Nobody is signed in."), mark("Sign in first."))
     await asked.desk.store.unlink_identities(asked.person.name, by=asked.person.name)
     return go(f"{HERE}?connect&said=disconnected")
 
@@ -341,7 +370,7 @@ async def _connected(asked: Asked, errand: Errand, found: sso.Person) -> Sent:
 
 def _same_session(asked: Asked, errand: Errand) -> None:
     if not errand.session or errand.session != asked.person.session.hex():
-        raise NotAllowed("Somebody else signed in to Homeport in between.", "Begin again.")
+        raise NotAllowed(mark("Somebody else signed in to Homeport in between."), mark("Begin again."))
 
 
 # trying it out
@@ -351,35 +380,38 @@ def _tried(asked: Asked, errand: Errand, vouched: Vouched) -> Sent:
     """What the provider says of an administrator, and what it would make of them; nothing was changed."""
     _same_session(asked, errand)
     chosen, claims = vouched
-    title = "It works"
+    title = t("It works")
     try:
         role = sso.person(chosen, claims).role
-        outcome = f"They sign in as {role}." if role else "They keep their role; somebody new is a user."
+        outcome = (
+            t("They sign in as {role}.", role=t(role)) if role else t("They keep their role; somebody new is a user.")
+        )
     except NotAllowed as error:
-        title, outcome = "You would not be let in", str(error)
+        title, outcome = t("You would not be let in"), str(error)
     facts = {
-        "Subject": claims["sub"],
-        "Name of a new account": sso.called(claims) or "none: neither a proven e-mail address nor preferred_username",
-        "Proven e-mail address": sso.proven_email(claims) or "none",
-        "Provisioned as": "".join(sso.provisioned(chosen, claims)) or "not looked for, or the claim is not there",
-        f"Claim {chosen.claim}": ", ".join(sso.values_of(claims, chosen.claim)) or "not there",
-        "All claims": ", ".join(sorted(claims)),
-        "What that makes": outcome,
+        t("Subject"): claims["sub"],
+        t("Name of a new account"): sso.called(claims)
+        or t("none: neither a proven e-mail address nor preferred_username"),
+        t("Proven e-mail address"): sso.proven_email(claims) or t("none"),
+        t("Provisioned as"): "".join(sso.provisioned(chosen, claims)) or t("not looked for, or the claim is not there"),
+        t("Claim {name}", name=chosen.claim): ", ".join(sso.values_of(claims, chosen.claim)) or t("not there"),
+        t("All claims"): ", ".join(sorted(claims)),
+        t("What that makes"): outcome,
     }
     drawn = page(
         asked,
         title,
         h1[title],
-        p(".lead")[chosen.name, " vouches for you. Nothing was changed and nobody was signed in."],
+        p(".lead")[rich("{name} vouches for you. Nothing was changed and nobody was signed in.", name=chosen.name)],
         dl(".facts")[[(dt[name], dd[str(value)[:1000]]) for name, value in facts.items()]],
-        div(".buttons")[a(".button.first", href="/console/single-sign-on")["Back to the settings"]],
+        div(".buttons")[a(".button.first", href="/console/single-sign-on")[t("Back to the settings")]],
     )
     return Sent(drawn, headers=(_kept(asked, ""),))
 
 
 PAGE = Page(
     path=HERE,
-    title="Single sign-on",
+    title=mark("Single sign-on"),
     see="anyone",
     change="anyone",
     view=view,

@@ -10,8 +10,9 @@ from htpy import Renderable, a, button, details, div, form, h1, h2, p, summary, 
 from htpy import input as control
 
 from homeport.console import Asked, Page, Sent, go
-from homeport.console._forms import DOINGS, PER_PAGE, finder, lines, page_of, pager, text
+from homeport.console._forms import PER_PAGE, doings, finder, lines, page_of, pager, text
 from homeport.console._layout import guard, page, problem
+from homeport.console._texts import mark, t, tn
 from homeport.domain.errors import BadRequest, Unknown
 from homeport.store.people import KEPT
 from homeport.store.records import Team
@@ -37,15 +38,18 @@ async def view(asked: Asked) -> Renderable:
     chosen = None if new else await _chosen(asked)
     return page(
         asked,
-        "Teams",
+        t("Teams"),
         div(".top")[
-            h1["Teams"], div(".buttons")[a(".button.first", href="?new")["Make a team"] if may and not new else None]
+            h1[t("Teams")],
+            div(".buttons")[a(".button.first", href="?new")[t("Make a team")] if may and not new else None],
         ],
-        p(".lead")["People who belong together. Somebody may be in several; a directory may keep them (SCIM groups)."],
+        p(".lead")[
+            t("People who belong together. Somebody may be in several; a directory may keep them (SCIM groups).")
+        ],
         problem(asked),
         _new(asked) if new else None,
         _card(asked, chosen, may=may) if chosen else None,
-        finder(asked, "Name") if sizes else None,
+        finder(asked, t("Name")) if sizes else None,
         _table(asked, found) if found else _nothing(asked, any_=bool(sizes), may=may),
         _removed(asked, await asked.desk.store.removed_teams()) if may else None,
     )
@@ -59,11 +63,11 @@ async def _chosen(asked: Asked) -> Team | None:
 
 def _nothing(asked: Asked, *, any_: bool, may: bool) -> Renderable:
     if any_:
-        return div(".empty")[h2["No team is called so"], p[a(href=asked.path)["Show all"]]]
+        return div(".empty")[h2[t("No team is called so")], p[a(href=asked.path)[t("Show all")]]]
     return div(".empty")[
-        h2["There is no team yet"],
-        p["Teams are for seeing who uses how much. Nobody needs to be in one."],
-        p[a(".button.first", href="?new")["Make the first"]] if may else None,
+        h2[t("There is no team yet")],
+        p[t("Teams are for seeing who uses how much. Nobody needs to be in one.")],
+        p[a(".button.first", href="?new")[t("Make the first")]] if may else None,
     ]
 
 
@@ -73,13 +77,19 @@ def _table(asked: Asked, found: Mapping[str, int]) -> Node:
     return [
         div(".scroll")[
             table(".wide")[
-                thead[tr[th(scope="col")["Name"], th(scope="col")["People"], th(scope="col")[DOINGS]]],
+                thead[tr[th(scope="col")[t("Name")], th(scope="col")[t("People")], th(scope="col")[doings()]]],
                 tbody[
                     (
                         tr[
                             th(scope="row")[name],
-                            td(data_label="People")[a(href=f"/console/people?{urlencode({'team': name})}")[str(size)]],
-                            td[a(href=f"?{urlencode({'name': name})}", aria_label=f"Look at {name}")["Look"]],
+                            td(data_label=t("People"))[
+                                a(href=f"/console/people?{urlencode({'team': name})}")[str(size)]
+                            ],
+                            td[
+                                a(href=f"?{urlencode({'name': name})}", aria_label=t("Look at {name}", name=name))[
+                                    t("Look")
+                                ]
+                            ],
                         ]
                         for name, size in rows
                     )
@@ -95,9 +105,11 @@ def _removed(asked: Asked, names: Sequence[str]) -> Node:
     if not names:
         return None
     return details(open=asked.query.get("said") == "disbanded")[
-        summary["Deleted lately"],
+        summary[t("Deleted lately")],
         div[
-            p(".soft")[f"For {KEPT.days} days a team can be brought back, with everybody of it who is still here."],
+            p(".soft")[
+                t("For {days} days a team can be brought back, with everybody of it who is still here.", days=KEPT.days)
+            ],
             table[tbody[(tr[th(scope="row")[name], td(".right")[_restoring(asked, name)]] for name in names)]],
         ],
     ]
@@ -107,7 +119,7 @@ def _restoring(asked: Asked, name: str) -> Renderable:
     return form(method="post", action=asked.path)[
         guard(asked, "restore"),
         control(type="hidden", name="team", value=name),
-        button(".quiet", type="submit", aria_label=f"Bring back {name}")["Bring back"],
+        button(".quiet", type="submit", aria_label=t("Bring back {name}", name=name))[t("Bring back")],
     ]
 
 
@@ -116,10 +128,10 @@ def _restoring(asked: Asked, name: str) -> Renderable:
 
 def _card(asked: Asked, team: Team, *, may: bool) -> Renderable:
     count, there = len(team.members), f"/console/people?{urlencode({'team': team.name})}"
-    more = p[a(href=there)[f"All {count} people"]] if count > SHOWN else None
+    more = p[a(href=there)[t("All {count} people", count=count)]] if count > SHOWN else None
     return div(".card")[
         h2[team.name],
-        p(".soft")[f"{count} {'person' if count == 1 else 'people'}."],
+        p(".soft")[tn("{count} person.", "{count} people.", count)],
         _members(asked, team, may=may) if count else None,
         more,
         (_joining(asked, team), _renaming(asked, team), _ending(asked, team)) if may else None,
@@ -146,7 +158,9 @@ def _leaving(asked: Asked, team: Team, name: str) -> Renderable:
         guard(asked, "leave"),
         _hidden(team),
         control(type="hidden", name="person", value=name),
-        button(".quiet", type="submit", aria_label=f"Take out {name}, of {team.name}")["Take out"],
+        button(".quiet", type="submit", aria_label=t("Take out {name}, of {team}", name=name, team=team.name))[
+            t("Take out")
+        ],
     ]
 
 
@@ -155,8 +169,10 @@ def _joining(asked: Asked, team: Team) -> Renderable:
     return form(".stack", method="post", action=asked.path)[
         guard(asked, "join"),
         _hidden(team),
-        lines("people", "Let people in", typed, "Names, one a line or separated by commas.", rows="2", required=True),
-        div(".buttons")[button(".first", type="submit")["Let them in"]],
+        lines(
+            "people", t("Let people in"), typed, t("Names, one a line or separated by commas."), rows="2", required=True
+        ),
+        div(".buttons")[button(".first", type="submit")[t("Let them in")]],
     ]
 
 
@@ -165,27 +181,31 @@ def _renaming(asked: Asked, team: Team) -> Renderable:
     return form(".stack", method="post", action=asked.path)[
         guard(asked, "rename"),
         _hidden(team),
-        text("to", "Name", typed, required=True, maxlength=100),
-        div(".buttons")[button(type="submit")["Rename"]],
+        text("to", t("Name"), typed, required=True, maxlength=100),
+        div(".buttons")[button(type="submit")[t("Rename")]],
     ]
 
 
 def _ending(asked: Asked, team: Team) -> Renderable:
-    sure = f"Delete the team {team.name}? Its members stay, and you can bring it back for {KEPT.days} days."
+    sure = t(
+        "Delete the team {name}? Its members stay, and you can bring it back for {days} days.",
+        name=team.name,
+        days=KEPT.days,
+    )
     return form(".buttons.apart", method="post", action=asked.path)[
         guard(asked, "remove"),
         _hidden(team),
-        button(".danger", type="submit", data_sure=sure)["Delete the team"],
-        a(".button", href=asked.path)["Done"],
+        button(".danger", type="submit", data_sure=sure)[t("Delete the team")],
+        a(".button", href=asked.path)[t("Done")],
     ]
 
 
 def _new(asked: Asked) -> Renderable:
     return form(".stack.card", method="post", action=asked.path, autocomplete="off")[
         guard(asked, "add"),
-        h2["A new team"],
-        text("team", "Name", asked.form.get("team", ""), required=True, maxlength=100, autofocus=True),
-        div(".buttons")[button(".first", type="submit")["Make it"], a(".button", href=asked.path)["Cancel"]],
+        h2[t("A new team")],
+        text("team", t("Name"), asked.form.get("team", ""), required=True, maxlength=100, autofocus=True),
+        div(".buttons")[button(".first", type="submit")[t("Make it")], a(".button", href=asked.path)[t("Cancel")]],
     ]
 
 
@@ -214,7 +234,9 @@ def _named(asked: Asked) -> Sequence[str]:
     typed = asked.form.get("people", "").replace("\n", ",").split(",")
     names = tuple(dict.fromkeys(each.strip() for each in typed if each.strip()))
     if not 0 < len(names) <= NAMES:
-        raise BadRequest("There is nobody to let in, or too many.", f"Name 1 to {NAMES} people.", param="people")
+        raise BadRequest(
+            t("There is nobody to let in, or too many."), t("Name 1 to {most} people.", most=NAMES), param="people"
+        )
     return names
 
 
@@ -246,7 +268,7 @@ async def restore(asked: Asked) -> Sent:
 
 PAGE = Page(
     path="/console/teams",
-    title="Teams",
+    title=mark("Teams"),
     see="auditor",
     view=view,
     acts={"add": add, "rename": rename, "join": join, "leave": leave, "remove": remove, "restore": restore},

@@ -34,8 +34,9 @@ from htpy import input as control
 from homeport.access import COMMON, SCOPES, tokens
 from homeport.console import RANK, Asked, Page, Sent, go
 from homeport.console._connect import address_of, copied, setups
-from homeport.console._forms import DOINGS, PER_PAGE, choice, finder, page_of, pager, sifter, text, ticked
+from homeport.console._forms import PER_PAGE, choice, doings, finder, page_of, pager, sifter, text, ticked
 from homeport.console._layout import guard, page, problem
+from homeport.console._texts import choices, mark, rich, t, tn
 from homeport.domain.errors import BadRequest, NotAllowed, Unknown
 from homeport.domain.models import Token
 from homeport.store.records import WantedPeople, WantedTokens
@@ -46,14 +47,28 @@ if TYPE_CHECKING:
     from htpy import Node
 
 USUAL = frozenset({"complete_code", "generate_code", "duo_chat", "read_models"})
-LASTS = (("7", "a week"), ("30", "30 days"), ("90", "90 days"), ("365", "a year"), ("", "as long as it is not revoked"))
-STATES = (("", "Those that work"), ("all", "Also ended ones"))
+LASTS = (
+    ("7", mark("a week")),
+    ("30", mark("30 days")),
+    ("90", mark("90 days")),
+    ("365", mark("a year")),
+    ("", mark("as long as it is not revoked")),
+)
+WORDS = {
+    "works": mark("works"),
+    "ends soon": mark("ends soon"),
+    "expired": mark("expired"),
+    "revoked": mark("revoked"),
+    "owner disabled": mark("owner disabled"),
+}
+"""Of a token's state."""
+STATES = (("", mark("Those that work")), ("all", mark("Also ended ones")))
 BRIEF = {
-    "complete_code": "completion",
-    "generate_code": "generation",
-    "duo_chat": "chat",
-    "admin": "administration",
-    "scim": "provisioning",
+    "complete_code": mark("completion"),
+    "generate_code": mark("generation"),
+    "duo_chat": mark("chat"),
+    "admin": mark("administration"),
+    "scim": mark("provisioning"),
 }
 OFFERED = 200
 OFFERED_SCOPES = (*COMMON, "scim")
@@ -66,7 +81,7 @@ TOLD = 50
 """Tokens that end soon among which those are looked for that are told."""
 SOON = timedelta(days=7)
 """How long ahead the end of a token is told."""
-KINDS = (("personal", "A person"), ("service", "No person: a program or a service"))
+KINDS = (("personal", mark("A person")), ("service", mark("No person: a program or a service")))
 
 
 async def view(asked: Asked) -> Renderable:
@@ -81,9 +96,9 @@ async def view(asked: Asked) -> Renderable:
     people = await _people(asked) if new and asked.person.role == "admin" else []
     return page(
         asked,
-        "Tokens",
-        div(".top")[h1["Tokens"], div(".buttons")[_links(new=new)]],
-        p(".lead")["A token lets an editor or a program ask. Give each its own: then you can end one alone."],
+        t("Tokens"),
+        div(".top")[h1[t("Tokens")], div(".buttons")[_links(new=new)]],
+        p(".lead")[t("A token lets an editor or a program ask. Give each its own: then you can end one alone.")],
         None if new else problem(asked),
         _ending(await store.find_tokens(mine._replace(ends_by=datetime.now(UTC) + SOON), TOLD), shut_out),
         await _to_revoke(asked) if "revoke" in asked.query else None,
@@ -132,30 +147,34 @@ def _ending(found: Sequence[Token], shut_out: Collection[str]) -> Node:
     soon = [each for each in found if _state(each, shut_out) == "ends soon"]
     if not soon:
         return None
-    named = ", ".join(each.name for each in soon[:NAMED]) + (" and others" if len(soon) > NAMED else "")
-    one = len(soon) == 1
-    return div(".note.warn", role="status")[
-        p[f"{named}: {'ends' if one else 'end'} within a week. Make {'another' if one else 'others'} in time."]
-    ]
+    named = ", ".join(each.name for each in soon[:NAMED])
+    named = t("{names} and others", names=named) if len(soon) > NAMED else named
+    said = tn(
+        "{names}: ends within a week. Make another in time.",
+        "{names}: end within a week. Make others in time.",
+        len(soon),
+        names=named,
+    )
+    return div(".note.warn", role="status")[p[said]]
 
 
 def _links(*, new: bool) -> Iterator[Renderable]:
-    yield a(".button", href="/console/connect")["Connect your editor"]
+    yield a(".button", href="/console/connect")[t("Connect your editor")]
     if not new:
-        yield a(".button.first", href="/console/tokens?new")["Make a token"]
+        yield a(".button.first", href="/console/tokens?new")[t("Make a token")]
 
 
 def _filter(asked: Asked) -> Renderable:
-    return finder(asked, "Name, owner or last characters", sifter(asked, "state", "State", STATES))
+    return finder(asked, t("Name, owner or last characters"), sifter(asked, "state", t("State"), choices(STATES)))
 
 
 def _nothing(asked: Asked, *, any_: bool) -> Renderable:
     if any_:
-        return div(".empty")[h2["No token is like this"], p[a(href=asked.path)["Show those that work"]]]
+        return div(".empty")[h2[t("No token is like this")], p[a(href=asked.path)[t("Show those that work")]]]
     return div(".empty")[
-        h2["No tokens yet"],
-        p["Make one for your editor; what to enter where is shown with it."],
-        p[a(".button.first", href="/console/tokens?new")["Make a token"]],
+        h2[t("No tokens yet")],
+        p[t("Make one for your editor; what to enter where is shown with it.")],
+        p[a(".button.first", href="/console/tokens?new")[t("Make a token")]],
     ]
 
 
@@ -163,7 +182,7 @@ def _nothing(asked: Asked, *, any_: bool) -> Renderable:
 
 
 def _table(asked: Asked, found: Sequence[Token], many: int, shut_out: Collection[str]) -> Node:
-    heads = ("Name", "Owner", "May", "Expires", "Last used", "State", DOINGS)
+    heads = (t("Name"), t("Owner"), t("May"), t("Expires"), t("Last used"), t("State"), doings())
     return [
         div(".scroll")[
             table(".wide")[
@@ -180,13 +199,17 @@ def _row(asked: Asked, token: Token, state: str) -> Renderable:
     mine = asked.person.role == "admin" or _mine(asked, token)
     address = f"?{urlencode({'revoke': token.name})}"
     return tr[
-        th(scope="row")[token.name, span(".sub")[f"ends with {token.hint}"]],
-        td(data_label="Owner")[span(".soft")["a service"] if token.kind == "service" else token.owner],
-        td(data_label="May")[_scopes(token.scopes)],
-        td(".nowrap", data_label="Expires")[_moment(token.expires, "never")],
-        td(".nowrap", data_label="Last used")[_moment(token.last_used, "not yet")],
-        td(data_label="State")[span(class_=["pill", pill])[state]],
-        td[a(href=address, aria_label=f"Revoke {token.name}")["Revoke"] if mine and not token.revoked else None],
+        th(scope="row")[token.name, span(".sub")[t("ends with {hint}", hint=token.hint)]],
+        td(data_label=t("Owner"))[span(".soft")[t("a service")] if token.kind == "service" else token.owner],
+        td(data_label=t("May"))[_scopes(token.scopes)],
+        td(".nowrap", data_label=t("Expires"))[_moment(token.expires, t("never"))],
+        td(".nowrap", data_label=t("Last used"))[_moment(token.last_used, t("not yet"))],
+        td(data_label=t("State"))[span(class_=["pill", pill])[t(WORDS[state])]],
+        td[
+            a(href=address, aria_label=t("Revoke {name}", name=token.name))[t("Revoke")]
+            if mine and not token.revoked
+            else None
+        ],
     ]
 
 
@@ -197,12 +220,12 @@ def _moment(at: datetime | None, otherwise: str) -> Node:
 def _scopes(scopes: frozenset[str]) -> str:
     """What a token may do, in words; the usual ones first."""
     if scopes >= SCOPES.keys():
-        return "everything"
+        return t("everything")
     names = [name for name in SCOPES if name in scopes and (name != "read_models" or len(scopes) == 1)]
-    words = [BRIEF.get(name) or SCOPES[name].partition(",")[0].lower() for name in names[:NAMED]]
+    words = [t(BRIEF[name]) if name in BRIEF else SCOPES[name].partition(",")[0].lower() for name in names[:NAMED]]
     unknown = sorted(scopes - SCOPES.keys())
     more = len(names) - NAMED
-    return ", ".join([*words, *unknown, *([f"and {more} more"] if more > 0 else [])])
+    return ", ".join([*words, *unknown, *([t("and {count} more", count=more)] if more > 0 else [])])
 
 
 async def _to_revoke(asked: Asked) -> Node:
@@ -212,15 +235,16 @@ async def _to_revoke(asked: Asked) -> Node:
     if not found:
         return None
     (token,) = found
-    used = ("It was last used ", _moment(token.last_used, ""), ". ") if token.last_used else "It was not used yet. "
+    used = t("It was not used yet.")
+    last = rich("It was last used {when}.", when=_moment(token.last_used, "")) if token.last_used else used
     return div(".card", role="alertdialog", aria_labelledby="revoke")[
-        h2(id="revoke")["Revoke ", token.name, "?"],
-        p[used, "Whatever still sends it is refused within two seconds. This cannot be undone."],
+        h2(id="revoke")[rich("Revoke {name}?", name=token.name)],
+        p[last, " ", t("Whatever still sends it is refused within two seconds. This cannot be undone.")],
         form(".buttons", method="post", action=asked.path)[
             guard(asked, "revoke"),
             control(type="hidden", name="name", value=name),
-            button(".danger", type="submit")["Revoke it"],
-            a(".button", href=asked.path)["Keep it"],
+            button(".danger", type="submit")[t("Revoke it")],
+            a(".button", href=asked.path)[t("Keep it")],
         ],
     ]
 
@@ -255,31 +279,44 @@ async def _known(asked: Asked, name: str) -> str:
 def _form(asked: Asked, people: Sequence[str], *, stranger: bool) -> Renderable:
     return form(".stack.card", method="post", action=asked.path, autocomplete="off")[
         guard(asked, "add"),
-        h2["A new token"],
+        h2[t("A new token")],
         problem(asked),
-        text("name", "Name", asked.form.get("name", ""), "What you will know it by.", **NAME, autofocus=not stranger),
+        text(
+            "name",
+            t("Name"),
+            asked.form.get("name", ""),
+            t("What you will know it by."),
+            **NAME,
+            autofocus=not stranger,
+        ),
         _owner(asked, people, stranger=stranger) if asked.person.role == "admin" else None,
         fieldset[
-            legend["It may"],
+            legend[t("It may")],
             (
                 ticked(asked, "scope", each, SCOPES[each], on=each in USUAL)
                 for each in OFFERED_SCOPES
                 if each not in ADMINISTRATION or asked.person.role == "admin"
             ),
         ],
-        choice("lasts", "It works for", LASTS, asked.form.get("lasts", "90")),
-        div(".buttons")[button(".first", type="submit")["Make it"], a(".button", href=asked.path)["Cancel"]],
+        choice("lasts", t("It works for"), choices(LASTS), asked.form.get("lasts", "90")),
+        div(".buttons")[button(".first", type="submit")[t("Make it")], a(".button", href=asked.path)[t("Cancel")]],
     ]
 
 
 def _owner(asked: Asked, people: Sequence[str], *, stranger: bool) -> Node:
-    explained = "Whoever signs in under this name sees it and may revoke it. A service has no owner."
+    explained = t("Whoever signs in under this name sees it and may revoke it. A service has no owner.")
     owner = asked.form.get("owner", asked.person.name)
     wrong = {"aria_invalid": "true", "autofocus": True} if stranger else {}
     return [
-        choice("kind", "Belongs to", KINDS, asked.form.get("kind", "personal")),
-        text("owner", "Owner", owner, explained, maxlength=100, list="people", **wrong),
-        p[a(href="/console/people?new")["Add somebody"], " or ", a(href="/console/invitations?new")["invite them"]]
+        choice("kind", t("Belongs to"), choices(KINDS), asked.form.get("kind", "personal")),
+        text("owner", t("Owner"), owner, explained, maxlength=100, list="people", **wrong),
+        p[
+            rich(
+                "{add} or {invite}",
+                add=a(href="/console/people?new")[t("Add somebody")],
+                invite=a(href="/console/invitations?new")[t("invite them")],
+            )
+        ]
         if stranger
         else None,
         datalist(id="people")[(option(value=each) for each in people)],
@@ -291,7 +328,7 @@ async def add(asked: Asked) -> Sent:
     made, now = tokens.mint(), datetime.now(UTC)
     lasts = asked.form.get("lasts", "90")
     if lasts not in dict(LASTS):
-        raise BadRequest("A token does not last that long.", "Choose one of the durations.", param="lasts")
+        raise BadRequest(t("A token does not last that long."), t("Choose one of the durations."), param="lasts")
     name, service = asked.form.get("name", "").strip(), asked.form.get("kind") == "service"
     token = Token(
         name=name,
@@ -310,7 +347,7 @@ async def add(asked: Asked) -> Sent:
 def _service(asked: Asked, name: str) -> str:
     """What the log and the usage call a service: as its token is called."""
     if asked.person.role != "admin":
-        raise NotAllowed("Only administrators make tokens of services.", "Ask one.", param="kind")
+        raise NotAllowed(t("Only administrators make tokens of services."), t("Ask one."), param="kind")
     return name
 
 
@@ -318,9 +355,13 @@ async def _owner_of(asked: Asked) -> str:
     typed = asked.form.get("owner", "").strip()
     if typed and typed != asked.person.name:
         if asked.person.role != "admin":
-            raise NotAllowed("You can make tokens for yourself only.", "Ask an administrator.", param="owner")
+            raise NotAllowed(t("You can make tokens for yourself only."), t("Ask an administrator."), param="owner")
         if not (known := await _known(asked, typed)):
-            raise Unknown(f"There is no user named {typed[:100]!r}.", "Add or invite them first.", param="owner")
+            raise Unknown(
+                t("There is no user named {typed}.", typed=f"{typed[:100]!r}"),
+                t("Add or invite them first."),
+                param="owner",
+            )
         return known
     return asked.person.name
 
@@ -328,38 +369,38 @@ async def _owner_of(asked: Asked) -> str:
 def _granted(asked: Asked) -> frozenset[str]:
     wanted = frozenset(asked.lists.get("scope", ()))
     if not wanted or wanted - set(OFFERED_SCOPES):
-        raise BadRequest("A token must be good for something.", "Choose what it may do.", param="scope")
+        raise BadRequest(t("A token must be good for something."), t("Choose what it may do."), param="scope")
     if wanted & ADMINISTRATION and asked.person.role != "admin":
-        raise NotAllowed("Only administrators make tokens that change things.", "Leave that out.", param="scope")
+        raise NotAllowed(t("Only administrators make tokens that change things."), t("Leave that out."), param="scope")
     return wanted
 
 
 def _made(asked: Asked, token: Token, made: str) -> Renderable:
     return page(
         asked,
-        "A new token",
-        h1["The token ", token.name],
-        div(".note.good", role="status")[p["This is the only time that it is shown. Copy it now, or use it below."]],
+        t("A new token"),
+        h1[rich("The token {name}", name=token.name)],
+        div(".note.good", role="status")[p[t("This is the only time that it is shown. Copy it now, or use it below.")]],
         copied("token", made),
         _directory(asked) if "scim" in token.scopes else None,
-        h2["Connect your editor"],
+        h2[t("Connect your editor")],
         setups(asked, made, token.scopes, h3),
-        p[a(".button", href=asked.path)["Back to the tokens"]],
+        p[a(".button", href=asked.path)[t("Back to the tokens")]],
     )
 
 
 def _directory(asked: Asked) -> Node:
     """Where a directory provisions people with this token."""
     return [
-        h2["Provision from a directory (SCIM 2.0)"],
-        p(".soft")["Enter the token as secret or bearer token, and as tenant or base URL:"],
+        h2[t("Provision from a directory (SCIM 2.0)")],
+        p(".soft")[t("Enter the token as secret or bearer token, and as tenant or base URL:")],
         copied("scim", f"{address_of(asked)}/scim/v2"),
     ]
 
 
 PAGE = Page(
     path="/console/tokens",
-    title="Tokens",
+    title=mark("Tokens"),
     see="user",
     change="user",
     view=view,

@@ -16,6 +16,7 @@ from homeport.console._chart import Series, chart, charted
 from homeport.console._forms import PER_PAGE, page_of, pager, sifter
 from homeport.console._layout import page
 from homeport.console._requests import log_of
+from homeport.console._texts import choices, mark, t
 from homeport.domain.errors import BadRequest
 from homeport.store.log_usage import COLUMNS, Used, flat
 from homeport.store.log_usage import Asked as Wanted
@@ -26,26 +27,58 @@ if TYPE_CHECKING:
     from htpy import Node
 
 DAY = 86_400
-DAYS = (("1", "The last day"), ("7", "7 days"), ("30", "30 days"), ("90", "90 days"), ("365", "A year"))
-BY = (
-    ("model", "By model"),
-    ("who", "By user"),
-    ("team", "By team"),
-    ("feature", "By feature"),
-    ("language", "By language"),
-    ("error_code", "By cause of failure"),
+DAYS = (
+    ("1", mark("The last day")),
+    ("7", mark("7 days")),
+    ("30", mark("30 days")),
+    ("90", mark("90 days")),
+    ("365", mark("A year")),
 )
-NOTHING = {"error_code": "no error", "language": "no code", "team": "no team"}
+BY = (
+    ("model", mark("By model")),
+    ("who", mark("By user")),
+    ("team", mark("By team")),
+    ("feature", mark("By feature")),
+    ("language", mark("By language")),
+    ("error_code", mark("By cause of failure")),
+)
+KINDS = {
+    "model": mark("Model"),
+    "who": mark("User"),
+    "team": mark("Team"),
+    "feature": mark("Feature"),
+    "language": mark("Language"),
+    "error_code": mark("Cause of failure"),
+}
+NOTHING = {"error_code": mark("no error"), "language": mark("no code"), "team": mark("no team")}
 """What an empty name means."""
-TOKENS = "tokens, in and out"
-HEADS = ("Requests", "Failed", "Client left", "Refused", "Tokens", "Median", "95 %", "First, 95 %", "Accepted")
+NONE = mark("none")
+IN_HOURS = (
+    mark("In each hour; at most {count}."),
+    mark("The median and the 95th percentile of each hour."),
+)
+IN_DAYS = (
+    mark("In each day; at most {count}."),
+    mark("The median and the 95th percentile of each day."),
+)
+HEADS = (
+    mark("Requests"),
+    mark("Failed"),
+    mark("Client left"),
+    mark("Refused"),
+    mark("Tokens"),
+    mark("Median"),
+    mark("95 %"),
+    mark("First, 95 %"),
+    mark("Accepted"),
+)
 
 
 async def view(asked: Asked) -> Renderable | Sent:
     """The page, or a file."""
     by, days = asked.query.get("by", "model"), asked.query.get("days", "30")
     if by not in dict(BY) or days not in dict(DAYS):
-        raise BadRequest("There is no such usage.", "Choose one from the lists.")
+        raise BadRequest(t("There is no such usage."), t("Choose one from the lists."))
     now = time.time()
     log = log_of(asked)
     teams, team = await log.names("team"), asked.query.get("team", "")
@@ -58,15 +91,15 @@ async def view(asked: Asked) -> Renderable | Sent:
     times = await log.usage(wanted._replace(over_time=True))
     return page(
         asked,
-        "Usage",
-        div(".top")[h1["Usage"], div(".buttons")[(_file(asked, kind) for kind in ("csv", "json"))]],
+        t("Usage"),
+        div(".top")[h1[t("Usage")], div(".buttons")[(_file(asked, kind) for kind in ("csv", "json"))]],
         form(".filter", method="get", action=asked.path)[
-            sifter(asked._replace(query={"days": days}), "days", "Time", DAYS),
-            sifter(asked._replace(query={"by": by}), "by", "Told apart", BY),
+            sifter(asked._replace(query={"days": days}), "days", t("Time"), choices(DAYS)),
+            sifter(asked._replace(query={"by": by}), "by", t("Told apart"), choices(BY)),
             _teams(asked, teams),
-            button(type="submit")["Show"],
+            button(type="submit")[t("Show")],
         ],
-        [_figures(whole[0]), h2["Over time"], _over_time(times, wanted), _table(found[:PER_PAGE], by)]
+        [_figures(whole[0]), h2[t("Over time")], _over_time(times, wanted), _table(found[:PER_PAGE], by)]
         if times
         else _none(),
         pager(asked, beyond + len(found)),
@@ -74,8 +107,8 @@ async def view(asked: Asked) -> Renderable | Sent:
 
 
 def _teams(asked: Asked, teams: Sequence[str]) -> Node:
-    choices = (("", "Every team"), *((each, each) for each in teams))
-    return sifter(asked, "team", "Team", choices) if teams else None
+    every = (("", t("Every team")), *((each, each) for each in teams))
+    return sifter(asked, "team", t("Team"), every) if teams else None
 
 
 def _file(asked: Asked, kind: str) -> Renderable:
@@ -85,29 +118,23 @@ def _file(asked: Asked, kind: str) -> Renderable:
 
 
 def _none() -> Renderable:
-    return div(".empty")[h2["Nothing was asked in this time"], p["What is asked is counted here within seconds."]]
+    return div(".empty")[h2[t("Nothing was asked in this time")], p[t("What is asked is counted here within seconds.")]]
 
 
 def _figures(whole: Used) -> Renderable:
+    refused = t("{count} refused for a caller's mistake", count=f"{whole.refused:,}") if whole.refused else ""
+    estimated = t("{count} of them estimated", count=f"{whole.estimated:,}") if whole.estimated else ""
     figures = (
-        (f"{whole.requests:,}", "requests"),
-        (f"{whole.prompt_tokens + whole.answer_tokens:,}", TOKENS),
-        (_ms(whole.first_ms[1]), "until the first piece, 95th percentile"),
-        (_share(whole.failed, whole.requests - whole.refused), "failed"),
-        (_share(whole.accepted, whole.offered), "of suggestions accepted"),
+        (f"{whole.requests:,}", t("requests"), ""),
+        (f"{whole.prompt_tokens + whole.answer_tokens:,}", t("tokens, in and out"), estimated),
+        (_ms(whole.first_ms[1]), t("until the first piece, 95th percentile"), ""),
+        (_share(whole.failed, whole.requests - whole.refused), t("failed"), refused),
+        (_share(whole.accepted, whole.offered), t("of suggestions accepted"), ""),
     )
-    notes = {
-        "failed": f"{whole.refused:,} refused for a caller's mistake" if whole.refused else "",
-        TOKENS: f"{whole.estimated:,} of them estimated" if whole.estimated else "",
-    }
     return div(".cards")[
         (
-            div(".card.figure")[
-                div(".value")[value],
-                div(".label")[said],
-                div(".small.soft")[note] if (note := notes.get(said)) else None,
-            ]
-            for value, said in figures
+            div(".card.figure")[div(".value")[value], div(".label")[said], div(".small.soft")[more] if more else None]
+            for value, said, more in figures
         )
     ]
 
@@ -123,28 +150,28 @@ def _ms(ms: int) -> str:
 def _over_time(times: Sequence[Used], wanted: Wanted) -> Fragment:
     """How many requests, and how fast, in each hour or day; one in which nobody asked counts as none."""
     span = wanted.span
-    called = "hour" if span < DAY else "day"
+    most, medians = IN_HOURS if span < DAY else IN_DAYS
     known = {each.start: each for each in times}
     at = range(int(wanted.since) // span * span, int(wanted.until), span)
     found = [known.get(start) for start in at]
-    told = f"In each {called}; at most {max(each.requests for each in times):,}."
+    told = t(most, count=f"{max(each.requests for each in times):,}")
     return charted(
         chart(
-            "Requests",
+            t("Requests"),
             told,
             at,
             [
-                Series("Requests", [each.requests if each else 0 for each in found]),
-                Series("Failed", [each.failed if each else 0 for each in found], "bad"),
+                Series(t("Requests"), [each.requests if each else 0 for each in found]),
+                Series(t("Failed"), [each.failed if each else 0 for each in found], "bad"),
             ],
         ),
         chart(
-            "Until the first piece",
-            f"The median and the 95th percentile of each {called}.",
+            t("Until the first piece"),
+            t(medians),
             at,
             [
-                Series("Median", [each.first_ms[0] or None if each else None for each in found]),
-                Series("95 %", [each.first_ms[1] or None if each else None for each in found], "warn"),
+                Series(t("Median"), [each.first_ms[0] or None if each else None for each in found]),
+                Series(t("95 %"), [each.first_ms[1] or None if each else None for each in found], "warn"),
             ],
             unit="ms",
         ),
@@ -152,13 +179,12 @@ def _over_time(times: Sequence[Used], wanted: Wanted) -> Fragment:
 
 
 def _table(found: Sequence[Used], by: str) -> Renderable:
-    said = dict(BY)[by].removeprefix("By ").capitalize()
     return div(".scroll")[
         table(".wide")[
             caption(".soft.small")[
-                "Percentiles are estimated from histograms; ≈ marks tokens of which some were not counted."
+                t("Percentiles are estimated from histograms; ≈ marks tokens of which some were not counted.")
             ],
-            thead[tr[(th(scope="col")[head] for head in (said, *HEADS))]],
+            thead[tr[(th(scope="col")[head] for head in map(t, (KINDS[by], *HEADS)))]],
             tbody[(_row(each, by) for each in found)],
         ]
     ]
@@ -176,10 +202,10 @@ def _row(each: Used, by: str) -> Renderable:
         _ms(each.first_ms[1]),
         _share(each.accepted, each.offered),
     )
-    name = each.name or NOTHING.get(by, "none")
+    name = each.name or t(NOTHING.get(by, NONE))
     return tr[
         th(scope="row")[name],
-        (td(".nowrap", data_label=head)[cell] for head, cell in zip(HEADS, cells, strict=True)),
+        (td(".nowrap", data_label=t(head))[cell] for head, cell in zip(HEADS, cells, strict=True)),
     ]
 
 
@@ -188,7 +214,7 @@ def _row(each: Used, by: str) -> Renderable:
 
 def _exported(kind: str, by: str, found: Sequence[Used]) -> Sent:
     if kind not in {"csv", "json"}:
-        raise BadRequest("There is no such file.", "Choose CSV or JSON.", param="export")
+        raise BadRequest(t("There is no such file."), t("Choose CSV or JSON."), param="export")
     kept = (b"content-disposition", f'attachment; filename="usage.{kind}"'.encode())
     if kind == "json":
         text = orjson.dumps({"usage": [each._asdict() for each in found]}, option=orjson.OPT_INDENT_2).decode()
@@ -200,4 +226,4 @@ def _exported(kind: str, by: str, found: Sequence[Used]) -> Sent:
     return Sent(out.getvalue(), headers=(kept,), content_type="text/csv; charset=utf-8")
 
 
-PAGE = Page(path="/console/usage", title="Usage", see="auditor", view=view, menu="Operate", order=25)
+PAGE = Page(path="/console/usage", title=mark("Usage"), see="auditor", view=view, menu="Operate", order=25)

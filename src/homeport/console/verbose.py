@@ -10,13 +10,14 @@ from homeport.console import Asked, Page, Sent, go
 from homeport.console._forms import choice
 from homeport.console._layout import guard, page, problem
 from homeport.console._requests import moment
+from homeport.console._texts import choices, mark, rich, t
 from homeport.domain.errors import BadRequest
 from homeport.domain.verbose import SETTING, until_after, until_of
 
 if TYPE_CHECKING:
     from htpy import Node
 
-TIMES = (("15", "15 minutes"), ("60", "an hour"), ("480", "8 hours"), ("1440", "a day"))
+TIMES = (("15", mark("15 minutes")), ("60", mark("an hour")), ("480", mark("8 hours")), ("1440", mark("a day")))
 
 
 async def view(asked: Asked) -> Renderable:
@@ -25,40 +26,47 @@ async def view(asked: Asked) -> Renderable:
     days = asked.desk.settings.request_content_days
     return page(
         asked,
-        "Verbose logging",
-        h1["Verbose logging"],
-        p(".lead")["Write down what is asked and answered, to find out why an answer is not what it should be."],
+        t("Verbose logging"),
+        h1[t("Verbose logging")],
+        p(".lead")[t("Write down what is asked and answered, to find out why an answer is not what it should be.")],
         problem(asked),
-        div(".card")[h2["On until ", moment(until)] if until else h2["Off"], _switch(asked, until)],
+        div(".card")[h2[rich("On until {when}", when=moment(until))] if until else h2[t("Off")], _switch(asked, until)],
         ul[
-            li["Code, prompts and answers of everybody go into the request log and the logs while it is on."],
-            li["Keys and tokens are masked. Only administrators may read what was said."],
-            li[f"It ends by itself, and what was written into the request log is forgotten after {days:g} days."],
+            li[t("Code, prompts and answers of everybody go into the request log and the logs while it is on.")],
+            li[t("Keys and tokens are masked. Only administrators may read what was said.")],
+            li[
+                t(
+                    "It ends by itself, and what was written into the request log is forgotten after {days} days.",
+                    days=f"{days:g}",
+                )
+            ],
         ],
     )
 
 
 def _switch(asked: Asked, until: float) -> Node:
     if asked.desk.settings.log_content == "never":
-        return p["Whoever runs Homeport said that content is never logged (HOMEPORT_LOG_CONTENT)."]
+        return p[t("Whoever runs Homeport said that content is never logged (HOMEPORT_LOG_CONTENT).")]
     if asked.person.role != "admin":
-        return p["An administrator can switch it on."]
+        return p[t("An administrator can switch it on.")]
     if until:
-        return form(method="post", action=asked.path)[guard(asked, "off"), button(type="submit")["Switch it off now"]]
+        return form(method="post", action=asked.path)[
+            guard(asked, "off"), button(type="submit")[t("Switch it off now")]
+        ]
     return form(method="post", action=asked.path)[
         guard(asked, "on"),
-        choice("minutes", "For how long", TIMES, asked.form.get("minutes", "60")),
-        div(".buttons")[button(".first", type="submit")["Switch it on"]],
+        choice("minutes", t("For how long"), choices(TIMES), asked.form.get("minutes", "60")),
+        div(".buttons")[button(".first", type="submit")[t("Switch it on")]],
     ]
 
 
 async def on(asked: Asked) -> Sent:
     """Begin, until a moment."""
     if asked.desk.settings.log_content == "never":
-        raise BadRequest("Content is never logged here.", "HOMEPORT_LOG_CONTENT says so; ask who runs Homeport.")
+        raise BadRequest(t("Content is never logged here."), t("HOMEPORT_LOG_CONTENT says so; ask who runs Homeport."))
     minutes = asked.form.get("minutes", "")
     if minutes not in dict(TIMES):
-        raise BadRequest("That is no time to choose.", "Choose one from the list.", param="minutes")
+        raise BadRequest(t("That is no time to choose."), t("Choose one from the list."), param="minutes")
     await asked.desk.store.set_setting(SETTING, until_after(int(minutes)), by=asked.person.name)
     return go(asked.path)
 
@@ -71,7 +79,7 @@ async def off(asked: Asked) -> Sent:
 
 PAGE = Page(
     path="/console/verbose",
-    title="Verbose logging",
+    title=mark("Verbose logging"),
     see="auditor",
     view=view,
     acts={"on": on, "off": off},

@@ -11,12 +11,15 @@ import orjson
 
 from homeport.access import PUBLIC
 from homeport.console import _layout, _reference, _welcome
+from homeport.console._languages import wanted
+from homeport.console._texts import speak
 from homeport.protocols import Act, Look, Reply, WireProtocol, _openai
 from homeport.protocols._openapi import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from homeport.console._texts import Language
     from homeport.features import Workbench
     from homeport.protocols import Arrival
     from homeport.protocols._endpoint import Door
@@ -26,16 +29,18 @@ VARY = (b"vary", b"accept-encoding")
 FOREVER = (b"cache-control", b"public, max-age=31536000, immutable")
 
 
-def first(*, with_console: bool) -> WireProtocol:
-    """The first page, and the files that pages use."""
+def first(languages: Mapping[str, Language] | None) -> WireProtocol:
+    """The first page, and the files that pages use; None where there is no console."""
 
-    def welcome(bench: Workbench) -> Reply:
-        drawn = str(_welcome.draw(bench, console=with_console))
+    async def welcome(door: Door, _body: None, arrival: Arrival) -> Reply:
+        speak(wanted(languages or {}, arrival.header(b"accept-language")))
+        drawn = str(_welcome.draw(door.bench, console=languages is not None))
         return Reply(body=drawn.encode(), content_type=HTML, headers=_layout.HEADERS)
 
-    looks = [Look(paths=("/",), need=PUBLIC, look=welcome, summary="Welcome")]
+    page = Act(paths=("/",), need=PUBLIC, act=welcome, method="GET", summary="Welcome")
+    looks: list[Act | Look] = [page]
     files = _layout.assets()
-    if not with_console:
+    if languages is None:
         files = {address: file for address, file in files.items() if file[0] == _layout.TYPES["css"]}
     for address, (kind, data) in files.items():
         file = Reply(body=data, content_type=kind, headers=(FOREVER, VARY))

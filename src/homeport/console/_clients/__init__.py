@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from homeport.console._texts import mark
+
 ADDRESS, TOKEN, HOST, SCHEME = "@ADDRESS@", "@TOKEN@", "@HOST@", "@SCHEME@"
 """What stands in a text for this instance's address, the token, and the parts of the address."""
 
-GROUPS = ((60, "Editors"), (80, "In a terminal"), (100, "In programs and web pages"))
+GROUPS = ((60, mark("Editors")), (80, mark("In a terminal")), (100, mark("In programs and web pages")))
 """What clients are shown together: those whose order is below a number and not below the one before."""
 
 
@@ -40,6 +42,6 @@ class Client:
 def filled(text: str, address: str, token: str) -> str:
     """A text with the instance's address, which has nothing behind its port, and the token in it."""
     scheme, _, host = address.partition("://")
-    for mark, value in ((ADDRESS, address), (TOKEN, token), (HOST, host), (SCHEME, scheme)):
-        text = text.replace(mark, value)
+    for place, value in ((ADDRESS, address), (TOKEN, token), (HOST, host), (SCHEME, scheme)):
+        text = text.replace(place, value)
     return text

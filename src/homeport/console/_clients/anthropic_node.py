@@ -1,10 +1,11 @@
 """The Anthropic SDK in JavaScript."""
 
 from homeport.console._clients import Client, Step
+from homeport.console._texts import mark
 
 CLIENT = Client(
     label="Anthropic SDK (JavaScript)",
-    does="chat in programs",
+    does=mark("chat in programs"),
     scopes=frozenset({"duo_chat"}),
     order=88,
     steps=(

@@ -1,10 +1,11 @@
 """Claude Code, with models of one's own."""
 
 from homeport.console._clients import Client, Step
+from homeport.console._texts import mark
 
 CLIENT = Client(
     label="Claude Code",
-    does="an agent in the terminal",
+    does=mark("an agent in the terminal"),
     scopes=frozenset({"duo_chat"}),
     order=61,
     steps=(

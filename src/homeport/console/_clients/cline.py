@@ -1,10 +1,11 @@
 """Cline and Roo Code, for VS Code."""
 
 from homeport.console._clients import Client, Step
+from homeport.console._texts import mark
 
 CLIENT = Client(
     label="Cline, Roo Code (VS Code)",
-    does="an agent that edits files",
+    does=mark("an agent that edits files"),
     scopes=frozenset({"duo_chat"}),
     order=25,
     steps=(

@@ -1,10 +1,11 @@
 """codemirror-copilot: completion in an editor on a web page."""
 
 from homeport.console._clients import Client, Step
+from homeport.console._texts import mark
 
 CLIENT = Client(
-    label="CodeMirror on a web page (codemirror-copilot)",
-    does="completion as you type",
+    label=mark("CodeMirror on a web page (codemirror-copilot)"),
+    does=mark("completion as you type"),
     scopes=frozenset({"complete_code"}),
     order=90,
     steps=(

@@ -1,10 +1,11 @@
 """Continue, for VS Code and JetBrains."""
 
 from homeport.console._clients import Client, Step
+from homeport.console._texts import mark
 
 CLIENT = Client(
     label="Continue (VS Code, JetBrains)",
-    does="chat and edit",
+    does=mark("chat and edit"),
     scopes=frozenset({"duo_chat"}),
     order=20,
     steps=(

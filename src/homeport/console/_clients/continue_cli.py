@@ -1,10 +1,11 @@
 """Continue's command line."""
 
 from homeport.console._clients import Client, Step
+from homeport.console._texts import mark
 
 CLIENT = Client(
     label="Continue CLI",
-    does="an agent in the terminal",
+    does=mark("an agent in the terminal"),
     scopes=frozenset({"duo_chat"}),
     order=67,
     steps=(

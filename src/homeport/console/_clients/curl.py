@@ -1,10 +1,11 @@
 """curl: a completion and an answer, to see that it works."""
 
 from homeport.console._clients import Client, Step
+from homeport.console._texts import mark
 
 CLIENT = Client(
     label="curl",
-    does="one completion",
+    does=mark("one completion"),
     scopes=frozenset({"complete_code"}),
     order=80,
     steps=(

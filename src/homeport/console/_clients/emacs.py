@@ -1,10 +1,11 @@
 """Emacs: gptel."""
 
 from homeport.console._clients import Client, Step
+from homeport.console._texts import mark
 
 CLIENT = Client(
     label="Emacs (gptel)",
-    does="chat",
+    does=mark("chat"),
     scopes=frozenset({"duo_chat"}),
     order=45,
     steps=(

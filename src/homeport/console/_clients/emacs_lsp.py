@@ -1,10 +1,11 @@
 """Emacs, with Homeport's language server."""
 
 from homeport.console._clients import Client, Step
+from homeport.console._texts import mark
 
 CLIENT = Client(
     label="Emacs (homeport lsp, by lsp-mode)",
-    does="completion as you type, code actions",
+    does=mark("completion as you type, code actions"),
     scopes=frozenset({"complete_code", "duo_chat"}),
     order=44,
     steps=(

@@ -1,10 +1,11 @@
 """GitLab's own extensions: GitLab asks Homeport for them."""
 
 from homeport.console._clients import Client, Step
+from homeport.console._texts import mark
 
 CLIENT = Client(
-    label="GitLab Duo with a GitLab of your own",
-    does="suggestions and chat, through GitLab",
+    label=mark("GitLab Duo with a GitLab of your own"),
+    does=mark("suggestions and chat, through GitLab"),
     token=False,
     order=10,
     steps=(

@@ -1,10 +1,11 @@
 """GitLab's plugin for Neovim, which takes this instance for a GitLab."""
 
 from homeport.console._clients import Client, Step
+from homeport.console._texts import mark
 
 CLIENT = Client(
     label="Neovim, GitLab's plugin",
-    does="suggestions, without a GitLab",
+    does=mark("suggestions, without a GitLab"),
     scopes=frozenset({"complete_code", "generate_code"}),
     order=7,
     steps=(

@@ -1,10 +1,11 @@
 """Helix, with Homeport's language server."""
 
 from homeport.console._clients import Client, Step
+from homeport.console._texts import mark
 
 CLIENT = Client(
     label="Helix (homeport lsp)",
-    does="completion in the menu, code actions",
+    does=mark("completion in the menu, code actions"),
     scopes=frozenset({"complete_code", "duo_chat"}),
     order=42,
     steps=(

@@ -1,10 +1,11 @@
 """Homeport's own command line."""
 
 from homeport.console._clients import Client, Step
+from homeport.console._texts import mark
 
 CLIENT = Client(
-    label="Homeport's own command line",
-    does="completion and chat, to try",
+    label=mark("Homeport's own command line"),
+    does=mark("completion and chat, to try"),
     scopes=frozenset({"duo_chat"}),
     order=70,
     steps=(

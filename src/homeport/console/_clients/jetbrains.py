@@ -1,10 +1,11 @@
 """JetBrains AI Assistant."""
 
 from homeport.console._clients import Client, Step
+from homeport.console._texts import mark
 
 CLIENT = Client(
     label="JetBrains AI Assistant",
-    does="chat",
+    does=mark("chat"),
     scopes=frozenset({"duo_chat"}),
     order=30,
     steps=(

@@ -1,10 +1,11 @@
 """llama.vim: completion in Vim and Neovim by llama.cpp's protocol."""
 
 from homeport.console._clients import Client, Step
+from homeport.console._texts import mark
 
 CLIENT = Client(
     label="Vim, Neovim (llama.vim)",
-    does="completion as you type",
+    does=mark("completion as you type"),
     scopes=frozenset({"complete_code"}),
     order=42,
     steps=(

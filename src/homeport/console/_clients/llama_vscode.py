@@ -1,10 +1,11 @@
 """llama.vscode: completion in VS Code by llama.cpp's protocol."""
 
 from homeport.console._clients import Client, Step
+from homeport.console._texts import mark
 
 CLIENT = Client(
     label="VS Code (llama.vscode)",
-    does="completion as you type",
+    does=mark("completion as you type"),
     scopes=frozenset({"complete_code"}),
     order=43,
     steps=(

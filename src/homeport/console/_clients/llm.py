@@ -1,10 +1,11 @@
 """llm, the command line."""
 
 from homeport.console._clients import Client, Step
+from homeport.console._texts import mark
 
 CLIENT = Client(
     label="llm",
-    does="questions and tools in the terminal",
+    does=mark("questions and tools in the terminal"),
     scopes=frozenset({"duo_chat", "complete_code"}),
     order=71,
     steps=(

@@ -1,10 +1,11 @@
 """monacopilot: completion in Monaco, the editor of VS Code, on a web page."""
 
 from homeport.console._clients import Client, Step
+from homeport.console._texts import mark
 
 CLIENT = Client(
-    label="Monaco on a web page (monacopilot)",
-    does="completion as you type",
+    label=mark("Monaco on a web page (monacopilot)"),
+    does=mark("completion as you type"),
     scopes=frozenset({"complete_code"}),
     order=91,
     steps=(

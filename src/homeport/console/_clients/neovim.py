@@ -1,10 +1,11 @@
 """Neovim: minuet-ai.nvim completes."""
 
 from homeport.console._clients import Client, Step
+from homeport.console._texts import mark
 
 CLIENT = Client(
     label="Neovim, completion (minuet-ai.nvim)",
-    does="completion as you type",
+    does=mark("completion as you type"),
     scopes=frozenset({"complete_code"}),
     order=40,
     steps=(

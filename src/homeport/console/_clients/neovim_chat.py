@@ -1,10 +1,11 @@
 """Neovim: codecompanion.nvim chats."""
 
 from homeport.console._clients import Client, Step
+from homeport.console._texts import mark
 
 CLIENT = Client(
     label="Neovim, chat (codecompanion.nvim)",
-    does="chat and edit",
+    does=mark("chat and edit"),
     scopes=frozenset({"duo_chat"}),
     order=41,
     steps=(

@@ -1,10 +1,11 @@
 """Ollama's client in Python; its other clients take the same address and header."""
 
 from homeport.console._clients import Client, Step
+from homeport.console._texts import mark
 
 CLIENT = Client(
     label="Ollama client (Python)",
-    does="completion and chat in programs",
+    does=mark("completion and chat in programs"),
     scopes=frozenset({"complete_code", "duo_chat"}),
     order=88,
     steps=(

@@ -1,10 +1,11 @@
 """The OpenAI SDK in Python."""
 
 from homeport.console._clients import Client, Step
+from homeport.console._texts import mark
 
 CLIENT = Client(
     label="OpenAI SDK (Python)",
-    does="chat in programs",
+    does=mark("chat in programs"),
     scopes=frozenset({"duo_chat"}),
     order=85,
     steps=(

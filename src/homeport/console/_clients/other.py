@@ -1,10 +1,11 @@
 """Whatever takes an OpenAI-compatible server."""
 
 from homeport.console._clients import Client, Step
+from homeport.console._texts import mark
 
 CLIENT = Client(
-    label="Any other",
-    does="whatever takes an OpenAI-compatible server",
+    label=mark("Any other"),
+    does=mark("whatever takes an OpenAI-compatible server"),
     order=99,
     steps=(
         Step(

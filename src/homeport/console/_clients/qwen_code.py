@@ -1,10 +1,11 @@
 """Qwen Code."""
 
 from homeport.console._clients import Client, Step
+from homeport.console._texts import mark
 
 CLIENT = Client(
     label="Qwen Code",
-    does="an agent in the terminal",
+    does=mark("an agent in the terminal"),
     scopes=frozenset({"duo_chat"}),
     order=66,
     steps=(

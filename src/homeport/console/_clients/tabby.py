@@ -1,10 +1,11 @@
 """Tabby's plug-ins: VS Code, JetBrains, Vim, Emacs."""
 
 from homeport.console._clients import Client, Step
+from homeport.console._texts import mark
 
 CLIENT = Client(
     label="Tabby (VS Code, JetBrains, Vim)",
-    does="completion as you type",
+    does=mark("completion as you type"),
     scopes=frozenset({"complete_code"}),
     order=44,
     steps=(

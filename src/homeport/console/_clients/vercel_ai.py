@@ -1,10 +1,11 @@
 """Vercel's AI SDK."""
 
 from homeport.console._clients import Client, Step
+from homeport.console._texts import mark
 
 CLIENT = Client(
     label="Vercel AI SDK (JavaScript)",
-    does="chat and tools in programs",
+    does=mark("chat and tools in programs"),
     scopes=frozenset({"duo_chat"}),
     order=89,
     steps=(

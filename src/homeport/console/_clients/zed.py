@@ -1,10 +1,11 @@
 """Zed."""
 
 from homeport.console._clients import Client, Step
+from homeport.console._texts import mark
 
 CLIENT = Client(
     label="Zed",
-    does="chat and edit",
+    does=mark("chat and edit"),
     scopes=frozenset({"duo_chat"}),
     order=35,
     steps=(

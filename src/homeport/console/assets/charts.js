@@ -20,7 +20,7 @@ function read(figure) {
 
 // counts and milliseconds: no axis needs fractions
 const WHOLE = Array.from({ length: 10 }, (_, power) => [1, 2, 5].map((each) => each * 10 ** power)).flat();
-const amount = (unit) => (value) => (value === null || value === undefined ? "none" : `${Math.round(value).toLocaleString("en")}${unit ? ` ${unit}` : ""}`);
+const amount = (unit) => (value) => (value === null || value === undefined ? t("none") : `${Math.round(value).toLocaleString(document.documentElement.lang)}${unit ? ` ${unit}` : ""}`);
 
 // days are those of the table, which begin at midnight UTC
 const CLOCK = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }, DAY = { month: "short", day: "numeric", timeZone: "UTC" };
@@ -42,7 +42,7 @@ function options(figure, heads, data, width) {
     width, height: 200, padding: [12, 20, 0, 0], cursor: { drag: { x: false, y: false } },
     axes: [{ ...axis, space: 60, values: (_, ticks) => ticks.map(clock) }, { ...axis, size: 78, incrs: WHOLE, values: (_, ticks) => ticks.map(told) }],
     scales: { y: { range: (_, low, high) => [0, Math.max(high ?? 0, 1) * 1.1] } },
-    series: [{ label: "When", value: (_, at) => (at ? clock(at) : "") }, ...heads.map(one)],
+    series: [{ label: t("When"), value: (_, at) => (at ? clock(at) : "") }, ...heads.map(one)],
     legend: { markers: { width: 0, fill: (_, at) => (at ? colour(heads[at - 1].dataset.shade) : ink) } },
   };
 }

@@ -1,4 +1,15 @@
 // What a page can do only with a script: keys, times in the reader's own words, forms that are not lost.
+// Texts stand here in English; a page in another language brings the others.
+const texts = JSON.parse(document.querySelector("meta[name=texts]")?.content ?? "{}");
+const filled = (said, values) => said.replace(/\{(\w+)\}/g, (place, name) => values[name] ?? place);
+function t(message, values = {}) { return filled(texts[message] ?? message, values); }
+// A translation with a number says first which form each number takes, a digit each.
+function tn(one, many, count, values = {}) {
+  const [which, ...forms] = texts[one] ?? [];
+  const said = which ? forms[which[count < which.length ? count : 100 + (count % 100)]] : count === 1 ? one : many;
+  return filled(said, { count, ...values });
+}
+
 const ago = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "auto" });
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
@@ -24,7 +35,7 @@ window.addEventListener("beforeunload", (event) => {
 });
 document.addEventListener("htmx:beforeRequest", (event) => {
   const leaves = event.detail.boosted && event.detail.requestConfig.verb === "get";
-  if (leaves && changed?.isConnected && !window.confirm("Leave without saving what you changed?")) {
+  if (leaves && changed?.isConnected && !window.confirm(t("Leave without saving what you changed?"))) {
     event.preventDefault();
   } else if (leaves) {
     changed = null;
@@ -43,8 +54,8 @@ function copy(button, source) {
   selection.selectAllChildren(source);
   // browsers have a clipboard only over TLS and on this machine; what is selected can be copied everywhere
   const done = navigator.clipboard?.writeText(source.textContent) ?? Promise.reject();
-  done.then(() => { button.textContent = "Copied"; }, () => {
-    button.textContent = document.execCommand("copy") ? "Copied" : "Selected: press Ctrl+C";
+  done.then(() => { button.textContent = t("Copied"); }, () => {
+    button.textContent = document.execCommand("copy") ? t("Copied") : t("Selected: press Ctrl+C");
   });
 }
 function showTheme(root) {
@@ -97,7 +108,7 @@ const quietKeys = () => { try { return localStorage.getItem("keys") === "off"; }
 let jumps = 0;
 
 function single(event) {
-  if (event.key === "?") openDialog("/console/keys", "Keyboard");
+  if (event.key === "?") openDialog("/console/keys", t("Keyboard"));
   else if (event.key === "/") {
     const search = document.querySelector("main input[type=search]");
     if (!search) return;
@@ -115,7 +126,7 @@ document.addEventListener("keydown", (event) => {
   const dialog = document.querySelector("dialog.over[open]");
   if ((event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key.toLowerCase() === "k") {
     event.preventDefault();
-    openDialog("/console/find", "Find");
+    openDialog("/console/find", t("Find"));
   } else if (dialog) walk(event, dialog);
   else if (!event.ctrlKey && !event.metaKey && !event.altKey && !quietKeys()
     && !event.target.closest("input, textarea, select, [contenteditable=true]")) single(event);

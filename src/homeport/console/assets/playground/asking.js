@@ -14,13 +14,13 @@ async function* asked(form, more, signal) {
   const body = new URLSearchParams([...new FormData(form)].filter(([, value]) => typeof value === "string"));
   for (const [name, value] of Object.entries({ ...more, do: "stream" })) body.set(name, value);
   const size = body.toString().length;
-  if (size > MOST) throw new Error(`This is too large to send: ${Math.round(size / 1000)} kB, where ${MOST / 1000} kB are the most. Remove the file, or begin anew.`);
+  if (size > MOST) throw new Error(t("This is too large to send: {size} kB, where {most} kB are the most. Remove the file, or begin anew.", { size: Math.round(size / 1000), most: MOST / 1000 }));
   const answer = await fetch(PAGE, { method: "POST", body, signal });
   if (!answer.headers.get("content-type")?.startsWith("application/x-ndjson")) {
     if (await freshKey(form, answer)) { yield* asked(form, more, signal); return; }
     throw new Error(answer.status === 401
-      ? "Your session has ended. Sign in in another tab, then ask again: nothing here is lost."
-      : "Homeport did not take the question. Reload the page and ask again.");
+      ? t("Your session has ended. Sign in in another tab, then ask again: nothing here is lost.")
+      : t("Homeport did not take the question. Reload the page and ask again."));
   }
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   for (let rest = ""; ;) {
@@ -35,7 +35,7 @@ async function* asked(form, more, signal) {
 // Gives what came of it: text, and who, how long and how much; `onText` hears each piece.
 export async function answerOf(form, more, signal, onText) {
   let text = "";
-  let result = { error: "The answer broke off." };
+  let result = { error: t("The answer broke off.") };
   try {
     for await (const line of asked(form, more, signal)) {
       if (line.done) result = line.done;
@@ -43,16 +43,16 @@ export async function answerOf(form, more, signal, onText) {
     }
   } catch (error) {
     const stopped = error.name === "AbortError";
-    result = stopped ? { stopped } : { error: error instanceof TypeError ? "Homeport cannot be reached." : error.message };
+    result = stopped ? { stopped } : { error: error instanceof TypeError ? t("Homeport cannot be reached.") : error.message };
   }
   return { ...result, text };
 }
 
 export function figures(result) {
-  if (result.stopped) return "stopped";
+  if (result.stopped) return t("stopped");
   if (result.error && !result.text) return "";
-  const tokens = `${result.counted ? "" : "about "}${result.tokens} token${result.tokens === 1 ? "" : "s"}`;
-  return `first after ${result.first_ms} ms · whole after ${result.whole_ms} ms · ${tokens}`;
+  const tokens = result.counted ? tn("{count} token", "{count} tokens", result.tokens) : tn("about {count} token", "about {count} tokens", result.tokens);
+  return t("first after {first} ms · whole after {whole} ms · {tokens}", { first: result.first_ms, whole: result.whole_ms, tokens });
 }
 
 // What all forms have in common: one question at a time, a way to stop it, and a clock while nothing comes.

@@ -4,10 +4,10 @@ import { make, press } from "./parts.js";
 const MOST = 400_000;
 
 async function textOf(file) {
-  if (file.size > MOST) throw new Error(`${file.name} has ${Math.round(file.size / 1000)} kB; ${MOST / 1000} kB are the most.`);
-  const text = await file.text().catch(() => { throw new Error(`${file.name} cannot be read.`); });
-  if (text.includes("\0") || text.includes("\uFFFD")) throw new Error(`${file.name} is no text in UTF-8.`);
-  if (!text.trim()) throw new Error(`${file.name} is empty.`);
+  if (file.size > MOST) throw new Error(t("{file} has {size} kB; {most} kB are the most.", { file: file.name, size: Math.round(file.size / 1000), most: MOST / 1000 }));
+  const text = await file.text().catch(() => { throw new Error(t("{file} cannot be read.", { file: file.name })); });
+  if (text.includes("\0") || text.includes("\uFFFD")) throw new Error(t("{file} is no text in UTF-8.", { file: file.name }));
+  if (!text.trim()) throw new Error(t("{file} is empty.", { file: file.name }));
   return text;
 }
 
@@ -17,21 +17,22 @@ export function attaching(form, tell) {
   const remove = () => {
     file.value = code.value = picker.value = "";
     show();
-    tell("Removed.");
+    tell(t("Removed."));
     message.focus();
   };
   const show = () => {
     const lines = code.value ? code.value.replace(/\n$/, "").split("\n").length : 0;
     shown.hidden = !lines;
-    const words = `${file.value || "Code"} · ${lines.toLocaleString("en")} line${lines === 1 ? "" : "s"} go with the message`;
-    shown.replaceChildren(make("span", "", words), press("Remove", "quiet", remove));
+    const name = file.value || t("Code");
+    const words = tn("{file} · {lines} line go with the message", "{file} · {lines} lines go with the message", lines, { file: name, lines: lines.toLocaleString(document.documentElement.lang) });
+    shown.replaceChildren(make("span", "", words), press(t("Remove"), "quiet", remove));
   };
   const take = async (picked) => {
     try {
       const text = await textOf(picked);
       file.value = picked.name.slice(0, 200);
       code.value = text;
-      tell(`${picked.name} is attached.`);
+      tell(t("{file} is attached.", { file: picked.name }));
     } catch (error) { tell(error.message); picker.value = ""; }
     show();
     message.focus();

@@ -15,11 +15,11 @@ function turn(role, whose, text = "") {
 }
 
 function copier(text, tell) {
-  const copy = press("Copy", "quiet", () => {
+  const copy = press(t("Copy"), "quiet", () => {
     const done = navigator.clipboard?.writeText(text) ?? Promise.reject(new Error());
-    done.then(() => { copy.textContent = "Copied"; tell("Copied."); }, () => tell("This browser lets nothing be copied here: select it."));
+    done.then(() => { copy.textContent = t("Copied"); tell(t("Copied.")); }, () => tell(t("This browser lets nothing be copied here: select it.")));
   });
-  copy.setAttribute("aria-label", "Copy the answer");
+  copy.setAttribute("aria-label", t("Copy the answer"));
   return copy;
 }
 
@@ -28,7 +28,7 @@ function shelf(form, kept, open, forgotten) {
   const place = form.querySelector("[data-kept]");
   const list = place.querySelector("ul");
   place.querySelector("[data-forget]").addEventListener("click", () => {
-    if (window.confirm("Delete every conversation of this tab?")) { kept.forget(); forgotten(); }
+    if (window.confirm(t("Delete every conversation of this tab?"))) { kept.forget(); forgotten(); }
   });
   return (now) => {
     const all = kept.all();
@@ -36,8 +36,8 @@ function shelf(form, kept, open, forgotten) {
     list.replaceChildren(...all.map((each) => {
       const way = press(each.title, "quiet", () => open(each));
       if (each.id === now) way.setAttribute("aria-current", "true");
-      const remove = press("Delete", "quiet", () => { kept.forget(each.id); forgotten(each.id); });
-      remove.setAttribute("aria-label", `Delete “${each.title}”`);
+      const remove = press(t("Delete"), "quiet", () => { kept.forget(each.id); forgotten(each.id); });
+      remove.setAttribute("aria-label", t("Delete “{name}”", { name: each.title }));
       return make("li", "", way, remove);
     }));
   };
@@ -54,7 +54,7 @@ export function chats(form) {
   const turns = () => JSON.parse(history.value || "[]");
   const draw = () => {
     const made = turns().map((each) => {
-      const one = turn(each.role, each.role === "user" ? "You" : each.model || "Model", each.content);
+      const one = turn(each.role, each.role === "user" ? t("You") : each.model || t("Model"), each.content);
       if (each.role !== "user") one.told.append(copier(each.content, tell));
       return one.whole;
     });
@@ -76,11 +76,11 @@ export function chats(form) {
     history.value = JSON.stringify(each.turns);
     draw();
     list(id);
-    tell("Taken up again.");
+    tell(t("Taken up again."));
     message.focus();
     log.lastChild?.scrollIntoView({ block: "nearest" });
   };
-  const list = shelf(form, kept, open, (gone) => (!gone || gone === id ? begin("Deleted.") : list(id)));
+  const list = shelf(form, kept, open, (gone) => (!gone || gone === id ? begin(t("Deleted.")) : list(id)));
   const keep = (added) => {
     const all = [...turns(), ...added];
     history.value = JSON.stringify(all);
@@ -96,21 +96,21 @@ export function chats(form) {
     if (result.model || form.elements.model.value) theirs.whole.firstChild.textContent = result.model || form.elements.model.value;
     if (result.error) {
       theirs.said.append(alert(result.error));
-      theirs.told.append(press("Ask again", "", () => again(text, mine, theirs)));
+      theirs.told.append(press(t("Ask again"), "", () => again(text, mine, theirs)));
     }
     if (result.text) theirs.told.append(copier(result.text, tell));
     if (result.model || result.stopped) theirs.told.append(make("span", "soft small", figures(result)));
-    tell(result.error ? "" : result.stopped ? "Stopped." : "Answered.");
+    tell(result.error ? "" : result.stopped ? t("Stopped.") : t("Answered."));
     // an answer that broke off is shown, and no part of what goes on
     if (result.text && !result.error) keep([{ role: "user", content: text }, { role: "assistant", content: result.text, model: result.model || form.elements.model.value }]);
     else if (result.stopped) { mine.whole.remove(); theirs.whole.remove(); if (!message.value) message.value = text; }
   };
   const send = (text) => {
-    const mine = turn("user", "You", text);
-    const theirs = turn("assistant", "Model");
-    theirs.said.append(make("p", "soft", "Thinking…"));
+    const mine = turn("user", t("You"), text);
+    const theirs = turn("assistant", t("Model"));
+    theirs.said.append(make("p", "soft", t("Thinking…")));
     log.append(mine.whole, theirs.whole);
-    tell("Asking…");
+    tell(t("Asking…"));
     log.setAttribute("aria-busy", "true");
     const near = () => window.innerHeight + window.scrollY > document.documentElement.scrollHeight - 160;
     let follows = true;
@@ -129,14 +129,14 @@ export function chats(form) {
   };
   const submit = () => {
     const text = message.value.trim();
-    if (!text) { tell("Write a message first."); message.focus(); return; }
-    if (text === "/clear") { message.value = ""; begin("A new conversation."); } else send(text);
+    if (!text) { tell(t("Write a message first.")); message.focus(); return; }
+    if (text === "/clear") { message.value = ""; begin(t("A new conversation.")); } else send(text);
   };
 
   attaching(form, tell);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (event.submitter?.value === "clear") begin("A new conversation.");
+    if (event.submitter?.value === "clear") begin(t("A new conversation."));
     else submit();
   });
   message.addEventListener("keydown", (event) => {

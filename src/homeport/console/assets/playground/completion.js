@@ -29,27 +29,28 @@ function models(form) {
 
 // A card for each model: who, what, how long.
 function pane(name) {
-  const whose = make("h3", "", name || "As the setting says");
+  const whose = make("h3", "", name || t("As the setting says"));
   const said = make("pre", "", make("code", "", ""));
   said.tabIndex = 0;
   said.hidden = true;
-  const told = make("p", "soft small", "Waiting for the first word…");
+  const told = make("p", "soft small", t("Waiting for the first word…"));
   const use = make("div", "buttons");
   const whole = make("div", "card result", whose, said, told, use);
   whole.setAttribute("role", "group");
-  whole.setAttribute("aria-label", `Answer of ${name || "the model that is set"}`);
+  const usual = t("the model that is set");
+  whole.setAttribute("aria-label", t("Answer of {model}", { model: name || usual }));
   return {
     whole,
     grow(text) { said.hidden = !text; said.firstChild.textContent = text; },
     end(result, onUse) {
-      if (result.model) { whose.textContent = result.model; whole.setAttribute("aria-label", `Answer of ${result.model}`); }
-      if (!result.model && result.error) whose.textContent = name || "Nobody answered";
+      if (result.model) { whose.textContent = result.model; whole.setAttribute("aria-label", t("Answer of {model}", { model: result.model })); }
+      if (!result.model && result.error) whose.textContent = name || t("Nobody answered");
       said.hidden = !result.text;
       said.firstChild.textContent = result.text;
       told.textContent = result.model || result.stopped ? figures(result) : "";
       if (result.error) told.before(alert(result.error));
-      else if (!result.text) told.before(make("p", "soft", "Nothing to add here."));
-      if (result.text) use.append(press("Insert", "", onUse));
+      else if (!result.text) told.before(make("p", "soft", t("Nothing to add here.")));
+      if (result.text) use.append(press(t("Insert"), "", onUse));
     },
     choose(on) { whole.classList.toggle("chosen", on); },
   };
@@ -76,8 +77,8 @@ export function completes(form) {
       if (form.elements.typing.checked) timer = setTimeout(ask, PAUSE_MS);
     },
     moved() { clearTimeout(timer); },
-    accepted() { stop(); tell("Accepted."); },
-    dismissed() { clearTimeout(timer); stop(); tell("Dismissed."); },
+    accepted() { stop(); tell(t("Accepted.")); },
+    dismissed() { clearTimeout(timer); stop(); tell(t("Dismissed.")); },
     ask: () => ask(),
     other: (step) => show(shown + step),
   };
@@ -90,7 +91,7 @@ export function completes(form) {
     shown = with_.includes(at) ? at : at > Math.max(...with_) ? with_[0] : at < 0 ? with_.at(-1) : with_.find((each) => each > shown) ?? with_[0];
     editor.show(round[shown].text, round[shown].at);
     round.forEach((each, index) => each.pane.choose(index === shown && round.length > 1));
-    if (round.length > 1) tell(`Shown: ${round[shown].pane.whole.querySelector("h3").textContent}.`);
+    if (round.length > 1) tell(t("Shown: {model}.", { model: round[shown].pane.whole.querySelector("h3").textContent }));
     return true;
   };
   const askOne = async (mine, name, more, signal) => {
@@ -101,7 +102,7 @@ export function completes(form) {
       if (round[shown] === mine || !round[shown]?.text) { shown = round.indexOf(mine); editor.show(text, at); }
     };
     const result = await answerOf(form, { ...more, model: name }, signal, onText);
-    into.end(result, () => { stop(); editor.insert(result.text, at); tell("Inserted."); });
+    into.end(result, () => { stop(); editor.insert(result.text, at); tell(t("Inserted.")); });
     return result;
   };
   const ask = () => {
@@ -114,14 +115,15 @@ export function completes(form) {
     shown = 0;
     const mine = round;
     results.replaceChildren(...mine.map((each) => each.pane.whole));
-    tell("Asking…");
+    tell(t("Asking…"));
     return during(async (signal) => {
       const all = await Promise.all(mine.map((each) => askOne(each, each.name, more, signal)));
       if (round !== mine) return;
       if (all.some((each) => each.stopped)) return;
       const texts = all.filter((each) => each.text).length;
-      tell(texts ? `${figures(all.find((each) => each.text))}. Tab accepts, Esc dismisses${texts > 1 ? ", Alt ] shows the next" : ""}.`
-        : all.some((each) => each.error) ? "" : "Nothing to add here.");
+      const keys = texts > 1 ? t("Tab accepts, Esc dismisses, Alt ] shows the next.") : t("Tab accepts, Esc dismisses.");
+      tell(texts ? `${figures(all.find((each) => each.text))}. ${keys}`
+        : all.some((each) => each.error) ? "" : t("Nothing to add here."));
     });
   };
   form.addEventListener("submit", async (event) => {

@@ -96,7 +96,7 @@ export async function ghostly(form, hears) {
     parent: area.parentElement,
     extensions: [
       keys(cm, ghost, hears, { accept, hide }), cm.setup, cm.keymap.of([cm.indentWithTab]), ghost, watch, theme(cm), language.of([]),
-      cm.EditorView.contentAttributes.of({ "aria-label": "Code", tabindex: "0", "aria-describedby": "code-help", spellcheck: "false", autocapitalize: "off" }),
+      cm.EditorView.contentAttributes.of({ "aria-label": t("Code"), tabindex: "0", "aria-describedby": "code-help", spellcheck: "false", autocapitalize: "off" }),
     ],
   });
   const typing = document.activeElement === area;

@@ -10,9 +10,9 @@ function prompts(form) {
   const { tell, during } = desk(form);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    tell("Asking…");
-    const whose = make("h3", "", "Answer");
-    const said = make("div", "said", make("p", "soft", "Waiting for the first word…"));
+    tell(t("Asking…"));
+    const whose = make("h3", "", t("Answer"));
+    const said = make("div", "said", make("p", "soft", t("Waiting for the first word…")));
     const told = make("p", "soft small");
     results.replaceChildren(make("div", "card result", whose, said, told));
     const draw = drawer(said);
@@ -21,7 +21,7 @@ function prompts(form) {
       if (result.model) whose.textContent = result.model;
       draw.end(markdown(result.text), ...(result.error ? [alert(result.error)] : []));
       told.textContent = result.model || result.stopped ? figures(result) : "";
-      tell(result.stopped ? "Stopped." : result.error ? "" : "Answered.");
+      tell(result.stopped ? t("Stopped.") : result.error ? "" : t("Answered."));
       colour(form, said);
     });
   });

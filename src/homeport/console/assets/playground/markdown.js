@@ -6,17 +6,17 @@ let blocks = 0;
 
 function codeBlock(language, text) {
   const id = `block-${++blocks}`;
-  const copy = make("button", "quiet", "Copy");
+  const copy = make("button", "quiet", t("Copy"));
   copy.type = "button";
   copy.dataset.copy = id;
-  copy.setAttribute("aria-label", "Copy the code");
+  copy.setAttribute("aria-label", t("Copy the code"));
   const content = make("code", "", text);
   content.id = id;
   content.dataset.language = language;
   const pre = make("pre", "", content);
   // what scrolls must be reached by keys
   pre.tabIndex = 0;
-  return make("div", "block", make("div", "bar", make("span", "soft small", language || "text"), copy), pre);
+  return make("div", "block", make("div", "bar", make("span", "soft small", language || t("text")), copy), pre);
 }
 
 const INLINE = /(`+)(.+?)\1(?!`)|\*\*(.+?)\*\*|(?<!\w)\*([^*\s](?:[^*]*[^*\s])?)\*(?!\w)|(?<!\w)_([^_\s](?:[^_]*[^_\s])?)_(?!\w)|~~(.+?)~~|(!?)\[([^\]]*)\]\(([^()\s]*)[^()]*\)/;
@@ -29,7 +29,7 @@ function inline(text) {
     : bold !== undefined ? [make("strong", "", ...inline(bold))]
     : struck !== undefined ? [make("s", "", ...inline(struck))]
     : slanted ?? also ? [make("em", "", ...inline(slanted ?? also))]
-    : [image ? `[image: ${words}]` : words, address && address !== words ? make("span", "soft", ` (${address})`) : ""];
+    : [image ? t("[image: {words}]", { words }) : words, address && address !== words ? make("span", "soft", ` (${address})`) : ""];
   return [text.slice(0, found.index), ...made, ...inline(text.slice(found.index + whole.length))].filter(Boolean);
 }
 
