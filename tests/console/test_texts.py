@@ -88,6 +88,15 @@ msgstr[1] "{count} Zeichen, viele"
 """
 
 
+def recipe() -> str:
+    """The catalogue that the documentation shows."""
+    page = (ROOT / "docs" / "add" / "language.md").read_text()
+    [found] = re.findall(
+        r'^```po title="src/homeport/console/texts/nl.po"\n(.*?)^```', page, flags=re.DOTALL | re.MULTILINE
+    )
+    return str(found)
+
+
 def of_rooms_below() -> Iterator[str]:
     """Texts of rooms that know no language: what the API, the command line and the log say, too."""
     for key, feature in discover(features, Feature).items():
@@ -108,6 +117,7 @@ async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Office
     folder = tmp_path_factory.mktemp("town")
     (folder / "texts").mkdir()
     (folder / "texts" / "de.po").write_text(GERMAN)
+    (folder / "texts" / "nl.po").write_text(recipe())
     (folder / "texts" / "fr.po").write_text("msgid 'broken")
     (folder / "texts" / "notes.txt").write_text("no catalogue")
     async with office_at(folder, data_dir=folder) as office:
@@ -213,20 +223,21 @@ def test_the_catalogue_is_what_the_code_says() -> None:
 
 
 async def test_a_catalogue_in_the_folder_is_offered(town: Office) -> None:
-    assert set(desk_of(town).languages) == {"de"}
+    assert set(desk_of(town).languages) == {"de", "nl"}
     await town.be("ada", "admin")
     for asked, tag, title in (
         ("de-AT,de;q=0.9,en;q=0.5", "de", "Überblick"),
         ("en-GB,de;q=0.9", "en", "Overview"),
         ("fr, de;q=0.1", "de", "Überblick"),
         ("fr", "en", "Overview"),
+        ("nl-BE", "nl", "Overzicht"),
         ("", "en", "Overview"),
     ):
         shown = await town.get("/console", Accept_Language=asked)
         assert Seen(shown.body).lang == tag
         assert f"<h1>{title}</h1>" in shown.body
         assert f">{title}</a>" in shown.body
-        assert ('<meta name="texts"' in shown.body) is (tag == "de")
+        assert ('<meta name="texts"' in shown.body) is (tag != "en")
 
 
 async def test_sentences_with_parts_and_numbers(town: Office) -> None:
@@ -234,6 +245,8 @@ async def test_sentences_with_parts_and_numbers(town: Office) -> None:
     shown = await town.get("/console/sign-in", Accept_Language="de")
     words = "Ein Verweis, der einmal anmeldet, kommt von <code>homeport users code NAME</code>."
     assert words in shown.body
+    shown = await town.get("/console/sign-in", Accept_Language="nl")
+    assert "Nog geen wachtwoord? <code>homeport users code NAME</code> maakt een link" in shown.body
     assert "2 Modelle sind eingetragen." in (await town.get("/", Accept_Language="de")).text
     assert "2 models are registered." in (await town.get("/")).text
 

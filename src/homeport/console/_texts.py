@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from gettext import NullTranslations
 
     from htpy import Node
@@ -93,12 +93,9 @@ def places(message: str) -> frozenset[str]:
 
 def _filled(said: str, values: Mapping[str, object]) -> str:
     """Never str.format: a catalogue's text reaches no attribute of a value."""
-    return "".join(_put(_pieces(said), values))
-
-
-def _put(found: tuple[str, ...], values: Mapping[str, object]) -> Iterator[str]:
-    for odd, piece in enumerate(found):
-        yield str(values.get(piece, f"{{{piece}}}")) if odd % 2 else piece
+    found = list(_pieces(said))
+    found[1::2] = [str(values.get(name, f"{{{name}}}")) for name in found[1::2]]
+    return "".join(found)
 
 
 @lru_cache(maxsize=4096)
