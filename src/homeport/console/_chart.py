@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from htpy import (
@@ -32,6 +33,9 @@ from homeport.console._texts import t
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+CELLS = 1_000
+"""Cells that are kept as they were drawn."""
 
 
 class Series(NamedTuple):
@@ -71,13 +75,19 @@ def charted(*figures: Renderable) -> Fragment:
 def _rows(at: Sequence[int], columns: Iterable[Sequence[float | None]]) -> Iterator[Renderable]:
     for moment, *values in zip(at, *columns, strict=True):
         when = datetime.fromtimestamp(moment, UTC)
-        cells = (td(".number", data_value=None if each is None else str(each))[_told(each)] for each in values)
-        yield tr[
-            th(scope="row")[
-                time(datetime=when.isoformat(), data_clock=True)[t("{when} UTC", when=f"{when:%Y-%m-%d %H:%M}")]
-            ],
-            cells,
-        ]
+        said = t("{when} UTC", when=f"{when:%Y-%m-%d %H:%M}")
+        yield tr[_when(when.isoformat(), said), (_value(each, _told(each)) for each in values)]
+
+
+@lru_cache(CELLS)
+def _when(at: str, said: str) -> Renderable:
+    """The head of a row; several charts on a page have the same ones."""
+    return th(scope="row")[time(datetime=at, data_clock=True)[said]]
+
+
+@lru_cache(CELLS)
+def _value(value: float | None, said: str) -> Renderable:
+    return td(".number", data_value=None if value is None else str(value))[said]
 
 
 def _told(value: float | None) -> str:

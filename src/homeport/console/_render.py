@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from htpy import BaseElement, Fragment, HTMLElement, VoidElement, fragment
+from htpy import BaseElement, Fragment, HTMLElement, VoidElement, fragment, td
 from markupsafe import escape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from htpy import Node, Renderable
+    from htpy import Element, Node, Renderable
+
+_TO_ESCAPE = re.compile("[&<>\"']")
+KNOWN_CELLS = 200
 
 
 def rendered(content: Renderable) -> str:
@@ -21,8 +26,16 @@ def rendered(content: Renderable) -> str:
     return "".join(pieces)
 
 
+@lru_cache(KNOWN_CELLS)
+def cell(label: str, shape: str = "") -> Element:
+    """A cell of a table, which shows its label where the table is narrow; a table of a hundred rows makes it once."""
+    return td(shape, data_label=label) if shape else td(data_label=label)
+
+
 def _write(node: Node, put: Callable[[str], None]) -> None:
-    if isinstance(node, BaseElement):
+    if type(node) is str:  # what is marked as safe is a kind of its own
+        put(node if _TO_ESCAPE.search(node) is None else escape(node))
+    elif isinstance(node, BaseElement):
         _element(node, put)
     elif isinstance(node, str):
         put(escape(node))

@@ -38,6 +38,7 @@ from htpy import (
 from homeport.console import Asked, Page, Sent
 from homeport.console._forms import PER_PAGE, sifter
 from homeport.console._layout import done, page
+from homeport.console._render import cell
 from homeport.console._texts import choices, mark, t, tn
 from homeport.domain.errors import BadRequest
 from homeport.store.audit import as_csv, document, wanted
@@ -146,9 +147,9 @@ def _table(found: Sequence[AuditEvent]) -> Renderable:
 
 def _row(event: AuditEvent) -> Renderable:
     return tr[
-        td(".nowrap", data_label=t("When"))[time(datetime=event.at.isoformat())[f"{event.at:%Y-%m-%d %H:%M:%S}"]],
-        td(data_label=t("Who"))[event.who],
-        td(data_label=t("What"))[done(event)],
+        cell(t("When"), ".nowrap")[time(datetime=event.at.isoformat())[f"{event.at:%Y-%m-%d %H:%M:%S}"]],
+        cell(t("Who"))[event.who],
+        cell(t("What"))[done(event)],
         td[_diff(changes(event.before or {}, event.after or {}))],
     ]
 

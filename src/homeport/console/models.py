@@ -31,6 +31,7 @@ from htpy import input as field
 from homeport.console import Asked, Page, Sent, go
 from homeport.console import _model_form as model_form
 from homeport.console._layout import guard, page, problem
+from homeport.console._render import cell
 from homeport.console._requests import today
 from homeport.console._texts import mark, rich, t
 from homeport.diagnostics._health import how_is
@@ -249,13 +250,11 @@ def _drawn(asked: Asked, row: Row) -> Renderable:
     used = t("{count} today", count=f"{row.today:,}") if row.today else ""
     return tr[
         th(".name", scope="row")[a(href=model_form.address(model.name))[model.name], _sub(model.identifier)],
-        td(data_label=t("Family"))[row.family, " ", _release(row.release), _sub(row.platform)],
-        td(data_label=t("Endpoint"))[_endpoint(model)],
-        td(data_label=t("Serves"))[_served(row)],
-        td(data_label=t("State"))[
-            span(f".pill.{shade}")[t(word)], _sub(", ".join(filter(None, (running, used, more))))
-        ],
-        td(".small", data_label=t("Can do"))[_can_do(row.seen)],
+        cell(t("Family"))[row.family, " ", _release(row.release), _sub(row.platform)],
+        cell(t("Endpoint"))[_endpoint(model)],
+        cell(t("Serves"))[_served(row)],
+        cell(t("State"))[span(f".pill.{shade}")[t(word)], _sub(", ".join(filter(None, (running, used, more))))],
+        cell(t("Can do"), ".small")[_can_do(row.seen)],
         td(".right")[_switch(asked, model, t("Disable") if model.enabled else t("Enable"))]
         if asked.person.role == "admin"
         else None,

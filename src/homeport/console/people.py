@@ -36,6 +36,7 @@ from homeport.access import SCOPES, sessions
 from homeport.console import Asked, Page, Sent, go
 from homeport.console._forms import PER_PAGE, check, choice, doings, finder, page_of, pager, sifter, text, ticked
 from homeport.console._layout import guard, page, problem
+from homeport.console._render import cell
 from homeport.console._texts import choices, mark, rich, t, tn
 from homeport.domain.errors import BadRequest, Unknown
 from homeport.store.people import KEPT
@@ -202,11 +203,11 @@ def _row(asked: Asked, user: User, *, may: bool) -> Renderable:
     change = a(href=f"?{urlencode({'name': user.name})}", aria_label=t("Change {name}", name=user.name))[t("Change")]
     return tr[
         th(scope="row")[user.name, span(".sub")[user.display] if user.display else None],
-        td(data_label=t("Teams"))[", ".join(user.teams) or span(".soft")[t("none")]],
-        td(data_label=t("Role"))[t(CALLED[user.role])],
-        td(data_label=t("Seat"))[t("yes") if user.seat and not user.disabled else span(".soft")[t("no")]],
-        td(data_label=t("State"))[_state(user)],
-        td(".nowrap", data_label=t("Last seen"))[_moment(user.seen)],
+        cell(t("Teams"))[", ".join(user.teams) or span(".soft")[t("none")]],
+        cell(t("Role"))[t(CALLED[user.role])],
+        cell(t("Seat"))[t("yes") if user.seat and not user.disabled else span(".soft")[t("no")]],
+        cell(t("State"))[_state(user)],
+        cell(t("Last seen"), ".nowrap")[_moment(user.seen)],
         td[_restoring(asked, user.name) if user.deleted else change] if may else None,
     ]
 

@@ -23,7 +23,6 @@ from htpy import (
     span,
     table,
     tbody,
-    td,
     th,
     thead,
     tr,
@@ -32,6 +31,7 @@ from htpy import (
 from homeport.console import Asked, Page, Sent, go
 from homeport.console._forms import PER_PAGE, sifter
 from homeport.console._layout import page
+from homeport.console._render import cell
 from homeport.console._requests import ended, lasting, log_of, moment, tokens
 from homeport.console._texts import choices, mark, rich, t
 from homeport.domain.entries import ANSWERED, FAILED, LEFT, REFUSED
@@ -196,14 +196,14 @@ def _table(found: Sequence[Found]) -> Renderable:
 def _row(each: Found) -> Renderable:
     traits = each.traits
     return tr[
-        td(".nowrap", data_label=t("When"))[moment(each.at)],
-        td(data_label=t("Who"))[traits.who or span(".soft")[t("nobody")]],
-        td(data_label=t("Feature"))[traits.feature or span(".soft")[traits.protocol or t("unknown path")]],
-        td(data_label=t("Model"))[traits.model or span(".soft")[t("none")]],
-        td(data_label=t("Outcome"))[ended(traits), " ", code[traits.error_code] if traits.error_code else None],
-        td(".nowrap", data_label=t("Took"))[lasting(each.phases.took)],
-        td(".nowrap", data_label=t("Tokens"))[tokens(each)],
-        td(".nowrap", data_label=t("Id"))[
+        cell(t("When"), ".nowrap")[moment(each.at)],
+        cell(t("Who"))[traits.who or span(".soft")[t("nobody")]],
+        cell(t("Feature"))[traits.feature or span(".soft")[traits.protocol or t("unknown path")]],
+        cell(t("Model"))[traits.model or span(".soft")[t("none")]],
+        cell(t("Outcome"))[ended(traits), " ", code[traits.error_code] if traits.error_code else None],
+        cell(t("Took"), ".nowrap")[lasting(each.phases.took)],
+        cell(t("Tokens"), ".nowrap")[tokens(each)],
+        cell(t("Id"), ".nowrap")[
             a(href=f"/console/requests/{quote(each.correlation_id)}", title=each.correlation_id)[
                 code[f"…{each.correlation_id[-8:]}"]
             ]

@@ -12,6 +12,7 @@ from htpy import input as control
 from homeport.console import Asked, Page, Sent, go
 from homeport.console._forms import PER_PAGE, doings, finder, lines, page_of, pager, text
 from homeport.console._layout import guard, page, problem
+from homeport.console._render import cell
 from homeport.console._texts import mark, t, tn
 from homeport.domain.errors import BadRequest, Unknown
 from homeport.store.people import KEPT
@@ -82,9 +83,7 @@ def _table(asked: Asked, found: Mapping[str, int]) -> Node:
                     (
                         tr[
                             th(scope="row")[name],
-                            td(data_label=t("People"))[
-                                a(href=f"/console/people?{urlencode({'team': name})}")[str(size)]
-                            ],
+                            cell(t("People"))[a(href=f"/console/people?{urlencode({'team': name})}")[str(size)]],
                             td[
                                 a(href=f"?{urlencode({'name': name})}", aria_label=t("Look at {name}", name=name))[
                                     t("Look")

@@ -36,6 +36,7 @@ from homeport.console import RANK, Asked, Page, Sent, go
 from homeport.console._connect import address_of, copied, setups
 from homeport.console._forms import PER_PAGE, choice, doings, finder, page_of, pager, sifter, text, ticked
 from homeport.console._layout import guard, page, problem
+from homeport.console._render import cell
 from homeport.console._texts import choices, mark, rich, t, tn
 from homeport.domain.errors import BadRequest, NotAllowed, Unknown
 from homeport.domain.models import Token
@@ -200,11 +201,11 @@ def _row(asked: Asked, token: Token, state: str) -> Renderable:
     address = f"?{urlencode({'revoke': token.name})}"
     return tr[
         th(scope="row")[token.name, span(".sub")[t("ends with {hint}", hint=token.hint)]],
-        td(data_label=t("Owner"))[span(".soft")[t("a service")] if token.kind == "service" else token.owner],
-        td(data_label=t("May"))[_scopes(token.scopes)],
-        td(".nowrap", data_label=t("Expires"))[_moment(token.expires, t("never"))],
-        td(".nowrap", data_label=t("Last used"))[_moment(token.last_used, t("not yet"))],
-        td(data_label=t("State"))[span(class_=["pill", pill])[t(WORDS[state])]],
+        cell(t("Owner"))[span(".soft")[t("a service")] if token.kind == "service" else token.owner],
+        cell(t("May"))[_scopes(token.scopes)],
+        cell(t("Expires"), ".nowrap")[_moment(token.expires, t("never"))],
+        cell(t("Last used"), ".nowrap")[_moment(token.last_used, t("not yet"))],
+        cell(t("State"))[span(class_=["pill", pill])[t(WORDS[state])]],
         td[
             a(href=address, aria_label=t("Revoke {name}", name=token.name))[t("Revoke")]
             if mine and not token.revoked

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import orjson
-from htpy import Fragment, Renderable, a, button, caption, div, form, h1, h2, p, table, tbody, td, th, thead, tr
+from htpy import Fragment, Renderable, a, button, caption, div, form, h1, h2, p, table, tbody, th, thead, tr
 
 from homeport.console import Asked, Page, Sent
 from homeport.console._chart import Series, chart, charted
 from homeport.console._forms import PER_PAGE, page_of, pager, sifter
 from homeport.console._layout import page
+from homeport.console._render import cell
 from homeport.console._requests import log_of
 from homeport.console._texts import choices, mark, t
 from homeport.domain.errors import BadRequest
@@ -190,22 +191,22 @@ def _table(found: Sequence[Used], by: str) -> Renderable:
     ]
 
 
-def _row(each: Used, by: str) -> Renderable:
+def _row(used: Used, by: str) -> Renderable:
     cells: tuple[Node, ...] = (
-        f"{each.requests:,}",
-        f"{each.failed:,}",
-        f"{each.cancelled:,}",
-        f"{each.refused:,}",
-        f"{'≈ ' if each.estimated else ''}{each.prompt_tokens:,} + {each.answer_tokens:,}",
-        _ms(each.took_ms[0]),
-        _ms(each.took_ms[1]),
-        _ms(each.first_ms[1]),
-        _share(each.accepted, each.offered),
+        f"{used.requests:,}",
+        f"{used.failed:,}",
+        f"{used.cancelled:,}",
+        f"{used.refused:,}",
+        f"{'≈ ' if used.estimated else ''}{used.prompt_tokens:,} + {used.answer_tokens:,}",
+        _ms(used.took_ms[0]),
+        _ms(used.took_ms[1]),
+        _ms(used.first_ms[1]),
+        _share(used.accepted, used.offered),
     )
-    name = each.name or t(NOTHING.get(by, NONE))
+    name = used.name or t(NOTHING.get(by, NONE))
     return tr[
         th(scope="row")[name],
-        (td(".nowrap", data_label=t(head))[cell] for head, cell in zip(HEADS, cells, strict=True)),
+        (cell(t(head), ".nowrap")[each] for head, each in zip(HEADS, cells, strict=True)),
     ]
 
 

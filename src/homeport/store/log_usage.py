@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from functools import cache
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -107,10 +108,9 @@ def _alone(asked: Asked) -> str | None:
 
 def _of_one(asked: Asked, trait: str) -> Select[Any]:
     """From the sums by one trait alone, which are few."""
-    ends = [_sum(name, sums.c[name]) for name in ENDS]
     value = getattr(asked, trait) if trait in (*NARROWED, "team") else ""
     narrowed = [sums.c.trait == trait, *([_is(sums.c.name, trait, value)] if value else [])]
-    wanted = _grouped(asked, sums, sums.c.name, ends).where(*narrowed)
+    wanted = _grouped(asked, sums, sums.c.name, _sums_of_one()).where(*narrowed)
     if not asked.by or asked.by == "team" or asked.over_time:
         return _part(asked, wanted)
     # who they are first: of all others, the histograms need not be read
@@ -120,13 +120,21 @@ def _of_one(asked: Asked, trait: str) -> Select[Any]:
 
 
 def _of_all(asked: Asked) -> Select[Any]:
-    ended = ((name, case((ended_as(usage_kinds, each), usage.c.requests), else_=0)) for name, each in ENDS.items())
     named = usage_kinds.c[asked.by] if asked.by else literal("")
-    wanted = _grouped(asked, usage, named, [_sum(*each) for each in ended])
+    wanted = _grouped(asked, usage, named, _sums_of_all())
     narrowed = [
         _is(usage_kinds.c[name], name, value) for name in (*NARROWED, "team") if (value := getattr(asked, name))
     ]
-    return _part(asked, wanted.join_from(usage, usage_kinds, usage_kinds.c.id == usage.c.kind).where(*narrowed))
+    # each hour and each kind by its name: the key of the table leads to their rows, past those of others
+    times = select(sums.c.start).where(sums.c.span == asked.span, sums.c.trait == "", *_in_time(asked, sums))
+    kinds = select(usage_kinds.c.id).where(*narrowed)
+    wanted = wanted.where(usage.c.start.in_(times), usage.c.kind.in_(kinds))
+    return _part(asked, wanted.join_from(usage, usage_kinds, usage_kinds.c.id == usage.c.kind))
+
+
+def _in_time(asked: Asked, table: Table) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    since = int(asked.since) // asked.span * asked.span
+    return table.c.start >= since, table.c.start < int(asked.until)
 
 
 def _part(asked: Asked, wanted: Select[Any]) -> Select[Any]:
@@ -138,20 +146,30 @@ def _is(column: ColumnElement[str], trait: str, value: str) -> ColumnElement[boo
     return in_team(column, value) if trait == "team" else column == value
 
 
-def _grouped(asked: Asked, table: Table, named: ColumnElement[str], ends: Sequence[Any]) -> Select[Any]:
+def _grouped(asked: Asked, table: Table, named: ColumnElement[str], counts: Sequence[Any]) -> Select[Any]:
     """Sums of a table's rows of the time that is asked about, in groups of a name or a time."""
     name = named if asked.by else literal("")
     start = table.c.start if asked.over_time else literal(0)
-    counts = [_sum(each, table.c[each]) for each in COUNTED]
-    since = int(asked.since) // asked.span * asked.span
-    wanted = select(name.label("name"), start.label("start"), *counts, *ends).where(
-        table.c.span == asked.span, table.c.start >= since, table.c.start < int(asked.until)
+    wanted = select(name.label("name"), start.label("start"), *counts).where(
+        table.c.span == asked.span, *_in_time(asked, table)
     )
     groups = [group for group, used in ((name, bool(asked.by)), (start, asked.over_time)) if used]
     if not groups:
         return wanted
     by_size = start if asked.over_time else func.sum(table.c.requests).desc()
     return wanted.group_by(*groups).order_by(by_size, name)
+
+
+@cache
+def _sums_of_one() -> Sequence[Any]:
+    """What is summed, made once: there are forty of them."""
+    return [_sum(name, sums.c[name]) for name in (*COUNTED, *ENDS)]
+
+
+@cache
+def _sums_of_all() -> Sequence[Any]:
+    ended = ((name, case((ended_as(usage_kinds, each), usage.c.requests), else_=0)) for name, each in ENDS.items())
+    return [*(_sum(name, usage.c[name]) for name in COUNTED), *(_sum(*each) for each in ended)]
 
 
 def _sum(name: str, counted: ColumnElement[int]) -> Any:  # noqa: ANN401 (a labelled sum)
@@ -183,7 +201,8 @@ class Sums(NamedTuple):
 
 
 def _sums(row: Any) -> Sums:  # noqa: ANN401 (a row of `usage_rows`)
-    return Sums(row.name, row.start, {name: getattr(row, name) for name in COUNTS})
+    name, start, *counts = row
+    return Sums(name, start, dict(zip((*COUNTED, *ENDS), counts, strict=True)))
 
 
 def _by_team(rows: Sequence[Any], only: str) -> list[Sums]:
