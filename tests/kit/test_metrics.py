@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
+import threading
 import urllib.request
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from homeport.kit.metrics import LANGUAGES, MODELS, OTHER, REPORTED, Histogram, Kind, Load, Metrics
+from homeport.kit.metrics import LANGUAGES, MODELS, OTHER, REPORTED, THREADS, Histogram, Kind, Load, Metrics
 
 LABELS = {
     "http_request_duration_seconds": {"handler", "method", "status"},
@@ -235,5 +237,29 @@ def test_a_connection_that_says_nothing_is_closed(monkeypatch: pytest.MonkeyPatc
             with socket.create_connection(("127.0.0.1", port), timeout=5) as silent:
                 silent.sendall(said)
                 assert silent.recv(100) == b""
+    finally:
+        stop()
+
+
+def test_no_more_connections_than_there_are_threads_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("homeport.kit.metrics.PATIENCE_S", 60)
+    before = threading.active_count()
+    stop = Metrics().serve("127.0.0.1", port := free_port())
+    try:
+        with contextlib.ExitStack() as stack:
+            silent = [
+                stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5)) for _ in range(THREADS)
+            ]
+            with socket.create_connection(("127.0.0.1", port), timeout=5) as late:
+                told = late.makefile("rb").read()
+            assert told.startswith(b"HTTP/1.1 503 ")
+            assert b"16 others read the metrics at this moment." in told
+            # the server's own, and one for each
+            assert threading.active_count() - before == 1 + THREADS
+            for each in silent:
+                each.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                assert each.makefile("rb").read().startswith(b"HTTP/1.0 200 ")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            assert answer.status == 200
     finally:
         stop()

@@ -7,6 +7,7 @@ a series: each label has a bound, beyond which everything else is counted as "ot
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import threading
@@ -20,6 +21,7 @@ from prometheus_client.registry import Collector
 from typing_extensions import override
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from prometheus_client.metrics_core import Metric
@@ -42,6 +44,12 @@ AGENT = "agent"
 
 PATIENCE_S = 10.0
 """Seconds that a connection to the page may stay silent: each holds a thread."""
+THREADS = 16
+"""Connections to the page at once: more scrapers than anybody has."""
+FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nRetry-After: 10\r\nConnection: close\r\n\r\n"
+    b"%d others read the metrics at this moment. Try again, or find out who keeps connections open.\n" % THREADS
+)
 
 REQUEST_S = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 PROMPT_BYTES = (256, 512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536, 131_072)
@@ -283,6 +291,7 @@ class Metrics(Collector):
 
         handler: Any = server.RequestHandlerClass
         server.RequestHandlerClass = type(handler.__name__, (handler,), {"timeout": PATIENCE_S})
+        _bound(server)
 
         def stop() -> None:
             server.shutdown()
@@ -290,6 +299,33 @@ class Metrics(Collector):
             thread.join()
 
         return stop
+
+
+def _bound(server: Any) -> None:  # noqa: ANN401 (the class of the library's server is made when it starts)
+    """Have it start no more than `THREADS` threads; whoever comes then is told so."""
+    seats = threading.BoundedSemaphore(THREADS)
+    start, work = server.process_request, server.process_request_thread
+
+    def process_request(request: socket.socket, address: object) -> None:
+        if seats.acquire(blocking=False):
+            try:
+                start(request, address)
+            except RuntimeError:
+                # the system has no thread for it
+                seats.release()
+                raise
+            return
+        with contextlib.suppress(OSError):
+            request.sendall(FULL)
+        server.shutdown_request(request)
+
+    def process_request_thread(request: socket.socket, address: object) -> None:
+        try:
+            work(request, address)
+        finally:
+            seats.release()
+
+    server.process_request, server.process_request_thread = process_request, process_request_thread
 
 
 def _of_answers(answers: Mapping[Kind, Answers]) -> Iterator[Metric]:
