@@ -172,12 +172,17 @@ async def test_unknown_model_names_the_known_ones(house: House) -> None:
     assert f"Registered models: {FIM}, {PREFIX}, {WORDS}." in told
 
 
-@pytest.mark.parametrize("platform", ["anthropic", "bedrock"])
-async def test_platforms_that_do_not_embed(house: House, platform: str) -> None:
-    model = replace(house.snapshot.models[WORDS], platform=platform, options={"region": "eu-west-1"}, key=Secret())
-    house.snapshot = house.snapshot.with_models(model if platform == "bedrock" else replace(model, options={}))
-    told = refused(await house.post(PATH, ASKED), 400, "bad_request")
-    assert f"Models of the platform {platform} do not embed here." in told
+@pytest.mark.parametrize(
+    ("platform", "options", "said"),
+    [
+        ("anthropic", {}, "Models of the platform anthropic do not embed here."),
+        ("bedrock", {"region": "eu-west-1"}, f"The model {WORDS!r} is not known to embed"),
+    ],
+)
+async def test_platforms_that_do_not_embed(house: House, platform: str, options: dict[str, str], said: str) -> None:
+    model = replace(house.snapshot.models[WORDS], platform=platform, options=options, key=Secret())
+    house.snapshot = house.snapshot.with_models(model)
+    assert said in refused(await house.post(PATH, ASKED), 400, "bad_request")
 
 
 async def test_azure_embeds(house: House) -> None:

@@ -96,7 +96,7 @@ def conversation(prompt: Prompt, platform: str, unwanted: frozenset[str] = froze
     """
     if prompt.kind == "embed":
         saw = f"Models of the platform {platform} do not embed here."
-        raise BadRequest(saw, "Name one of an OpenAI-compatible server or of Azure OpenAI.", param="model")
+        raise BadRequest(saw, "Name one of an OpenAI-compatible server, of Azure OpenAI or of Bedrock.", param="model")
     _refuse(prompt.extra, platform)
     dropped = [name for name in prompt.extra if name not in TAKEN[platform] and name not in REFUSED]
     note_dropped(dropped if prompt.sampling.seed is None else [*dropped, "seed"])

@@ -1,11 +1,12 @@
 """AWS Bedrock: every model that its Converse interface offers, streamed in AWS's binary framing.
 
-Source: Amazon Bedrock API Reference, "Converse", "ConverseStream", "ListFoundationModels" and
+Source: Amazon Bedrock API Reference, "Converse", "ConverseStream", "InvokeModel", "ListFoundationModels" and
 "ListInferenceProfiles".
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -20,7 +21,7 @@ from homeport.domain.errors import (
     UpstreamTimeout,
 )
 from homeport.domain.streams import CallPiece, Chunk, Usage
-from homeport.providers import Option, Provider, Unlisted, _aws, _unwanted, _wire, option
+from homeport.providers import Option, Provider, Unlisted, _aws, _bedrock_vectors, _unwanted, _vectors, _wire, option
 from homeport.providers._eventstream import BadStream, Decoder
 from homeport.providers._tool_calls import rendered
 from homeport.providers._turns import Image, Result, Text, conversation
@@ -48,10 +49,19 @@ OPTIONS: Mapping[str, Option] = {
         variables=("HOMEPORT_BEDROCK_GUARDRAIL_VERSION",),
         default="DRAFT",
     ),
+    "input_type": Option(
+        text="What vectors of Cohere's Embed models are for.",
+        values=_bedrock_vectors.INPUT_TYPES,
+        default=_bedrock_vectors.INPUT_TYPES[0],
+    ),
 }
+AT_ONCE = 8
+"""Calls of one request for embeddings that run at the same time: Titan takes a single text with each."""
 ORIGINALS_GUARDRAIL = "AIGW_BEDROCK_GUARDRAIL_CONFIG"
 """GitLab's AI Gateway takes a guardrail as a JSON object from here."""
 EXPECTED = "Expected AWS Bedrock's Converse interface; check the model's endpoint."
+TOKENS = "x-amzn-bedrock-input-token-count"
+"""Where InvokeModel tells them for models whose own answer does not."""
 FINISH = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -62,6 +72,8 @@ FINISH = {
     "content_filtered": "content_filter",
 }
 FILTERS = {"guardrail_intervened": "A guardrail of Bedrock", "content_filtered": "Bedrock's content filter"}
+_TOO_LONG_TO_EMBED = (b"too many input tokens", b"expected maxlength")
+"""How Titan and Cohere say that a text is too long."""
 _NOT_ALLOWED = "AWS does not let these credentials use it"
 _NOT_ACCEPTED = {
     "UnrecognizedClientException",
@@ -73,7 +85,9 @@ _NOT_ACCEPTED = {
 
 
 def generate(upstream: Upstream, model: Model, prompt: Prompt) -> Chunks:
-    """Ask the model by Converse or ConverseStream."""
+    """Ask the model by Converse or ConverseStream; one that embeds, by InvokeModel."""
+    if prompt.kind == "embed":
+        return _embedded(upstream, model, prompt)
     return _unwanted.without(lambda within: rendered(_asked(upstream, within, prompt), model, prompt), model)
 
 
@@ -102,6 +116,53 @@ async def _asked(upstream: Upstream, model: Model, prompt: Prompt) -> AsyncGener
             raise _wire.truncated(model)
     finally:
         reply.close()
+
+
+async def _embedded(upstream: Upstream, model: Model, prompt: Prompt) -> Chunks:
+    """The document with embeddings, made of as many calls as it takes, within the time of one answer."""
+    vendor = _bedrock_vectors.vendor_of(model)
+    calls = _bedrock_vectors.bodies(vendor, prompt, option(OPTIONS, "input_type", model))
+    seats = asyncio.Semaphore(AT_ONCE)
+
+    async def one(body: bytes) -> _bedrock_vectors.Answered:
+        async with seats:
+            return await _vectors_of(upstream, model, vendor, body)
+
+    try:
+        async with asyncio.timeout(model.limits.total_s), asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(body)) for body in calls]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    except TimeoutError as error:
+        saw = f"The model {model.name!r} did not embed {len(calls)} pieces within {model.limits.total_s:g} s."
+        raise UpstreamTimeout(saw, "Embed fewer at once.") from error
+    document = _bedrock_vectors.document(model, (task.result() for task in tasks))
+    usage = Usage(document["usage"]["prompt_tokens"], 0)
+    try:
+        wire = _vectors.as_wanted(orjson.dumps(document), document, prompt.extra.get("encoding_format", "float"))
+    except ValueError as error:
+        raise _wire.malformed(model, "vectors that hold no numbers", EXPECTED) from error
+    yield Chunk("", "stop", usage, wire)
+
+
+async def _vectors_of(
+    upstream: Upstream, model: Model, vendor: _bedrock_vectors.Vendor, body: bytes
+) -> _bedrock_vectors.Answered:
+    region = _region(model)
+    url = f"{_endpoint(model, region)}/model/{quote(model.identifier or model.name, safe='')}/invoke"
+    reply = await _wire.opened(
+        upstream, model, await _aws.signed(upstream, model, region, _wire.call(model, url, {}, body)), _refused
+    )
+    try:
+        told = reply.header(TOKENS)
+        data = await _wire.guard(model, reply.read(_wire.DOCUMENT_LIMIT))
+    finally:
+        reply.close()
+    try:
+        found = vendor.read(_wire.parse(data, model, EXPECTED), orjson.loads(body))
+    except (KeyError, TypeError, ValueError) as error:
+        raise _wire.malformed(model, "a document without embeddings", EXPECTED) from error
+    return found if found.tokens else found._replace(tokens=int(told) if told.isdecimal() else 0)
 
 
 def _messages(decoder: Decoder, part: bytes, model: Model) -> Sequence[Message]:
@@ -298,7 +359,8 @@ def _advice(model: Model, kind: str, text: bytes) -> tuple[str, str]:
     if kind == "ResourceNotFoundException" or b"model identifier is invalid" in text:
         fix = f"Is {model.identifier!r} spelt as Bedrock spells it, and offered in {region}?"
         return "Bedrock does not know it", fix
-    return (_wire.TOO_LONG if _wire.too_long(text) else ""), ""
+    too_long = _wire.too_long(text) or any(words in text for words in _TOO_LONG_TO_EMBED)
+    return (_wire.TOO_LONG if too_long else ""), ""
 
 
 def _profile(region: str) -> str:
@@ -347,6 +409,5 @@ PROVIDER = Provider(
     prefixes=("bedrock",),
     needs_endpoint=False,
     text=False,
-    embeds=False,
     options=OPTIONS,
 )
