@@ -14,7 +14,7 @@ from homeport.domain.entries import Report
 from homeport.store.log_tables import BOUNDS_MS, COUNTED, ENDING, ORIGIN, SUMS, USAGE_TRAITS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Table
 
@@ -216,17 +216,20 @@ class Draft:
 
     def batch(self) -> Batch:
         """Everything, in order."""
-        return Batch(
-            [tuple(each) for _, each in sorted(self._kinds.items())],
-            [each for _, each in sorted(self._origins.items())],
-            [each for _, each in sorted(self._endings.items())],
-            self.requests,
-            self.contents,
-            self.contexts,
-            self.reports,
-            [each for _, each in sorted(self._used.items())],
-            [(*key, *each) for key, each in sorted(self._sums.items())],
-        )
+        return Batch(*self.parts())
+
+    def parts(self) -> Iterator[list[Any]]:
+        """The parts of a batch, each of which takes a moment."""
+        yield [tuple(each) for each in _in_order(self._kinds)]
+        yield _in_order(self._origins)
+        yield _in_order(self._endings)
+        yield from (self.requests, self.contents, self.contexts, self.reports)
+        yield _in_order(self._used)
+        yield [(*key, *each) for key, each in sorted(self._sums.items())]
+
+
+def _in_order(rows: Mapping[int, Any]) -> list[Any]:
+    return [rows[key] for key in sorted(rows)]
 
 
 def _figures(entry: Entry) -> Row:

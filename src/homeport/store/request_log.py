@@ -21,7 +21,7 @@ from homeport.domain.entries import Entry
 from homeport.domain.errors import StoreSchema, StoreUnavailable
 from homeport.store import log_recent, log_retention, log_search, log_sums, log_upgrade, log_usage
 from homeport.store.engine import close, connect, disposed, parse, reading, writing
-from homeport.store.log_rows import Draft, Rows, as_sent, insert
+from homeport.store.log_rows import Batch, Draft, Rows, as_sent, insert
 from homeport.store.log_tables import (
     VERSION,
     contents,
@@ -33,6 +33,7 @@ from homeport.store.log_tables import (
     origins,
     reports,
     requests,
+    usage,
     usage_kinds,
 )
 from homeport.store.version import sqlite_file
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from homeport.domain.entries import Content, Report
-    from homeport.store.log_rows import Batch
+    from homeport.store.log_rows import Row
     from homeport.store.log_search import Found, Sought
     from homeport.store.log_usage import Asked, Used
     from homeport.store.records import Point
@@ -59,9 +60,9 @@ AT_ONCE, BEHIND = 400, 2_000
 """Requests written in one transaction; the second where more than that wait: a disk takes many as fast as a few."""
 SLICE = 25
 """Requests made into rows before others have their turn: a quarter of a millisecond."""
-PIECES = {"sqlite": 50, "postgresql": 100}
-"""Rows handed to the driver before others have their turn; SQLite's hardly lets go of Python's lock meanwhile."""
-HURRY = 4
+CELLS = {"sqlite": 600, "postgresql": 1_200}
+"""Values handed to the driver before others have their turn: a millisecond in which nobody else runs."""
+HURRY = 8
 """So many times as many where too many wait."""
 AGAIN_S = 5.0
 """After how long a database that did not take them is tried again."""
@@ -199,15 +200,21 @@ class RequestLog:
         while self._waiting and len(draft.requests) < most:
             self._rows.add(draft, [self._taken() for _ in range(min(SLICE, len(self._waiting)))])
             await asyncio.sleep(0)
-        return draft.batch()
+        parts: list[list[Any]] = []
+        for part in draft.parts():
+            parts.append(part)
+            await asyncio.sleep(0)
+        return Batch(*parts)
 
     async def _write(self, batch: Batch) -> None:
-        piece = PIECES[self._dialect] * (1 if len(batch.requests) <= AT_ONCE else HURRY)
+        cells = CELLS[self._dialect] * (1 if len(batch.requests) <= AT_ONCE else HURRY)
+        parts: Sequence[Sequence[Row]] = batch[:-1]
         async with writing(self._engine) as connection:
-            for statement, rows in zip(self._statements, batch[:-1], strict=True):
+            for statement, rows in zip(self._statements, parts, strict=True):
+                piece = cells // len(rows[0]) if rows else 1
                 for at in range(0, len(rows), piece):
-                    await connection.exec_driver_sql(statement, as_sent(rows[at : at + piece], self._dialect))
-            await log_sums.write(connection, batch.usage, piece)
+                    await connection.exec_driver_sql(statement, as_sent(list(rows[at : at + piece]), self._dialect))
+            await log_sums.write(connection, batch.usage, cells // len(usage.c))
 
     async def tidy_up(self) -> None:
         """Forget what is too old or too much, now and then, until this is cancelled."""
