@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
 
 from disks import disk_of
 from house import opened
 from structlog.testing import capture_logs
 
+from homeport.diagnostics._front_door import FrontDoor
+from homeport.diagnostics._scene import Scene
+from homeport.diagnostics.metrics import CHECK
+from homeport.kit import server
+from homeport.kit.settings import load
+from homeport.kit.upstream_http import HttpUpstream
 from homeport.store import request_log
 from homeport.store.log_search import Sought
 from homeport.store.request_log import RequestLog
@@ -18,6 +25,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
+    from house import House
+
+    from homeport.diagnostics import Finding
 
 CHAT = {"model": "words-model", "messages": [{"role": "user", "content": "hello"}]}
 
@@ -49,6 +59,49 @@ async def test_the_request_log_loses_the_oldest_says_so_and_goes_on(
     assert len(kept) == 9 - log.lost
     assert kept[:4] == ["number-8", "number-7", "number-6", "number-5"]
     await log.close()
+
+
+async def test_the_log_file_survives_a_full_disk_a_removed_file_and_logrotate(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.log"
+    async with opened(file=file) as house:
+        sink: Any = house.logs._file  # noqa: SLF001 (standard error may be a file of that disk, too)
+
+        async def asked(number: int) -> None:
+            answer = await house.post("/v1/chat/completions", CHAT, X_Request_ID=f"number-{number}")
+            assert answer.status == 200
+            house.app.door.book.settle()
+
+        await asked(0)
+        await _until(lambda: b"number-0" in file.read_bytes())
+        with disk_of(file.stat().st_size):
+            await asked(1)
+            await _until(lambda: sink.dropped == 1)
+        file.unlink()
+        await asked(2)
+        await _until(lambda: file.exists() and b"number-2" in file.read_bytes())
+        rotated = file.rename(tmp_path / "gateway.log.1")
+        await asked(3)
+        await _until(lambda: file.exists() and b"number-3" in file.read_bytes())
+        assert (b"number-2" in rotated.read_bytes(), b"number-2" in file.read_bytes()) == (True, False)
+        assert b'"lost":1' in rotated.read_bytes()
+        found = await _doctor_sees(house)
+        lost = house.logs.dropped
+        assert house.metrics.registry.get_sample_value("homeport_lost_log_lines") == lost
+        assert (found.status, found.saw) == ("warn", f"Lost since the server began: {lost} lines of the log.")
+
+
+async def _doctor_sees(house: House) -> Finding:
+    """What its check of the metrics says."""
+    with closing(server.listen("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    stop = house.metrics.serve("127.0.0.1", port)
+    upstream = HttpUpstream()
+    try:
+        door = FrontDoor(upstream, f"http://127.0.0.1:{house.port}")
+        return await CHECK.look(Scene(settings=load(metrics_port=port), upstream=upstream, door=door))
+    finally:
+        await upstream.close()
+        stop()
 
 
 async def _until(true: Callable[[], bool]) -> None:

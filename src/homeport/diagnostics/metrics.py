@@ -1,4 +1,4 @@
-"""Can the metrics be scraped?"""
+"""Can the metrics be scraped, and do they say that something was lost?"""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from homeport.diagnostics._scene import Scene
 
 SERIES = "homeport_"
+LOST = {
+    "homeport_lost_log_lines": "lines of the log",
+    "homeport_llm_log_lost": "lines of llm.log",
+    "homeport_request_log_lost": "requests of the request log",
+    "homeport_request_log_content_lost": "contents of the request log",
+}
 
 
 async def look(scene: Scene) -> Finding:
@@ -38,7 +44,23 @@ async def look(scene: Scene) -> Finding:
     if not answer.says(SERIES):
         saw = f"What answers at {url}/metrics is not Homeport."
         return Finding(status="fail", saw=saw, fix="Set HOMEPORT_METRICS_PORT to a port of its own, and restart.")
-    return Finding(status="ok", saw=f"{url}/metrics can be scraped.")
+    return _whole(url, answer.raw.decode("utf-8", "replace"))
 
 
-CHECK = Check(order=75, question="Can the metrics be scraped?", look=look, role="both", after=("server",))
+def _whole(url: str, page: str) -> Finding:
+    """Whether everything was written down since the server began."""
+    counts = dict(line.split(" ", 1) for line in page.splitlines() if line.partition(" ")[0] in LOST)
+    lost = [f"{float(counts[name]):.0f} {what}" for name, what in LOST.items() if float(counts.get(name, 0))]
+    if not lost:
+        return Finding(status="ok", saw=f"{url}/metrics can be scraped; nothing was lost to a log.")
+    fix = "Free disk space, or mend what reads the log or keeps the database; a restart begins to count anew."
+    return Finding(status="warn", saw=f"Lost since the server began: {', '.join(lost)}.", fix=fix)
+
+
+CHECK = Check(
+    order=75,
+    question="Can the metrics be scraped, and was nothing lost to a log?",
+    look=look,
+    role="both",
+    after=("server",),
+)
