@@ -180,7 +180,7 @@ def _attempt(took: int, number: int, tried: Tried) -> Renderable:
     return tr[
         th(scope="row")[f"{number}. ", tried.model],
         td(".bar")[_bar(start or 0, end or 0, took, "" if well else "failed") if known else None],
-        td[span(".nowrap")[when], " ", said],
+        td[when, " ", said],
     ]
 
 
