@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from homeport.kit.logs import Logs
     from homeport.kit.settings import LogContent, Settings
     from homeport.kit.upstream import Upstream
+    from homeport.protocols._endpoint import Endpoint, Several
     from homeport.routing.budget import Budget
     from homeport.store.database import Store
     from homeport.store.registry import Registry
@@ -152,14 +153,16 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
         prober=prober,
     )
     _measure(metrics, bench, logs, parts)
-    desk = parts.desk(bench, prober) if parts.desk is not None else None
-    first = papers.first(desk.languages if desk else None)
-    every = (*shelf.values(), first, papers.documents(shelf.values()))
-    routes = paths.routes(door, every)
-    door.again = partial(paths.again, routes)
-    if desk is not None:
-        routes |= _console(door, desk)
+    routes = _routes(door, shelf, parts.desk(bench, prober) if parts.desk is not None else None)
     return Homeport(routes, door, Lost(door, sorted(routes)))
+
+
+def _routes(door: Door, shelf: Mapping[str, WireProtocol], desk: Desk | None) -> dict[str, Endpoint | Several]:
+    """Which path leads where; `desk` is what the console's pages work with."""
+    first = papers.first(desk.languages if desk else None)
+    routes = paths.routes(door, (*shelf.values(), first, papers.documents(shelf.values())))
+    door.again = partial(paths.again, routes)
+    return routes | _console(door, desk) if desk is not None else routes
 
 
 def _console(door: Door, desk: Desk) -> dict[str, Pages]:
