@@ -77,6 +77,8 @@ class Judged(NamedTuple):
     found: list[str]
     index: float
     """How fast this machine was meanwhile."""
+    usual: int = 0
+    """Performance with the usual slowing."""
 
 
 def slowing(index: float) -> float:
@@ -168,14 +170,16 @@ async def judgements(office: Office, chosen: argparse.Namespace, folder: Path) -
             continue
         times = 4.0
         one = await asyncio.to_thread(judge, office, chosen.lighthouse, path, folder, times)
+        usual = one.scores["performance"]
         for _ in range(RUNS - 1):
             if min(one.scores.values()) >= LEAST:
                 break
             times = slowing(one.index)
             again = await asyncio.to_thread(judge, office, chosen.lighthouse, path, folder, times)
             one = max(one, again, key=lambda each: each.scores["performance"])
-        print(one.path, *one.scores.values(), *one.found, f"slowed {times:.1f} times", sep="\n    ", flush=True)
-        yield one
+        told = f"slowed {times:.1f} times; {usual} for performance when slowed 4 times"
+        print(one.path, *one.scores.values(), *one.found, told, sep="\n    ", flush=True)
+        yield one._replace(usual=usual)
 
 
 async def main(chosen: argparse.Namespace, folder: Path) -> str:
@@ -198,7 +202,7 @@ async def main(chosen: argparse.Namespace, folder: Path) -> str:
 def table(sizes: dict[str, int], painted: dict[str, float], scores: list[Judged]) -> str:
     """What was found, for the documentation."""
     judged_rows = (
-        f"| `{each.path}` | {' | '.join(map(str, each.scores.values()))} | {sizes[each.path] / 1000:.0f} |"
+        f"| `{each.path}` | {' | '.join(map(str, (each.usual, *each.scores.values(), sizes[each.path] // 1000)))} |"
         for each in scores
     )
     largest = max(sizes, key=lambda path: sizes[path])
@@ -206,8 +210,8 @@ def table(sizes: dict[str, int], painted: dict[str, float], scores: list[Judged]
     lines = [
         here(),
         "",
-        "| page | performance | accessibility | best practices | SEO | first load, kB |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| page | slowed 4 times | to suit the machine | accessibility | best practices | SEO | first load, kB |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
         *judged_rows,
         "",
         f"Of all {len(sizes)} pages and states the largest first load is `{largest}`: {sizes[largest] / 1000:.0f} kB.",

@@ -44,7 +44,7 @@ NAMES = ("id", "at", "who", "what", "subject", "before", "after")
 AMONG = 20_000
 """Newest events among which what is frequent is looked for."""
 NAMES_AT_ONCE = 500
-PIECE = 500
+PIECE = 250
 """Events that are read at once for a file: a few milliseconds of work."""
 _DIGITS = 18
 """Of a number that fits 64 bits."""

@@ -1,12 +1,13 @@
 // Draws the tables of figures as lines; colours are those of the page, and change with them.
 const COLOURS = ["ink", "soft", "line"];
 
-function colour(name) {
-  const probe = document.createElement("span");
-  probe.style.color = `var(--${name})`;
-  document.body.append(probe);
-  const found = getComputedStyle(probe).color;
-  probe.remove();
+// of all names at once: each look at a style that was just changed has the browser work out those of the whole page
+function colours(names) {
+  const probes = names.map(() => Object.assign(document.createElement("span"), { hidden: true }));
+  probes.forEach((probe, at) => { probe.style.color = `var(--${names[at]})`; });
+  document.body.append(...probes);
+  const found = Object.fromEntries(probes.map((probe, at) => [names[at], getComputedStyle(probe).color]));
+  for (const probe of probes) probe.remove();
   return found;
 }
 
@@ -29,21 +30,23 @@ const LONG = 36 * 3600;
 const lonely = (plot, which) => plot.data[which].flatMap((each, at, all) => (each !== null && (all[at - 1] ?? null) === null && (all[at + 1] ?? null) === null ? [at] : []));
 
 function options(figure, heads, data, width) {
-  const [ink, soft, line] = COLOURS.map(colour);
+  const shades = heads.map((head) => head.dataset.shade);
+  const known = colours([...COLOURS, ...shades, ...shades.map((shade) => `${shade}-soft`)]);
+  const { ink, soft, line } = known;
   const told = amount(figure.dataset.unit);
   const long = data[0].at(-1) - data[0][0] > LONG;
   const clock = (at) => (long ? new Date(at * 1000).toLocaleDateString([], DAY) : new Date(at * 1000).toLocaleTimeString([], CLOCK));
   const axis = { stroke: soft, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 }, font: "12px system-ui" };
   const one = (head, at) => ({
-    label: head.textContent, stroke: colour(head.dataset.shade), width: 2, dash: at ? [6, 4] : [], spanGaps: false,
-    fill: at ? undefined : colour(`${head.dataset.shade}-soft`), points: { show: false, filter: lonely, size: 6, fill: colour(head.dataset.shade) }, value: (plot, value) => (plot.cursor.idx === null ? "" : told(value)),
+    label: head.textContent, stroke: known[head.dataset.shade], width: 2, dash: at ? [6, 4] : [], spanGaps: false,
+    fill: at ? undefined : known[`${head.dataset.shade}-soft`], points: { show: false, filter: lonely, size: 6, fill: known[head.dataset.shade] }, value: (plot, value) => (plot.cursor.idx === null ? "" : told(value)),
   });
   return {
     width, height: 200, padding: [12, 20, 0, 0], cursor: { drag: { x: false, y: false } },
     axes: [{ ...axis, space: 60, values: (_, ticks) => ticks.map(clock) }, { ...axis, size: 78, incrs: WHOLE, values: (_, ticks) => ticks.map(told) }],
     scales: { y: { range: (_, low, high) => [0, Math.max(high ?? 0, 1) * 1.1] } },
     series: [{ label: t("When"), value: (_, at) => (at ? clock(at) : "") }, ...heads.map(one)],
-    legend: { markers: { width: 0, fill: (_, at) => (at ? colour(heads[at - 1].dataset.shade) : ink) } },
+    legend: { markers: { width: 0, fill: (_, at) => (at ? known[heads[at - 1].dataset.shade] : ink) } },
   };
 }
 

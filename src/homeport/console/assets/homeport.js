@@ -66,6 +66,9 @@ function showTheme(root) {
 }
 // --- dialogs: a page of ours, shown over the one that is there
 
+// what was pressed is seen to be taken first
+const painted = () => new Promise((go) => { requestAnimationFrame(() => setTimeout(go)); });
+
 async function openDialog(address, label) {
   document.querySelector("dialog.over")?.remove();
   const dialog = document.createElement("dialog");
@@ -74,6 +77,7 @@ async function openDialog(address, label) {
   dialog.addEventListener("close", () => dialog.remove());
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
   document.body.append(dialog);
+  await painted();
   await htmx.ajax("GET", address, { target: dialog, swap: "innerHTML" });
   if (!dialog.isConnected || !dialog.childElementCount) return;
   dialog.showModal();
