@@ -131,6 +131,8 @@ async def test_filters_alone_and_together(kept: RequestLog, near: int, monkeypat
 async def test_names_that_may_be_chosen(kept: RequestLog) -> None:
     await filled(kept, entry(1, model="b"), entry(2, model="a"), entry(3, model=""))
     assert await kept.names("model") == ["a", "b"]
+    await filled(kept, entry(4, model="c"))
+    assert await kept.names("model") == ["a", "b", "c"]
 
 
 async def test_pages_follow_each_other_without_a_gap(kept: RequestLog) -> None:

@@ -111,6 +111,8 @@ class Rows:
         self._place = secrets.randbelow(SPREAD)
         self._last = 0
         self._kinds: dict[Traits, Known] = {}
+        self.met_new = True
+        """Whether there was a kind of request that was not known."""
         self._taken: dict[str, set[str]] = {"client": set(), "model": set(), "error": set()}
 
     def add(self, draft: Draft, entries: Iterable[Entry | Report]) -> None:
@@ -142,6 +144,7 @@ class Rows:
             if len(self._kinds) >= KNOWN:
                 self._kinds.clear()
             found = self._kinds[traits] = self._made(traits)
+            self.met_new = True
         return found
 
     def _made(self, traits: Traits) -> Known:

@@ -67,6 +67,8 @@ HURRY = 8
 AGAIN_S = 5.0
 """After how long a database that did not take them is tried again."""
 TIDY_S = 600.0
+NAMES_S = 10.0
+"""How long names are remembered: to find them all anew costs a page more than its requests."""
 CONTENT_WAITING = 64_000_000
 """Characters of content that may wait to be written; beyond that requests are written down without theirs."""
 CLOSE_S = 3.0
@@ -105,6 +107,7 @@ class RequestLog:
         self._said = 0
         self._told = 0
         self._minutes: dict[int, Point] = {}
+        self._names: dict[str, tuple[float, Sequence[str]]] = {}
         self.lost = 0
         """Requests that were not written down."""
         self.lost_content = 0
@@ -215,6 +218,9 @@ class RequestLog:
                 for at in range(0, len(rows), piece):
                     await connection.exec_driver_sql(statement, as_sent(list(rows[at : at + piece]), self._dialect))
             await log_sums.write(connection, batch.usage, cells // len(usage.c))
+        if self._rows.met_new:
+            self._rows.met_new = False
+            self._names.clear()
 
     async def tidy_up(self) -> None:
         """Forget what is too old or too much, now and then, until this is cancelled."""
@@ -246,9 +252,17 @@ class RequestLog:
             return await log_search.find(connection, correlation_id)
 
     async def names(self, trait: str) -> Sequence[str]:
-        """The values that requests have here, such as the names of models: at most a few hundred."""
-        async with reading(self._engine) as connection:
-            return await log_search.names(connection, trait)
+        """The values that requests have here, such as the names of models: at most a few hundred.
+
+        New ones that another process wrote are seen after `NAMES_S`, our own at once.
+        """
+        at, found = self._names.get(trait, (0.0, ()))
+        now = time.monotonic()
+        if not at or now - at > NAMES_S:
+            async with reading(self._engine) as connection:
+                found = await log_search.names(connection, trait)
+            self._names[trait] = now, found
+        return found
 
     async def content(self, row: int) -> Content | None:
         """What was said in a request, if that was kept."""
