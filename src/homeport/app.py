@@ -59,6 +59,7 @@ from homeport.protocols._llm_log import LlmLog
 from homeport.protocols._spans import Tracing
 from homeport.providers import Provider
 from homeport.providers._engine import PLATFORM, Engine
+from homeport.routing.budget import Budget
 from homeport.store import models_file
 from homeport.store.docs_index import Docs, search
 
@@ -73,7 +74,6 @@ if TYPE_CHECKING:
     from homeport.kit.settings import LogContent, Settings
     from homeport.kit.upstream import Upstream
     from homeport.protocols._endpoint import Endpoint, Several
-    from homeport.routing.budget import Budget
     from homeport.store.database import Store
     from homeport.store.registry import Registry
     from homeport.store.request_log import RequestLog
@@ -123,8 +123,6 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
     shelf = discover(protocols, WireProtocol)
     kinds = discover(providers, Provider)
     bench = _workbench(settings, parts, upstream, kinds)
-    if isinstance(upstream, HttpUpstream):
-        upstream.may_resend = partial(_may_resend, bench.budget)
     _look_at_docs(settings)
     carrier = _carrier(settings, parts, kinds)
     metrics.loads = partial(loads, bench, carrier)
@@ -211,6 +209,7 @@ def _workbench(settings: Settings, parts: Parts, upstream: Upstream, kinds: Mapp
         overrides=load_wordings(settings.prompts_dir, every_feature, every_family),
         capacity=Capacity(),
         shadows=Shadows(),
+        budget=_budget(upstream),
         measures=Measures(Windows(settings.default_context_tokens)),
         docs=Docs(settings.docs_file),
         text_platforms=frozenset(key for key, kind in kinds.items() if kind.text),
@@ -222,6 +221,14 @@ def _workbench(settings: Settings, parts: Parts, upstream: Upstream, kinds: Mapp
         completion_context_share=settings.completion_context_share,
         completion_suffix_share=settings.completion_suffix_share,
     )
+
+
+def _budget(upstream: Upstream) -> Budget:
+    """Of retries, those on a new connection to the same server among them."""
+    budget = Budget()
+    if isinstance(upstream, HttpUpstream):
+        upstream.may_resend = partial(_may_resend, budget)
+    return budget
 
 
 def _may_resend(budget: Budget) -> bool:
@@ -638,7 +645,15 @@ def _gate(
     makes: str = MAKES,
 ) -> Gate:
     verifiers = () if federation is None else (federation.verifier,)
-    return Gate(snapshot, pepper, bypass=readiness.bypass(settings), verifiers=verifiers, fresh=fresh, makes=makes)
+    return Gate(
+        snapshot,
+        pepper,
+        bypass=readiness.bypass(settings),
+        verifiers=verifiers,
+        fresh=fresh,
+        makes=makes,
+        editors=settings.direct_connections,
+    )
 
 
 class _Located:

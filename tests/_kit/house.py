@@ -212,7 +212,7 @@ async def opened(  # noqa: PLR0913 (what a house may be given)
         parts = _parts(house, chosen, verifiers, app._federation(chosen, stack))  # noqa: SLF001 (as the roles do it)
         if registry is not None:
             known = partial(getattr, registry, "current")
-            gate = Gate(known, PEPPER, verifiers=verifiers)
+            gate = Gate(known, PEPPER, verifiers=verifiers, editors=chosen.direct_connections)
             parts = replace(parts, snapshot=known, gate=gate, desk=desk and partial(desk, chosen), store=store)
         tracing = app._tracing(chosen, house.metrics, stack)  # noqa: SLF001 (as serve() does it)
         parts = replace(parts, request_log=request_log, llm_log=llm_log, tracing=tracing)

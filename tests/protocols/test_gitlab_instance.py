@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -198,3 +199,34 @@ async def test_discovery(desk: Desk) -> None:
     assert (await desk.ask("GET", "/oauth/discovery/keys", token="")).json == {"keys": []}
     details = await desk.ask("POST", "/api/v4/code_suggestions/connection_details")
     assert (details.status, details.json["realm"]) == (201, "self-managed")
+
+
+async def test_direct_connections(tmp_path: Path) -> None:
+    """As the language server does it: details, then completions with the token and the headers that came."""
+    async with desk_at(tmp_path, direct_connections=True) as desk:
+        asked = {"project_path": "a/b"}
+        answer = await desk.ask("POST", "/api/v4/code_suggestions/direct_access", asked)
+        assert answer.status == 201, answer.body
+        found = answer.json
+        assert found["base_url"] == "http://homeport.test"
+        assert 3500 < found["expires_at"] - time.time() <= 3600
+        assert set(found["headers"]) == {
+            *("X-Gitlab-Realm", "X-Gitlab-Instance-Id", "X-Gitlab-Host-Name", "X-Gitlab-Global-User-Id")
+        }
+        body = {"prompt_version": 1, "project_id": -1, "current_file": FILE, "intent": "completion", **asked}
+        headers = {**found["headers"], "X-Gitlab-Authentication-Type": "oidc"}
+        token = found["token"]
+        said = await desk.ask("POST", "/v2/completions", body, token, **headers)
+        assert (said.status, said.json["choices"][0]["text"]) == (200, "one + two")
+        for path in ("/v2/code/generations", SUGGEST, "/v1/chat/completions", "/api/v4/code_suggestions/direct_access"):
+            assert (await desk.ask("POST", path, body, token)).status in {401, 403}, path
+        assert (await desk.ask("GET", "/api/v4/user", None, token)).status in {401, 403}
+        assert (await desk.ask("GET", "/api/admin/v1/models", None, token)).status in {401, 403}
+        no_code = await desk.admit("duo_chat", name="no code")
+        assert (await desk.ask("POST", "/api/v4/code_suggestions/direct_access", asked, no_code)).status == 403
+        carried = {**body, "model_endpoint": "http://127.0.0.1:1/v1", "model_identifier": "x", "model_name": "general"}
+        refused = await desk.ask("POST", "/v2/completions", carried, token)
+        assert refused.status in {403, 421, 422}, refused.body
+        await desk.store.revoke_token("laptop", by="tests")
+        gone = await desk.ask("POST", "/v2/completions", body, token)
+        assert (gone.status, b"revoked or has expired" in gone.body) == (401, True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from homeport.access import OWN, SCOPES, tokens, widen
 from homeport.access.alarm import Alarm
+from homeport.access.editors import EditorTokens
 from homeport.access.guesses import Guesses
 from homeport.domain.errors import AuthUnavailable, BadRequest, NotAllowed, NotAuthenticated
 from homeport.domain.models import Caller
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from homeport.access import Need
+    from homeport.access.editors import Given
     from homeport.domain.models import Snapshot, Token
 
 Bypass = Literal["never", "header", "always"]
@@ -116,7 +118,7 @@ class TokenVerifier:
 class Gate:
     """Admits requests: one extractor for every carrier, then the verifiers in order."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (each decides who is let in, or how that is said)
         self,
         snapshot: Callable[[], Snapshot],
         pepper: bytes,
@@ -125,14 +127,17 @@ class Gate:
         verifiers: Sequence[Verifier] = (),
         fresh: Callable[[], bool] = lambda: True,
         makes: str = MAKES,
+        editors: bool = False,
     ) -> None:
         """Further kinds of credentials are known to `verifiers`.
 
         `fresh` tells whether the snapshot is up to date: an unknown token is then wrong, else not yet known.
-        `makes` says where a token comes from.
+        `makes` says where a token comes from. With `editors`, users' editors are given tokens of their own.
         """
         self._tokens = TokenVerifier(snapshot, pepper, fresh=fresh)
-        self._verifiers = (*verifiers, self._tokens)
+        self.editors = EditorTokens(snapshot, pepper, _caller) if editors else None
+        last = (self._tokens, self.editors) if self.editors else (self._tokens,)
+        self._verifiers: Sequence[Verifier] = (*verifiers, *last)
         self._bypass = bypass
         self._makes = makes
         self._guesses = Guesses()
@@ -171,6 +176,10 @@ class Gate:
     def digest(self, token: str) -> bytes:
         """What is stored of a token of ours."""
         return self._tokens.digest(token)
+
+    def for_editor(self, headers: Collection[tuple[bytes, bytes]]) -> Given | None:
+        """A token of its own for the editor that sent a token of ours; None where there is none to be had."""
+        return self.editors.give(self.digest(credential(headers, self._makes))) if self.editors else None
 
     def drain_last_used(self) -> dict[bytes, datetime]:
         """When each token was used since the last call, by digest."""
@@ -246,7 +255,7 @@ def _caller(token: Token) -> Caller:
 def _lacks(caller: Caller, scope: str) -> NotAllowed:
     """What is missing, and the command that makes a token that has it."""
     held = caller.scopes & SCOPES.keys()
-    if caller.kind in _SIGNED:
+    if caller.issuer and caller.kind in _SIGNED:
         return NotAllowed(f"GitLab's token lacks the scope {scope}.", _WHO_GRANTS)
     if scope in caller.withheld:
         return withheld(caller, scope)

@@ -328,6 +328,9 @@ class Settings(BaseSettings):
     completion_prompt_tokens: int = Field(8192, ge=256)
     """Tokens that a completion prompt may have, however large the window: typing must not wait."""
 
+    direct_connections: bool = False
+    """Whether GitLab's editor extensions get tokens of their own, to complete code at `/v2/completions` for an hour."""
+
     supersede: bool = False
     """Whether a newer completion of one user in the same file ends the older one (409); not at `/v1/completions`."""
 

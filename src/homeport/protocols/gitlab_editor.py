@@ -29,6 +29,13 @@ TEXT = 600_000
 COMMENT = 10
 """Characters that a comment above the cursor has at least when it is an instruction."""
 SSE = b"x-supports-sse-streaming"
+HEADERS = {
+    "X-Gitlab-Realm": "realm",
+    "X-Gitlab-Instance-Id": "instance_id",
+    "X-Gitlab-Host-Name": "host_name",
+    "X-Gitlab-Global-User-Id": "global_user_id",
+}
+"""What an editor repeats with each direct request, by what we call it."""
 COMPLETIONS, GENERATIONS = "code_completions", "code_generations"
 
 
@@ -121,9 +128,20 @@ def whole(_asked: Asked, answer: Answer) -> bytes:
     return suggestion(answer, {}, answer.id)
 
 
-async def direct(_door: Door, _body: None, _arrival: Arrival) -> Reply:
-    """No: one process serves both, so a detour is none. With 403 clients ask the instance and complain to nobody."""
-    raise NotAllowed("Direct connections are disabled.", "Ask for code suggestions at the instance.")
+async def direct(door: Door, _body: None, arrival: Arrival) -> Reply:
+    """A token of the editor's own, where the operator wants that; raises NotAllowed.
+
+    One process serves both, so that there is no detour to be saved: usually the answer is no. With 403 clients ask the
+    instance and complain to nobody.
+    """
+    given = door.gate.for_editor(arrival.headers)
+    if given is None:
+        raise NotAllowed("Direct connections are disabled.", "Ask for code suggestions at the instance.")
+    where = address(door.url, arrival)
+    known = _details(where, arrival)
+    headers = {name: known[key] for name, key in HEADERS.items()}
+    found = {"base_url": where, "token": given.token, "expires_at": given.expires_at, "headers": headers}
+    return Reply(orjson.dumps(found), 201)
 
 
 async def enabled(door: Door, _body: ProjectBody, _arrival: Arrival) -> Reply:
@@ -137,8 +155,11 @@ async def enabled(door: Door, _body: ProjectBody, _arrival: Arrival) -> Reply:
 
 async def details(door: Door, _body: None, arrival: Arrival) -> Reply:
     """Who we are, for a client that reports it elsewhere: nothing that identifies a person."""
-    where = address(door.url, arrival)
-    found = {
+    return Reply(orjson.dumps(_details(address(door.url, arrival), arrival)), 201)
+
+
+def _details(where: str, arrival: Arrival) -> dict[str, str]:
+    return {
         "instance_id": str(number(where)),
         "instance_version": VERSION,
         "realm": "self-managed",
@@ -147,7 +168,6 @@ async def details(door: Door, _body: None, arrival: Arrival) -> Reply:
         "feature_enablement_type": "duo_pro",
         "saas_duo_pro_namespace_ids": "",
     }
-    return Reply(orjson.dumps(found), 201)
 
 
 EXAMPLE = {
@@ -178,7 +198,7 @@ PROTOCOL = WireProtocol(
             paths=("/api/v4/code_suggestions/direct_access",),
             need=Need("complete_code"),
             act=direct,
-            summary="Refused with 403, so that editors ask the instance.",
+            summary="A token for direct connections; 403 where there are none, so that editors ask the instance.",
         ),
         Act(
             paths=("/api/v4/code_suggestions/enabled",),
