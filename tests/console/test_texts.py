@@ -9,6 +9,7 @@ import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import pytest
 from offices import office_at
@@ -28,7 +29,7 @@ from homeport.providers import COMMON, Provider
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from offices import Office
+    from offices import Office, Shown
 
 ROOT = Path(__file__).resolve().parents[2]
 CONSOLE = ROOT / "src" / "homeport" / "console"
@@ -135,19 +136,60 @@ def desk_of(office: Office) -> Any:
 
 async def test_every_page_is_in_the_language_of_who_reads(town: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(desk_of(town), "languages", {PSEUDO.tag: PSEUDO})
-    hints = [each.hint for each in await town.store.tokens()]
-    data = [*NAMES, *PEOPLE, *THINGS, *of_rooms_below(), *hints, town.house.models.url]
-    data += [text for model in MODELS for text in model]
     found = {}
     for path, page in addresses().items():
         town.cookie = ""
         if page.see != "anyone":
             await town.be("ada", "admin")
-        shown = await town.get(path, Accept_Language=PSEUDO.tag)
-        if shown.status != 303:
-            assert Seen(shown.body).lang == PSEUDO.tag
-            found[path] = left_over(shown.body, data)
-    assert {path: each for path, each in found.items() if each} == {}
+        found[path] = await town.get(path, Accept_Language=PSEUDO.tag)
+    assert await english(town, found) == {}
+
+
+ANSWERS = {
+    ("/console/tokens", "add"): {"name": "my editor 2", "scope": "scim", "lasts": "90"},
+    ("/console/invitations", "add"): {"note": "Payments", "role": "user", "lasts": "7", "team": "Payments"},
+    ("/console/people", "link"): {"name": "bea"},
+    ("/console/people", "seats"): {"limit": "7x"},
+    ("/console/features/chat", "save"): {"serves": "model:devstral", "share": "qwen-coder", "was": "7"},
+    ("/console/playground", "ask"): {"feature": "code_completions", "code": ""},
+    ("/console/account", "password"): {"old": "", "new": "1", "again": "2"},
+    ("/console/models/qwen-coder", "save"): {"seen": "7"},
+    ("/console/teams", "join"): {"team": "Payments"},
+    ("/console/tokens", "nothing"): {},
+}
+OTHERWISE = (
+    "/console/nothing",
+    "/console/models?q=7",
+    "/console/people?find=7",
+    "/console/people?delete=bea",
+    "/console/tokens?find=7",
+    "/console/teams?find=7",
+    "/console/requests?find=77",
+    "/console/features/chat?said=assigned&about=7",
+)
+
+
+async def test_answers_to_forms_and_what_is_not_there_are_too(town: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk_of(town), "languages", {PSEUDO.tag: PSEUDO})
+    await town.be("ada", "admin")
+    found = {path: await town.get(path, Accept_Language=PSEUDO.tag) for path in OTHERWISE}
+    for (path, do), fields in ANSWERS.items():
+        body = urlencode({"do": do, "key": town.key, **fields}).encode()
+        found[f"{path} {do}"] = await town.ask("POST", path, body, Accept_Language=PSEUDO.tag)
+    town.cookie = ""
+    found["ended"] = await town.ask("POST", "/console/teams", b"do=add", Accept_Language=PSEUDO.tag)
+    assert {key: each.status for key, each in found.items() if not 200 <= each.status < 500 or each.status == 303} == {}
+    assert await english(town, found) == {}
+
+
+async def english(town: Office, found: dict[str, Shown]) -> dict[str, list[str]]:
+    """What stayed English on pages, and is neither data nor a text of the rooms below."""
+    hints = [each.hint for each in await town.store.tokens()]
+    data = [*NAMES, *PEOPLE, *THINGS, *of_rooms_below(), *hints, town.house.models.url]
+    data += [text for model in MODELS for text in model]
+    assert {Seen(each.body).lang for each in found.values() if each.body} == {PSEUDO.tag}
+    left = {path: left_over(each.body, data) for path, each in found.items()}
+    return {path: each for path, each in left.items() if each}
 
 
 WORDS = re.compile(r"[A-Z][a-z]+( |$|[.:,…])|[a-z]{2,} [a-z]{2,}")

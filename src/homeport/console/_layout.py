@@ -282,6 +282,7 @@ SAID = {
 """What a form's outcome is called in an address, and how it is said; nothing that came from elsewhere."""
 
 IN_WORDS = {
+    # Translators: what somebody did, after their name in a table: ada, added model qwen
     "model.add": mark("added model {subject}"),
     "model.edit": mark("changed model {subject}"),
     "model.remove": mark("removed model {subject}"),

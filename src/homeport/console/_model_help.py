@@ -34,6 +34,7 @@ MARKS = {
 }
 IN_WORDS = {
     "ok": mark("done"),
+    # Translators: a step went through, with something worth a look
     "warn": mark("odd"),
     "fail": mark("failed"),
     "skip": mark("not asked"),

@@ -161,6 +161,7 @@ def _title(asked: Asked, feature: str) -> str:
 def _role(setting: FeatureSetting, name: str) -> str:
     if name in setting.fallbacks:
         return t("as a fallback")
+    # Translators: how a model serves a feature: unseen, together with others, or as the one that is asked first
     return t("as its shadow") if name == setting.shadow else t("with others") if setting.weights else t("first")
 
 

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 100
 """Rows of one page."""
+# Translators: how a model is; left alone: it failed, and is asked no more for a while
 STATES = (mark("disabled"), mark("never asked"), mark("left alone"), mark("well"))
 """Words for how a model is."""
 ABLE = (("chat", mark("chat")), ("tools", mark("tools")), ("streams", mark("streams")))
@@ -298,8 +299,10 @@ def _pages(asked: Asked, many: int, first: int) -> Node:
         return None
     number = first // AT_ONCE + 1
     return div(".buttons")[
+        # Translators: to the page before this one of a list
         a(".button", href=_address(asked, page=str(number - 1)))[t("Back")] if first else None,
         span(".soft")[t("{first} to {last} of {all}", first=first + 1, last=min(first + AT_ONCE, many), all=many)],
+        # Translators: on to the next page of a list
         a(".button", href=_address(asked, page=str(number + 1)))[t("On")] if first + AT_ONCE < many else None,
     ]
 

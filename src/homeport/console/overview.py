@@ -152,6 +152,7 @@ async def _use(asked: Asked) -> Node:
     points, told = await _lately(asked, span)
     return [
         div(".top.use")[
+            # Translators: how much the instance is used
             h2[t("Use")],
             nav(".pills", aria_label=t("Time shown"))[(_way_to(each, here=each == span) for each in SPANS)],
         ],

@@ -303,6 +303,7 @@ def _about(asked: Asked, user: User, teams: Sequence[str]) -> Renderable:
     return form(".stack", method="post", action=asked.path)[
         guard(asked, "about"),
         control(type="hidden", name="name", value=user.name),
+        # Translators: the name of a person as others shall see it
         text("display", t("Called"), said["display"], maxlength=100),
         text("email", t("E-mail address"), said["email"], t("Shown here; no mail is sent."), maxlength=200),
         _teams(said["teams"], teams),

@@ -162,6 +162,7 @@ def _tabs(asked: Asked, key: str) -> Renderable:
             select(name="feature", aria_label=t("Another feature"))[
                 (option(value=name, selected=name == key)[title] for name, title in others)
             ],
+            # Translators: go to the feature that was chosen
             button(type="submit")[t("Open")],
         ],
     ]

@@ -60,6 +60,7 @@ WIDTH, LEAST = 1000, 4
 """Of a bar that takes the whole time, and of the shortest."""
 ANSWERED = mark("answered")
 PHASES = (
+    # Translators: the parts of a request's time: let in, made ready, waiting, connecting, …, tidied
     mark("admit"),
     mark("prepare"),
     mark("queue"),

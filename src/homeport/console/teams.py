@@ -86,6 +86,7 @@ def _table(asked: Asked, found: Mapping[str, int]) -> Node:
                             cell(t("People"))[a(href=f"/console/people?{urlencode({'team': name})}")[str(size)]],
                             td[
                                 a(href=f"?{urlencode({'name': name})}", aria_label=t("Look at {name}", name=name))[
+                                    # Translators: at a team: a link in each row of a list
                                     t("Look")
                                 ]
                             ],

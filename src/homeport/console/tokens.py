@@ -202,6 +202,7 @@ def _row(asked: Asked, token: Token, state: str) -> Renderable:
     return tr[
         th(scope="row")[token.name, span(".sub")[t("ends with {hint}", hint=token.hint)]],
         cell(t("Owner"))[span(".soft")[t("a service")] if token.kind == "service" else token.owner],
+        # Translators: above what a token may do
         cell(t("May"))[_scopes(token.scopes)],
         cell(t("Expires"), ".nowrap")[_moment(token.expires, t("never"))],
         cell(t("Last used"), ".nowrap")[_moment(token.last_used, t("not yet"))],

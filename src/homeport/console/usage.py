@@ -96,6 +96,7 @@ async def view(asked: Asked) -> Renderable | Sent:
         div(".top")[h1[t("Usage")], div(".buttons")[(_file(asked, kind) for kind in ("csv", "json"))]],
         form(".filter", method="get", action=asked.path)[
             sifter(asked._replace(query={"days": days}), "days", t("Time"), choices(DAYS)),
+            # Translators: by what the rows of the usage differ: model, user, team …
             sifter(asked._replace(query={"by": by}), "by", t("Told apart"), choices(BY)),
             _teams(asked, teams),
             button(type="submit")[t("Show")],

@@ -30,6 +30,7 @@ async def view(asked: Asked) -> Renderable:
         h1[t("Verbose logging")],
         p(".lead")[t("Write down what is asked and answered, to find out why an answer is not what it should be.")],
         problem(asked),
+        # Translators: whether verbose logging is switched on
         div(".card")[h2[rich("On until {when}", when=moment(until))] if until else h2[t("Off")], _switch(asked, until)],
         ul[
             li[t("Code, prompts and answers of everybody go into the request log and the logs while it is on.")],
