@@ -114,11 +114,13 @@ class Office:
 
 
 async def _empty() -> Path:
-    """A database with tables and nothing in them, made once for each process of tests."""
+    """A folder of databases with tables and nothing in them, made once for each process of tests."""
     if not _made:
-        file = Path(tempfile.mkdtemp()) / "empty.db"
-        await schema.upgrade(f"sqlite+aiosqlite:///{file}")
-        _made.append(file)
+        folder = Path(tempfile.mkdtemp())
+        await schema.upgrade(f"sqlite+aiosqlite:///{folder / 'office.db'}")
+        log = await RequestLog.open(f"sqlite+aiosqlite:///{folder / 'requests.db'}")
+        await log.close()
+        _made.append(folder)
     return _made[0]
 
 
@@ -129,7 +131,7 @@ _made: list[Path] = []
 async def office_at(folder: Path, **settings: Any) -> AsyncIterator[Office]:
     """A console with a database of its own, whose models are those of the scripted server; one that is there stays."""
     if not (folder / "office.db").exists():
-        shutil.copy(await _empty(), folder / "office.db")
+        shutil.copytree(await _empty(), folder, dirs_exist_ok=True)
     url = f"sqlite+aiosqlite:///{folder / 'office.db'}"
     vault = Vault()
     store = await Store.open(url, vault)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from sqlalchemy import func, select, text
+from sqlalchemy import func, inspect, select, text
 from sqlalchemy.exc import OperationalError
 
 from homeport.domain.entries import Entry
@@ -119,10 +119,16 @@ class RequestLog:
         file = sqlite_file(parse(url))
         if file is not None and not file.exists():
             file.touch(mode=0o600)
-        if await _prepared(url, PATIENCE_S) < VERSION:
-            log.info("bringing the request log up to date")
-            await _prepared(url, UPGRADE_S, upgrade=True)
-        return cls(connect(url, patience_s=PATIENCE_S, cache_kb=CACHE_KB), kept or Kept())
+        engine = connect(url, patience_s=PATIENCE_S, cache_kb=CACHE_KB)
+        try:
+            if await _prepared(engine) < VERSION:
+                log.info("bringing the request log up to date")
+                async with disposed(connect(url, patience_s=UPGRADE_S)) as patient:
+                    await _prepared(patient, upgrade=True)
+        except BaseException:
+            await close(engine)
+            raise
+        return cls(engine, kept or Kept())
 
     def enter(self, entry: Entry | Report) -> None:
         """Have a request, or what became of a suggestion, written down soon."""
@@ -296,17 +302,19 @@ def address(registry: str, folder: str) -> str:
     return f"sqlite+aiosqlite:///{folder}/requests.db" if registry.startswith("sqlite") else registry
 
 
-async def _prepared(url: str, patience_s: float, *, upgrade: bool = False) -> int:
+async def _prepared(engine: AsyncEngine, *, upgrade: bool = False) -> int:
     """Make the tables where there are none; gives the version that they have now."""
-    async with disposed(connect(url, patience_s=patience_s)) as engine, writing(engine) as connection:
+    async with writing(engine) as connection:
         if connection.dialect.name == "postgresql":
             await connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
         return await connection.run_sync(_make, upgrade)
 
 
 def _make(connection: Connection, upgrade: bool) -> int:  # noqa: FBT001 (the driver hands it on)
+    found = _version(connection)
+    if found == VERSION:
+        return VERSION
     metadata.create_all(connection)
-    found: int = connection.scalar(select(func.max(log_version.c.number))) or 0
     if found > VERSION:
         saw = f"The request log is at version {found}; this program needs {VERSION}."
         raise StoreSchema(saw, "Start the program that made it, or move the log away.")
@@ -321,6 +329,12 @@ def _make(connection: Connection, upgrade: bool) -> int:  # noqa: FBT001 (the dr
     connection.execute(log_version.delete())
     connection.execute(log_version.insert().values(number=VERSION))
     return VERSION
+
+
+def _version(connection: Connection) -> int:
+    """What was written down in the transaction that made the tables; 0 before."""
+    there = inspect(connection).has_table(log_version.name)
+    return int(connection.scalar(select(func.max(log_version.c.number))) or 0) if there else 0
 
 
 def _statements(dialect: str) -> Sequence[str]:
