@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from click.testing import CliRunner
-from house import eventually
 from script import WORDS, ModelServer, Peer, document
 
 from homeport import app
@@ -99,6 +98,7 @@ class Instance:
         self.used: Store
         """The server's own."""
         self._files: dict[str, bytes] = {}
+        self._as_kept = b""
         models.play = self.play
 
     async def play(self, peer: Peer) -> None:
@@ -146,15 +146,20 @@ class Instance:
             file = self.settings.data_dir / name
             file.write_bytes(content)
             file.chmod(0o600)
-        await schema.restore(self.settings.sqlalchemy_url(), self.settings.data_dir / "kept.db")
-        await self.seen()
+        if self._database() != self._as_kept:
+            await schema.restore(self.settings.sqlalchemy_url(), self.settings.data_dir / "kept.db")
+            await self.seen()
+            self._as_kept = self._database()
+
+    def _database(self) -> bytes:
+        """Every byte of it, and of what is not in the file yet."""
+        files = sorted(self.settings.data_dir.glob("homeport.db*"))
+        return b"".join(file.name.encode() + file.read_bytes() for file in files)
 
     async def seen(self) -> None:
-        """Wait until the server knows what the store holds."""
-        async with self.store() as store:
-            revision = await store.revision()
+        """Have the server look at what the store holds now, as it soon would."""
         follower = next(each for each in self.used._listeners if isinstance(each, MethodType))  # noqa: SLF001 (what the server follows)
-        await eventually(lambda: follower.__self__.current.revision == revision)
+        await follower.__self__.refresh()
 
     async def run(self, *arguments: str, typed: str = "", **environment: str | None) -> Ran:
         """Run a command beside the server."""
@@ -189,7 +194,7 @@ async def running(folder: Path) -> AsyncIterator[Instance]:
     """An instance that serves until the block ends."""
     with clean_environment(folder):
         async with ModelServer().listening() as models:
-            instance = Instance(load(port=0, refresh_s=0.03), models)
+            instance = Instance(load(port=0, refresh_s=0.1), models)
             logs = Logs(level="ERROR", as_json=True)
             logs.install()
             try:
