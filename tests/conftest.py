@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING, Any
 
 import proofs
@@ -28,6 +29,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     proofs.note(item)
+
+
+def pytest_collection_finish() -> None:
+    """Have no collection of garbage look through eleven thousand tests again and again."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import contextlib
 import re
 import shutil
 import tempfile
+from dataclasses import replace
 from functools import partial
 from html import unescape
 from pathlib import Path
@@ -18,7 +19,8 @@ from wire import request
 from homeport import app
 from homeport.access import sessions
 from homeport.kit.vault import Vault
-from homeport.store import schema
+from homeport.store import people, schema
+from homeport.store import sessions as session_rows
 from homeport.store.database import Store
 from homeport.store.records import User
 from homeport.store.registry import Registry
@@ -59,10 +61,11 @@ class Office:
 
     async def sign_in(self, name: str = "ada", role: Any = "admin") -> None:
         """Be somebody of this role, who is made if need be."""
-        await self.store.set_user(User(name=name, role=role), by="tests")
         value = sessions.mint()
         digest = sessions.digest(self.vault.derive(sessions.PEPPER), value)
-        await self.store.begin_session(digest, name, sessions.LONGEST)
+        async with self.store._change("tests") as change:  # noqa: SLF001 (one of the store's own changes, not two)
+            await people.put(change, User(name=name, role=role))
+            await session_rows.begin(replace(change, by=name), digest, name, sessions.LONGEST)
         self.cookie = value
 
     async def be(self, name: str, role: Any) -> None:

@@ -128,6 +128,7 @@ async def asked(office: Office, route: Route, token: str) -> str:
 
 @pytest.mark.parametrize("route", routes(), ids=lambda route: f"{route.method} {route.path}")
 async def test_endpoints_open_to_what_they_need_alone(town: Office, route: Route) -> None:
+    town.house.app.door.gate._guesses._of.clear()  # noqa: SLF001 (all routes' wrong tokens are too many for one address)
     if route.need.public:
         assert await asked(town, route, "") == OPEN
         return

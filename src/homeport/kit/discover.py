@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from typing import TYPE_CHECKING, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -14,7 +15,13 @@ T = TypeVar("T")
 
 def discover(room: ModuleType, kind: type[T]) -> dict[str, T]:
     """Return the one `kind` that each public module of `room` offers, by module name."""
-    found: dict[str, T] = {}
+    return dict(_offered(room, tuple(room.__path__), kind))  # type: ignore[arg-type]  # a class is hashable
+
+
+@cache
+def _offered(room: ModuleType, _folders: tuple[str, ...], kind: type[Any]) -> dict[str, Any]:
+    """Look once: what a program finds in a room is there until it ends."""
+    found: dict[str, Any] = {}
     for info in pkgutil.iter_modules(room.__path__):
         if info.name.startswith("_"):
             continue
