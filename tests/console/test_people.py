@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from typing import TYPE_CHECKING
 
 import pytest
 
-from homeport.store.records import User
+from homeport.store.records import Team, User
 
 if TYPE_CHECKING:
     from offices import Office
@@ -59,6 +60,57 @@ async def test_a_role_is_changed(office: Office) -> None:
     assert "ben has another role now." in (await office.get(shown.location)).text
     event = (await office.store.audit(1))[0]
     assert (event.who, event.what, event.after) == ("ada", "user.set", {"role": "auditor", "disabled": False})
+
+
+async def shown(office: Office, name: str) -> dict[str, str]:
+    """The form about somebody as a browser would send it back."""
+    body = (await office.get(f"{PEOPLE}?name={name}")).body
+    (about,) = re.findall(r'<form [^>]*>(?:(?!</form>).)*name="do" value="about".*?</form>', body, re.DOTALL)
+    fields = dict(re.findall(r'name="(was|display|email|teams)"[^>]*? value="([^"]*)"', about))
+    seat = {"seat": "on"} if re.search(r'<input type="checkbox" checked[^>]* name="seat"', about) else {}
+    return {"name": name, "licence": "", **{each: unescape(value) for each, value in fields.items()}, **seat}
+
+
+async def test_who_saves_what_somebody_else_changed_meanwhile_is_told(office: Office) -> None:
+    await add(office, "uma")
+    await office.sign_in()
+    stale = await shown(office, "uma")
+    fresh = {name: value for name, value in stale.items() if name != "seat"}
+    assert (await office.send(PEOPLE, "about", **fresh)).status == 303
+    told = await office.send(PEOPLE, "about", **{**stale, "display": "Uma T."})
+    assert (told.status, "Now it is Has a seat: no." in told.text) == (409, True)
+    assert 'value="Uma T."' in told.body
+    uma = await office.store.user("uma")
+    assert (uma.seat, uma.display) == (False, "")
+    was = unescape(re.findall(r'name="was" value="([^"]*)"', told.body)[0])
+    assert was != stale["was"]
+    assert (await office.send(PEOPLE, "about", **{**stale, "display": "Uma T.", "was": was})).status == 303
+    uma = await office.store.user("uma")
+    assert (uma.seat, uma.display) == (True, "Uma T.")
+
+
+@pytest.mark.parametrize("was", ["", "7", "[]", '{"seat": {}}'])
+async def test_a_form_that_does_not_say_what_it_showed_changes_nothing(office: Office, was: str) -> None:
+    await office.sign_in()
+    told = await office.send(PEOPLE, "about", **{**await shown(office, "ada"), "display": "A", "was": was})
+    assert (told.status, "Has a seat: yes" in told.text) == (409, True)
+    assert (await office.store.user("ada")).display == ""
+
+
+async def test_a_form_with_an_unknown_team_saves_nothing(office: Office) -> None:
+    await add(office)
+    await office.store.add_team(Team(name="Alpha"), by="tests")
+    await office.sign_in()
+    filled = {**await shown(office, "ben"), "display": "Ben B.", "teams": "Alpha, Zeta"}
+    before = await office.store.revision()
+    told = await office.send(PEOPLE, "about", **filled)
+    assert (told.status, "There is no team 'Zeta'" in told.text) == (404, True)
+    assert ('value="Ben B."' in told.body, 'value="Alpha, Zeta"' in told.body) == (True, True)
+    ben = await office.store.user("ben")
+    assert (ben.display, ben.teams, await office.store.revision()) == ("", (), before)
+    assert (await office.send(PEOPLE, "about", **{**filled, "teams": "Alpha"})).status == 303
+    ben = await office.store.user("ben")
+    assert (ben.display, ben.teams) == ("Ben B.", ("Alpha",))
 
 
 async def test_disabling_and_enabling(office: Office) -> None:

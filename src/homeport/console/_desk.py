@@ -14,7 +14,7 @@ from homeport.access import sessions
 from homeport.console import RANK, Asked, Page, Person, Sent, go
 from homeport.console._languages import wanted
 from homeport.console._texts import speak, t
-from homeport.domain.errors import BadRequest, CallerError, HomeportError, NotAllowed, Unknown, WrongMethod
+from homeport.domain.errors import BadRequest, CallerError, HomeportError, NotAllowed, Outdated, Unknown, WrongMethod
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +38,8 @@ COOKIE = "homeport"
 SIGN_IN = "/console/sign-in"
 FORM_KEY = "key"
 """The field of every form that only our own pages know how to fill."""
+WAS = "was"
+"""The field of a form that tells what was stored when it was drawn."""
 FIELDS = 500
 SEEN_EVERY_S = 60.0
 HTML = b"text/html; charset=utf-8"
@@ -156,6 +158,9 @@ class Desk:
         try:
             return await act(call)
         except CallerError as error:
+            if isinstance(error, Outdated):
+                # they have been told: the form is shown with the mark of what sending it again replaces
+                call = call._replace(form={name: value for name, value in call.form.items() if name != WAS})
             shown = _as_sent(await page.view(call._replace(problem=str(error))))
             return shown._replace(status=error.status)
 

@@ -38,7 +38,7 @@ from markupsafe import Markup
 
 from homeport import __version__
 from homeport.console import RANK
-from homeport.console._desk import FORM_KEY
+from homeport.console._desk import FORM_KEY, WAS
 from homeport.console._texts import mark, rich, spoken, t, tag
 from homeport.domain.verbose import until_of
 
@@ -182,6 +182,11 @@ def problem(asked: Asked) -> Node:
 def guard(asked: Asked, do: str) -> Node:
     """The hidden fields of every form: what to do, and that it is from this session."""
     return input(type="hidden", name="do", value=do), input(type="hidden", name=FORM_KEY, value=asked.person.form_key)
+
+
+def was(asked: Asked, now: str) -> Renderable:
+    """The hidden field that tells what a form is about to replace; kept until somebody was told of another state."""
+    return input(type="hidden", name=WAS, value=asked.form.get(WAS) or now)
 
 
 def brand(address: str) -> Renderable:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
+import orjson
 from htpy import (
     Renderable,
     a,
@@ -34,13 +36,14 @@ from htpy import input as control
 
 from homeport.access import SCOPES, sessions
 from homeport.console import Asked, Page, Sent, go
+from homeport.console._desk import WAS
 from homeport.console._forms import PER_PAGE, check, choice, doings, finder, page_of, pager, sifter, text, ticked
-from homeport.console._layout import guard, page, problem
+from homeport.console._layout import guard, page, problem, was
 from homeport.console._render import cell
 from homeport.console._texts import choices, mark, rich, t, tn
-from homeport.domain.errors import BadRequest, Unknown
+from homeport.domain.errors import BadRequest, Outdated, Unknown
 from homeport.store.people import KEPT
-from homeport.store.records import SORTED_BY, User, WantedPeople
+from homeport.store.records import SORTED_BY, Described, User, WantedPeople
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -70,6 +73,15 @@ STATES = (
 SEATED = (("", mark("With or without seat")), ("yes", mark("With a seat")), ("no", mark("Without a seat")))
 CALLED: Mapping[Role, str] = {"admin": mark("administrator"), "auditor": mark("auditor"), "user": mark("user")}
 LICENCE = (("", mark("Everything that their tokens say")), ("some", mark("Only what is ticked here")))
+SHOWN = {
+    "display": mark("Called"),
+    "email": mark("E-mail address"),
+    "teams": mark("Teams"),
+    "seat": mark("Has a seat"),
+    "licence": mark("May use"),
+    "scope": mark("Of AI, if not everything"),
+}
+"""What the form about somebody shows, by its name there."""
 LICENSED = ("complete_code", "generate_code", "duo_chat")
 """Scopes that a licence is asked for one by one."""
 TEAMS = 200
@@ -296,12 +308,12 @@ def _role(asked: Asked, user: User) -> Renderable:
 def _about(asked: Asked, user: User, teams: Sequence[str]) -> Renderable:
     """What else is known of somebody, as a form."""
     typed = asked.form if asked.form.get("do") == "about" else None
-    told = {"display": user.display, "email": user.email, "teams": ", ".join(user.teams)}
-    told |= {"licence": "some" if user.scopes is not None else ""}
+    told = _values(user)
     said = {name: typed.get(name, "") if typed is not None else value for name, value in told.items()}
     held = user.scopes if user.scopes is not None else frozenset(LICENSED)
     return form(".stack", method="post", action=asked.path)[
         guard(asked, "about"),
+        was(asked, orjson.dumps(told).decode()),
         control(type="hidden", name="name", value=user.name),
         # Translators: the name of a person as others shall see it
         text("display", t("Called"), said["display"], maxlength=100),
@@ -315,6 +327,18 @@ def _about(asked: Asked, user: User, teams: Sequence[str]) -> Renderable:
         ],
         div(".buttons")[button(".first", type="submit")[t("Save")]],
     ]
+
+
+def _values(user: User) -> dict[str, str]:
+    """What a form about somebody shows, as texts."""
+    return {
+        "display": user.display,
+        "email": user.email,
+        "teams": ", ".join(user.teams),
+        "seat": "yes" if user.seat else "no",
+        "licence": "" if user.scopes is None else "some",
+        "scope": ", ".join(sorted(user.scopes or ())),
+    }
 
 
 def _teams(value: str, teams: Sequence[str]) -> Node:
@@ -380,15 +404,56 @@ async def set_role(asked: Asked) -> Sent:
 
 
 async def about(asked: Asked) -> Sent:
-    """Keep what else is known of somebody; raises InUse when they shall have a seat and none is free."""
-    user, form_ = await _user(asked), asked.form
+    """Keep what else is known of somebody, all or nothing.
+
+    Raises InUse when they shall have a seat and none is free, Unknown for a team that is none, Outdated.
+    """
+    user = await _user(asked)
+    await asked.desk.store.describe_user(user.name, partial(_described, asked), by=asked.person.name)
+    return _back(asked, "person", user)
+
+
+def _described(asked: Asked, user: User) -> Described:
+    """What the form changes of somebody, and their teams; raises Outdated when others changed what it showed."""
+    form_ = asked.form
+    _still(form_.get(WAS, ""), user)
     wanted = {"display": form_.get("display", "").strip(), "email": form_.get("email", "").strip()}
     changes = {**wanted, "seat": "seat" in form_, "scopes": _licence(asked, user)}
     changes = {name: value for name, value in changes.items() if value != getattr(user, name)}
-    if changes:
-        await asked.desk.store.edit_user(user.name, changes, by=asked.person.name)
-    await _move(asked, user.name, frozenset(user.teams))
-    return _back(asked, "person", user)
+    return Described(changes, _typed_teams(asked))
+
+
+def _still(shown: str, user: User) -> None:
+    """Raise Outdated with what changed since a form was drawn."""
+    before, now = _read(shown), _values(user)
+    changed = [
+        t("{what}: {now}", what=t(said), now=_in_words(name, now[name]))
+        for name, said in SHOWN.items()
+        if before.get(name) != now[name] and (name != "scope" or now["licence"])
+    ]
+    if changed:
+        saw = t(
+            "Somebody changed {name} while you did. Now it is {changes}.", name=user.name, changes="; ".join(changed)
+        )
+        raise Outdated(saw, t("Yours is still below and not saved: save again to keep yours, or reload to see theirs."))
+
+
+def _in_words(name: str, value: str) -> str:
+    words = {("seat", "yes"): t("yes"), ("seat", "no"): t("no")}
+    words |= {("licence", each): t(said) for each, said in LICENCE}
+    return words.get((name, value)) or value or t("nothing")
+
+
+def _read(shown: str) -> dict[str, Any]:
+    """What a form says that it showed; nothing where that cannot be read."""
+    with suppress(ValueError):
+        read = orjson.loads(shown)
+        return read if isinstance(read, dict) else {}
+    return {}
+
+
+def _typed_teams(asked: Asked) -> frozenset[str]:
+    return frozenset(each.strip() for each in asked.form.get("teams", "").split(",") if each.strip())
 
 
 def _licence(asked: Asked, user: User) -> frozenset[str] | None:
@@ -400,7 +465,7 @@ def _licence(asked: Asked, user: User) -> frozenset[str] | None:
 
 async def _move(asked: Asked, name: str, before: frozenset[str]) -> None:
     """Into the teams that were typed, and out of the others; raises Unknown."""
-    wanted = frozenset(each.strip() for each in asked.form.get("teams", "").split(",") if each.strip())
+    wanted = _typed_teams(asked)
     for team in sorted(wanted - before):
         await asked.desk.store.change_members(team, join=(name,), by=asked.person.name)
     for team in sorted(before - wanted):

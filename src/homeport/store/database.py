@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from homeport.store.records import (
         Arrival,
         AuditEvent,
+        Described,
         Edited,
         Identity,
         Invitation,
@@ -335,6 +336,18 @@ class Store:
         """Change some fields of a person, named as in `User`; raises Unknown, BadRequest or InUse."""
         async with self._change(by) as change:
             return await people.edit(change, name, changes)
+
+    async def describe_user(self, name: str, wanted: Callable[[User], Described], *, by: str) -> None:
+        """Change fields and teams of a person, all or nothing; raises Unknown, BadRequest or InUse.
+
+        `wanted` gives both for the person as they are when nobody else can change them any more, or raises.
+        """
+        async with self._change(by) as change:
+            before = await people.find(change.connection, name=name)
+            changes, groups = wanted(before)
+            if changes:
+                await people.edit(change, name, changes)
+            await teams.move(change, name, before.teams, groups)
 
     async def remove_user(self, name: str, *, by: str) -> User:
         """Delete a person, which can be undone for a while; raises Unknown, or InUse for the last administrator."""

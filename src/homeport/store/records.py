@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from datetime import datetime
 
     from homeport.domain.models import Model
@@ -115,6 +115,15 @@ class Session:
     created: datetime
     seen: datetime
     expires: datetime
+
+
+class Described(NamedTuple):
+    """What shall be known of a person."""
+
+    changes: Mapping[str, Any]
+    """Fields of `User` that become others."""
+    teams: Collection[str]
+    """All that they shall be in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

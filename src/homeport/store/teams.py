@@ -140,6 +140,14 @@ async def change(writing: Writing, name: str, *, join: Collection[str] = (), lea
     return await find(writing.connection, name=name)
 
 
+async def move(writing: Writing, user: str, before: Collection[str], wanted: Collection[str]) -> None:
+    """Let somebody into the wanted teams, and out of the others that they are in; raises Unknown."""
+    for team in sorted(set(wanted) - set(before)):
+        await change(writing, team, join=(user,))
+    for team in sorted(set(before) - set(wanted)):
+        await change(writing, team, leave=(user,))
+
+
 async def remove(writing: Writing, name: str) -> None:
     """Forget a team; its members stay, and for `KEPT` it can be brought back from the audit. Raises Unknown."""
     before = await find(writing.connection, name=name)
