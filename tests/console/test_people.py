@@ -113,6 +113,16 @@ async def test_a_form_with_an_unknown_team_saves_nothing(office: Office) -> None
     assert (ben.display, ben.teams) == ("Ben B.", ("Alpha",))
 
 
+async def test_nobody_is_added_with_an_unknown_team(office: Office) -> None:
+    await office.store.add_team(Team(name="Alpha"), by="tests")
+    await office.sign_in()
+    told = await office.send(PEOPLE, "add", name="ben", role="user", teams="Alpha, Zeta")
+    assert (told.status, "There is no team 'Zeta'" in told.text, 'value="ben"' in told.body) == (404, True, True)
+    assert await person(office, "ben") is None
+    assert (await office.send(PEOPLE, "add", name="ben", role="user", teams="Alpha")).status == 200
+    assert (await office.store.user("ben")).teams == ("Alpha",)
+
+
 async def test_disabling_and_enabling(office: Office) -> None:
     await add(office)
     await office.sign_in()

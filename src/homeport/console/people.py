@@ -463,15 +463,6 @@ def _licence(asked: Asked, user: User) -> frozenset[str] | None:
     return frozenset(asked.lists.get("scope", ())) & set(LICENSED) | ((user.scopes or frozenset()) - set(LICENSED))
 
 
-async def _move(asked: Asked, name: str, before: frozenset[str]) -> None:
-    """Into the teams that were typed, and out of the others; raises Unknown."""
-    wanted = _typed_teams(asked)
-    for team in sorted(wanted - before):
-        await asked.desk.store.change_members(team, join=(name,), by=asked.person.name)
-    for team in sorted(before - wanted):
-        await asked.desk.store.change_members(team, leave=(name,), by=asked.person.name)
-
-
 async def disable(asked: Asked) -> Sent:
     """Let somebody in no longer; raises InUse for the last administrator."""
     user = await _user(asked)
@@ -565,10 +556,9 @@ def _new(asked: Asked, teams: Sequence[str], seats: Seats) -> Renderable:
 
 
 async def add(asked: Asked) -> Sent:
-    """Let somebody in, and show the link for the first time."""
+    """Let somebody in, and show the link for the first time; raises BadRequest, InUse, or Unknown for a team."""
     made = User(name=asked.form.get("name", "").strip(), role=_wanted(asked), seat="seat" in asked.form)
-    made = await asked.desk.store.add_user(made, by=asked.person.name)
-    await _move(asked, made.name, frozenset())
+    made = await asked.desk.store.add_user(made, groups=_typed_teams(asked), by=asked.person.name)
     return Sent(await _letter(asked, made))
 
 

@@ -327,10 +327,15 @@ class Store:
         async with reading(self._engine) as connection:
             return await people.alike(connection, field, value)
 
-    async def add_user(self, user: User, *, by: str, must_sit: bool = True) -> User:
-        """Add somebody new; raises BadRequest, or InUse when they `must_sit` and no seat is free."""
+    async def add_user(self, user: User, *, by: str, must_sit: bool = True, groups: Collection[str] = ()) -> User:
+        """Add somebody new, who is in these teams from the beginning.
+
+        Raises BadRequest, Unknown for a team, or InUse when they `must_sit` and no seat is free.
+        """
         async with self._change(by) as change:
-            return await people.add(change, user, must_sit=must_sit)
+            made = await people.add(change, user, must_sit=must_sit)
+            await teams.move(change, made.name, (), groups)
+            return made
 
     async def edit_user(self, name: str, changes: Mapping[str, Any], *, by: str) -> User:
         """Change some fields of a person, named as in `User`; raises Unknown, BadRequest or InUse."""
