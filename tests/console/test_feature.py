@@ -99,6 +99,22 @@ async def test_who_comes_second_is_told(desk: Office) -> None:
     assert await desk.store.features() == {}
 
 
+async def test_who_was_told_saves_again(desk: Office) -> None:
+    stale = re.findall(r'name="was" value="(\w+)"', (await desk.get(PAGE)).body)[0]
+    await desk.store.set_feature(FeatureSetting(feature="chat", assignment="model", model="one"), by="bob")
+    typed = [("serves", "model:two"), ("own", "x"), ("fallback", "four")]
+    told = await save(desk, *typed, ("was", stale))
+    assert (told.status, "Now: one answers." in told.text, "save again to keep yours" in told.text) == (409, True, True)
+    assert ('value="model:two" selected' in told.body, 'value="four" selected' in told.body) == (True, True)
+    fresh = re.findall(r'name="was" value="(\w+)"', told.body)[0]
+    wrong = await save(desk, *typed, ("was", fresh), ("share", "three"), ("weight", "x"))
+    assert (wrong.status, f'name="was" value="{fresh}"' in wrong.body) == (400, True)
+    typed[1] = ("own", "1")
+    assert (await save(desk, *typed, ("was", fresh))).status == 303
+    setting = (await desk.store.features())["chat"]
+    assert (setting.model, setting.fallbacks) == ("two", ("four",))
+
+
 @pytest.mark.parametrize("name", ["nothing", "text_completions", "%3Cscript%3E", "chat/x"])
 async def test_no_such_feature(desk: Office, name: str) -> None:
     assert (await desk.get(f"/console/features/{name}")).status == 404

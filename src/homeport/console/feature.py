@@ -30,8 +30,9 @@ from htpy import (
 
 from homeport.console import RANK, Asked, Page, Sent, go
 from homeport.console._asking import can_be_tried
+from homeport.console._desk import WAS
 from homeport.console._forms import check, choice, field
-from homeport.console._layout import guard, page, problem
+from homeport.console._layout import guard, page, problem, was
 from homeport.console._texts import mark, rich, t, tn
 from homeport.domain.errors import BadRequest, Outdated, Unknown
 from homeport.domain.models import FeatureSetting
@@ -202,7 +203,7 @@ def _form(asked: Asked, stored: FeatureSetting, typed: Typed, groups: Groups) ->
     nobody: Groups = {"": [("", t("nobody"))], **groups}
     return form(".stack", method="post")[
         guard(asked, "save"),
-        input(type="hidden", name="was", value=asked.form.get("was") or _mark(stored)),
+        was(asked, _mark(stored)),
         fieldset(".bare", disabled=not may)[
             _first(asked, typed, groups),
             _sharing(typed, nobody),
@@ -320,14 +321,16 @@ async def save(asked: Asked) -> Sent:
     """Keep what the form says. Raises Outdated when somebody else changed it meanwhile."""
     key, feature = _feature(asked)
     now = (await asked.desk.store.features()).get(key) or FeatureSetting(feature=key)
+    if asked.form.get(WAS) != _mark(now):
+        saw = t("Somebody else changed {title} since you opened this page.", title=feature.title)
+        there = t("Now: {setting}", setting=in_words(now))
+        fix = t("Yours is still below and not saved: save again to keep yours, or reload to see theirs.")
+        raise Outdated(f"{saw} {there}", fix)
     setting = setting_from(key, typed_in(asked))
     if setting.assignment == "inherit" and not feature.inherits:
         raise BadRequest(
             t("{title} has nothing to inherit from.", title=feature.title), t("Choose a model, or disable it.")
         )
-    if asked.form.get("was") != _mark(now):
-        saw = t("Somebody else changed {title} since you opened this page.", title=feature.title)
-        raise Outdated(saw, t("Open it in another tab to see what it is now; reload this page to begin again."))
     await asked.desk.store.set_feature(setting, by=asked.person.name)
     return go(f"{ADDRESS}/{key}?{urlencode({'said': 'assigned', 'about': feature.title})}")
 
