@@ -25,6 +25,7 @@ from homeport.console._desk import Desk
 from homeport.console._languages import FOLDER, languages
 from homeport.diagnostics._connection import Prober
 from homeport.diagnostics._examination import Examiner
+from homeport.diagnostics._health import take_in
 from homeport.domain.errors import BadConfiguration, BadRequest, StoreUnavailable
 from homeport.domain.models import FeatureSetting, Model, Snapshot, origin_of
 from homeport.domain.requests import EmbeddingRequest
@@ -133,6 +134,7 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
         families=bench.families,
         locate=parts.locate,
         examiner=Examiner(settings=settings, upstream=upstream),
+        tested=partial(take_in, bench),
     )
     door = Door(
         bench=bench,

@@ -9,9 +9,10 @@ from urllib.parse import urlencode
 import pytest
 
 from homeport import providers
+from homeport.access import tokens
 from homeport.console import _model_form as model_form
 from homeport.console import model as model_page
-from homeport.domain.models import FeatureSetting, Model, Secret
+from homeport.domain.models import FeatureSetting, Model, Secret, Token
 from homeport.kit.discover import discover
 from homeport.providers import Provider
 
@@ -78,17 +79,63 @@ async def test_a_row_says_what_is_known_of_a_model(admin: Office, monkeypatch: p
     assert "well first token 250 ms" in " ".join((await admin.get(LIST)).text.split())
     for _ in range(3):
         health.failed(model)
-    pages = (LIST, f"{LIST}/coder", "/console/features")
-    for said in ("again in 5 s", "the next request tries it", "a request tries it now"):
+    pages = (LIST, f"{LIST}/coder", "/console/features", "/console")
+    for said in (
+        "ot asked for 5 s more after failures",
+        "fter failures the next request tries it",
+        "a request tries it now",
+    ):
         for page in pages:
             shown = " ".join((await admin.get(page)).text.split())
             assert said in shown, page
-            assert "left alone" in shown.lower(), page
         health.chosen(model)
-        now += 5 if said.startswith("again") else 0
+        now += 5 if said.startswith("ot asked") else 0
     health.answered(model)
     for page in pages:
-        assert "left alone" not in (await admin.get(page)).text.lower()
+        assert "after failures" not in (await admin.get(page)).text.lower()
+
+
+async def test_the_first_failure_is_told_everywhere(admin: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    await registered(admin)
+    await admin.store.set_feature(FeatureSetting(feature="chat", assignment="model", model="coder"), by="tests")
+    made = tokens.mint()
+    digest = admin.house.app.door.gate.digest(made)
+    scopes = frozenset({"duo_chat", "admin"})
+    await admin.store.add_token(Token(name="adas", owner="ada", digest=digest, scopes=scopes), by="tests")
+    models, health = admin.house.models, admin.house.app.door.bench.health
+    usual, now = models.play, time.monotonic()
+    monkeypatch.setattr(health, "_clock", lambda: now)
+
+    async def refuse(peer: Peer) -> None:
+        await peer.document({"error": {"message": XSS}}, 401)
+
+    async def told(said: str) -> None:
+        for page in (LIST, f"{LIST}/coder", "/console/features", "/console"):
+            shown = await admin.get(page)
+            assert said in " ".join(shown.text.split()), page
+            assert XSS not in shown.body
+
+    models.play = refuse
+    body = {"model": "chat", "messages": [{"role": "user", "content": "Hi"}]}
+    assert (await admin.house.post("/v1/chat/completions", body, made)).status == 502
+    now += 150
+    await told("ast request failed 2 minutes ago: answered HTTP 401")
+    shown = (await admin.get(LIST)).body
+    assert '<span class="pill warn">failing</span>' in shown
+    now += 3600
+    values = model_form.values_of(await admin.store.model("coder"), PLATFORMS)
+    # a draft that is tried says nothing of what is registered
+    await admin.send(f"{LIST}/coder", "test", **{**values, "identifier": "another"})
+    await told("ast request failed 1 hour ago: answered HTTP 401")
+    await admin.send(f"{LIST}/coder", "test", **values)
+    await told("onnection test failed just now: answered HTTP 401")
+    models.play = usual
+    await admin.send(f"{LIST}/coder", "test", **values)
+    now += 1
+    assert "well connection test passed 1 second ago" in " ".join((await admin.get(LIST)).text.split())
+    assert "Everything is well." in (await admin.get("/console")).text
+    assert (await admin.house.post("/v1/chat/completions", body, made)).status == 200
+    assert "connection test" not in (await admin.get(LIST)).text
 
 
 async def test_searching_and_sorting_need_no_script(admin: Office) -> None:

@@ -149,7 +149,7 @@ async def test_servers_that_are_left_alone_are_not_well(office: Office, monkeypa
     monkeypatch.setattr(health, "_clock", lambda: time.monotonic() + 3600)
     shown = await office.get("/console")
     text = " ".join(shown.text.split())
-    assert "Left alone because it failed: coder ." in text
+    assert "coder : after failures the next request tries it: it did not answer." in text
     assert "No healthy model answers for: General chat ." in text
     assert {"/console/models/coder", "/console/features/chat"} <= ways(shown.body)
     assert "Everything is well." not in text
@@ -167,7 +167,7 @@ async def test_a_route_with_a_model_that_answers_is_well_enough(office: Office) 
     for _ in range(IN_A_ROW):
         office.house.app.door.bench.health.failed(models[0])
     shown = await office.get("/console")
-    assert "Left alone because it failed: <b>one ." in " ".join(shown.text.split())
+    assert "<b>one : not asked for 5 s more after failures: it did not answer." in " ".join(shown.text.split())
     assert "No healthy model answers" not in shown.text
     assert "<b>one" not in shown.body
 

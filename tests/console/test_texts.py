@@ -198,7 +198,7 @@ MARKED = frozenset({"t", "tn", "rich", "mark", "Step"})
 SAME = frozenset(
     {"Homeport", "Homeport ", " · Homeport", "Models", "People", "Operate"}
     | {"Ctrl K", "Esc", "Tab", "Ctrl Space", "Alt \\", "Alt ]", "Alt [", "Enter"}
-    | {"left alone", "model disabled", "generally available", "ends soon", "owner disabled", "Run"}
+    | {"never asked", "model disabled", "generally available", "ends soon", "owner disabled", "Run"}
     | {"light dark", "closest form", "currentColor", "homeport up", "homeport users code NAME"}
 )
 """Names, keys, commands, values of HTML, and words that are keys of a table of marked ones."""

@@ -11,7 +11,7 @@ from htpy import Renderable, a, div, p
 
 from homeport.console import RANK, Asked
 from homeport.console._texts import filled, rich, t, tn
-from homeport.diagnostics._health import how_is
+from homeport.diagnostics._health import ILL, Health, how_is, is_paused
 from homeport.domain.entries import FAILED
 from homeport.domain.errors import StoreUnavailable
 
@@ -37,17 +37,16 @@ class Lately(NamedTuple):
     """Unix seconds."""
 
 
-def left_alone(bench: Workbench) -> list[str]:
-    """Registered models that failed and have not answered since, also those that the next request tries."""
-    models = bench.snapshot().models.values()
-    return [model.name for model in models if how_is(bench, model).state == "left alone"]
+def ill(bench: Workbench) -> dict[str, Health]:
+    """Registered models that failed when they were asked last, and how each is."""
+    found = {model.name: how_is(bench, model) for model in bench.snapshot().models.values()}
+    return {name: each for name, each in found.items() if each.state in ILL}
 
 
 def unanswered(bench: Workbench) -> list[str]:
     """Features with a route of their own of which no model is healthy."""
     snapshot = bench.snapshot()
-    ill = set(left_alone(bench))
-    able = {name for name, model in snapshot.models.items() if model.enabled and name not in ill}
+    able = {name for name, model in snapshot.models.items() if model.enabled and not is_paused(bench, model)}
     routes = (each for each in snapshot.features.values() if each.assignment == "model")
     return [each.feature for each in routes if able.isdisjoint((*each.pool, *each.fallbacks))]
 
@@ -74,16 +73,17 @@ def state(asked: Asked, seen: Lately) -> Renderable:
 
 def _troubles(asked: Asked, seen: Lately) -> Iterator[Node]:
     bench = asked.desk.bench
-    ill, spoilt = left_alone(bench), unanswered(bench)
+    failed, spoilt = ill(bench), unanswered(bench)
     if trouble := bench.trouble():
         yield trouble
-    if ill:
-        said = tn("Left alone because it failed: {names}.", "Left alone because they failed: {names}.", len(ill))
-        yield filled(said, names=_named(asked, "/console/models", ill, ill))
+    for name in list(failed)[:NAMED]:
+        yield rich("{name}: {how}.", name=_named(asked, "/console/models", [name], [name]), how=failed[name].note)
+    if (more := len(failed) - NAMED) > 0:
+        yield tn("{count} more model failed lately.", "{count} more models failed lately.", more)
     if others := bench.health.left_alone() - _now_left_alone(bench):
         yield tn(
-            "Left alone because it failed, and not registered here: {count} more.",
-            "Left alone because they failed, and not registered here: {count} more.",
+            "Paused after failures, and not registered here: {count} more.",
+            "Paused after failures, and not registered here: {count} more.",
             others,
         )
     if spoilt:

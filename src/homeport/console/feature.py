@@ -281,7 +281,7 @@ def _fallbacks(typed: Typed, nobody: Groups) -> Renderable:
         h2[t("Fallbacks")],
         p(".soft.small")[
             t(
-                "Asked in this order when those above are left alone or fail before the first byte. "
+                "Asked in this order when those above are paused after failures or fail before the first byte. "
                 "A request that a model found wrong is asked of no other one."
             )
         ],

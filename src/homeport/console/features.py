@@ -33,7 +33,7 @@ from homeport.console._asking import can_be_tried
 from homeport.console._forms import doings
 from homeport.console._layout import guard, page, problem
 from homeport.console._texts import mark, rich, t, tn
-from homeport.diagnostics._health import why_left_alone
+from homeport.diagnostics._health import is_paused, trouble_of
 from homeport.domain.errors import BadRequest, Outdated, Unknown
 from homeport.domain.models import FeatureSetting
 from homeport.features._ask import setting_of
@@ -138,13 +138,13 @@ def answers(bench: Workbench, snapshot: Snapshot, key: str) -> Answers:
 
 
 def _ill(bench: Workbench, snapshot: Snapshot, setting: FeatureSetting, model: Model) -> str:
-    """Why the model does not answer now, and who does meanwhile; empty where it does."""
-    alone = why_left_alone(bench, model)
-    if not alone:
-        return ""
+    """That the model failed when it was asked last, and who answers while it is not asked; empty where it is well."""
+    trouble = trouble_of(bench, model)
+    if not is_paused(bench, model):
+        return trouble
     others = (snapshot.models.get(name) for name in (*setting.pool, *setting.fallbacks))
-    able = [each.name for each in others if each and each.enabled and not why_left_alone(bench, each)]
-    return f"{alone} {t('Meanwhile {model} answers.', model=able[0])}" if able else alone
+    able = [each.name for each in others if each and each.enabled and not is_paused(bench, each)]
+    return f"{trouble} {t('Meanwhile {model} answers.', model=able[0])}" if able else trouble
 
 
 def choice_of(setting: FeatureSetting | None, feature: Feature) -> str:

@@ -41,7 +41,7 @@ from homeport.console import _model_form as model_form
 from homeport.console import _model_help as model_help
 from homeport.console._layout import guard, page, problem
 from homeport.console._texts import mark, rich, t, tn
-from homeport.diagnostics._health import why_left_alone
+from homeport.diagnostics._health import ILL, how_is, trouble_of
 from homeport.diagnostics._prove import doubts as doubts_of_seen
 from homeport.diagnostics._registration import doubts
 from homeport.diagnostics._scene import EMBEDDED
@@ -107,7 +107,7 @@ async def _page(
         asked,
         model.name,
         div(".top")[h1[model.name], _actions(asked, model)],
-        p(".lead")[_state(asked, model)],
+        _lead(asked, model),
         model_form.draw(asked, values, drawn),
     )
 
@@ -120,15 +120,25 @@ def _doubts(asked: Asked, model: Model, seen: Seen) -> Iterator[Doubt]:
         yield from doubts_of_seen(model, asked.desk.bench.families, seen[1])
 
 
+def _lead(asked: Asked, model: Model) -> Renderable:
+    said = _state(asked, model)
+    return (
+        div(".note.warn", role="status")[p[said]] if how_is(asked.desk.bench, model).state in ILL else p(".lead")[said]
+    )
+
+
 def _state(asked: Asked, model: Model) -> str:
     bench = asked.desk.bench
     here = bench.snapshot().models.get(model.name, model)
     running = bench.capacity.running(here)
     if not model.enabled:
         return t("Disabled: it serves nobody.")
-    if alone := why_left_alone(bench, here):
-        return alone
-    return tn("{count} request running now.", "{count} requests running now.", running) if running else t("Ready.")
+    if trouble := trouble_of(bench, here):
+        return trouble
+    if running:
+        return tn("{count} request running now.", "{count} requests running now.", running)
+    found = how_is(bench, here)
+    return t("Never asked yet.") if found.state == "never asked" else ", ".join(filter(None, (t("Ready"), found.note)))
 
 
 def _actions(asked: Asked, model: Model) -> Node:

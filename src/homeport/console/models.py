@@ -46,9 +46,10 @@ if TYPE_CHECKING:
 
 AT_ONCE = 100
 """Rows of one page."""
-# Translators: how a model is; left alone: it failed, and is asked no more for a while
-STATES = (mark("disabled"), mark("never asked"), mark("left alone"), mark("well"))
+# Translators: how a model is; failing: the last request failed; paused: several did, and it is not asked for a while
+STATES = (mark("disabled"), mark("never asked"), mark("paused"), mark("failing"), mark("well"))
 """Words for how a model is."""
+SHADES = {"well": "good", "failing": "warn", "paused": "bad"}
 ABLE = (("chat", mark("chat")), ("tools", mark("tools")), ("streams", mark("streams")))
 
 
@@ -126,7 +127,7 @@ def _rows(asked: Asked, seen: Mapping[str, Capabilities], used: Mapping[str, int
 
 def _state(asked: Asked, model: Model) -> tuple[str, str, str]:
     found = how_is(asked.desk.bench, model)
-    return {"well": "good", "left alone": "bad"}.get(found.state, "soft"), found.state, found.note
+    return SHADES.get(found.state, "soft"), found.state, found.note
 
 
 def _found(row: Row, wanted: str) -> bool:

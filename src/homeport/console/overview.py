@@ -13,7 +13,7 @@ from homeport.console._chart import Series, chart, charted
 from homeport.console._layout import done, page
 from homeport.console._requests import today
 from homeport.console._texts import filled, mark, rich, t, tn
-from homeport.console._well import lately, left_alone, state
+from homeport.console._well import ill, lately, state
 from homeport.domain.errors import StoreUnavailable
 from homeport.store.log_recent import MINUTE_S
 
@@ -83,7 +83,7 @@ def steps_of(snapshot: Snapshot) -> list[Step]:
 def _figures(asked: Asked, snapshot: Snapshot, used: Mapping[str, int]) -> Renderable:
     bench = asked.desk.bench
     models = [model for model in snapshot.models.values() if model.enabled]
-    ill = len(left_alone(bench))
+    failed = len(ill(bench))
     served = sum(setting.assignment == "model" for setting in snapshot.features.values())
     running = sum(map(bench.capacity.running, models))
     asked_today = sum(used.values())
@@ -91,7 +91,9 @@ def _figures(asked: Asked, snapshot: Snapshot, used: Mapping[str, int]) -> Rende
         _figure(
             len(models),
             _way(asked, "/console/models", tn("model", "models", len(models))),
-            tn("{count} left alone: they failed", "{count} left alone: they failed", ill) if ill else "",
+            tn("{count} failed when it was asked last", "{count} failed when they were asked last", failed)
+            if failed
+            else "",
         ),
         _figure(
             served,

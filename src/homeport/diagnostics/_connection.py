@@ -62,9 +62,18 @@ class Prober:
     """A model with the address where it can be asked: an embedded one knows it only while it runs."""
     examiner: Examiner
     """Asks everything else."""
+    tested: Callable[[Model, str], None] = lambda _model, _why: None
+    """Told of a model whose test has ended, and why it failed; empty where it passed."""
 
     async def take(self, model: Model, step: Step) -> Done:
-        """What a step saw; of a model that runs inside only whether it answers says anything."""
+        """What a step saw; the last one, or one that fails, ends the test."""
+        done = await self._taken(model, step)
+        if done.found.status == "fail" or step is STEPS[-1]:
+            self.tested(model, done.found.saw if done.found.status == "fail" else "")
+        return done
+
+    async def _taken(self, model: Model, step: Step) -> Done:
+        """Of a model that runs inside only whether it answers says anything."""
         if model.platform == EMBEDDED:
             if step.ask is not model_answers.ask:
                 return Done(step, Finding(status="skip", saw="It runs inside Homeport."), 0.0)

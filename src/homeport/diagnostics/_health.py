@@ -9,20 +9,29 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 if TYPE_CHECKING:
     from homeport.domain.models import Model
     from homeport.features import Workbench
+    from homeport.routing.health import Last
+
+ILL = frozenset({"paused", "failing"})
+"""States of a model that failed when it was asked last."""
 
 
 class Health(NamedTuple):
     """What is known of a model at this moment; nothing of it is kept."""
 
-    state: Literal["disabled", "never asked", "left alone", "well"]
+    state: Literal["disabled", "never asked", "paused", "failing", "well"]
+    """`failing`: when it was asked last, that failed; `paused`: so often that requests stay away for a while."""
     running: int = 0
     """Requests."""
     first_token_s: float | None = None
     """How long it lately took to begin to answer."""
     back_in_s: float | None = None
-    """When one that is left alone is tried again; 0: with the next request."""
+    """When one that is paused is tried again; 0: with the next request."""
     note: str = ""
     """The same for people."""
+
+
+AGES = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
+"""Units of time, the longest first, and their seconds."""
 
 
 def how_is(bench: Workbench, model: Model) -> Health:
@@ -30,25 +39,65 @@ def how_is(bench: Workbench, model: Model) -> Health:
     if not model.endpoint:
         model = replace(model, endpoint=bench.snapshot().models.get(model.name, model).endpoint)
     running = bench.capacity.running(model)
-    state = bench.health.state(model)
+    state, last = bench.health.state(model), bench.health.last(model)
     if not model.enabled:
         return Health("disabled", running)
     if state is None:
         return Health("never asked", running)
     if not state.healthy:
         back_in_s = bench.health.back_in(model)
-        return Health("left alone", running, back_in_s=back_in_s, note=_back(back_in_s, bench.health.is_tried(model)))
+        back = _back(back_in_s, bench.health.is_tried(model))
+        return Health("paused", running, back_in_s=back_in_s, note=_because(back, model, last))
     first_s = bench.health.first_s(model)
-    return Health("well", running, first_s or None, note=f"first token {first_s * 1000:.0f} ms" if first_s else "")
+    if last is not None and last.why:
+        return Health("failing", running, first_s or None, note=_because(_went(last), model, last))
+    begins = f"first token {first_s * 1000:.0f} ms" if first_s else ""
+    return Health("well", running, first_s or None, note=_went(last) if last else begins)
 
 
 def _back(in_s: float, tried: bool) -> str:  # noqa: FBT001 (of the lines above alone)
     if tried:
-        return "a request tries it now"
-    return f"again in {math.ceil(in_s)} s" if in_s else "the next request tries it"
+        return "after failures a request tries it now"
+    return (
+        f"not asked for {math.ceil(in_s)} s more after failures" if in_s else "after failures the next request tries it"
+    )
 
 
-def why_left_alone(bench: Workbench, model: Model) -> str:
-    """A sentence on a model that failed; empty for any other."""
+def _went(last: Last) -> str:
+    what, how = ("connection test" if last.tested else "last request"), ("failed" if last.why else "passed")
+    return f"{what} {how} {ago(last.age_s)}"
+
+
+def ago(age_s: float) -> str:
+    """So many seconds ago, in words."""
+    unit, size = next((each for each in AGES if age_s >= each[1]), ("", 1))
+    count = int(age_s // size)
+    return f"{count} {unit}{'' if count == 1 else 's'} ago" if unit else "just now"
+
+
+def _because(said: str, model: Model, last: Last | None) -> str:
+    """The reason without the model's name, which stands beside it."""
+    if last is None or not last.why:
+        return said
+    why = last.why.removeprefix(f"The model {model.name!r} ").removeprefix("cannot be reached: ")
+    return f"{said}: {why.partition(chr(10))[0].rstrip('.')}"
+
+
+def trouble_of(bench: Workbench, model: Model) -> str:
+    """A sentence on a model that failed when it was asked last; empty for any other."""
     found = how_is(bench, model)
-    return f"Left alone because it failed: {found.note}." if found.state == "left alone" else ""
+    return f"{found.note[:1].upper()}{found.note[1:]}." if found.state in ILL else ""
+
+
+def is_paused(bench: Workbench, model: Model) -> bool:
+    """Whether it failed so often that requests stay away, or that the next one only tries it."""
+    return how_is(bench, model).state == "paused"
+
+
+def take_in(bench: Workbench, model: Model, why: str) -> None:
+    """Take in how a test of a connection ended, if that was what is registered and no draft."""
+    here = bench.snapshot().models.get(model.name)
+    if here is None or model.endpoint not in {"", here.endpoint}:
+        return
+    if (model.identifier, model.key) == (here.identifier, here.key):
+        bench.health.tested(here, why)

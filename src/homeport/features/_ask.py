@@ -250,7 +250,7 @@ class _Attempt:
             self._bench.health.answered(self._model, first_s, completion=self._completion)
         elif isinstance(error, UpstreamError) and not isinstance(error, (UpstreamRejected, ToolNotAvailable)):
             status = error.upstream_status if isinstance(error, UpstreamOverloaded) else 0
-            self._bench.health.failed(self._model, float(error.retry_after_s or 0), status)
+            self._bench.health.failed(self._model, error.saw, float(error.retry_after_s or 0), status)
         elif self.first_s or isinstance(error, UpstreamError):
             # it found the request wrong, or nobody wants the rest: that it answers is all that can be said
             self._bench.health.answered(self._model)

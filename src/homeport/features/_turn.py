@@ -29,6 +29,8 @@ UNKNOWN_S = (5.0, 2.0)
 AGAIN_S = 0.25
 """When there was no retry left to go elsewhere, it is looked for again after so many seconds."""
 
+NOT_BEGUN = "it did not begin to answer"
+
 TURN: ContextVar[Turn | None] = ContextVar("homeport_turn", default=None)
 """Whose turn it is in the current request, while another model could take over."""
 
@@ -163,7 +165,7 @@ class Turn:
         now = self._loop.time()
         if now >= self._told_at:
             self._told_at = now + self._patience_s
-            self._bench.health.failed(self.model)
+            self._bench.health.failed(self.model, NOT_BEGUN)
         self._timer = self._loop.call_later(AGAIN_S, self._too_late)
 
     def _suspect(self) -> None:

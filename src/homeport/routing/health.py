@@ -31,12 +31,26 @@ NEWEST = 0.2
 SERVERS = 1000
 """Servers that are remembered: requests may carry any number."""
 
+UNTOLD = "it did not answer"
+"""Why a request failed where nothing else is known."""
+
 Key = tuple[str, str]
 
 
 def key_of(model: Model) -> Key:
     """What failures are counted by: two endpoints of one name are two servers."""
     return model.name, model.endpoint
+
+
+class Outcome(NamedTuple):
+    """How it went when a server was asked last, where that is more than an answer."""
+
+    at: float
+    """By the clock of `Health`."""
+    why: str
+    """What was seen of a failure, safe to show; empty where it went well."""
+    tested: bool = False
+    """Whether somebody tested the connection; else a request asked."""
 
 
 class _Record:
@@ -48,6 +62,7 @@ class _Record:
             "failed",
             "first_s",
             "in_a_row",
+            "last",
             "opened",
             "shut_until",
             "silent",
@@ -65,6 +80,8 @@ class _Record:
         """The last of them as bits, the newest last; 1 is a failure."""
         self.first_s = [0.0, 0.0]
         """Moving averages of the time to the first byte, of completions the second; 0 while nothing is known."""
+        self.last: Outcome | None = None
+        """None: a request was answered, or nobody has asked yet."""
         self.opened = 0
         """How often the circuit opened since it was last closed."""
         self.shut_until = 0.0
@@ -93,6 +110,14 @@ class State(NamedTuple):
     healthy: bool
     left_alone: bool
     """Whether no request goes to it now; one that is neither this nor healthy is tried by the next request."""
+
+
+class Last(NamedTuple):
+    """How it went when a server was asked last, to be shown."""
+
+    age_s: float
+    why: str
+    tested: bool
 
 
 class Pause(NamedTuple):
@@ -192,6 +217,8 @@ class Health:
         record.failed = record.failed << 1 & ((1 << LATELY) - 1)
         record.answers = min(record.answers + 1, LATELY)
         record.in_a_row = 0
+        if record.last is not None:
+            record.last = None
         if first_s:
             _learn(record, first_s, completion=completion)
         # an answer that was under way does not take back what the server asked for meanwhile
@@ -201,13 +228,17 @@ class Health:
             record.failed = record.answers = 0
             self.on_change(key_of(model), True)  # noqa: FBT003 (a callback's own words)
 
-    def failed(self, model: Model, retry_after_s: float = 0.0, status: int = 0) -> None:
-        """Take in a failure that is the server's, and how long it asked to be left alone, by an HTTP status."""
+    def failed(self, model: Model, why: str = "", retry_after_s: float = 0.0, status: int = 0) -> None:
+        """Take in a failure that is the server's, and how long it asked to be left alone, by an HTTP status.
+
+        `why` is what was seen, safe to show.
+        """
         record = self._records.get(key_of(model)) or self._new(model)
         record.failed = (record.failed << 1 | 1) & ((1 << LATELY) - 1)
         record.answers = min(record.answers + 1, LATELY)
         record.in_a_row += 1
         now = self._clock()
+        record.last = Outcome(now, why or UNTOLD)
         if retry_after_s:
             record.asked_until = max(record.asked_until, now + min(retry_after_s, LONGEST_S))
             record.asked_with = status
@@ -255,6 +286,18 @@ class Health:
         if answers and record.silent:
             record.shut_until = record.trial_until = 0.0
         record.silent = not answers
+
+    def tested(self, model: Model, why: str) -> None:
+        """Take in that somebody tested the connection, and `why` that failed; it moves no requests."""
+        record = self._records.get(key_of(model)) or self._new(model)
+        record.last = Outcome(self._clock(), why, tested=True)
+
+    def last(self, model: Model) -> Last | None:
+        """How it went when it was asked last; None after an answer to a request, and while nobody has asked."""
+        record = self._records.get(key_of(model))
+        if record is None or record.last is None:
+            return None
+        return Last(self._clock() - record.last.at, record.last.why, record.last.tested)
 
     def state(self, model: Model) -> State | None:
         """How it is; None when it was never asked."""
