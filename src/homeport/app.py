@@ -720,7 +720,10 @@ def _background(stack: contextlib.AsyncExitStack, work: Coroutine[Any, Any, None
 
 
 async def _note_use(store: Store, gate: Gate) -> None:
-    """Write down now and then when tokens were used; what a database that is away did not take is kept."""
+    """Write down now and then when tokens were used, and forget removed models whose time is over.
+
+    What a database that is away did not take is kept.
+    """
     used: dict[bytes, datetime] = {}
     while True:
         await asyncio.sleep(LAST_USED_S)
@@ -728,5 +731,6 @@ async def _note_use(store: Store, gate: Gate) -> None:
         try:
             await store.touch_tokens(used)
             used = {}
+            await store.forget_removed()
         except StoreUnavailable as error:
             log.warning("last use of tokens not written", reason=error.code)

@@ -288,6 +288,11 @@ def test_removing_one_that_serves_something() -> None:
     assert "--force" in ran.err
     assert homeport("models", "remove", "coder", "--force", "--json").json == {"removed": "coder"}
     assert homeport("models", "list", "--json").json == []
+    assert "was removed within the last hour" in homeport("models", "restore", "other").err
+    assert homeport("models", "restore", "coder", "--json").json == {"restored": "coder", "notes": []}
+    assert homeport("features", "list", "--json").json[0]["model"] == "coder"
+    said = homeport("models", "remove", "coder", "--force").err
+    assert "homeport models restore coder" in said
 
 
 @pytest.mark.parametrize(("name", "why"), [("chat", "it is a feature's"), ("bad name", "Write it like bad-name")])

@@ -46,6 +46,7 @@ WAYS = {
     "model.switch": Ways(f"PATCH {MODEL}", "models disable"),
     "model.delete": Ways(f"POST {BASE}/model-replacements/{{name}}", "models remove"),
     "models.enable": Ways(f"PATCH {MODEL}", "models enable"),
+    "models.restore": Ways(f"DELETE {BASE}/deleted-models/{{name}}", "models restore"),
     "models.disable": Ways(f"PATCH {MODEL}", "models disable"),
     "new_model.save": Ways(f"POST {BASE}/models", "models add"),
     "new_model.detect": Ways(f"POST {BASE}/detections", "models detect"),

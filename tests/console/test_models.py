@@ -476,6 +476,30 @@ async def test_one_in_use_is_replaced_and_deleted_at_once(admin: Office) -> None
     assert events == [("ada", "model.remove"), ("ada", "feature.set")]
 
 
+async def test_a_deleted_one_comes_back_and_says_what_it_left_out(admin: Office) -> None:
+    model = await registered(admin, key=Secret(KEY))
+    for each in ("chat", "code_review"):
+        await admin.store.set_feature(FeatureSetting(feature=each, assignment="model", model="coder"), by="tests")
+    gone = await admin.send(f"{LIST}/coder?delete", "delete", instead=model_page.NOBODY)
+    shown = await admin.get(gone.location)
+    assert "coder is deleted. For an hour you can bring it back." in shown.text
+    assert "Undo: bring it back" in shown.text
+    await admin.store.set_feature(FeatureSetting(feature="code_review", assignment="disabled"), by="tests")
+    back = await admin.send(LIST, "restore", name="coder")
+    assert back.location == f"{LIST}?said=recovered&about=coder&kept=code_review"
+    shown = await admin.get(back.location)
+    assert "coder is back as it was." in shown.text
+    assert "One feature was set otherwise since and stays so: " in shown.text
+    assert "Undo" not in shown.text
+    assert await admin.store.model("coder") == model
+    assert KEY not in shown.text
+    assert (await admin.store.features())["chat"].model == "coder"
+    assert ("ada", "model.restore") in [(event.who, event.what) for event in await admin.store.audit(2)]
+    again = await admin.send(LIST, "restore", name=XSS)
+    assert again.status == 404
+    assert XSS in again.text
+
+
 async def test_one_in_use_goes_without_replacement_if_that_is_said(admin: Office) -> None:
     await registered(admin)
     await admin.store.set_feature(FeatureSetting(feature="chat", assignment="model", model="coder"), by="tests")

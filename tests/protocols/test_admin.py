@@ -75,6 +75,21 @@ async def test_a_model_from_its_registration_to_its_end(api: Api) -> None:
     assert done[:4] == [("api:ada", what) for what in ("model.remove", "model.edit", "model.edit", "model.add")]
 
 
+async def test_a_removed_model_is_brought_back(api: Api) -> None:
+    made = await api.ask("POST", "/models", CODER)
+    await api.ask("PUT", "/features/chat", {"model": "coder"})
+    await api.ask("POST", "/models", {**CODER, "name": "big"})
+    await api.ask("POST", "/model-replacements/coder", {"instead": "big"})
+    (kept,) = (await api.ask("GET", "/deleted-models")).json
+    assert kept["name"] == "coder"
+    back = await api.ask("DELETE", "/deleted-models/coder")
+    assert back.json == {**made.json, "notes": []}
+    assert KEY not in back.body.decode()
+    again = await api.ask("DELETE", "/deleted-models/coder")
+    assert (again.status, again.json["error"]["param"]) == (404, "model")
+    assert (await api.office.store.features())["chat"].model == "coder"
+
+
 async def test_a_key_is_never_read_back(api: Api) -> None:
     answers = [
         await api.ask("POST", "/models", CODER),

@@ -359,7 +359,7 @@ def _switch(name: str, *, enabled: bool, as_json: bool) -> None:
 @click.option("--replace-by", metavar="NAME", help="Let this model serve, in the same step, what it served.")
 @json_option
 def remove(*, name: str, force: bool, replace_by: str | None, as_json: bool) -> None:
-    """Forget a model and its key."""
+    """Remove a model and its key; `restore` undoes it for an hour."""
     if replace_by is not None:
         _replace(name, replace_by, as_json=as_json)
         return
@@ -368,6 +368,22 @@ def remove(*, name: str, force: bool, replace_by: str | None, as_json: bool) -> 
     except InUse as error:
         raise InUse(error.saw, "Name another one for them: --replace-by NAME; or add --force: they lose it.") from error
     result({"removed": name}, as_json=as_json, people=lambda: f"Removed {name}.")
+    _say_the_way_back(name)
+
+
+def _say_the_way_back(name: str) -> None:
+    note(f"Within an hour this undoes it:  homeport models restore {shlex.quote(name)}")
+
+
+@command.command("restore", examples=("homeport models restore coder",))
+@click.argument("name")
+@json_option
+def restore(*, name: str, as_json: bool) -> None:
+    """Bring back a model that was removed within the last hour: with its key, and for the features it served."""
+    back = in_store(lambda store: store.restore_model(name, by=whoami()))
+    for each in back.notes:
+        warn(each)
+    result({"restored": name, "notes": list(back.notes)}, as_json=as_json, people=lambda: f"{name} is back.")
 
 
 @command.command("beta", examples=("homeport models beta", "homeport models beta on"))
@@ -391,3 +407,4 @@ def _replace(name: str, instead: str, *, as_json: bool) -> None:
     served = in_store(lambda store: store.replace_model(name, instead, by=whoami()))
     done = f"Removed {name}; {instead} serves {', '.join(served) or 'nothing instead: no feature used it'}."
     result({"removed": name, "instead": instead, "features": served}, as_json=as_json, people=lambda: done)
+    _say_the_way_back(name)

@@ -254,7 +254,8 @@ SAID = {
         "{name} is saved. What was secret was meant for its old server alone and is forgotten: set it again."
     ),
     "measured": mark("{name} was asked; below is what it can do."),
-    "removed": mark("{name} is gone."),
+    "removed": mark("{name} is deleted. For an hour you can bring it back."),
+    "recovered": mark("{name} is back as it was."),
     "assigned": mark("{name} is set."),
     "enabled": mark("{name} may serve again."),
     "disabled": mark("{name} serves nobody until you enable it."),
@@ -291,6 +292,7 @@ IN_WORDS = {
     "model.add": mark("added model {subject}"),
     "model.edit": mark("changed model {subject}"),
     "model.remove": mark("removed model {subject}"),
+    "model.restore": mark("brought back model {subject}"),
     "model.measure": mark("measured model {subject}"),
     "feature.set": mark("set feature {subject}"),
     "token.add": mark("made token {subject}"),

@@ -359,7 +359,7 @@ def _deleting(asked: Asked, model: Model) -> Renderable:
         t("Delete {name}", name=model.name),
         h1[t("Delete {name}?", name=model.name)],
         problem(asked),
-        p(".lead")[t("Its registration and its key are forgotten for good. The model's server is not touched.")],
+        p(".lead")[t("For an hour you can bring it back, with its key. The model's server is not touched.")],
         form(".stack.card", method="post", action=f"{address}?delete")[
             guard(asked, "delete"),
             _instead(asked, model, users) if users else None,

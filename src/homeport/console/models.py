@@ -12,6 +12,7 @@ from htpy import (
     a,
     button,
     code,
+    details,
     div,
     form,
     h1,
@@ -19,6 +20,7 @@ from htpy import (
     p,
     search,
     span,
+    summary,
     table,
     tbody,
     td,
@@ -33,7 +35,7 @@ from homeport.console import _model_form as model_form
 from homeport.console._layout import guard, page, problem
 from homeport.console._render import cell
 from homeport.console._requests import today
-from homeport.console._texts import mark, rich, t
+from homeport.console._texts import mark, rich, t, tn
 from homeport.diagnostics._health import how_is
 from homeport.diagnostics._scene import EMBEDDED
 from homeport.domain.errors import BadRequest
@@ -85,20 +87,24 @@ async def view(asked: Asked) -> Renderable:
     title = t("Self-hosted models")
     add = a(".button.first", href=model_form.NEW)[t("Add self-hosted model")] if asked.person.role == "admin" else None
     top = div(".top")[h1[title], div(".buttons")[add]]
+    removed = list(await asked.desk.store.removed_models()) if asked.person.role == "admin" else []
     if not models:
-        return page(asked, title, h1[title], _empty(asked))
+        return page(
+            asked, title, _undo(asked, removed), h1[title], problem(asked), _empty(asked), _lately(asked, removed)
+        )
     seen = {name: each for name, (_, each) in (await asked.desk.store.capabilities()).items()}
     used = await today(asked.desk.request_log)
     rows = _sorted(asked, [row for row in _rows(asked, seen, used) if _found(row, asked.query.get("q", ""))])
     return page(
         asked,
         title,
-        _undo(asked),
+        _undo(asked, removed),
         top,
         p(".lead")[t("The models that Homeport may ask, and how they are.")],
         problem(asked),
         _search(asked),
         div("#list")[_table(asked, rows)],
+        _lately(asked, removed),
     )
 
 
@@ -173,12 +179,60 @@ def _empty(asked: Asked) -> Renderable:
     ]
 
 
-def _undo(asked: Asked) -> Node:
-    """The way back for who has just disabled a model."""
-    model = asked.desk.bench.snapshot().models.get(asked.query.get("about", ""))
-    if asked.query.get("said") != "disabled" or model is None or model.enabled or asked.person.role != "admin":
+def _undo(asked: Asked, removed: Sequence[str]) -> Node:
+    """The way back for who has just disabled or deleted a model, and what it left out."""
+    said, about = asked.query.get("said"), asked.query.get("about", "")
+    model = asked.desk.bench.snapshot().models.get(about)
+    if said == "recovered":
+        return _kept(asked)
+    if said == "removed" and about in removed:
+        return div(".buttons.undo")[_restoring(asked, about, t("Undo: bring it back"))]
+    if said != "disabled" or model is None or model.enabled or asked.person.role != "admin":
         return None
     return div(".buttons.undo")[_switch(asked, model, t("Undo: enable it again"))]
+
+
+def _kept(asked: Asked) -> Node:
+    """The features that somebody set otherwise, which a model that is back does not serve again."""
+    wanted = asked.query.get("kept", "").split(",")
+    titles = [offer.title for key, offer in asked.desk.bench.features.items() if key in wanted]
+    if not titles:
+        return None
+    said = tn(
+        "One feature was set otherwise since and stays so: {names}.",
+        "{count} features were set otherwise since and stay so: {names}.",
+        len(titles),
+        names=", ".join(titles),
+    )
+    return div(".note.warn", role="status")[p[said, " ", a(href="/console/features")[t("Look at the features")]]]
+
+
+def _lately(asked: Asked, removed: Sequence[str]) -> Node:
+    """The way back for who went elsewhere after a deletion."""
+    if not removed:
+        return None
+    return details[
+        summary[t("Deleted lately")],
+        div[
+            p(".soft")[t("For an hour a model can be brought back, with its key and for the features that it served.")],
+            table[
+                tbody[
+                    (
+                        tr[th(scope="row")[name], td(".right")[_restoring(asked, name, t("Bring back"))]]
+                        for name in removed
+                    )
+                ]
+            ],
+        ],
+    ]
+
+
+def _restoring(asked: Asked, name: str, said: str) -> Renderable:
+    return form(method="post", action=_address(asked))[
+        guard(asked, "restore"),
+        field(type="hidden", name="name", value=name),
+        button(".quiet", type="submit", aria_label=t("{action} {name}", action=said, name=name))[said],
+    ]
 
 
 def _switch(asked: Asked, model: Model, said: str) -> Renderable:
@@ -330,12 +384,18 @@ async def _switched(asked: Asked, *, on: bool) -> Sent:
     return go(back)
 
 
+async def restore(asked: Asked) -> Sent:
+    """Undo a deletion; raises Unknown, or BadRequest when another model has its name now."""
+    back = await asked.desk.store.restore_model(asked.form.get("name", ""), by=asked.person.name)
+    return go(_address(asked, said="recovered", about=back.model.name, kept=",".join(back.kept)))
+
+
 PAGE = Page(
     path=model_form.LIST,
     title=mark("Self-hosted models"),
     see="auditor",
     view=view,
-    acts={"enable": enable, "disable": disable},
+    acts={"enable": enable, "disable": disable, "restore": restore},
     menu="Models",
     order=10,
 )

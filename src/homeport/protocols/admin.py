@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from homeport.protocols._endpoint import Door
 
 MODELS, FEATURES, TOKENS = "/api/admin/v1/models", "/api/admin/v1/features", "/api/admin/v1/tokens"
+REMOVED = "/api/admin/v1/deleted-models"
 
 
 class NewModel(ModelChanges):
@@ -125,9 +126,22 @@ async def edit_model(door: Door, body: ModelChanges, arrival: Arrival) -> Reply:
 
 
 async def remove_model(door: Door, _body: None, arrival: Arrival) -> Reply:
-    """Forget a model; refused while a feature uses it."""
+    """Remove a model, which can be undone for an hour; refused while a feature uses it."""
     await store_of(door).remove_model(arrival.tail, by=by(arrival))
     return reply({"removed": arrival.tail})
+
+
+async def removed_models(door: Door, _body: None, _arrival: Arrival) -> Reply:
+    """Those that can be brought back, the latest first."""
+    found = await store_of(door).removed_models()
+    return reply([{"name": name, "removed": at.isoformat()} for name, at in found.items()])
+
+
+async def restore_model(door: Door, _body: None, arrival: Arrival) -> Reply:
+    """Undo the removal of a model; the notes name the features that were set otherwise since."""
+    back = await store_of(door).restore_model(arrival.tail, by=by(arrival))
+    seen = await store_of(door).capabilities()
+    return reply({**_model(door, back.model, seen), "notes": list(back.notes)})
 
 
 async def copy_model(door: Door, body: Copy, arrival: Arrival) -> Reply:
@@ -304,6 +318,14 @@ PROTOCOL = WireProtocol(
             example={"enabled": False},
         ),
         Act(paths=(f"{MODELS}/{{name}}",), need=ADMIN, act=remove_model, method="DELETE", summary="Forget a model."),
+        Act(paths=(REMOVED,), need=ADMIN, act=removed_models, method="GET", summary="List the models to bring back."),
+        Act(
+            paths=(f"{REMOVED}/{{name}}",),
+            need=ADMIN,
+            act=restore_model,
+            method="DELETE",
+            summary="Bring a model back.",
+        ),
         Act(
             paths=("/api/admin/v1/model-copies/{name}",),
             need=ADMIN,

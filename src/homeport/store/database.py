@@ -23,6 +23,7 @@ from homeport.store import (
     invitations,
     models,
     people,
+    removed,
     seats,
     secrets,
     sessions,
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
         Edited,
         Identity,
         Invitation,
+        Restored,
         Seats,
         Session,
         Team,
@@ -179,12 +181,12 @@ class Store:
         return await self.edit_model(name, {"name": to}, by=by)
 
     async def remove_model(self, name: str, *, by: str, force: bool = False) -> None:
-        """Forget a model and its key; raises Unknown, or InUse while features use it unless `force`."""
+        """Remove a model, which can be undone for a while; raises Unknown, or InUse for one in use unless `force`."""
         async with self._change(by) as change:
-            await models.remove(change, name, force=force)
+            await removed.remove(change, name, force=force)
 
     async def replace_model(self, name: str, instead: str, *, by: str) -> list[str]:
-        """Forget a model, and in the same step let another one serve what it served; gives these features.
+        """Remove a model, and in the same step let another one serve what it served; gives these features.
 
         Raises Unknown, BadRequest for itself, Outdated when something else was changed in between.
         """
@@ -198,6 +200,27 @@ class Store:
         gone = ModelChange(name=name, before=model)
         await self.carry_out(Plan(revision=snapshot.revision, changes=(*moved, gone)), by=by)
         return [each.feature for each in users]
+
+    async def removed_models(self) -> dict[str, datetime]:
+        """The models that can be brought back, the latest first, and when each was removed."""
+        async with reading(self._engine) as connection:
+            return await removed.names(connection, datetime.now(UTC))
+
+    async def restore_model(self, name: str, *, by: str) -> Restored:
+        """Undo the removal of a model; the notes say what somebody changed since, which stays as it is.
+
+        Raises Unknown, or BadRequest when another model has its name now.
+        """
+        async with self._change(by) as change:
+            return await removed.restore(change, name)
+
+    async def forget_removed(self) -> None:
+        """Forget removed models for good when their time is over: no change in the sense of `revision` or the audit."""
+        async with reading(self._engine) as connection:
+            stale = await removed.stale(connection, datetime.now(UTC))
+        if stale:
+            async with writing(self._engine) as connection:
+                await removed.forget(connection, datetime.now(UTC))
 
     async def measured(self, name: str, seen: Capabilities, *, by: str) -> None:
         """Keep what a model was seen to do; raises Unknown."""

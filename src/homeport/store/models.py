@@ -23,6 +23,7 @@ from homeport.store.tables import (
     model_capabilities,
     model_keys,
     models,
+    removed_models,
 )
 
 if TYPE_CHECKING:
@@ -118,11 +119,11 @@ async def find(connection: AsyncConnection, name: str) -> Row[Any]:
 async def add(writing: Writing, given: Model) -> Model:
     """Store a new model; raises BadRequest for a field that cannot be stored or a name that is taken."""
     model = checks.model(given)
-    await _refuse_taken(writing.connection, model.name)
+    await refuse_taken(writing.connection, model.name)
     model_id = uuid4().hex
     await writing.connection.execute(insert(models).values(id=model_id, **_columns(model)))
     await _store_key(writing, model_id, model)
-    await writing.record("model.add", model.name, after=_shown(model))
+    await writing.record("model.add", model.name, after=shown(model))
     return model
 
 
@@ -132,7 +133,7 @@ async def edit(writing: Writing, name: str, changes: Mapping[str, Any]) -> Edite
     before = _model(row, Secret("stored") if row.ciphertext else Secret())
     after = checks.model(_changed(before, changes))
     if after.name != name:
-        await _refuse_taken(writing.connection, after.name)
+        await refuse_taken(writing.connection, after.name)
     notes: tuple[str, ...] = ()
     if "key" in changes:
         await _store_key(writing, row.id, after)
@@ -218,7 +219,8 @@ def _key_id(sealed: str) -> str:
     return sealed.split(".")[1]
 
 
-async def _refuse_taken(connection: AsyncConnection, name: str) -> None:
+async def refuse_taken(connection: AsyncConnection, name: str) -> None:
+    """Raise BadRequest when a model is called so."""
     if name in await ids(connection):
         saw = f"There is already a model named {name!r}."
         raise BadRequest(saw, "Choose another name, or edit that one.", param="name")
@@ -226,7 +228,7 @@ async def _refuse_taken(connection: AsyncConnection, name: str) -> None:
 
 async def _record_edit(writing: Writing, before: Model, after: Model, *, rekeyed: bool) -> None:
     """Only what changed; a key that was replaced by another counts although both show the same."""
-    old, new = _shown(before), _shown(after)
+    old, new = shown(before), shown(after)
     changed = [field for field in old if old[field] != new[field] or (rekeyed and field == "key")]
     if "limits" in changed:
         old["limits"], new["limits"] = _apart(old["limits"], new["limits"]), _apart(new["limits"], old["limits"])
@@ -244,7 +246,7 @@ def _columns(model: Model) -> dict[str, Any]:
     return {**values, "limits": asdict(model.limits), "options": dict(model.options)}
 
 
-def _shown(model: Model) -> dict[str, Any]:
+def shown(model: Model) -> dict[str, Any]:
     """A model as the audit shows it: whether there is a key, not which."""
     return {**_columns(model), "key": "(set)" if model.key else "(none)"}
 
@@ -258,8 +260,8 @@ async def remove(writing: Writing, name: str, *, force: bool) -> None:
         raise InUse(saw, "Assign another model to them first, or remove it by force: they lose it then.", param="name")
     await _release(writing, row.id)
     await writing.connection.execute(delete(models).where(models.c.id == row.id))
-    shown = _shown(_model(row, Secret("stored") if row.ciphertext else Secret()))
-    await writing.record("model.remove", name, before={**shown, "served": users} if users else shown)
+    before = shown(_model(row, Secret("stored") if row.ciphertext else Secret()))
+    await writing.record("model.remove", name, before={**before, "served": users} if users else before)
 
 
 async def _users(connection: AsyncConnection, model_id: str) -> list[str]:
@@ -282,9 +284,12 @@ async def _release(writing: Writing, model_id: str) -> None:
 
 async def sealed(connection: AsyncConnection) -> dict[str, int]:
     """How many keys are sealed with each root key, by its id."""
-    counted = select(model_keys.c.key_id, func.count().label("sealed")).group_by(model_keys.c.key_id)
-    found = Counter({row.key_id: row.sealed for row in await connection.execute(counted)})
-    return dict(found + Counter(await secrets.sealed(connection)))
+    found = Counter(await secrets.sealed(connection))
+    for table in (model_keys, removed_models):
+        sealing = table.c.key_id
+        counted = select(sealing, func.count().label("sealed")).where(sealing.is_not(None)).group_by(sealing)
+        found += Counter({row.key_id: row.sealed for row in await connection.execute(counted)})
+    return dict(found)
 
 
 async def reseal(writing: Writing) -> int:
@@ -295,7 +300,23 @@ async def reseal(writing: Writing) -> int:
     again = [row for row in stale if readable[row.name].key]
     for row in again:
         await _store_key(writing, row.id, readable[row.name])
+    await _reseal_removed(writing)
     others = await secrets.reseal(writing)
     named = {"models": [row.name for row in again]} | ({"secrets": others} if others else {})
     await writing.record("keys.rotate", current, after=named)
     return len(again) + len(others)
+
+
+async def _reseal_removed(writing: Writing) -> None:
+    """The same for models that can be brought back."""
+    gone = removed_models.c
+    stale = select(gone.id, gone.origin, gone.ciphertext).where(gone.key_id != writing.vault.sealing_id)
+    for row in (await writing.connection.execute(stale)).all():
+        context = _context(row.id, row.origin)
+        try:
+            key = writing.vault.open(PURPOSE, context, row.ciphertext)
+        except VaultError:
+            continue
+        made = writing.vault.seal(PURPOSE, context, key)
+        again = update(removed_models).where(gone.id == row.id).values(key_id=_key_id(made), ciphertext=made)
+        await writing.connection.execute(again)

@@ -24,6 +24,17 @@ class Edited:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """A model that was removed and is back."""
+
+    model: Model
+    kept: tuple[str, ...] = ()
+    """The features that it served and does not serve again: somebody set them otherwise since."""
+    notes: tuple[str, ...] = ()
+    """One sentence for each of these, with the reason, and for a key that cannot be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class User:
     """A person who may sign in."""
 

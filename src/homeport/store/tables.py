@@ -29,7 +29,7 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
 
-HEAD = "0010"
+HEAD = "0011"
 """The newest migration: what a database must be at to be opened. Four digits, so that newer sorts later."""
 
 NAMING = {
@@ -92,6 +92,21 @@ model_capabilities = Table(
     Column("model_id", ForeignKey("models.id", ondelete="CASCADE"), primary_key=True),
     Column("measured", Moment, nullable=False),
     Column("seen", JSON, nullable=False),
+)
+
+removed_models = Table(
+    "removed_models",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("removed", Moment, nullable=False, index=True),
+    Column("fields", JSON, nullable=False),
+    Column("measured", Moment),
+    Column("seen", JSON, nullable=False),
+    Column("features", JSON, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("key_id", String(16)),
+    Column("ciphertext", Text),
 )
 
 feature_settings = Table(
