@@ -59,6 +59,9 @@ class Visit:
         """Errors of scripts, breaches of the policy, dialogs, requests to elsewhere."""
         self.agrees = False
         """Whether it says yes to a question of the page, which is odd otherwise."""
+        self.declines = False
+        """Whether it says no to one, and notes the question."""
+        self.questions: list[str] = []
 
     def watch(self) -> None:
         """Note what is odd from now on, on every page of this browser."""
@@ -78,6 +81,10 @@ class Visit:
             self.odd.append(f"console: {message.text}")
 
     async def _asked(self, dialog: Dialog) -> None:
+        if self.declines:
+            self.questions.append(dialog.message)
+            await dialog.dismiss()
+            return
         if not self.agrees:
             self.odd.append(f"{dialog.type}: {dialog.message}")
         await dialog.accept()

@@ -180,8 +180,15 @@ def problem(asked: Asked) -> Node:
 
 
 def guard(asked: Asked, do: str) -> Node:
-    """The hidden fields of every form: what to do, and that it is from this session."""
-    return input(type="hidden", name="do", value=do), input(type="hidden", name=FORM_KEY, value=asked.person.form_key)
+    """The hidden fields of every form: what to do, and that it is from this session.
+
+    Of the form that was refused they say so: what was typed is in it and nowhere else.
+    """
+    refused = bool(asked.problem) and asked.form.get("do") == do
+    return (
+        input(type="hidden", name="do", value=do, data_refused=refused),
+        input(type="hidden", name=FORM_KEY, value=asked.person.form_key),
+    )
 
 
 def was(asked: Asked, now: str) -> Renderable:

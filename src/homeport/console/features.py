@@ -105,7 +105,9 @@ async def view(asked: Asked) -> Renderable:
         h1[t("AI-powered features")],
         p(".lead")[_lead(shelf)],
         None if snapshot.models else _empty(shelf),
-        div("#features")[problem(asked), (_section(shelf, *each) for each in sections(shelf.bench.features).items())],
+        div("#features", data_keeps=True)[
+            problem(asked), (_section(shelf, *each) for each in sections(shelf.bench.features).items())
+        ],
     )
 
 
@@ -300,8 +302,8 @@ def _select(shelf: Shelf, key: str, words: Iterable[tuple[str, str]], value: str
 def _form(shelf: Shelf, key: str) -> Renderable:
     feature, asked = shelf.bench.features[key], shelf.asked
     was = choice_of(shelf.snapshot.features.get(key), feature)
-    again = asked.problem and asked.form.get("feature") == key
-    return form(".row", method="post", action=ADDRESS, **_in_place())[
+    again = bool(asked.problem) and asked.form.get("feature") == key
+    return form(".row", method="post", action=ADDRESS, data_refused=again, **_in_place())[
         guard(asked, "serve"),
         input(type="hidden", name="feature", value=key),
         input(type="hidden", name="was", value=was),

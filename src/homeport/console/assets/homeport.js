@@ -24,23 +24,63 @@ function tellTimes(root) {
   }
 }
 
-let changed = null;
+// --- what was typed and is not saved
 
-document.addEventListener("input", (event) => {
-  if (event.target.closest("form.stack")) changed = event.target.closest("form.stack");
+const typed = new WeakSet();
+document.addEventListener("input", ({ target }) => {
+  const form = target.form;
+  // a question of the playground is its text; what is only shown, as the editor's own search, has no name
+  if (form && target.name && !(form.matches(".play") && target.matches("select, [type=checkbox]"))) typed.add(form);
 });
-document.addEventListener("submit", () => { changed = null; });
+// a chat keeps what was said; a form that was refused came with what was typed
+const isUnsaved = (form) => (form.dataset.kind === "chat"
+  ? typed.has(form) && Boolean(form.elements.message.value.trim() || form.elements.code.value)
+  : typed.has(form) || form.matches("[data-refused], .stack:has([data-refused])"));
+const unsaved = (root) => [...root.querySelectorAll("form[method=post]")].filter(isUnsaved);
+const giveUp = () => window.confirm(t("Go on without saving what you changed?"));
+const formOf = ({ verb, elt }) => (verb === "get" ? null : elt.form ?? elt.closest("form"));
+
 window.addEventListener("beforeunload", (event) => {
-  if (changed?.isConnected) event.preventDefault();
+  if (unsaved(document).length) event.preventDefault();
 });
+// whatever takes the place of a form: a link, another form of the page
 document.addEventListener("htmx:beforeRequest", (event) => {
-  const leaves = event.detail.boosted && event.detail.requestConfig.verb === "get";
-  if (leaves && changed?.isConnected && !window.confirm(t("Leave without saving what you changed?"))) {
-    event.preventDefault();
-  } else if (leaves) {
-    changed = null;
-  }
+  const { target, requestConfig } = event.detail;
+  const own = formOf(requestConfig);
+  if (!target.matches("[data-keeps]") && unsaved(target).some((each) => each !== own) && !giveUp()) event.preventDefault();
 });
+
+// Back and forward: the browser has changed the address before anybody is asked
+let here = location.href;
+for (const each of ["htmx:pushedIntoHistory", "htmx:replacedInHistory", "htmx:historyRestore"]) {
+  document.addEventListener(each, () => { here = location.href; });
+}
+document.addEventListener("htmx:historyCacheMiss", (event) => {
+  if (!unsaved(document).length || giveUp()) return;
+  event.preventDefault();
+  history.pushState({ htmx: true }, "", here);
+});
+
+// Choices of other rows outlive a row that is saved, with what they were made against.
+let kept = [];
+document.addEventListener("htmx:beforeSwap", ({ detail: { target, requestConfig } }) => {
+  if (!target.matches("[data-keeps]")) return;
+  const own = formOf(requestConfig);
+  const done = own?.elements.section ? own.closest(".section") : own;
+  kept = unsaved(target).filter((each) => !done?.contains(each))
+    .map((each) => ({ id: each.elements.serves.id, value: each.elements.serves.value, was: each.elements.was?.value }));
+});
+document.addEventListener("htmx:afterSwap", () => {
+  for (const { id, value, was } of kept) {
+    const select = document.getElementById(id);
+    if (![...(select?.options ?? [])].some((each) => each.value === value)) continue;
+    select.value = value;
+    if (was !== undefined) select.form.elements.was.value = was;
+    typed.add(select.form);
+  }
+  kept = [];
+});
+
 document.addEventListener("click", (event) => {
   const sure = event.target.closest("[data-sure]");
   if (sure && !window.confirm(sure.dataset.sure)) event.preventDefault();

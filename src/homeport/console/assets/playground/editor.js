@@ -88,6 +88,8 @@ export async function ghostly(form, hears) {
   };
   const watch = cm.EditorView.updateListener.of((update) => {
     const ours = update.transactions.some((each) => each.isUserEvent("input.complete"));
+    // the page asks before it is left; many keys are no input to it
+    if (update.docChanged) area.dispatchEvent(new Event("input", { bubbles: true }));
     if (update.docChanged && !ours && !update.state.field(ghost)) hears.typed();
     else if (update.selectionSet && !update.docChanged) hears.moved();
   });

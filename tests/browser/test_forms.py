@@ -1,0 +1,129 @@
+"""Nothing that was typed is lost without a word: forms that are left, refused, or cannot be sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from browsing import PATIENCE_MS
+from house import eventually
+from playwright.async_api import expect
+
+from homeport.domain.models import FeatureSetting, Model
+
+if TYPE_CHECKING:
+    from browsing import Visit
+    from playwright.async_api import Locator
+
+expect.set_options(timeout=PATIENCE_MS)
+QUESTION = "Go on without saving what you changed?"
+HOLDS = """() => {
+  const leaving = new Event("beforeunload", { cancelable: true });
+  window.dispatchEvent(leaving);
+  return leaving.defaultPrevented;
+}"""
+"""Whether the browser asks before its tab is closed."""
+
+
+async def furnish(visit: Visit) -> None:
+    """Two models, the first of which chats."""
+    for name in ("coder", "spare"):
+        endpoint = visit.office.house.models.url
+        model = Model(name=name, platform="openai", family="qwen_coder", endpoint=endpoint, identifier=f"served-{name}")
+        await visit.office.store.add_model(model, by="tests")
+    setting = FeatureSetting(feature="chat", assignment="model", model="coder")
+    await visit.office.store.set_feature(setting, by="tests")
+
+
+def way(visit: Visit, name: str) -> Locator:
+    """A link of the menu."""
+    return visit.page.get_by_role("navigation", name="Pages").get_by_role("link", name=name, exact=True)
+
+
+def button(visit: Visit, name: str) -> Locator:
+    return visit.page.locator("main").get_by_role("button", name=name, exact=True)
+
+
+def field(visit: Visit, label: str) -> Locator:
+    return visit.page.locator("main").get_by_label(label, exact=True)
+
+
+async def heading(visit: Visit, name: str) -> None:
+    """Wait for a page."""
+    await expect(visit.page.get_by_role("heading", name=name, exact=True, level=1)).to_be_visible()
+
+
+async def asked(visit: Visit) -> None:
+    """It was asked whether to go, and stayed."""
+    await eventually(lambda: visit.questions)
+    assert visit.questions == [QUESTION]
+    visit.questions.clear()
+
+
+async def test_what_is_typed_is_not_left_without_a_word(visit: Visit) -> None:
+    page, at = visit.page, f"{visit.at}/console/models/coder"
+    await furnish(visit)
+    await visit.go("/console")
+    await way(visit, "Self-hosted models").click()
+    await page.locator("main").get_by_role("link", name="coder", exact=True).click()
+    await heading(visit, "coder")
+    assert not await page.evaluate(HOLDS)
+    await field(visit, "Model identifier").fill("mine")
+    assert await page.evaluate(HOLDS)
+    visit.declines = True
+    await way(visit, "Tokens").click()
+    await asked(visit)
+    await button(visit, "Disable").click()
+    await asked(visit)
+    await page.evaluate("history.back()")
+    await asked(visit)
+    await expect(page).to_have_url(at)
+    await expect(field(visit, "Model identifier")).to_have_value("mine")
+
+    # refused, it is as unsaved as before
+    await visit.office.store.edit_model("coder", {"identifier": "theirs"}, by="bea")
+    await button(visit, "Save").click()
+    await expect(page.get_by_role("alert")).to_contain_text("Somebody changed this model while you did.")
+    assert await page.evaluate(HOLDS)
+    await way(visit, "Tokens").click()
+    await asked(visit)
+    await expect(field(visit, "Model identifier")).to_have_value("mine")
+
+    visit.declines, visit.agrees = False, True
+    await page.evaluate("history.back()")
+    await expect(field(visit, "Model identifier")).to_have_value("theirs")
+    assert not await page.evaluate(HOLDS)
+
+
+async def test_choices_of_other_rows_outlive_a_saved_one(visit: Visit) -> None:
+    page = visit.page
+    await furnish(visit)
+    await visit.go("/console/features")
+    await field(visit, "What serves Code completion").select_option("model:spare")
+    await field(visit, "What serves General chat").select_option("model:spare")
+    await button(visit, "Save General chat").click()
+    await expect(page.locator("#row-chat .answering")).to_have_text("spare")
+    await expect(button(visit, "Save General chat")).to_be_focused()
+    await expect(field(visit, "What serves Code completion")).to_have_value("model:spare")
+    visit.declines = True
+    await way(visit, "Playground").click()
+    await asked(visit)
+    await button(visit, "Save Code completion").click()
+    await expect(page.locator("#row-code_completions .answering")).to_have_text("spare")
+    assert (await visit.office.store.features())["code_completions"].model == "spare"
+    await way(visit, "Playground").click()
+    await heading(visit, "Playground")
+
+    await expect(field(visit, "while I type")).to_be_visible()
+    await page.locator("textarea.code").focus()
+    await expect(page.locator(".cm-content")).to_be_focused()
+    assert not await page.evaluate(HOLDS)
+    await page.keyboard.press("Enter")
+    await page.get_by_role("link", name="Chat", exact=True).click()
+    await asked(visit)
+    visit.declines, visit.agrees = False, True
+    await page.get_by_role("link", name="Chat", exact=True).click()
+    await field(visit, "Message").fill("half a question")
+    assert await page.evaluate(HOLDS)
+    await field(visit, "Message").fill("")
+    assert not await page.evaluate(HOLDS)
+    assert not visit.questions
