@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import pytest
+from offices import office_at
 
 from homeport.access import SCOPES
 from homeport.console._clients import GROUPS, filled
 from homeport.console._connect import clients
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from offices import Office
 
 ADDRESS, TOKEN = "https://ai.example.com", "hp_token"
@@ -53,3 +57,33 @@ async def test_the_page_has_every_client(office: Office) -> None:
     assert "have no seat yet" not in shown.text
     await office.store.edit_user("ben", {"seat": False}, by="tests")
     assert "have no seat yet" in (await office.get("/console/connect")).text
+
+
+NOBODY = "Nobody on another machine can open this address"
+GUESSED = "The address begins as this browser reached Homeport."
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:5050", "[::1]:5050"])
+async def test_an_address_that_others_cannot_open_is_told_wherever_it_is_handed_out(office: Office, host: str) -> None:
+    await office.sign_in()
+    pages = [await office.get(f"/console/{each}", Host=host) for each in ("connect", "single-sign-on")]
+    sent = (("people", {"name": "ben"}), ("invitations", {"note": "ben", "role": "user", "lasts": "1"}))
+    for path, fields in sent:
+        body = urlencode({"do": "add", "key": office.key, **fields}).encode()
+        pages.append(await office.ask("POST", f"/console/{path}", body, Host=host, Origin=f"http://{host}"))
+    for shown in pages:
+        assert (shown.status, NOBODY in shown.text, "HOMEPORT_URL" in shown.text) == (200, True, True)
+        assert "It also listens on this machine alone" in shown.text
+        await office.store.remove_user("ben", by="tests") if "sign-in?code=" in shown.body else None
+
+
+async def test_an_address_that_a_browser_said_is_a_guess_and_one_that_is_set_is_none(
+    office: Office, tmp_path: Path
+) -> None:
+    await office.sign_in()
+    text = (await office.get("/console/connect", Host="homeport.lan:5050")).text
+    assert (NOBODY in text, GUESSED in text, "http://homeport.lan:5050" in text) == (False, True, True)
+    async with office_at(tmp_path / "other", url="http://ai.example") as other:
+        await other.sign_in()
+        text = (await other.get("/console/connect", Host="127.0.0.1")).text
+    assert (NOBODY in text, GUESSED in text, "http://ai.example" in text) == (False, False, True)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from functools import cache
+from ipaddress import ip_address
 from itertools import groupby
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from htpy import Element, Renderable, button, code, details, div, h2, p, pre, span, summary
 
 from homeport.console import _clients
 from homeport.console._clients import GROUPS, Client, filled
-from homeport.console._texts import t
+from homeport.console._texts import rich, t
 from homeport.kit.discover import discover
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from htpy import Node
 
     from homeport.console import Asked
 
@@ -30,6 +34,41 @@ def clients() -> dict[str, Client]:
 def address_of(asked: Asked) -> str:
     """Where people reach this instance."""
     return asked.address or f"http://127.0.0.1:{asked.desk.settings.port}"
+
+
+def reach(asked: Asked) -> Node:
+    """Whether others can use that address: what a browser said of itself is no more than a guess."""
+    settings = asked.desk.settings
+    if settings.url:
+        return None
+    setting = code["HOMEPORT_URL"]
+    if not _is_here(urlsplit(address_of(asked)).hostname or ""):
+        return p(".soft.small")[
+            rich(
+                "The address begins as this browser reached Homeport. If others reach it by another one, "
+                "set {setting} to that and start Homeport again.",
+                setting=setting,
+            )
+        ]
+    told = rich(
+        "Nobody on another machine can open this address: it begins as this browser reached Homeport. "
+        "Set {setting} to the address that others use, such as {example}, and start Homeport again.",
+        setting=setting,
+        example=code[f"http://homeport.example:{settings.port}"],
+    )
+    alone = rich(
+        "It also listens on this machine alone: start it with {option}, or let a proxy pass requests on to it.",
+        option=code["--host 0.0.0.0"],
+    )
+    return div(".note.warn", role="status")[p[told, [" ", alone] if _is_here(settings.host) else None]]
+
+
+def _is_here(host: str) -> bool:
+    """Whether a host is the very machine that asks for it."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def setups(asked: Asked, token: str, scopes: frozenset[str], heading: Element = h2) -> Iterator[Renderable]:

@@ -8,7 +8,7 @@ from htpy import Renderable, a, code, div, h1, p
 
 from homeport.access import SCOPES
 from homeport.console import Asked, Page
-from homeport.console._connect import PLACEHOLDER, address_of, copied, setups
+from homeport.console._connect import PLACEHOLDER, address_of, copied, reach, setups
 from homeport.console._layout import page
 from homeport.console._texts import mark, rich, t
 
@@ -27,6 +27,7 @@ async def view(asked: Asked) -> Renderable:
         ],
         p(".lead")[t("Homeport answers at this address. Choose your editor or tool below.")],
         copied("address", address_of(asked)),
+        reach(asked),
         _seat(asked, has=await _seated(asked)),
         p(".soft")[
             rich(

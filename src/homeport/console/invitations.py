@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from htpy import Renderable, a, button, code, div, form, h1, h2, p, pre, span, table, tbody, td, th, thead, time, tr
+from htpy import Renderable, a, button, div, form, h1, h2, p, span, table, tbody, td, th, thead, time, tr
 from htpy import input as control
 
 from homeport.access import sessions
 from homeport.console import Asked, Page, Sent, go
+from homeport.console._connect import address_of, copied, reach
 from homeport.console._forms import check, choice, doings, sifter, text
 from homeport.console._layout import guard, page, problem
 from homeport.console._texts import choices, mark, t
@@ -148,16 +149,13 @@ async def add(asked: Asked) -> Sent:
 
 
 def _letter(asked: Asked, made: Invitation, value: str) -> Renderable:
-    address = asked.address or f"http://127.0.0.1:{asked.desk.settings.port}"
     return page(
         asked,
         t("An invitation"),
         h1[t("An invitation for {whom}", whom=made.note) if made.note else t("An invitation")],
         div(".note.good", role="status")[p[t("This is the only time that the link is shown.")]],
-        div(".copied")[
-            pre(tabindex="0")[code("#link")[f"{address}/console/join?code={value}"]],
-            button(type="button", data_copy="link", data_scripted=True, hidden=True)[t("Copy")],
-        ],
+        copied("link", f"{address_of(asked)}/console/join?code={value}"),
+        reach(asked),
         p[_promise(made)],
         p[a(".button", href=asked.path)[t("Back to the invitations")]],
     )

@@ -12,7 +12,6 @@ from htpy import (
     Renderable,
     a,
     button,
-    code,
     datalist,
     div,
     fieldset,
@@ -22,7 +21,6 @@ from htpy import (
     legend,
     option,
     p,
-    pre,
     span,
     table,
     tbody,
@@ -36,6 +34,7 @@ from htpy import input as control
 
 from homeport.access import SCOPES, sessions
 from homeport.console import Asked, Page, Sent, go
+from homeport.console._connect import address_of, copied, reach
 from homeport.console._desk import WAS
 from homeport.console._forms import PER_PAGE, check, choice, doings, finder, page_of, pager, sifter, text, ticked
 from homeport.console._layout import guard, page, problem, was
@@ -567,7 +566,6 @@ async def _letter(asked: Asked, user: User) -> Renderable:
     desk, made = asked.desk, sessions.mint()
     digest = sessions.digest(desk.pepper, made)
     await desk.store.add_sign_in_code(digest, user.name, sessions.CODE_LASTS, by=asked.person.name)
-    address = asked.address or f"http://127.0.0.1:{desk.settings.port}"
     return page(
         asked,
         t("A sign-in link"),
@@ -575,10 +573,8 @@ async def _letter(asked: Asked, user: User) -> Renderable:
         div(".note.good", role="status")[
             p[t("This is the only time that it is shown. It works once, within an hour.")]
         ],
-        div(".copied")[
-            pre(tabindex="0")[code("#link")[f"{address}/console/sign-in?code={made}"]],
-            button(type="button", data_copy="link", data_scripted=True, hidden=True)[t("Copy")],
-        ],
+        copied("link", f"{address_of(asked)}/console/sign-in?code={made}"),
+        reach(asked),
         p[
             rich(
                 "Whoever opens it is signed in as {name}: send it to them alone. "

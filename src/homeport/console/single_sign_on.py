@@ -10,11 +10,12 @@ from htpy import input as control
 from homeport.access import sso
 from homeport.access.sso_check import Step, examine
 from homeport.console import Asked, Page, Sent, go
+from homeport.console._connect import reach
 from homeport.console._desk import SIGN_IN
 from homeport.console._forms import check, choice, lines, text
 from homeport.console._layout import guard, page, problem
 from homeport.console._sso import HERE, chosen, client, secret_of, values
-from homeport.console._texts import choices, mark, rich, t
+from homeport.console._texts import choices, mark, t
 from homeport.domain.errors import BadConfiguration, BadRequest, HomeportError
 
 if TYPE_CHECKING:
@@ -89,12 +90,7 @@ def _aside(asked: Asked) -> Renderable:
             p[t("Register Homeport there as a web application with these addresses:")],
             _copied("redirect", t("Redirect URI"), asked.address + HERE),
             _copied("after", t("After signing out"), asked.address + SIGN_IN),
-            p(".soft.small")[
-                rich(
-                    "They begin as this browser reached Homeport, or with {setting} where that is set.",
-                    setting=code["HOMEPORT_URL"],
-                )
-            ],
+            reach(asked),
         ],
         div(".card")[
             h2[t("Nobody is locked out")],

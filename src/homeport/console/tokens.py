@@ -33,7 +33,7 @@ from htpy import input as control
 
 from homeport.access import COMMON, SCOPES, tokens
 from homeport.console import RANK, Asked, Page, Sent, go
-from homeport.console._connect import address_of, copied, setups
+from homeport.console._connect import address_of, copied, reach, setups
 from homeport.console._forms import PER_PAGE, choice, doings, finder, page_of, pager, sifter, text, ticked
 from homeport.console._layout import guard, page, problem
 from homeport.console._render import cell
@@ -386,6 +386,7 @@ def _made(asked: Asked, token: Token, made: str) -> Renderable:
         copied("token", made),
         _directory(asked) if "scim" in token.scopes else None,
         h2[t("Connect your editor")],
+        reach(asked),
         setups(asked, made, token.scopes, h3),
         p[a(".button", href=asked.path)[t("Back to the tokens")]],
     )

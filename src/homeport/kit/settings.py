@@ -166,7 +166,8 @@ class Settings(BaseSettings):
     """Folder with wordings of your own (`chat/explain_code.toml`), read and checked at start."""
 
     url: str = ""
-    """Where the command line finds the server; empty means the one running from the data directory."""
+    """Where people reach the server: links and set-ups of editors begin with it, and the command line asks
+    there. Unset: as the browser did, and the one running from the data directory."""
 
     token: str = ""
     """The token that the command line sends; empty means the one kept in the data directory."""
