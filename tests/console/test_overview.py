@@ -150,11 +150,32 @@ async def test_servers_that_are_left_alone_are_not_well(office: Office, monkeypa
     shown = await office.get("/console")
     text = " ".join(shown.text.split())
     assert "coder : after failures the next request tries it: it did not answer." in text
-    assert "No healthy model answers for: General chat ." in text
+    assert "No model answers for General chat . Choose one ." in text
     assert {"/console/models/coder", "/console/features/chat"} <= ways(shown.body)
     assert "Everything is well." not in text
     health.answered(model)
     assert "Everything is well." in (await office.get("/console")).text
+
+
+async def test_features_that_lost_their_model_are_told_of(office: Office) -> None:
+    await office.store.add_model(office.house.model("coder", family="qwen_coder"), by="tests")
+    for feature in ("chat", "code_completions"):
+        setting = FeatureSetting(feature=feature, assignment="model", model="coder")
+        await office.store.set_feature(setting, by="tests")
+    await office.sign_in()
+    assert "Everything is well." in (await office.get("/console")).text
+    await office.send("/console/models/coder", "delete", instead="-")
+    shown = await office.get("/console")
+    text = " ".join(shown.text.split())
+    assert "No model answers for General chat , Code completion . Choose one ." in text
+    assert {"/console/features", "/console/features/chat", "/console/features/code_completions"} <= ways(shown.body)
+    assert "Everything is well." not in text
+    await office.sign_in("uma", "user")
+    shown = await office.get("/console")
+    text = " ".join(shown.text.split())
+    assert "no model answers for them: General chat, Code completion. Ask an administrator." in text
+    assert "/console/features" not in shown.body
+    assert "Everything is well." not in text
 
 
 async def test_a_route_with_a_model_that_answers_is_well_enough(office: Office) -> None:
@@ -168,7 +189,7 @@ async def test_a_route_with_a_model_that_answers_is_well_enough(office: Office) 
         office.house.app.door.bench.health.failed(models[0])
     shown = await office.get("/console")
     assert "<b>one : not asked for 5 s more after failures: it did not answer." in " ".join(shown.text.split())
-    assert "No healthy model answers" not in shown.text
+    assert "No model answers" not in shown.text
     assert "<b>one" not in shown.body
 
 

@@ -44,11 +44,19 @@ def ill(bench: Workbench) -> dict[str, Health]:
 
 
 def unanswered(bench: Workbench) -> list[str]:
-    """Features with a route of their own of which no model is healthy."""
+    """Features with a route of their own of which no model answers, and those that lost theirs or were given none."""
     snapshot = bench.snapshot()
     able = {name for name, model in snapshot.models.items() if model.enabled and not is_paused(bench, model)}
-    routes = (each for each in snapshot.features.values() if each.assignment == "model")
-    return [each.feature for each in routes if able.isdisjoint((*each.pool, *each.fallbacks))]
+    return [
+        each.feature
+        for each in snapshot.features.values()
+        if (each.assignment == "model" and able.isdisjoint((*each.pool, *each.fallbacks)))
+        or (
+            each.assignment == "unassigned"
+            and each.feature in bench.features
+            and not bench.features[each.feature].inherits
+        )
+    ]
 
 
 async def lately(asked: Asked) -> Lately:
@@ -88,9 +96,19 @@ def _troubles(asked: Asked, seen: Lately) -> Iterator[Node]:
         )
     if spoilt:
         titles = [bench.features[key].title if key in bench.features else key for key in spoilt]
-        yield rich("No healthy model answers for: {names}.", names=_named(asked, "/console/features", spoilt, titles))
+        yield _unserved(asked, spoilt, titles)
     if seen.failed:
         yield _failures(seen)
+
+
+def _unserved(asked: Asked, keys: Sequence[str], titles: Sequence[str]) -> Node:
+    names = _named(asked, "/console/features", keys, titles)
+    if asked.person.role == "user":
+        return rich("These do not work now, no model answers for them: {names}. Ask an administrator.", names=names)
+    if asked.person.role == "auditor":
+        return rich("No model answers for {names}.", names=names)
+    way = a(href="/console/features")[t("Choose one")]
+    return rich("No model answers for {names}. {link}.", names=names, link=way)
 
 
 def _now_left_alone(bench: Workbench) -> int:
