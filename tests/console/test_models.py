@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -223,13 +224,27 @@ async def test_a_name_that_is_taken(admin: Office) -> None:
     await registered(admin)
     shown = await admin.send(NEW, "save", **filled(admin))
     assert (shown.status, "already a model named" in shown.text) == (400, True)
+    assert "Type the API key again" not in shown.text
+    typed = filled(admin, family="codellama", api_key=KEY)
+    shown = await admin.send(NEW, "save", **typed, beta="on")
+    assert (shown.status, "Type the API key again" in shown.text, KEY in shown.body) == (400, True, False)
+    # what was refused has allowed nothing, and the box is still ticked
+    assert "Forbid" not in (await admin.get("/console/settings")).text
+    box = re.search(r'<input[^>]*name="beta"[^>]*>', shown.body)
+    assert box
+    assert " checked" in box[0]
+    assert (await admin.send(NEW, "save", **{**typed, "name": "free"}, beta="on")).status == 303
+    assert "Forbid" in (await admin.get("/console/settings")).text
 
 
 async def test_a_family_that_is_not_settled_is_opted_into_once(admin: Office) -> None:
     asked = filled(admin, family="codellama")
     refused = await admin.send(NEW, "save", **asked)
     assert refused.status == 400
-    assert "Code Llama is beta. Choose another one, or tick “Allow beta and experimental families”" in refused.text
+    assert (
+        "Code Llama is beta. Choose another one, or tick “Allow beta and experimental families in this whole instance”"
+        in refused.text
+    )
     assert 'name="beta"' in refused.body
     assert await admin.store.models() == []
     assert (await admin.send(NEW, "save", **asked, beta="on")).status == 303

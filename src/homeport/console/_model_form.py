@@ -382,11 +382,15 @@ def _key_field(asked: Asked, stored: Model | None) -> Node:
     if asked.person.role != "admin":
         return p(".note")[t("A key is stored.") if kept else t("No key is stored.")]
     tip = t("Leave empty to keep the stored key.") if kept else t("Only if its server wants one.")
-    if asked.form.get("api_key"):
-        tip = t("Type it again: a key is never sent back to a page.")
     tip = f"{tip} {t('It is stored encrypted, goes to this endpoint alone, and is never shown again.')}"
     drawn = _forms.text("api_key", t("API key"), "", tip, type="password", autocomplete="off", maxlength=16_384)
-    return div(".stack")[drawn, _forms.check("no_api_key", t("Forget the stored key"), on=False) if kept else None]
+    typed = bool(asked.form.get("api_key", "").strip())
+    again = (
+        p(".note.warn", role="status")[t("Type the API key again: it is never sent back to a page.")] if typed else None
+    )
+    return div(".stack")[
+        drawn, again, _forms.check("no_api_key", t("Forget the stored key"), on=False) if kept else None
+    ]
 
 
 def _limit_fields(values: Mapping[str, str]) -> Renderable:

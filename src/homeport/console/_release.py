@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FIELD = "beta"
 RELEASES = (mark("generally available"), mark("beta"), mark("experimental"))
 """How settled families are, as they say it; the most settled first."""
-BOX = mark("Allow beta and experimental families")
+BOX = mark("Allow beta and experimental families in this whole instance")
 TICK = mark("tick “{box}” below the family")
 WHAT = mark("Beta families work but were tried less; experimental ones may answer badly.")
 
@@ -45,14 +45,17 @@ def reminder(asked: Asked, family: Family) -> str:
     return t("To add it, tick “{box}” below the family.", box=t(BOX))
 
 
-async def consent(asked: Asked, model: Model) -> None:
-    """Keep the opt-in that came with the form; raises BadRequest for a family that needs it and has none."""
-    if allowed(asked):
-        return
-    if asked.form.get(FIELD) == "on":
-        await asked.desk.store.set_setting(BETA, "on", by=asked.person.name)
+def consent(asked: Asked, model: Model) -> None:
+    """Raise BadRequest for a family that needs the opt-in and has none, neither before nor with the form."""
+    if allowed(asked) or asked.form.get(FIELD) == "on":
         return
     opted_in(asked.desk.bench.families[model.family], {}, now=False, way=t(TICK, box=t(BOX)))
+
+
+async def keep(asked: Asked) -> None:
+    """Keep the opt-in that came with the form, once what it was given for is stored."""
+    if not allowed(asked) and asked.form.get(FIELD) == "on":
+        await asked.desk.store.set_setting(BETA, "on", by=asked.person.name)
 
 
 def switch(asked: Asked) -> Renderable:

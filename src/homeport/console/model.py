@@ -283,8 +283,10 @@ async def save(asked: Asked) -> Sent:
     if not changed:
         return go(f"{model_form.address(stored.name)}?said=same")
     if "family" in changed:
-        await _release.consent(asked, model)
+        _release.consent(asked, model)
     edited = await asked.desk.store.edit_model(stored.name, changed, by=asked.person.name)
+    if "family" in changed:
+        await _release.keep(asked)
     said = "moved" if edited.notes else "saved"
     return go(f"{model_form.address(edited.model.name)}?said={said}&about={quote(edited.model.name)}")
 

@@ -65,8 +65,9 @@ async def add(asked: Asked) -> Sent:
     if "use" in asked.form:
         return await model_help.beside(detect)(asked)
     model = model_form.complete(model_form.drafted(asked, None), asked.desk)
-    await _release.consent(asked, model)
+    _release.consent(asked, model)
     await asked.desk.store.add_model(model, by=asked.person.name)
+    await _release.keep(asked)
     return go(f"{model_form.address(model.name)}?said=added&about={quote(model.name)}")
 
 
