@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from browsing import PATIENCE_MS
@@ -12,7 +13,7 @@ from homeport.domain.models import FeatureSetting, Model
 
 if TYPE_CHECKING:
     from browsing import Visit
-    from playwright.async_api import Locator
+    from playwright.async_api import Locator, Route
 
 expect.set_options(timeout=PATIENCE_MS)
 QUESTION = "Go on without saving what you changed?"
@@ -127,3 +128,45 @@ async def test_choices_of_other_rows_outlive_a_saved_one(visit: Visit) -> None:
     await field(visit, "Message").fill("")
     assert not await page.evaluate(HOLDS)
     assert not visit.questions
+
+
+async def test_a_server_that_is_slow_or_gone_is_told_of(visit: Visit) -> None:
+    page = visit.page
+    await furnish(visit)
+    await visit.go("/console/models/coder")
+    await field(visit, "Model identifier").fill("mine")
+    await visit.context.set_offline(offline=True)
+    await button(visit, "Save").click()
+    told = page.get_by_role("alert")
+    await expect(told).to_contain_text("Homeport cannot be reached, and as far as is known nothing was saved.")
+    await expect(field(visit, "Model identifier")).to_have_value("mine")
+    assert await page.evaluate(HOLDS)
+    await visit.context.set_offline(offline=False)
+
+    async def gone(route: Route) -> None:
+        await route.fulfill(status=502, content_type="text/html", body="<h1>Bad Gateway</h1>")
+
+    await page.route("**/console/models/coder", gone)
+    await field(visit, "Model identifier").fill("mine still")
+    await button(visit, "Save").click()
+    await expect(told).to_be_visible()
+    await expect(page.get_by_text("Bad Gateway")).to_have_count(0)
+    await expect(field(visit, "Model identifier")).to_have_value("mine still")
+    await page.unroute("**/console/models/coder")
+
+    late = asyncio.Event()
+
+    async def slow(route: Route) -> None:
+        await late.wait()
+        await route.continue_()
+
+    await page.route("**/console/models/coder", slow)
+    await button(visit, "Save").click()
+    await expect(page.get_by_role("status").filter(has_text="Saving …")).to_be_visible()
+    late.set()
+    await expect(page.locator("main .note").first).to_contain_text("coder is saved")
+    await expect(page.get_by_text("Saving …")).to_have_count(0)
+    assert not await page.evaluate(HOLDS)
+    # htmx says in the browser's own console what could not be sent
+    assert all("htmx:sendError" in each or "htmx:afterRequest" in each for each in visit.odd)
+    visit.odd.clear()

@@ -81,6 +81,38 @@ document.addEventListener("htmx:afterSwap", () => {
   kept = [];
 });
 
+// --- a server that is slow, or cannot be reached
+
+function tell(text, role, tone) {
+  document.querySelector(".told.over")?.remove();
+  if (!text) return;
+  const told = Object.assign(document.createElement("div"), { className: `told over note ${tone}`, textContent: text });
+  told.setAttribute("role", role);
+  document.body.append(told);
+}
+const waits = new WeakMap();
+document.addEventListener("htmx:beforeSend", ({ detail: { xhr, boosted, target, requestConfig } }) => {
+  // others have a sign of their own
+  if (!boosted && !target.matches("[data-keeps]")) return;
+  const said = requestConfig.verb === "get" ? t("Loading …") : t("Saving …");
+  waits.set(xhr, setTimeout(() => tell(said, "status", "soft"), 1000));
+});
+document.addEventListener("htmx:afterRequest", ({ detail: { xhr } }) => {
+  clearTimeout(waits.get(xhr));
+  if (waits.has(xhr) || xhr.status) tell("");
+});
+function unreached({ requestConfig: { verb } }) {
+  tell(verb === "get" ? t("Homeport cannot be reached.")
+    : t("Homeport cannot be reached, and as far as is known nothing was saved. What you typed is still here: try again."), "alert", "bad");
+}
+for (const each of ["htmx:sendError", "htmx:timeout"]) document.addEventListener(each, ({ detail }) => unreached(detail));
+// what a proxy says for a server that is gone takes no form's place: it has none of our headers
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  if (detail.xhr.status < 502 || detail.xhr.status > 504 || detail.xhr.getResponseHeader("content-security-policy")) return;
+  detail.shouldSwap = false;
+  setTimeout(() => unreached(detail));
+});
+
 document.addEventListener("click", (event) => {
   const sure = event.target.closest("[data-sure]");
   if (sure && !window.confirm(sure.dataset.sure)) event.preventDefault();
