@@ -31,6 +31,7 @@ MORE = {
     "tokens": ("?new", "?revoke=my+editor"),
     "teams": ("?new", "?name=Payments"),
     "model": ("?delete",),
+    "settings": ("?rotate",),
     "playground": ("?feature=chat", "?feature=merge_commit_message"),
     "join": (f"?code={INVITED}",),
     "sign_in": ("?code=x",),

@@ -63,7 +63,14 @@ async def test_a_new_root_key(office: Office) -> None:
     await office.store.add_model(
         Model(name="a", platform="openai", endpoint="http://x.internal/v1", key=Secret(KEY)), by="ada"
     )
-    done = await office.send(SETTINGS, "rotate")
+    shown = await office.get(SETTINGS)
+    assert 'value="rotate"' not in shown.body
+    assert 'href="?rotate"' in shown.body
+    sure = await office.get(f"{SETTINGS}?rotate")
+    assert "Make a new root key?" in sure.text
+    assert f'action="{SETTINGS}?rotate"' in sure.body
+    assert len(office.vault.key_ids) == 1
+    done = await office.send(f"{SETTINGS}?rotate", "rotate")
     assert (done.status, done.location) == (303, f"{SETTINGS}?said=rotated")
     text = (await office.get(f"{SETTINGS}?said=rotated")).text
     assert "A new root key seals every API key now." in text
@@ -75,6 +82,7 @@ async def test_a_new_root_key(office: Office) -> None:
 async def test_an_auditor_makes_no_root_key(office: Office) -> None:
     await office.sign_in("eve", "auditor")
     assert "Make a new root key" not in (await office.get(SETTINGS)).text
+    assert "Make a new root key" not in (await office.get(f"{SETTINGS}?rotate")).text
     assert (await office.send(SETTINGS, "rotate")).status == 403
     assert len(office.vault.key_ids) == 1
 

@@ -29,6 +29,8 @@ async def view(asked: Asked) -> Renderable | Sent:
     """The page, or the file."""
     if "export" in asked.query:
         return await _export(asked)
+    if asked.person.role == "admin" and ("rotate" in asked.query or asked.form.get("do") == "rotate"):
+        return _rotating(asked)
     found = [each for each in effective(asked.desk.settings, os.environ) if _matches(asked, each)]
     sealed = await asked.desk.store.sealed()
     return page(
@@ -94,7 +96,7 @@ def _keys(asked: Asked, sealed: dict[str, int]) -> Renderable:
                 "keep a copy of it in another place than the database's."
             ),
         ],
-        _rotate(asked) if asked.person.role == "admin" else None,
+        p[a(".button", href="?rotate")[t("Make a new root key")]] if asked.person.role == "admin" else None,
     ]
 
 
@@ -115,17 +117,24 @@ def _sealed(count: int, older: int) -> str:
     return tn("They seal {count} API key.", "They seal {count} API keys.", count)
 
 
-def _rotate(asked: Asked) -> Renderable:
-    return form(method="post", action=asked.path)[
-        guard(asked, "rotate"),
-        div(".buttons")[button(type="submit")[t("Make a new root key")]],
-        p(".soft.small")[
-            rich(
-                "Tokens, sessions and what older keys sealed go on working. {command}",
-                command=code["homeport db rotate-keys"],
-            )
+def _rotating(asked: Asked) -> Renderable:
+    """What comes of it, before it is done."""
+    return page(
+        asked,
+        t("Make a new root key"),
+        h1[t("Make a new root key?")],
+        problem(asked),
+        p(".lead")[
+            t("Every API key is sealed with it at once. Tokens, sessions and what older keys sealed go on working.")
         ],
-    ]
+        p[t("Copy the key file again afterwards: an older copy does not unseal the API keys any longer.")],
+        form(".buttons", method="post", action=f"{asked.path}?rotate")[
+            guard(asked, "rotate"),
+            button(".first", type="submit")[t("Make it")],
+            a(".button.quiet", href=asked.path)[t("Leave it as it is")],
+        ],
+        p(".soft.small")[rich("{command} does the same.", command=code["homeport db rotate-keys"])],
+    )
 
 
 async def rotate(asked: Asked) -> Sent:
