@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -83,14 +84,29 @@ async def test_refusals_of_callers_are_no_failures(desk: Office) -> None:
         desk.request_log.enter(Entry(time.time(), f"no-{number}", traits, Phases(took=9), 0, 0))
     await desk.request_log.settle()
     text = " ".join((await desk.get(PAGE)).text.split())
-    assert "35 requests" in text
+    assert "32 requests 3 refused for a caller's mistake, not counted" in text
+    assert "Time to the first token" in text
+    assert "first piece" not in text
     assert "9.4 % failed" in text
-    assert "3 refused for a caller's mistake" in text
+    for span in ("hour", "day"):
+        overview = " ".join((await desk.get(f"/console?span={span}")).text.split())
+        assert ("32 requests today" in overview, f"32 in the last {span}, 3 of them failed" in overview) == (True, True)
     (_, found) = await api(desk, "/api/admin/v1/usage?by=model&days=1")
     told = {each["name"]: (each["failed"], each["refused"]) for each in found}  # type: ignore[attr-defined]
     assert told == {"big": (2, 0), "small": (0, 0), "": (1, 3)}
     rows = csv.DictReader(io.StringIO((await desk.get(f"{PAGE}?export=csv")).body))
     assert {row["model"]: row["refused"] for row in rows} == {"big": "0", "small": "0", "": "3"}
+
+
+async def test_no_percentile_is_beyond_what_requests_took(office: Office) -> None:
+    """The last bucket of the histogram has no end, and none is made up."""
+    traits = Traits(who="ada", feature="chat", model="big", status=200, outcome="completed")
+    office.request_log.enter(Entry(time.time(), "slow", traits, Phases(took=43_800_000, first=42_000_000), 1, 1))
+    await office.request_log.settle()
+    await office.sign_in()
+    text = (await office.get(PAGE)).text
+    assert "> 40,000 ms" in text
+    assert not [found for found in re.findall(r"([\d,]+) ms", text) if int(found.replace(",", "")) > 43_800]
 
 
 async def test_nothing_was_asked(office: Office) -> None:

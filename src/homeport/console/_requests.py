@@ -53,6 +53,16 @@ async def today(log: RequestLog | None) -> dict[str, int]:
     return {each.name: each.requests for each in found}
 
 
+async def asked_today(log: RequestLog | None) -> int:
+    """What features were asked since midnight (UTC) and did not refuse, as charts count it; 0 when it is not known."""
+    now = time()
+    try:
+        found = await log.usage(Asked(now // DAY * DAY, now + 1, of_features=True)) if log is not None else ()
+    except StoreUnavailable:  # a figure is not worth a page
+        return 0
+    return sum(each.served for each in found)
+
+
 def moment(at: float) -> Renderable:
     """A moment to the second, in UTC."""
     told = datetime.fromtimestamp(at, UTC)

@@ -11,14 +11,14 @@ from htpy import Renderable, a, div, h1, h2, li, nav, p, span, strong, table, tb
 from homeport.console import RANK, Asked, Page
 from homeport.console._chart import Series, chart, charted
 from homeport.console._layout import done, page
-from homeport.console._requests import today
+from homeport.console._requests import asked_today
 from homeport.console._texts import filled, mark, rich, t, tn
 from homeport.console._well import ill, lately, state
 from homeport.domain.errors import StoreUnavailable
 from homeport.store.log_recent import MINUTE_S
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from htpy import Node
 
@@ -58,7 +58,7 @@ async def view(asked: Asked) -> Renderable:
         h1[t("Overview")],
         state(asked, await lately(asked)),
         _expiring(asked, snapshot),
-        _figures(asked, snapshot, await today(asked.desk.request_log)),
+        _figures(asked, snapshot, await asked_today(asked.desk.request_log)),
         await _use(asked) if asked.person.role != "user" else None,
         _next(steps) if asked.person.role == "admin" and not all(step.done for step in steps) else None,
         _changes(latest) if latest else None,
@@ -80,13 +80,12 @@ def steps_of(snapshot: Snapshot) -> list[Step]:
     ]
 
 
-def _figures(asked: Asked, snapshot: Snapshot, used: Mapping[str, int]) -> Renderable:
+def _figures(asked: Asked, snapshot: Snapshot, today: int) -> Renderable:
     bench = asked.desk.bench
     models = [model for model in snapshot.models.values() if model.enabled]
     failed = len(ill(bench))
     served = sum(setting.assignment == "model" for setting in snapshot.features.values())
     running = sum(map(bench.capacity.running, models))
-    asked_today = sum(used.values())
     return div(".cards")[
         _figure(
             len(models),
@@ -104,7 +103,7 @@ def _figures(asked: Asked, snapshot: Snapshot, used: Mapping[str, int]) -> Rende
             ),
         ),
         _figure(running, tn("request at models now", "requests at models now", running)),
-        _figure(asked_today, _way(asked, "/console/requests", tn("request today", "requests today", asked_today))),
+        _figure(today, _way(asked, "/console/requests", tn("request today", "requests today", today))),
         _figure(
             len(snapshot.tokens),
             _way(asked, "/console/tokens", tn("token that works", "tokens that work", len(snapshot.tokens))),

@@ -19,7 +19,7 @@ from homeport.console._render import cell
 from homeport.console._requests import log_of
 from homeport.console._texts import choices, mark, t
 from homeport.domain.errors import BadRequest
-from homeport.store.log_usage import COLUMNS, Used, flat
+from homeport.store.log_usage import BEYOND_MS, COLUMNS, Used, flat
 from homeport.store.log_usage import Asked as Wanted
 
 if TYPE_CHECKING:
@@ -88,8 +88,8 @@ async def view(asked: Asked) -> Renderable | Sent:
         return _exported(asked.query["export"], by, await log.usage(wanted._replace(by=by)))
     beyond = (page_of(asked) - 1) * PER_PAGE
     found = await log.usage(wanted._replace(by=by, first=beyond, most=PER_PAGE + 1))
-    whole = await log.usage(wanted)
-    times = await log.usage(wanted._replace(over_time=True))
+    whole, every = await log.usage(wanted._replace(of_features=True)), await log.usage(wanted)
+    times = await log.usage(wanted._replace(over_time=True, of_features=True))
     return page(
         asked,
         t("Usage"),
@@ -101,8 +101,12 @@ async def view(asked: Asked) -> Renderable | Sent:
             _teams(asked, teams),
             button(type="submit")[t("Show")],
         ],
-        [_figures(whole[0]), h2[t("Over time")], _over_time(times, wanted), _table(found[:PER_PAGE], by)]
-        if times
+        [
+            _figures(whole[0], every[0].refused) if whole else None,
+            [h2[t("Over time")], _over_time(times, wanted)] if times else None,
+            _table(found[:PER_PAGE], by),
+        ]
+        if found
         else _none(),
         pager(asked, beyond + len(found)),
     )
@@ -123,14 +127,14 @@ def _none() -> Renderable:
     return div(".empty")[h2[t("Nothing was asked in this time")], p[t("What is asked is counted here within seconds.")]]
 
 
-def _figures(whole: Used) -> Renderable:
-    refused = t("{count} refused for a caller's mistake", count=f"{whole.refused:,}") if whole.refused else ""
+def _figures(whole: Used, refusals: int) -> Renderable:
+    refused = t("{count} refused for a caller's mistake, not counted", count=f"{refusals:,}") if refusals else ""
     estimated = t("{count} of them estimated", count=f"{whole.estimated:,}") if whole.estimated else ""
     figures = (
-        (f"{whole.requests:,}", t("requests"), ""),
+        (f"{whole.served:,}", t("requests"), refused),
         (f"{whole.prompt_tokens + whole.answer_tokens:,}", t("tokens, in and out"), estimated),
-        (_ms(whole.first_ms[1]), t("until the first piece, 95th percentile"), ""),
-        (_share(whole.failed, whole.requests - whole.refused), t("failed"), refused),
+        (_ms(whole.first_ms[1]), t("time to the first token, 95th percentile"), ""),
+        (_share(whole.failed, whole.served), t("failed"), ""),
         (_share(whole.accepted, whole.offered), t("of suggestions accepted"), ""),
     )
     return div(".cards")[
@@ -146,7 +150,7 @@ def _share(part: int, whole: int) -> str:
 
 
 def _ms(ms: int) -> str:
-    return f"{ms:,} ms" if ms else "-"
+    return "-" if not ms else f"> {ms:,} ms" if ms >= BEYOND_MS else f"{ms:,} ms"
 
 
 def _over_time(times: Sequence[Used], wanted: Wanted) -> Fragment:
@@ -156,19 +160,19 @@ def _over_time(times: Sequence[Used], wanted: Wanted) -> Fragment:
     known = {each.start: each for each in times}
     at = range(int(wanted.since) // span * span, int(wanted.until), span)
     found = [known.get(start) for start in at]
-    told = t(most, count=f"{max(each.requests for each in times):,}")
+    told = t(most, count=f"{max(each.served for each in times):,}")
     return charted(
         chart(
             t("Requests"),
             told,
             at,
             [
-                Series(t("Requests"), [each.requests if each else 0 for each in found]),
+                Series(t("Requests"), [each.served if each else 0 for each in found]),
                 Series(t("Failed"), [each.failed if each else 0 for each in found], "bad"),
             ],
         ),
         chart(
-            t("Until the first piece"),
+            t("Time to the first token"),
             t(medians),
             at,
             [

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import case, cast, func, select
 from sqlalchemy.types import BigInteger
 
-from homeport.domain.entries import FAILED
+from homeport.domain.entries import FAILED, REFUSED
 from homeport.store.log_endings import ended_as
 from homeport.store.log_rows import HOUR, SPREAD, first_of
 from homeport.store.log_tables import FIRST, endings, kinds, origins, requests, sums
@@ -55,7 +55,7 @@ async def _minutes(connection: AsyncConnection, since: int, now: float) -> list[
         .join_from(requests, kinds, kinds.c.id == requests.c.kind)
         .join(origins, origins.c.id == kinds.c.origin)
         .join(endings, endings.c.id == kinds.c.ending)
-        .where(requests.c.id >= first_of(since), origins.c.feature != "")
+        .where(requests.c.id >= first_of(since), origins.c.feature != "", ~ended_as(endings, REFUSED))
         .group_by("minute", "bad", "rounded")
     )
     counted: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
@@ -86,7 +86,7 @@ def _rank(firsts: Sequence[tuple[int, int]], share: float) -> float | None:
 async def last_day(connection: AsyncConnection, now: float) -> list[Point]:
     """The same for each hour, from the sums that are kept of it."""
     last = int(now) // HOUR * HOUR
-    counts = [cast(func.sum(sums.c[name]), BigInteger) for name in ("failed", "requests", *FIRST)]
+    counts = [cast(func.sum(sums.c[name]), BigInteger) for name in ("failed", "requests", "refused", *FIRST)]
     wanted = (sums.c.span == HOUR, sums.c.trait == "feature", sums.c.start > last - HOURS * HOUR, sums.c.name != "")
     asked = select(sums.c.start, *counts).where(*wanted).group_by(sums.c.start)
     found = {row[0]: _point(*row) for row in await connection.execute(asked)}
@@ -94,8 +94,12 @@ async def last_day(connection: AsyncConnection, now: float) -> list[Point]:
     return [found.get(start, Point(start)) for start in starts]
 
 
-def _point(start: int, failed: int, asked: int, *firsts: int) -> Point:
+def _point(start: int, failed: int, asked: int, refused: int, *firsts: int) -> Point:
     began = any(firsts)
     return Point(
-        start, asked, failed, percentile(firsts, 0.5) if began else None, percentile(firsts, 0.95) if began else None
+        start,
+        asked - refused,
+        failed,
+        percentile(firsts, 0.5) if began else None,
+        percentile(firsts, 0.95) if began else None,
     )

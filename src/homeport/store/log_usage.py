@@ -37,8 +37,8 @@ AT_ONCE = 150
 TEXTS = 20_000
 """Different lists of teams that are summed up; each person has one."""
 COUNTS = (*PLAIN, *TOOK, *FIRST)
-LONGEST_MS = 60_000
-"""Where the last bucket of a histogram is taken to end."""
+BEYOND_MS = BOUNDS_MS[-1]
+"""What is told of a percentile in a histogram's last bucket, which has no end: no request need have taken longer."""
 
 
 class Asked(NamedTuple):
@@ -56,6 +56,8 @@ class Asked(NamedTuple):
     feature: str = ""
     model: str = ""
     language: str = ""
+    of_features: bool = False
+    """Only what came to a feature: no wrong paths, unknown tokens and looks at the server itself."""
     first: int = 0
     """How many of the largest are left out."""
     most: int = MOST
@@ -92,6 +94,11 @@ class Used(NamedTuple):
     first_ms: tuple[int, int, int]
     """The same of the time until the first piece of the answer."""
 
+    @property
+    def served(self) -> int:
+        """Those that were not refused."""
+        return self.requests - self.refused
+
 
 async def usage_rows(connection: AsyncConnection, asked: Asked) -> Sequence[Any]:
     """The sums as the database gives them."""
@@ -103,6 +110,7 @@ async def usage_rows(connection: AsyncConnection, asked: Asked) -> Sequence[Any]
 def _alone(asked: Asked) -> str | None:
     """The one trait that is asked about, empty for none; or None where there are several."""
     traits = {name for name in (*NARROWED, "team") if getattr(asked, name)} | ({asked.by} if asked.by else set())
+    traits |= {"feature"} if asked.of_features else set()
     return None if len(traits) > 1 else next(iter(traits), "")
 
 
@@ -110,6 +118,7 @@ def _of_one(asked: Asked, trait: str) -> Select[Any]:
     """From the sums by one trait alone, which are few."""
     value = getattr(asked, trait) if trait in (*NARROWED, "team") else ""
     narrowed = [sums.c.trait == trait, *([_is(sums.c.name, trait, value)] if value else [])]
+    narrowed += [sums.c.name != ""] if asked.of_features else []
     wanted = _grouped(asked, sums, sums.c.name, _sums_of_one()).where(*narrowed)
     if not asked.by or asked.by == "team" or asked.over_time:
         return _part(asked, wanted)
@@ -125,6 +134,7 @@ def _of_all(asked: Asked) -> Select[Any]:
     narrowed = [
         _is(usage_kinds.c[name], name, value) for name in (*NARROWED, "team") if (value := getattr(asked, name))
     ]
+    narrowed += [usage_kinds.c.feature != ""] if asked.of_features else []
     # each hour and each kind by its name: the key of the table leads to their rows, past those of others
     times = select(sums.c.start).where(sums.c.span == asked.span, sums.c.trait == "", *_in_time(asked, sums))
     kinds = select(usage_kinds.c.id).where(*narrowed)
@@ -232,11 +242,11 @@ def _percentiles(counts: Sequence[int]) -> tuple[int, int, int]:
 
 
 def percentile(counts: Sequence[int], share: float) -> int:
-    """Milliseconds within which this share of what a histogram counted lies, interpolated in its bucket."""
+    """Milliseconds within which this share of a histogram lies, interpolated in its bucket; `BEYOND_MS` at most."""
     total = sum(counts)
     if not total:
         return 0
-    wanted, edges = share * total, (0, *BOUNDS_MS, LONGEST_MS)
+    wanted, edges = share * total, (0, *BOUNDS_MS, BEYOND_MS)
     upto = list(accumulate(counts))
     at = next(number for number, reached in enumerate(upto) if reached >= wanted and counts[number])
     part = (wanted - (upto[at] - counts[at])) / counts[at]
