@@ -226,3 +226,34 @@ async def test_a_model_of_ones_own_is_to_serve_too(office: Office) -> None:
     assert "Let your own model serve in place of the embedded one</a>" in (await office.get("/console")).body
     await office.store.set_feature(FeatureSetting(feature="chat", assignment="model", model="big"), by="tests")
     assert "Let your own model serve in place of the embedded one</a>" not in (await office.get("/console")).body
+
+
+async def test_an_administrator_without_a_password_is_told_to_choose_one(office: Office) -> None:
+    await office.sign_in()
+    shown = await office.get("/console")
+    assert '<a href="/console/account">Choose a password</a>' in shown.body
+    assert "Set up: 0 of 7" in shown.text
+    await office.store.set_password("ada", "a hash", by="tests")
+    await office.sign_in()
+    shown = await office.get("/console")
+    assert "Choose a password" not in shown.text
+    assert "Set up: 0 of 6" in shown.text
+
+
+async def test_a_user_sees_what_is_theirs_and_what_to_do_next(office: Office) -> None:
+    at = time.time()
+    for number, who in enumerate(("uma", "uma", "ben", "<b>uma</b>")):
+        traits = Traits(who=who, feature="chat", outcome="completed", status=200)
+        office.request_log.enter(Entry(at, f"c-{number}", traits, Phases(took=9), 1, 1, 1, 1))
+    await office.request_log.settle()
+    for owner in ("uma", "ben"):
+        await office.store.add_token(Token(name=owner, owner=owner, digest=owner.encode().ljust(32)), by="tests")
+    await office.sign_in("uma", "user")
+    shown = await office.get("/console")
+    text = " ".join(shown.text.split())
+    assert "2 requests of yours today 1 token of yours that works" in text
+    assert {"/console/connect", "/console/playground", "/console/tokens"} <= ways(shown.body)
+    assert "features with a model" not in text
+    assert "at models now" not in text
+    await office.sign_in("audi", "auditor")
+    assert "4 requests today" in " ".join((await office.get("/console")).text.split())

@@ -182,6 +182,21 @@ async def test_commands_ask_the_features_that_they_stand_for(desk: Office, comma
     assert said.lower() in told.lower()
 
 
+async def test_a_command_that_is_none_is_asked_of_nobody(desk: Office) -> None:
+    (told,) = await streamed(desk, **CHAT, message="/explian this", code="x = 1")
+    said = "There is no command /explian. Known: /explain, /refactor, /fix, /tests, /clear."
+    assert told["done"]["error"] == said
+    page = await desk.send(PAGE, "ask", **CHAT, message="/help")
+    assert (page.status, "There is no command /help." in page.text, "/help</textarea>" in page.body) == (
+        400,
+        True,
+        True,
+    )
+    assert not desk.house.models.heard
+    *_, last = await streamed(desk, **CHAT, message="/etc/hosts is what?")
+    assert last["done"]["error"] == ""
+
+
 async def test_any_other_feature_has_its_own_fields(desk: Office) -> None:
     page = await desk.get(f"{PAGE}?feature=merge_commit_message")
     names = re.findall(r'<textarea[^>]*name="(in-[\w-]+)"', page.body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,6 +28,7 @@ KINDS: Mapping[type[Any], Kind] = {CodeRequest: "code", ChatRequest: "chat"}
 CURSOR = "<CURSOR>"
 """Stands in the code where the cursor is, for who has no script."""
 CLEAR = "/clear"
+_LIKE_A_COMMAND = re.compile(r"/[a-z]+")
 INPUT = "in-"
 """Before the name of a prompt's value, in the name of its field."""
 TURNS = 200
@@ -82,6 +84,9 @@ def _said(feature: str, form: Mapping[str, str]) -> Question:
         return Question(COMMANDS[command], _about_code(COMMANDS[command], form, rest.strip()))
     if not message:
         raise BadRequest(t("There is nothing to answer."), t("Write a message."))
+    if _LIKE_A_COMMAND.fullmatch(command):
+        known = ", ".join((*COMMANDS, CLEAR))
+        raise BadRequest(t("There is no command {command}.", command=command), t("Known: {names}.", names=known))
     code = form.get("code", "").strip("\n")
     if code:
         message = f"{message}\n\n{fenced(code, form.get('file', ''))}"

@@ -53,11 +53,14 @@ async def today(log: RequestLog | None) -> dict[str, int]:
     return {each.name: each.requests for each in found}
 
 
-async def asked_today(log: RequestLog | None) -> int:
-    """What features were asked since midnight (UTC) and did not refuse, as charts count it; 0 when it is not known."""
+async def asked_today(log: RequestLog | None, who: str = "") -> int:
+    """What features were asked since midnight (UTC) and did not refuse, as charts count it; 0 when it is not known.
+
+    By `who` alone where that is given.
+    """
     now = time()
     try:
-        found = await log.usage(Asked(now // DAY * DAY, now + 1, of_features=True)) if log is not None else ()
+        found = await log.usage(Asked(now // DAY * DAY, now + 1, who=who, of_features=True)) if log is not None else ()
     except StoreUnavailable:  # a figure is not worth a page
         return 0
     return sum(each.served for each in found)

@@ -12,6 +12,7 @@ from homeport.console import RANK, Asked, Page
 from homeport.console._chart import Series, chart, charted
 from homeport.console._layout import done, page
 from homeport.console._requests import asked_today
+from homeport.console._sso import passwords_open
 from homeport.console._texts import filled, mark, rich, t, tn
 from homeport.console._well import ill, lately, state
 from homeport.domain.errors import StoreUnavailable
@@ -49,9 +50,11 @@ class Step(NamedTuple):
 
 async def view(asked: Asked) -> Renderable:
     """The page."""
-    desk, snapshot = asked.desk, asked.desk.bench.snapshot()
-    steps = steps_of(snapshot)
-    latest = await desk.store.audit(LATEST) if asked.person.role != "user" else ()
+    if asked.person.role == "user":
+        return await _own(asked)
+    snapshot = asked.desk.bench.snapshot()
+    steps = [*await _no_password(asked), *steps_of(snapshot)] if asked.person.role == "admin" else []
+    latest = await asked.desk.store.audit(LATEST)
     return page(
         asked,
         t("Overview"),
@@ -59,10 +62,50 @@ async def view(asked: Asked) -> Renderable:
         state(asked, await lately(asked)),
         _expiring(asked, snapshot),
         _figures(asked, snapshot, await asked_today(asked.desk.request_log)),
-        await _use(asked) if asked.person.role != "user" else None,
-        _next(steps) if asked.person.role == "admin" and not all(step.done for step in steps) else None,
+        await _use(asked),
+        None if all(step.done for step in steps) else _next(steps),
         _changes(latest) if latest else None,
     )
+
+
+async def _own(asked: Asked) -> Renderable:
+    """The page of somebody who uses it: what is theirs, and what to do next."""
+    snapshot, name = asked.desk.bench.snapshot(), asked.person.name
+    mine = await asked_today(asked.desk.request_log, name)
+    working = sum(each.owner == name and each.kind == "personal" for each in snapshot.tokens.values())
+    return page(
+        asked,
+        t("Overview"),
+        h1[t("Overview")],
+        state(asked, await lately(asked)),
+        _expiring(asked, snapshot),
+        div(".cards")[
+            _figure(mine, tn("request of yours today", "requests of yours today", mine)),
+            _figure(
+                working,
+                _way(asked, "/console/tokens", tn("token of yours that works", "tokens of yours that work", working)),
+            ),
+        ],
+        _begin(),
+    )
+
+
+def _begin() -> Renderable:
+    return div(".card")[
+        h2[t("What to do next")],
+        p[t("Your editor asks Homeport with a token of yours; the page has the set-up to copy.")],
+        div(".buttons")[
+            a(".button.first", href="/console/connect")[t("Connect your editor")],
+            a(".button", href="/console/playground")[t("Try it in the browser")],
+        ],
+    ]
+
+
+async def _no_password(asked: Asked) -> Sequence[Step]:
+    """To choose one, for an administrator who came by a link and could not sign in again without another."""
+    if await asked.desk.store.password(asked.person.name) is not None or not await passwords_open(asked.desk):
+        return ()
+    return (Step(False, t("Choose a password"), "/console/account"),)  # noqa: FBT003 (a field)
 
 
 def steps_of(snapshot: Snapshot) -> list[Step]:
