@@ -50,6 +50,28 @@ async def test_the_list_tells_the_last_sign_in(office: Office) -> None:
     assert "not known" in rows[2]
 
 
+async def test_the_seats_and_who_somebody_is_are_told_in_words(office: Office) -> None:
+    await office.sign_in()
+    text = (await office.get(PEOPLE)).text
+    assert "1 has a seat." in text
+    assert "(administrator)" in text
+    await add(office)
+    assert "2 have a seat." in (await office.get(PEOPLE)).text
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        (PEOPLE, "This page is for administrators and auditors. Ask one of them."),
+        ("/console/models/new", "This page is for administrators. Ask one of them."),
+    ],
+)
+async def test_whom_a_page_is_for_is_told(office: Office, path: str, said: str) -> None:
+    await office.sign_in("uma", "user")
+    shown = await office.get(path)
+    assert (shown.status, said in " ".join(shown.text.split())) == (403, True)
+
+
 async def test_a_role_is_changed(office: Office) -> None:
     await add(office)
     await office.sign_in()

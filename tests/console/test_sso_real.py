@@ -130,7 +130,7 @@ async def test_trying_it_out_changes_nothing(place: tuple[Office, Real]) -> None
     await office.sign_in("root")
     browser.cookies["homeport"] = office.cookie
     shown = await enter(office, browser, "hal+homeport-admins", "?test")
-    assert (shown.status, "They sign in as admin." in shown.text) == (200, True)
+    assert (shown.status, "They sign in as administrator." in shown.text) == (200, True)
     assert "hal@example.com" in shown.text
     assert "hal@example.com" not in [user.name for user in await office.store.users()]
 

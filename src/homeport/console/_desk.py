@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from homeport.access.oidc import Providers
     from homeport.access.passwords import Passwords
+    from homeport.console import Role
     from homeport.console._texts import Language
     from homeport.diagnostics._connection import Prober
     from homeport.diagnostics._replay import Again
@@ -121,7 +122,7 @@ class Desk:
         if RANK[person.role] < RANK[page.see]:
             if person.role == "anyone":
                 return _at_the_door(self, asked, person)
-            raise NotAllowed(t("This page is for administrators."), t("Ask one of them."))
+            raise NotAllowed(_for_whom(page.see), t("Ask one of them."))
         query = {name: values[-1] for name, values in _fields(asked.query.encode("latin-1")).items()}
         call = Asked(
             desk=self,
@@ -183,6 +184,12 @@ class Desk:
             self._seen = {each: at for each, at in self._seen.items() if now - at < SEEN_EVERY_S}
             self._seen[digest] = now
             await self.store.touch_session(digest)
+
+
+def _for_whom(see: Role) -> str:
+    if see == "auditor":
+        return t("This page is for administrators and auditors.")
+    return t("This page is for administrators.")
 
 
 def refuse_foreign(asked: Request) -> None:

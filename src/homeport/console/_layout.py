@@ -43,7 +43,7 @@ from homeport.console._texts import mark, rich, spoken, t, tag
 from homeport.domain.verbose import until_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from htpy import Node
 
@@ -69,8 +69,8 @@ HTMX = (
     '"responseHandling": [{"code": "204", "swap": false}, {"code": "...", "swap": true}]}'
 )
 """Errors are pages too and are shown: a form comes back with what was wrong. No style is copied: the policy forbids."""
-ROLES = (mark("user"), mark("auditor"), mark("admin"))
-"""Words for roles; they are what the settings and the API call them, too."""
+CALLED: Mapping[str, str] = {"admin": mark("administrator"), "auditor": mark("auditor"), "user": mark("user")}
+"""What roles are called in sentences."""
 PARTS = (mark("Models"), mark("People"), mark("Operate"))
 """The parts of the menu, in their order; pages without one of these come first."""
 
@@ -245,7 +245,7 @@ def _menu(asked: Asked) -> Iterator[Renderable]:
 
 def _who(asked: Asked) -> Renderable:
     return div(".who")[
-        div[a(href="/console/account")[asked.person.name], " ", span(".soft")[f"({t(asked.person.role)})"]],
+        div[a(href="/console/account")[asked.person.name], " ", span(".soft")[f"({t(CALLED[asked.person.role])})"]],
         a(".small", href="/console/keys", data_dialog=True)[t("Keyboard")],
         form(method="post", action="/console/sign-in", hx_boost="false")[
             guard(asked, "leave"), button(".quiet", type="submit")[t("Sign out")]

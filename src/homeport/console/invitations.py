@@ -12,7 +12,7 @@ from homeport.access import sessions
 from homeport.console import Asked, Page, Sent, go
 from homeport.console._connect import address_of, copied, reach
 from homeport.console._forms import check, choice, doings, sifter, text
-from homeport.console._layout import guard, page, problem
+from homeport.console._layout import CALLED, guard, page, problem
 from homeport.console._texts import choices, mark, t
 from homeport.domain.errors import BadRequest
 from homeport.store.records import Invitation
@@ -78,7 +78,7 @@ def _row(asked: Asked, each: Invitation, state: str, *, may: bool) -> Renderable
     name = each.note or each.id
     return tr[
         th(scope="row")[name, span(".sub")[t("used by {used_by}", used_by=each.used_by)] if each.used_by else None],
-        td(data_label=t("Joins as"))[t(each.role), "" if each.seat else span(".sub")[t("without a seat")]],
+        td(data_label=t("Joins as"))[t(CALLED[each.role]), "" if each.seat else span(".sub")[t("without a seat")]],
         td(data_label=t("Team"))[each.team or span(".soft")[t("none")]],
         td(data_label=t("Made by"))[each.by],
         td(".nowrap", data_label=t("Ends"))[time(datetime=each.expires.isoformat())[f"{each.expires:%Y-%m-%d %H:%M}"]],
@@ -167,13 +167,13 @@ def _promise(made: Invitation) -> str:
         return t(
             "It works once, until {time} UTC. Whoever opens it joins as {role} in {team}: send it to them alone.",
             time=until,
-            role=t(made.role),
+            role=t(CALLED[made.role]),
             team=made.team,
         )
     return t(
         "It works once, until {time} UTC. Whoever opens it joins as {role}: send it to them alone.",
         time=until,
-        role=t(made.role),
+        role=t(CALLED[made.role]),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import quote, urlencode
 
 import orjson
@@ -37,20 +37,20 @@ from homeport.console import Asked, Page, Sent, go
 from homeport.console._connect import address_of, copied, reach
 from homeport.console._desk import WAS
 from homeport.console._forms import PER_PAGE, check, choice, doings, finder, page_of, pager, sifter, text, ticked
-from homeport.console._layout import guard, page, problem, was
+from homeport.console._layout import CALLED, guard, page, problem, was
 from homeport.console._render import cell
 from homeport.console._texts import choices, mark, rich, t, tn
 from homeport.domain.errors import BadRequest, Outdated, Unknown
 from homeport.store.people import KEPT
-from homeport.store.records import SORTED_BY, Described, User, WantedPeople
+from homeport.store.records import SORTED_BY, Described, Role, User, WantedPeople
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from htpy import Node
 
-    from homeport.store.records import Role, Seats
+    from homeport.store.records import Seats
 
 ROLES = (
     ("user", mark("User: has tokens and a playground")),
@@ -70,7 +70,7 @@ STATES = (
     ("deleted", mark("Deleted lately")),
 )
 SEATED = (("", mark("With or without seat")), ("yes", mark("With a seat")), ("no", mark("Without a seat")))
-CALLED: Mapping[Role, str] = {"admin": mark("administrator"), "auditor": mark("auditor"), "user": mark("user")}
+KNOWN: tuple[Role, ...] = get_args(Role)
 LICENCE = (("", mark("Everything that their tokens say")), ("some", mark("Only what is ticked here")))
 SHOWN = {
     "display": mark("Called"),
@@ -164,7 +164,7 @@ def _seats_told(seats: Seats, *, may: bool) -> Node:
     told = (
         t("{taken} of {limit} seats are taken.", taken=seats.taken, limit=seats.limit)
         if seats.limit
-        else t("{taken} have a seat.", taken=seats.taken)
+        else tn("{count} has a seat.", "{count} have a seat.", seats.taken)
     )
     return (
         told,
@@ -385,11 +385,11 @@ def _back(asked: Asked, said: str, user: User) -> Sent:
 
 def _wanted(asked: Asked) -> Role:
     typed = asked.form.get("role", "user")
-    role = next((each for each in CALLED if each == typed), None)
+    role = next((each for each in KNOWN if each == typed), None)
     if role is None:
         raise BadRequest(
             t("There is no role {typed}.", typed=f"{typed!r}"),
-            t("Known: {names}.", names=", ".join(CALLED)),
+            t("Known: {names}.", names=", ".join(KNOWN)),
             param="role",
         )
     return role

@@ -14,7 +14,7 @@ from homeport.access import errand as errands
 from homeport.access import id_token, jwt, oidc, sessions, sso
 from homeport.console import Asked, Page, Sent, go
 from homeport.console._desk import SIGN_IN, cookie, safely
-from homeport.console._layout import guard, page, problem
+from homeport.console._layout import CALLED, guard, page, problem
 from homeport.console._sso import HERE, client, secret_of, values
 from homeport.console._texts import mark, rich, t
 from homeport.domain.errors import (
@@ -384,7 +384,9 @@ def _tried(asked: Asked, errand: Errand, vouched: Vouched) -> Sent:
     try:
         role = sso.person(chosen, claims).role
         outcome = (
-            t("They sign in as {role}.", role=t(role)) if role else t("They keep their role; somebody new is a user.")
+            t("They sign in as {role}.", role=t(CALLED[role]))
+            if role
+            else t("They keep their role; somebody new is a user.")
         )
     except NotAllowed as error:
         title, outcome = t("You would not be let in"), str(error)
