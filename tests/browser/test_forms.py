@@ -67,6 +67,7 @@ async def test_what_is_typed_is_not_left_without_a_word(visit: Visit) -> None:
     await way(visit, "Self-hosted models").click()
     await page.locator("main").get_by_role("link", name="coder", exact=True).click()
     await heading(visit, "coder")
+    await expect(page.get_by_role("heading", name="coder", level=1)).to_be_focused()
     assert not await page.evaluate(HOLDS)
     await field(visit, "Model identifier").fill("mine")
     assert await page.evaluate(HOLDS)
@@ -84,10 +85,15 @@ async def test_what_is_typed_is_not_left_without_a_word(visit: Visit) -> None:
     await visit.office.store.edit_model("coder", {"identifier": "theirs"}, by="bea")
     await button(visit, "Save").click()
     await expect(page.get_by_role("alert")).to_contain_text("Somebody changed this model while you did.")
+    await expect(page.get_by_role("alert")).to_be_focused()
     assert await page.evaluate(HOLDS)
     await way(visit, "Tokens").click()
     await asked(visit)
     await expect(field(visit, "Model identifier")).to_have_value("mine")
+
+    await button(visit, "Detect").click()
+    await expect(page.locator("#help")).not_to_be_empty()
+    await expect(button(visit, "Detect")).to_be_focused()
 
     visit.declines, visit.agrees = False, True
     await page.evaluate("history.back()")

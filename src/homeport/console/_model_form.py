@@ -346,6 +346,8 @@ def asks(do: str, said: str, where: str, **vals: str) -> Renderable:
     """A button of the form that asks a server and shows beside the form what came back."""
     more = {"name": "do", "value": do}
     return button(
+        # by its name a script finds the button again, which is drawn anew
+        id=None if vals else f"ask-{do}",
         type="submit",
         formnovalidate=True,
         hx_post=where,

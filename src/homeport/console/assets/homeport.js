@@ -113,6 +113,20 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   setTimeout(() => unreached(detail));
 });
 
+// --- who uses keys or listens is where something happened, not at the top of nowhere
+
+let pressed = "";
+document.addEventListener("htmx:beforeRequest", ({ detail: { requestConfig: { elt } } }) => {
+  pressed = elt === document.activeElement ? elt.id : "";
+});
+document.addEventListener("htmx:afterSettle", ({ detail: { boosted } }) => {
+  if (document.activeElement !== document.body) return;
+  const refused = document.querySelector("main .note.bad[role=alert]");
+  const place = boosted ? refused ?? document.querySelector("main .note.good, main h1") : document.getElementById(pressed);
+  if (boosted && place) place.tabIndex = -1;
+  place?.focus({ preventScroll: !refused });
+});
+
 document.addEventListener("click", (event) => {
   const sure = event.target.closest("[data-sure]");
   if (sure && !window.confirm(sure.dataset.sure)) event.preventDefault();
