@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING
 
 from browsing import PATIENCE_MS
@@ -176,3 +177,28 @@ async def test_a_server_that_is_slow_or_gone_is_told_of(visit: Visit) -> None:
     # htmx says in the browser's own console what could not be sent
     assert all("htmx:sendError" in each or "htmx:afterRequest" in each for each in visit.odd)
     visit.odd.clear()
+
+
+async def test_times_grow_old_and_paper_is_light(visit: Visit) -> None:
+    page = visit.page
+    await furnish(visit)
+    await page.clock.install()
+    await visit.go("/console/audit")
+    first = page.locator("tbody time").first
+    await expect(first).to_have_text(re.compile("second|now"))
+    await page.clock.fast_forward("05:00")
+    await expect(first).to_have_text("5 minutes ago")
+    await page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert await first.inner_text() == await first.get_attribute("title")
+    await page.evaluate("dispatchEvent(new Event('afterprint'))")
+    await expect(first).to_have_text("5 minutes ago")
+
+    ink = "() => [getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
+    light = await page.evaluate(ink)
+    await page.evaluate("setTheme('dark')")
+    assert await page.evaluate(ink) != light
+    await page.emulate_media(media="print")
+    assert await page.evaluate(ink) == light
+    await page.emulate_media(media="screen", forced_colors="active")
+    assert await way(visit, "Audit").evaluate("each => getComputedStyle(each).outlineStyle") == "solid"
+    assert await way(visit, "Health").evaluate("each => getComputedStyle(each).outlineStyle") == "none"

@@ -24,6 +24,14 @@ function tellTimes(root) {
   }
 }
 
+// what is read grows old, and what is printed stays
+setInterval(() => { if (!document.hidden) tellTimes(document); }, 60_000);
+document.addEventListener("visibilitychange", () => { if (!document.hidden) tellTimes(document); });
+window.addEventListener("beforeprint", () => {
+  for (const each of document.querySelectorAll("time[datetime]")) each.textContent = new Date(each.dateTime).toLocaleString();
+});
+window.addEventListener("afterprint", () => tellTimes(document));
+
 // --- what was typed and is not saved
 
 const typed = new WeakSet();
