@@ -170,7 +170,7 @@ def _console(door: Door, desk: Desk) -> dict[str, Pages]:
     desk.request_log, desk.again = door.request_log, door.again
     door.pepper, door.passwords = desk.pepper, desk.passwords
     pages = Pages(door, desk)
-    return {"/console": pages, "/console/{page}": pages}
+    return dict.fromkeys(("/console", "/console/", "/console/{page}"), pages)
 
 
 def _book(metrics: Metrics, logs: Logs, bench: Workbench, parts: Parts) -> Book:

@@ -16,6 +16,7 @@ from homeport.console import _layout
 
 if TYPE_CHECKING:
     from house import House
+    from offices import Office
 
 PAGES = ("/", "/docs")
 each_page = pytest.mark.parametrize("path", PAGES)
@@ -158,3 +159,23 @@ async def test_health(house: House) -> None:
     assert set(healthz.json) == {"status", "version"}
     assert (await house.get("/monitoring/ready", token="")).json == {"status": "ok"}
     assert not house.models.heard
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("/console/", "/console"),
+        ("/console/?span=day", "/console?span=day"),
+        ("/console/models/", "/console/models"),
+        ("/console/sign-in//?next=%2F", "/console/sign-in?next=%2F"),
+    ],
+)
+async def test_a_slash_too_many_leads_to_the_page(office: Office, path: str, meant: str) -> None:
+    for method in ("GET", "HEAD"):
+        shown = await office.ask(method, path)
+        assert (shown.status, shown.location) == (308, meant)
+
+
+async def test_a_form_is_not_led_on(office: Office) -> None:
+    await office.sign_in()
+    assert (await office.send("/console/models/", "add")).status == 404

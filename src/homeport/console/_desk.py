@@ -100,6 +100,8 @@ class Desk:
     async def answer(self, asked: Request) -> Answer:
         """One request for a page; errors are pages too."""
         speak(wanted(self.languages, asked.headers.get(b"accept-language", b"").decode("latin-1")))
+        if asked.method in {"GET", "HEAD"} and asked.path.endswith("/"):
+            return _finished(_without_slash(asked), asked)
         person = await self._person(asked)
         try:
             page, tail = self._page(asked.path)
@@ -190,6 +192,13 @@ def _for_whom(see: Role) -> str:
     if see == "auditor":
         return t("This page is for administrators and auditors.")
     return t("This page is for administrators.")
+
+
+def _without_slash(asked: Request) -> Sent:
+    """On to the address that was meant; it begins with `/console`, so that no other host is led to."""
+    query = f"?{asked.query}" if asked.query else ""
+    where = quote(asked.path.rstrip("/")) + query
+    return go(where)._replace(status=308)
 
 
 def refuse_foreign(asked: Request) -> None:
