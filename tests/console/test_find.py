@@ -45,6 +45,12 @@ async def test_models_and_features_by_letters(desk: Office) -> None:
     assert (nothing.status, found(nothing), "Nothing is called so" in nothing.text) == (200, [], True)
 
 
+@pytest.mark.parametrize("typed", ["password", "dark", "theme", "sign+out"])
+async def test_what_is_done_under_account_is_found(desk: Office, typed: str) -> None:
+    await desk.sign_in("ben", "user")
+    assert "/console/account" in found(await desk.get(f"/console/find?q={typed}"))
+
+
 async def test_a_part_of_it_is_no_whole_page(desk: Office) -> None:
     for address in ("/console/find?q=audit", "/console/keys"):
         shown = await desk.get(address, HX_Request="true")

@@ -35,11 +35,11 @@ ADDRESS = "/console/find"
 MOST = 24
 """What is shown of each kind."""
 PLACES = (
-    ("/console/account", mark("Your account")),
-    ("/console/keys", mark("Keyboard")),
-    ("/console/models/new", mark("Add a model")),
+    ("/console/account", mark("Your account"), mark("password, light or dark theme, sign out")),
+    ("/console/keys", mark("Keyboard"), ""),
+    ("/console/models/new", mark("Add a model"), ""),
 )
-"""Pages that are in no menu and that people look for."""
+"""Pages that are in no menu and that people look for, and what else they may call it."""
 
 
 class Hit(NamedTuple):
@@ -103,7 +103,7 @@ def _pages(asked: Asked) -> Iterator[Hit]:
     for each in sorted(asked.desk.pages.values(), key=lambda each: each.order):
         if each.order and _may(asked, each.path):
             yield Hit(t(each.title), each.path)
-    yield from (Hit(t(called), address) for address, called in PLACES if _may(asked, address))
+    yield from (Hit(t(called), address, also and t(also)) for address, called, also in PLACES if _may(asked, address))
 
 
 def _may(asked: Asked, address: str) -> bool:
