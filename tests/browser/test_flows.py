@@ -408,3 +408,61 @@ async def test_what_is_sent_twice_happens_once(visit: Visit) -> None:
     await button(visit, "Add self-hosted model").dblclick()
     await expect(said(visit)).to_contain_text("coder is registered")
     assert len(await visit.office.store.models()) == 1
+
+
+# what an administrator does besides, in one visit
+
+
+async def test_settings_keys_and_the_verbose_banner(visit: Visit) -> None:
+    page, vault = visit.page, visit.office.vault
+    await furnish(visit, "coder")
+    await visit.go("/console/settings")
+    async with page.expect_download() as loading:
+        await link(visit, "Download the configuration").click()
+    assert (await loading.value).suggested_filename == "configuration.toml"
+    await link(visit, "Make a new root key").click()
+    await heading(visit, "Make a new root key?")
+    assert len(vault.key_ids) == 1
+    await button(visit, "Make it").click()
+    await expect(said(visit)).to_contain_text("A new root key seals every API key now.")
+    assert len(vault.key_ids) == 2
+
+    banner = page.get_by_role("status").filter(has_text="Verbose logging is on until")
+    await visit.go("/console/verbose")
+    await button(visit, "Switch it on").click()
+    await expect(banner).to_be_visible()
+    await visit.go("/console/models")
+    await expect(banner).to_be_visible()
+    await banner.get_by_role("link", name="More").click()
+    await button(visit, "Switch it off now").click()
+    await expect(page.get_by_role("heading", name="Off", exact=True)).to_be_visible()
+    await expect(banner).to_have_count(0)
+
+
+async def test_everything_is_set_up_without_a_script(visit: Visit, browser: Browser) -> None:
+    context = await browser.new_context(java_script_enabled=False)
+    try:
+        page = await context.new_page()
+        await context.add_cookies([{"name": "homeport", "value": visit.office.cookie, "url": visit.at}])
+        await page.goto(f"{visit.at}/console/people?new")
+        await page.locator("form.stack").get_by_label("Name", exact=True).fill("bea")
+        await page.locator("form.stack").get_by_label("Role", exact=True).select_option("admin")
+        await page.get_by_role("button", name="Add them and make a link").click()
+        way = await page.locator("#link").inner_text()
+        await context.clear_cookies()
+        await page.goto(way)
+        await page.get_by_role("button", name="Sign in").click()
+        await expect(page.get_by_role("heading", name="Overview", level=1)).to_be_visible()
+        await page.goto(f"{visit.at}/console/models/new")
+        await page.get_by_label("Deployment name", exact=True).fill("coder")
+        await page.get_by_label("Endpoint", exact=True).fill(visit.office.house.models.url)
+        await page.get_by_label("Model identifier", exact=True).fill(CODER)
+        await page.get_by_role("button", name="Add self-hosted model", exact=True).click()
+        await expect(page.locator("main .note").first).to_contain_text("coder is registered")
+        await page.goto(f"{visit.at}/console/features")
+        await page.get_by_label("What serves General chat", exact=True).select_option("model:coder")
+        await page.get_by_role("button", name="Save General chat", exact=True).click()
+        await expect(page.locator("#row-chat .answering")).to_have_text("coder")
+        assert (await visit.office.store.features())["chat"].model == "coder"
+    finally:
+        await context.close()
