@@ -413,6 +413,33 @@ async def test_what_is_sent_twice_happens_once(visit: Visit) -> None:
 # what an administrator does besides, in one visit
 
 
+async def test_models_and_features_are_kept_in_order(visit: Visit) -> None:
+    visit.agrees = True
+    await furnish(visit, "coder", "spare")
+    store, page = visit.office.store, visit.page
+    await visit.go("/console/models/spare")
+    await button(visit, "Disable").click()
+    await expect(said(visit)).to_have_text("spare serves nobody until you enable it.")
+    await eventually(lambda: not visit.office.house.app.door.bench.snapshot().models["spare"].enabled)
+    await page.reload()
+    await button(visit, "Undo: enable it again spare").click()
+    await expect(said(visit)).to_have_text("spare may serve again.")
+    assert (await store.model("spare")).enabled
+
+    await visit.go("/console/models/spare")
+    await link(visit, "Duplicate").click()
+    await heading(visit, "Add self-hosted model")
+    await expect(field(visit, "Model identifier")).to_have_value("served-spare")
+
+    await visit.go("/console/features")
+    await field(visit, "What shall serve all of Merge requests").select_option("model:spare")
+    await page.locator("#save-all-merge-requests").click()
+    await expect(page.locator("#row-code_review .answering")).to_have_text("spare")
+    changed = await store.features()
+    assert {name: each.model for name, each in changed.items() if each.model == "spare"}.keys() >= {"code_review"}
+    assert changed["chat"].model == "coder"
+
+
 async def test_settings_keys_and_the_verbose_banner(visit: Visit) -> None:
     page, vault = visit.page, visit.office.vault
     await furnish(visit, "coder")
