@@ -135,6 +135,13 @@ document.addEventListener("htmx:afterSettle", ({ detail: { boosted } }) => {
   place?.focus({ preventScroll: !refused });
 });
 
+// Help that somebody asked for is seen where it stands below its form, on phones.
+document.addEventListener("htmx:afterSwap", ({ detail: { target, requestConfig } }) => {
+  if (target.id !== "help" || !requestConfig.elt.matches("button")) return;
+  const { top, bottom } = target.getBoundingClientRect();
+  if (top > innerHeight * 0.7 || bottom < 0) target.scrollIntoView({ block: "start" });
+});
+
 document.addEventListener("click", (event) => {
   const sure = event.target.closest("[data-sure]");
   if (sure && !window.confirm(sure.dataset.sure)) event.preventDefault();
