@@ -121,6 +121,12 @@ async def test_the_first_failure_is_told_everywhere(admin: Office, monkeypatch: 
     assert (await admin.house.post("/v1/chat/completions", body, made)).status == 502
     now += 150
     await told("ast request failed 2 minutes ago: answered HTTP 401")
+    await registered(admin, "other")
+    await admin.store.set_feature(
+        FeatureSetting(feature="code_completions", assignment="model", model="other"), by="tests"
+    )
+    instead = (await admin.get(f"{LIST}/other?delete")).text
+    assert "coder (last request failed 2 minutes ago: answered HTTP 401)" in instead
     shown = (await admin.get(LIST)).body
     assert '<span class="pill warn">failing</span>' in shown
     now += 3600

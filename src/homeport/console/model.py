@@ -376,7 +376,7 @@ def _deleting(asked: Asked, model: Model) -> Renderable:
 def _instead(asked: Asked, model: Model, users: Sequence[FeatureSetting]) -> Node:
     """By whom it is used, and who shall serve that instead."""
     chosen = asked.form.get("instead", "")
-    others = [each.name for each in asked.desk.bench.snapshot().models.values() if each.enabled and each != model]
+    others = [each for each in asked.desk.bench.snapshot().models.values() if each.enabled and each.name != model.name]
     return (
         div(".note.warn")[
             strong[t("It is in use:")],
@@ -386,11 +386,17 @@ def _instead(asked: Asked, model: Model, users: Sequence[FeatureSetting]) -> Nod
             tag(for_="instead")[t("Who shall serve them instead?")],
             select("#instead", name="instead", required=True)[
                 option(value="")[t("Choose …")],
-                (option(value=name, selected=name == chosen)[name] for name in others if name != model.name),
+                (option(value=each.name, selected=each.name == chosen)[_with_trouble(asked, each)] for each in others),
                 option(value=NOBODY, selected=chosen == NOBODY)[t("Nobody: they lose it")],
             ],
         ],
     )
+
+
+def _with_trouble(asked: Asked, model: Model) -> str:
+    """Its name, and how it failed when it was asked last."""
+    found = how_is(asked.desk.bench, model)
+    return f"{model.name} ({found.note})" if found.state in ILL else model.name
 
 
 async def delete(asked: Asked) -> Sent:
