@@ -30,6 +30,7 @@ def test_the_newest_come_first() -> None:
     assert [each["what"] for each in homeport("audit", "--json").json] == ["setting.set", "model.edit", "model.add"]
     shown = homeport("audit", "--kind", "model").out
     assert "concurrency" in shown
+    assert "local" in shown
     assert "→" in shown
     assert KEY not in shown + homeport("audit", "--json").out + homeport("audit", "--csv").out
 
@@ -40,6 +41,8 @@ def test_the_newest_come_first() -> None:
         (("--about", "CODE"), 2),
         (("--kind", "setting"), 1),
         (("--who", "nobody"), 0),
+        (("--address", "local"), 3),
+        (("--address", "127.0.0.1"), 0),
         (("--from", "2999-01-01"), 0),
         (("--to", "2000-01-01"), 0),
         (("--limit", "1"), 1),

@@ -6,11 +6,12 @@ import csv
 import io
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from homeport.access import sessions
 from homeport.console.audit import changes
 from homeport.domain.models import Model, Secret
 from homeport.store import audit
@@ -72,6 +73,35 @@ async def test_filtering(office: Office, query: str, subjects: list[str]) -> Non
     assert ("No change is like this" in body) == (not subjects)
     exported = json.loads((await office.get(f"{AUDIT}?{query}&export=json")).body)
     assert [event["subject"] for event in exported["events"]] == subjects
+
+
+async def test_it_says_from_where(office: Office) -> None:
+    await office.store.set_setting("banner", "x", by="cli:root")
+    await office.sign_in()
+    assert (await office.send("/console/people", "add", name="ben", role="user")).status == 200
+    assert (await office.get(AUDIT, X_Forwarded_For="9.9.9.9")).status == 200
+    assert {(event.what, event.address) for event in await office.store.audit() if event.subject == "ben"} == {
+        ("user.set", "127.0.0.1"),
+        ("user.code", "127.0.0.1"),
+    }
+    latest = rows((await office.get(AUDIT)).body)
+    assert "127.0.0.1" in latest[0]
+    assert "this machine" in latest[-1]
+    for query, found in (("127.0.0.1", {"ben"}), ("local&thing=setting", {"banner"}), ("9.9.9.9", set())):
+        events = json.loads((await office.get(f"{AUDIT}?address={query}&export=json")).body)["events"]
+        assert {event["subject"] for event in events} == found
+    lines = list(csv.DictReader(io.StringIO((await office.get(f"{AUDIT}?address=127.0.0.1&export=csv")).body)))
+    assert {line["address"] for line in lines} == {"127.0.0.1"}
+
+
+async def test_a_sign_in_says_from_where(office: Office) -> None:
+    await office.store.set_user(User(name="ben"), by="tests")
+    code = sessions.mint()
+    digest = sessions.digest(office.vault.derive(sessions.PEPPER), code)
+    await office.store.add_sign_in_code(digest, "ben", timedelta(hours=1), by="tests")
+    shown = await office.ask("POST", "/console/sign-in", f"do=code&code={code}".encode(), X_Forwarded_For="9.9.9.9")
+    assert shown.location == "/console"
+    assert {event.address for event in await office.store.audit() if event.what.startswith("session.")} == {"127.0.0.1"}
 
 
 async def test_today_is_within_today(office: Office) -> None:

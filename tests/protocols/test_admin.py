@@ -307,6 +307,9 @@ async def test_changes_are_found_and_exported(api: Api) -> None:
     assert [each["what"] for each in (await api.ask("GET", "/audit?find=CODER")).json] == ["model.remove", "model.add"]
     assert {each["what"] for each in (await api.ask("GET", "/audit?thing=token")).json} == {"token.add"}
     assert {each["who"] for each in (await api.ask("GET", "/audit?who=api:ada")).json} == {"api:ada"}
+    models = (await api.ask("GET", "/audit?thing=model&address=127.0.0.1")).json
+    assert [each["address"] for each in models] == ["127.0.0.1"] * 3
+    assert (await api.ask("GET", "/audit?thing=model&address=local")).json == []
     (newest,) = (await api.ask("GET", "/audit?limit=1")).json
     (older,) = (await api.ask("GET", f"/audit?limit=1&below={newest['id']}")).json
     assert older["id"] < newest["id"]

@@ -63,6 +63,7 @@ async def test_a_model_from_its_creation_to_its_end(desk: Desk) -> None:
     assert "Self-hosted model not found" in again["errors"][0]
     events = [each for each in await desk.store.audit() if each.who == "api:ada"]
     assert [each.what for each in events] == ["model.remove", "model.edit", "model.add"]
+    assert {each.address for each in events} == {"127.0.0.1"}
     assert (events[1].before, events[1].after) == (
         {"name": "new", "family": "codestral"},
         {"name": "newer", "family": "mistral"},

@@ -63,6 +63,15 @@ def differences(connection: Connection) -> list[object]:
     return list(compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata))
 
 
+async def test_changes_of_before_have_no_address(bare_url: str) -> None:
+    await schema.upgrade(bare_url)
+    await schema.downgrade(bare_url, "0011")
+    made = "INSERT INTO audit_events (at, who, what, subject) VALUES ('2026-01-01 00:00:00', 'ada', 'model.add', 'm')"
+    await run_sql(bare_url, made)
+    assert await schema.upgrade(bare_url)
+    assert await run_sql(bare_url, "SELECT who, address FROM audit_events") == [("ada", "")]
+
+
 async def test_migrations_lead_to_the_tables_that_the_program_expects(url: str) -> None:
     async with engine.disposed(engine.connect(url)) as own, engine.reading(own) as connection:
         assert await connection.run_sync(differences) == []

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from homeport.store.database import Store
     from homeport.store.records import AuditEvent
 
-HEAD = ("WHEN (UTC)", "WHO", "WHAT", "ON", "BEFORE AND AFTER", "ID")
+HEAD = ("WHEN (UTC)", "WHO", "WHAT", "ON", "BEFORE AND AFTER", "FROM", "ID")
 WIDTH = 100
 
 
@@ -33,6 +33,7 @@ WIDTH = 100
 @click.option("--about", "find", default="", help="A part of the name of what was changed.")
 @click.option("--who", default="", help="Who changed it, exactly: ada, cli:root, api:ada.")
 @click.option("--kind", "thing", default="", help="What was changed: model, feature, token, user, setting …")
+@click.option("--address", default="", help="Where it came from, exactly: 10.0.0.7, or local for commands and files.")
 @click.option("--from", default="", metavar="DAY", help="From this day on (UTC).")
 @click.option("--to", default="", metavar="DAY", help="Up to and with this day (UTC).")
 @click.option("--below", default="", metavar="ID", help="Go on with what is older than this event.")
@@ -64,7 +65,15 @@ def _row(event: AuditEvent) -> tuple[str, ...]:
     before, after = event.before or {}, event.after or {}
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     differs = ", ".join(f"{name}: {_told(before, name)} → {_told(after, name)}" for name in names)
-    cells = (f"{event.at:%Y-%m-%d %H:%M:%S}", event.who, event.what, event.subject, differs or "-", str(event.id))
+    cells = (
+        f"{event.at:%Y-%m-%d %H:%M:%S}",
+        event.who,
+        event.what,
+        event.subject,
+        differs or "-",
+        event.address or "-",
+        str(event.id),
+    )
     return tuple("".join(char if char.isprintable() else "?" for char in cell) for cell in cells)
 
 

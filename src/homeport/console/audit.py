@@ -41,6 +41,7 @@ from homeport.console._layout import done, page
 from homeport.console._render import cell
 from homeport.console._texts import choices, mark, t, tn
 from homeport.domain.errors import BadRequest
+from homeport.kit.peers import LOCAL
 from homeport.store.audit import as_csv, document, wanted
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ THINGS = (
     ("keys", mark("Encryption keys")),
     ("request", mark("Requests asked again")),
 )
-FILTERS = ("who", "thing", "find", "from", "to")
+FILTERS = ("who", "thing", "find", "address", "from", "to")
 EXPORTED = 10_000
 """Events in one file; older ones are in the next, which begins below the last."""
 FEW, LONG = 4, 160
@@ -104,6 +105,7 @@ def _filter(asked: Asked) -> Renderable:
     return form(".filter", method="get", action=asked.path, role="search")[
         _line(asked, "find", t("What it is about"), type="search"),
         _line(asked, "who", t("Who, exactly")),
+        _line(asked, "address", t("From where, exactly")),
         sifter(asked, "thing", t("Kind"), choices(THINGS)),
         _date(asked, "from", t("From")),
         _date(asked, "to", t("To")),
@@ -139,7 +141,14 @@ def _pager(asked: Asked, found: Sequence[AuditEvent]) -> Node:
 def _table(found: Sequence[AuditEvent]) -> Renderable:
     return div(".scroll")[
         table(".wide")[
-            thead[tr[(th(scope="col")[head] for head in (t("When"), t("Who"), t("What"), t("Before and after")))]],
+            thead[
+                tr[
+                    (
+                        th(scope="col")[head]
+                        for head in (t("When"), t("Who"), t("From where"), t("What"), t("Before and after"))
+                    )
+                ]
+            ],
             tbody[(_row(event) for event in found)],
         ]
     ]
@@ -149,9 +158,16 @@ def _row(event: AuditEvent) -> Renderable:
     return tr[
         cell(t("When"), ".nowrap")[time(datetime=event.at.isoformat())[f"{event.at:%Y-%m-%d %H:%M:%S}"]],
         cell(t("Who"))[event.who],
+        cell(t("From where"))[_whence(event.address)],
         cell(t("What"))[done(event)],
         td[_diff(changes(event.before or {}, event.after or {}))],
     ]
+
+
+def _whence(address: str) -> Node:
+    if address in {"", LOCAL}:
+        return span(".soft")[t("this machine") if address else t("not known")]
+    return code(".small")[address]
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, str, str]]:

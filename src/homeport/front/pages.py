@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from homeport.access import PUBLIC
 from homeport.console._desk import Request
+from homeport.kit.peers import from_peer
 from homeport.protocols import Look, Reply, WireProtocol, _openai
 from homeport.protocols._endpoint import Door, Endpoint, here, read_body
 
@@ -34,6 +35,7 @@ class Pages(Endpoint):
     @override
     async def _serve(self, visit: Visit, receive: Receive) -> None:
         scope = visit.scope
+        from_peer(scope.get("client"))
         body = await read_body(scope["headers"], receive, FORM_LIMIT) if scope["method"] == "POST" else b""
         asked = Request(
             method=scope["method"],

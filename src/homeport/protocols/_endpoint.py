@@ -28,6 +28,7 @@ from homeport.domain.requests import CodeRequest
 from homeport.features._route import serve, unasked
 from homeport.features._turn import COMPLETIONS
 from homeport.kit.journal import VIA, came_back, masked, overhear, overheard, trace
+from homeport.kit.peers import from_peer
 from homeport.kit.server import STOPPING
 from homeport.protocols import Arrival, Ask, Look, Talk, method_of
 from homeport.protocols._chats import Chats
@@ -218,6 +219,7 @@ class Endpoint:
             route = self._meant(visit, route, found) if self.others else route
             await self._ask(visit, route, route.parse(formed(route.body, found), arrival), arrival)
         else:
+            from_peer(visit.scope.get("client"))
             arrival = arrival._replace(here=here(visit.scope))
             await visit.reply(await route.act(door, validated(route.body, body) if route.body else None, arrival))
 

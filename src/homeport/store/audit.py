@@ -34,12 +34,14 @@ class Wanted(NamedTuple):
     since: datetime | None = None
     until: datetime | None = None
     """The first moment that is not wanted any more."""
+    address: str = ""
+    """Where it came from, exactly."""
     below: int | None = None
     """Only those older than this event."""
 
 
 EVERYTHING = Wanted()
-NAMES = ("id", "at", "who", "what", "subject", "before", "after")
+NAMES = ("id", "at", "who", "what", "subject", "before", "after", "address")
 """Of an event, in files."""
 AMONG = 20_000
 """Newest events among which what is frequent is looked for."""
@@ -51,13 +53,14 @@ _DIGITS = 18
 
 
 def wanted(said: Mapping[str, str]) -> Wanted:
-    """What a filter says in words (who, thing, find, from, to, below); raises BadRequest for a day that is none."""
+    """What a filter says in words (who, thing, find, address, from, to, below); raises BadRequest for no day."""
     until, below = _day(said, "to"), said.get("below", "")
     return Wanted(
         who=said.get("who", "").strip(),
         thing=said.get("thing", ""),
         subject=said.get("find", "").strip(),
         since=_day(said, "from"),
+        address=said.get("address", "").strip(),
         until=until + timedelta(days=1) if until else None,
         below=int(below) if below.isdecimal() and len(below) <= _DIGITS else None,
     )
@@ -86,7 +89,7 @@ def as_csv(found: Iterable[AuditEvent], *, head: bool = True) -> str:
     for event in found:
         sides = [orjson.dumps(side).decode() if side is not None else "" for side in (event.before, event.after)]
         texts = map(_harmless, (event.who, event.what, event.subject))
-        writer.writerow((event.id, event.at.isoformat(), *texts, *sides))
+        writer.writerow((event.id, event.at.isoformat(), *texts, *sides, _harmless(event.address)))
     return out.getvalue()
 
 
@@ -155,6 +158,8 @@ def _conditions(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
         yield events.who == wanted.who
     if wanted.thing:
         yield events.what.startswith(f"{wanted.thing}.", autoescape=True)
+    if wanted.address:
+        yield events.address == wanted.address
     if wanted.subject:
         yield events.subject.icontains(wanted.subject, autoescape=True)
     if wanted.since is not None:

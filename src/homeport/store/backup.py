@@ -22,6 +22,7 @@ from urllib.parse import quote
 from sqlalchemy import LargeBinary, delete, func, insert, select, text, update
 
 from homeport.domain.errors import BadConfiguration, StoreBusy, StoreUnavailable
+from homeport.kit.peers import peer
 from homeport.store.engine import BUSY_S, connect, disposed, meaning, parse, reading, writing
 from homeport.store.tables import HEAD, Moment, audit_events, metadata, revision
 from homeport.store.version import VERSION_TABLE, require, require_file, sqlite_file, version_of
@@ -134,6 +135,7 @@ async def _mark_restored(connection: AsyncConnection, at_least: int) -> None:
     number = int(await connection.scalar(select(revision.c.number)) or 0)
     await connection.execute(update(revision).values(number=max(number, at_least) + 1))
     event = {"at": datetime.now(UTC), "who": _RESTORED_BY, "what": "db.restore", "subject": "database"}
+    event["address"] = peer()
     await connection.execute(insert(audit_events).values(event))
 
 

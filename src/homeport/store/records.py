@@ -180,6 +180,8 @@ class AuditEvent:
     """Name of the thing."""
     before: Mapping[str, Any] | None = None
     after: Mapping[str, Any] | None = None
+    address: str = ""
+    """Where the request for it came from: an address, "local" without a request; empty for what is older than that."""
 
 
 SORTED_BY = ("name", "role", "seat", "seen", "created")

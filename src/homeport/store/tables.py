@@ -29,7 +29,7 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
 
-HEAD = "0011"
+HEAD = "0012"
 """The newest migration: what a database must be at to be opened. Four digits, so that newer sorts later."""
 
 NAMING = {
@@ -271,9 +271,11 @@ audit_events = Table(
     Column("subject", String(200), nullable=False),
     Column("before", JSON(none_as_null=True)),
     Column("after", JSON(none_as_null=True)),
+    Column("address", String(64), nullable=False, server_default=""),
     Index("ix_audit_events_who", "who", "id"),
     Index("ix_audit_events_subject", "subject", "what", "id"),
     Index("ix_audit_events_what", "what", "id"),
+    Index("ix_audit_events_address", "address", "id"),
 )
 
 revision = Table(

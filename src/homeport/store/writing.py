@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert
 
+from homeport.kit.peers import peer
 from homeport.store.tables import audit_events
 
 if TYPE_CHECKING:
@@ -37,4 +38,5 @@ class Writing:
     ) -> None:
         """Write down the change in the transaction that makes it: there is never one without the other."""
         event = {"at": self.at, "who": self.by, "what": what, "subject": subject, "before": before, "after": after}
+        event["address"] = peer()
         await self.connection.execute(insert(audit_events).values(event))
