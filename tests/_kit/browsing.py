@@ -134,6 +134,6 @@ async def visiting(browser: Browser, office: Office, look: Look = LOOKS[0]) -> A
     visit.watch()
     try:
         yield visit
-        assert not visit.odd
+        assert not visit.odd, visit.odd
     finally:
         await context.close()

@@ -98,7 +98,7 @@ class Instance:
         self.used: Store
         """The server's own."""
         self._files: dict[str, bytes] = {}
-        self._as_kept = b""
+        self._as_kept: list[tuple[str, int, int, int]] = []
         models.play = self.play
 
     async def play(self, peer: Peer) -> None:
@@ -151,10 +151,10 @@ class Instance:
             await self.seen()
             self._as_kept = self._database()
 
-    def _database(self) -> bytes:
-        """Every byte of it, and of what is not in the file yet."""
-        files = sorted(self.settings.data_dir.glob("homeport.db*"))
-        return b"".join(file.name.encode() + file.read_bytes() for file in files)
+    def _database(self) -> list[tuple[str, int, int, int]]:
+        """What changes with every write: to open and close the file would end SQLite's locks on it."""
+        stats = ((file.name, file.stat()) for file in sorted(self.settings.data_dir.glob("homeport.db*")))
+        return [(name, stat.st_ino, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
 
     async def seen(self) -> None:
         """Have the server look at what the store holds now, as it soon would."""

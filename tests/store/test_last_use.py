@@ -30,6 +30,9 @@ class Away:
             raise StoreUnreachable("Nobody answers.")
         self.taken |= used
 
+    async def forget_removed(self) -> None:
+        """Nothing was removed."""
+
 
 class Uses:
     """A gate at which one token is used before each look, until there is no more."""

@@ -379,7 +379,7 @@ def _say_the_way_back(name: str) -> None:
 @click.argument("name")
 @json_option
 def restore(*, name: str, as_json: bool) -> None:
-    """Bring back a model that was removed within the last hour: with its key, and for the features it served."""
+    """Bring back a model that was removed within the last hour, with its key and its features."""
     back = in_store(lambda store: store.restore_model(name, by=whoami()))
     for each in back.notes:
         warn(each)

@@ -111,7 +111,12 @@ async def another_program_at_the_address(site: Site) -> Breaking:
     site.environment["HOMEPORT_URL"] = None
 
 
-def _version(site: Site, version: str) -> None:
+async def _version(site: Site, version: str) -> None:
+    # apart from the loop, on which whoever reads just now has to finish
+    await asyncio.to_thread(_write_version, site, version)
+
+
+def _write_version(site: Site, version: str) -> None:
     with closing(sqlite3.connect(site.instance.settings.data_dir / "homeport.db", timeout=60)) as database:
         database.execute("UPDATE alembic_version SET version_num = ?", (version,))
         database.commit()
@@ -120,18 +125,18 @@ def _version(site: Site, version: str) -> None:
 @broken("database", saw="this program needs", fix="homeport db upgrade")
 async def an_old_schema(site: Site) -> Breaking:
     """The tables are older than the program."""
-    _version(site, "0000")
+    await _version(site, "0000")
     yield
-    _version(site, HEAD)
+    await _version(site, HEAD)
     await site.instance.seen()
 
 
 @broken("database", saw="newer than this program", fix="Start the newer Homeport again")
 async def a_newer_schema(site: Site) -> Breaking:
     """The tables are newer than the program."""
-    _version(site, "9999")
+    await _version(site, "9999")
     yield
-    _version(site, HEAD)
+    await _version(site, HEAD)
     await site.instance.seen()
 
 

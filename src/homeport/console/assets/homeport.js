@@ -137,7 +137,7 @@ document.addEventListener("htmx:afterSettle", ({ detail: { boosted } }) => {
 
 // Help that somebody asked for is seen where it stands below its form, on phones.
 document.addEventListener("htmx:afterSwap", ({ detail: { target, requestConfig } }) => {
-  if (target.id !== "help" || !requestConfig.elt.matches("button")) return;
+  if (target?.id !== "help" || !requestConfig.elt.matches("button")) return; // going back has no target
   const { top, bottom } = target.getBoundingClientRect();
   if (top > innerHeight * 0.7 || bottom < 0) target.scrollIntoView({ block: "start" });
 });
