@@ -69,3 +69,15 @@ def test_memory_has_a_bound_and_a_long_rest_gives_no_more_than_all() -> None:
     assert len(known) == ADDRESSES
     assert "192.0.2.1" not in known
     assert all(len(each.tried) <= KNOWN for each in known.values())
+
+
+def test_the_operator_hears_of_it_again_once_it_was_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    guesses, later = spent(), FREE * EVERY_S
+    for now in (0.0, 0.0, later):
+        for number in range(FREE + 1 if now else 1):
+            try:
+                guesses.refused("192.0.2.1", f"at {now}: {number}", now=now)
+            except TooMany:
+                continue
+    said = capsys.readouterr()
+    assert (said.out + said.err).count("many different wrong credentials come from one address") == 2

@@ -55,6 +55,7 @@ class Guesses:
         now = time.monotonic() if now is None else now
         source = self._source(_origin(address), now)
         source.left, source.at = min(source.left + (now - source.at) / EVERY_S, FREE), now
+        source.warned = source.warned and source.left < FREE
         digest = hash(credential)
         if digest in source.tried:
             return

@@ -50,35 +50,30 @@ class Step(NamedTuple):
 
 async def view(asked: Asked) -> Renderable:
     """The page."""
-    if asked.person.role == "user":
-        return await _own(asked)
     snapshot = asked.desk.bench.snapshot()
+    content = await (_own if asked.person.role == "user" else _of_all)(asked, snapshot)
+    trouble = state(asked, await lately(asked))
+    return page(asked, t("Overview"), h1[t("Overview")], trouble, _expiring(asked, snapshot), content)
+
+
+async def _of_all(asked: Asked, snapshot: Snapshot) -> Node:
+    """For those who keep it running: what is served, how it is used, what to do, what was changed."""
     steps = [*await _no_password(asked), *steps_of(snapshot)] if asked.person.role == "admin" else []
     latest = await asked.desk.store.audit(LATEST)
-    return page(
-        asked,
-        t("Overview"),
-        h1[t("Overview")],
-        state(asked, await lately(asked)),
-        _expiring(asked, snapshot),
+    return [
         _figures(asked, snapshot, await asked_today(asked.desk.request_log)),
         await _use(asked),
         None if all(step.done for step in steps) else _next(steps),
         _changes(latest) if latest else None,
-    )
+    ]
 
 
-async def _own(asked: Asked) -> Renderable:
-    """The page of somebody who uses it: what is theirs, and what to do next."""
-    snapshot, name = asked.desk.bench.snapshot(), asked.person.name
+async def _own(asked: Asked, snapshot: Snapshot) -> Node:
+    """For somebody who uses it: what is theirs, and what to do next."""
+    name = asked.person.name
     mine = await asked_today(asked.desk.request_log, name)
     working = sum(each.owner == name and each.kind == "personal" for each in snapshot.tokens.values())
-    return page(
-        asked,
-        t("Overview"),
-        h1[t("Overview")],
-        state(asked, await lately(asked)),
-        _expiring(asked, snapshot),
+    return [
         div(".cards")[
             _figure(mine, tn("request of yours today", "requests of yours today", mine)),
             _figure(
@@ -87,7 +82,7 @@ async def _own(asked: Asked) -> Renderable:
             ),
         ],
         _begin(),
-    )
+    ]
 
 
 def _begin() -> Renderable:

@@ -123,9 +123,8 @@ def cleaner(
     probe = (wanted.file_name.rpartition("/")[2], wanted.before.strip(), wanted.after.strip()) == _PROBE
     if probe or not model.clean:
         return Unchanged()
-    asked = prompt.kind == "chat"
-    stops = prompt.sampling.stop
-    keep = kind(wanted.before, wanted.after, stops=stops, language=language, names=names(wanted), asked=asked)
+    asked, ends = prompt.kind == "chat", prompt.sampling.stop
+    keep = kind(wanted.before, wanted.after, stops=ends, language=language, names=names(wanted), asked=asked)
     return BehindThoughts(keep) if begun else keep
 
 

@@ -217,8 +217,7 @@ class Health:
         record.failed = record.failed << 1 & ((1 << LATELY) - 1)
         record.answers = min(record.answers + 1, LATELY)
         record.in_a_row = 0
-        if record.last is not None:
-            record.last = None
+        record.last = None
         if first_s:
             _learn(record, first_s, completion=completion)
         # an answer that was under way does not take back what the server asked for meanwhile

@@ -318,7 +318,7 @@ def _make(connection: Connection, upgrade: bool) -> int:  # noqa: FBT001 (the dr
     if found > VERSION:
         saw = f"The request log is at version {found}; this program needs {VERSION}."
         raise StoreSchema(saw, "Start the program that made it, or move the log away.")
-    if found and (found == VERSION or not upgrade):
+    if found and not upgrade:
         return found
     if found == log_upgrade.FIRST_VERSION:
         log_upgrade.from_1(connection)
