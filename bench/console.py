@@ -162,7 +162,9 @@ async def _written(office: Office, table: Any, batch: list[dict[str, Any]]) -> N
 
 
 async def fill(office: Office, rows: int, folder: Path) -> None:
-    """Everything."""
+    """Everything; the log first, which has to be empty."""
+    made = logged.Filling([logged.Person(number) for number in range(PEOPLE)], rows, time.time() - 60)
+    await asyncio.to_thread(logged.fill_sqlite, str(folder / "requests.db"), made)
     await settle_in(office)
     await many(office, tables.models, models())
     await many(office, tables.users, people())
@@ -172,8 +174,6 @@ async def fill(office: Office, rows: int, folder: Path) -> None:
     await many(office, tables.team_members, members)
     await many(office, tables.tokens, tokens())
     await many(office, tables.audit_events, events(rows))
-    made = logged.Filling([logged.Person(number) for number in range(PEOPLE)], rows, time.time() - 60)
-    await asyncio.to_thread(logged.fill_sqlite, str(folder / "requests.db"), made)
 
 
 async def measured(office: Office, path: str) -> Took:
