@@ -17,7 +17,7 @@ from homeport.console._forms import PER_PAGE, page_of, pager, sifter
 from homeport.console._layout import page
 from homeport.console._render import cell
 from homeport.console._requests import log_of
-from homeport.console._texts import choices, mark, t
+from homeport.console._texts import choices, mark, t, tn
 from homeport.domain.errors import BadRequest
 from homeport.store.log_usage import BEYOND_MS, COLUMNS, Used, flat
 from homeport.store.log_usage import Asked as Wanted
@@ -131,7 +131,7 @@ def _figures(whole: Used, refusals: int) -> Renderable:
     refused = t("{count} refused for a caller's mistake, not counted", count=f"{refusals:,}") if refusals else ""
     estimated = t("{count} of them estimated", count=f"{whole.estimated:,}") if whole.estimated else ""
     figures = (
-        (f"{whole.served:,}", t("requests"), refused),
+        (f"{whole.served:,}", tn("request", "requests", whole.served), refused),
         (f"{whole.prompt_tokens + whole.answer_tokens:,}", t("tokens, in and out"), estimated),
         (_ms(whole.first_ms[1]), t("time to the first token, 95th percentile"), ""),
         (_share(whole.failed, whole.served), t("failed"), ""),
