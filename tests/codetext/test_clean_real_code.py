@@ -95,11 +95,11 @@ def stream(before: str, after: str, chunks: list[str]) -> None:
 
 
 def test_cleaning_is_cheap() -> None:
-    """Measured 50 µs and 2.6 µs on one core; the bounds leave room for slow machines."""
+    """Measured 84, 3.2 and 62 µs on one core; the bounds leave room for slow and busy machines."""
     assert best_us(lambda: clean(ANSWER, BEFORE, AFTER, language=PYTHON)) < 300
     chunks = [ANSWER[start:end] for start, end in pairwise(range(0, 301, 6))]
     assert best_us(lambda: stream(BEFORE, AFTER, chunks)) / len(chunks) < 15
-    assert best_us(lambda: clean_generation(f"```python\n{ANSWER}\n```\n", BEFORE, AFTER)) < 100
+    assert best_us(lambda: clean_generation(f"```python\n{ANSWER}\n```\n", BEFORE, AFTER)) < 300
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ async def test_the_team_filter_of_the_pages(desk: Desk) -> None:
         assert '<option value="Platform">' in (await desk.office.get(page)).body
     shown = (await desk.office.get("/console/requests?team=Platform")).body
     assert (mine in shown, other in shown) == (True, False)
-    assert "1 requests" in " ".join((await desk.office.get("/console/usage?team=Platform")).text.split())
+    assert "1 request " in " ".join((await desk.office.get("/console/usage?team=Platform")).text.split())
     assert "Nothing was asked" in (await desk.office.get("/console/usage?team=Sales")).text
 
 
