@@ -42,7 +42,8 @@ async def test_a_list_and_one_of_it(instance: Instance) -> None:
     shown = await instance.run("logs", "--user", "admin", "--model", "coder", "--status", "answered", "--since", "1h")
     assert asked["correlation_id"] in shown.out
     one = await instance.run("logs", asked["correlation_id"])
-    for said in ("admit", "first token", "all of it", "OpenAI", "coder", "llm.log"):
+    assert (asked["method"], asked["path"]) == ("POST", "/v1/chat/completions")
+    for said in ("admit", "POST /v1/chat/completions", "first token", "all of it", "OpenAI", "coder", "llm.log"):
         assert said in one.out, said
     whole = (await instance.run("logs", asked["correlation_id"], "--json")).json
     assert [each["correlation_id"] for each in whole["requests"]] == [asked["correlation_id"]]

@@ -73,6 +73,7 @@ async def test_a_request_is_found_by_everything(desk: Office) -> None:
     there = await desk.get(f"{PAGE}?find={number}")
     assert (there.status, there.location) == (303, f"{PAGE}/{number}")
     shown = await desk.get(there.location)
+    assert "POST /v1/completions" in shown.text
     for said in ("uma", "coder", "qwen_coder", "OpenAI completions", "Neovim", "admit", "first token", "all of it"):
         assert said in shown.text, said
     assert "What was said was not logged" in shown.text

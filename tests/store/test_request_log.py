@@ -15,6 +15,7 @@ from homeport.domain.errors import StoreBusy, StoreSchema, StoreUnavailable
 from homeport.store import engine, log_rows, log_search, request_log
 from homeport.store.log_search import Sought, Tried
 from homeport.store.log_tables import VERSION
+from homeport.store.log_upgrade import TEXTS_1
 from homeport.store.log_usage import Asked, percentile
 from homeport.store.request_log import Kept, RequestLog
 
@@ -46,7 +47,7 @@ def numbers(found: object) -> list[int]:
 
 
 async def test_everything_that_was_entered_comes_back(kept: RequestLog) -> None:
-    traits = Traits(*"abcdefghij", 502, "rejected", "upstream_timeout", "It took too long.")  # type: ignore[arg-type]
+    traits = Traits(*"abcdefghij", 502, "rejected", "upstream_timeout", "It took too long.", "POST", "/x")  # type: ignore[arg-type]
     phases = Phases(*range(1, 8))
     content = Content("/v1/completions", '{"prompt": "x"}', "y", (Exchange("big", "<x>", "y"),))
     tried = '[{"model":"small","error":"upstream_timeout","duration_s":1.5}]'
@@ -398,7 +399,7 @@ async def test_an_older_log_is_brought_up_to_date(address: str) -> None:
     before = await log.search(Sought(), 100)
     used = await log.usage(Asked(NOW - DAY, NOW + DAY, "who"))
     await log.close()
-    texts = ", ".join(name for name in Traits._fields if name not in {"status", "error"})
+    texts = ", ".join(name for name in TEXTS_1 if name != "error")
     await run_sql(
         address,
         f"CREATE TABLE request_kinds AS SELECT k.id, first, last, {texts}, status, error FROM logged_kinds k "  # noqa: S608 (our names)
@@ -420,6 +421,25 @@ async def test_an_older_log_is_brought_up_to_date(address: str) -> None:
     assert len(await run_sql(address, "SELECT id FROM logged_kinds")) == len({each.traits for each in many})
     for each in again:
         await each.close()
+
+
+async def test_a_log_without_paths_gets_them(address: str) -> None:
+    """Version 4 did not tell where a request was sent; its sums stay as they are."""
+    log = await RequestLog.open(address)
+    await filled(log, *map(entry, range(5)))
+    used = await log.usage(Asked(NOW - DAY, NOW + DAY, "who"))
+    await log.close()
+    dropped = (f"ALTER TABLE logged_origins DROP COLUMN {name}" for name in ("method", "path"))
+    await run_sql(address, *dropped, "UPDATE log_version SET number = 4")
+    again = await RequestLog.open(address)
+    await filled(again, entry(5, method="POST", path="/v1/models/{model}"))
+    found = await again.search(Sought(), 10)
+    sent = [(each.traits.method, each.traits.path) for each in found if each.correlation_id == "id-5"]
+    assert sent == [("POST", "/v1/models/{model}")]
+    assert {each.traits.path for each in found if each.correlation_id != "id-5"} == {""}
+    (now,) = await again.usage(Asked(NOW - DAY, NOW + DAY, "who"))
+    assert (now.requests, used[0].requests) == (6, 5)
+    await again.close()
 
 
 @pytest.mark.usefixtures("kept")

@@ -115,6 +115,7 @@ def _life(found: Found) -> str:
         ("began", moment(found.began)),
         ("outcome", f"{traits.ending} ({traits.outcome}, {traits.status})"),
         *((name, getattr(traits, name)) for name in ("error_code", "error", "who", "team", "token", "client")),
+        ("sent to", traits.path and f"{traits.method} {traits.path}"),
         *((name, getattr(traits, name)) for name in ("protocol", "feature", "model", "platform", "family", "language")),
         ("tokens", _tokens(found)),
         ("suggestion", ", ".join(found.reported)),

@@ -128,6 +128,7 @@ def _facts(found: Found) -> Renderable:
         (t("Token"), traits.token),
         (t("Client"), traits.client),
         (t("Protocol"), traits.protocol),
+        (t("Sent to"), traits.path and code[f"{traits.method} {traits.path}"]),
         (t("Feature"), traits.feature),
         (t("Model"), traits.model),
         (t("Platform"), traits.platform),

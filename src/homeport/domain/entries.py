@@ -48,6 +48,12 @@ class Traits(NamedTuple):
     """completed, rejected, broken or client_closed"""
     error_code: str = ""
     error: str = ""
+    method: str = ""
+    path: str = ""
+    """Where it was sent, as the route is written: `/v1/models/{model}`, nothing that a caller made up.
+
+    Empty for what was written down before this was.
+    """
 
     @property
     def ending(self) -> str:

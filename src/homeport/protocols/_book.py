@@ -284,7 +284,7 @@ def entry(visit: Visit, outcome: str, at: float, took: float, asked_at: float) -
     return Entry(
         at,
         visit.id,
-        Traits(who, "", token, client, label, *names, *failure),
+        Traits(who, "", token, client, label, *names, *failure, visit.scope["method"], visit.path),
         _phases(visit, took, asked_at),
         usage.prompt_tokens if usage is not None else 0,
         usage.completion_tokens if usage is not None else 0,

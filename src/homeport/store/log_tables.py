@@ -23,7 +23,7 @@ from sqlalchemy import (
 from homeport.domain.entries import FAILED, LEFT, REFUSED
 from homeport.store.tables import NAMING, Number
 
-VERSION = 4
+VERSION = 5
 """Of these tables."""
 
 ORIGIN = (
@@ -37,6 +37,8 @@ ORIGIN = (
     "platform",
     "family",
     "language",
+    "method",
+    "path",
 )
 """What requests have in common: texts of where they came from and where they went."""
 ENDING = ("outcome", "error_code")
@@ -71,7 +73,7 @@ origins = Table(
     "logged_origins",
     metadata,
     Column("id", Number, primary_key=True, autoincrement=False),
-    *(Column(name, String(200), nullable=False) for name in ORIGIN),
+    *(Column(name, String(200), nullable=False, server_default="") for name in ORIGIN),
 )
 
 endings = Table(

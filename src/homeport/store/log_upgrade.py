@@ -17,15 +17,17 @@ if TYPE_CHECKING:
 
     from homeport.store.log_rows import Row
 
-FIRST_VERSION, SECOND_VERSION = 1, 2
+FIRST_VERSION, SECOND_VERSION, SUMMED = 1, 2, 4
+"""The last: from it on there are sums by one trait."""
 BITE = 2_000
+TEXTS_1 = tuple(name for name in Traits._fields if name not in {"status", "method", "path"})
 
 _kinds_1 = Table(
     "request_kinds",
     MetaData(),
     Column("id", BigInteger, primary_key=True),
     *(Column(name, BigInteger) for name in ("first", "last")),
-    *(Column(name, String) for name in Traits._fields if name != "status"),
+    *(Column(name, String) for name in TEXTS_1),
     Column("status", Integer),
 )
 """Each kind with all of its texts, as version 1 had them."""
@@ -43,15 +45,26 @@ def from_1(connection: Connection) -> None:
 
 
 def from_2(connection: Connection) -> None:
-    """Give requests and sums the columns that tell guessed tokens; both databases do that without rewriting rows."""
+    """Give requests and sums the columns that tell guessed tokens."""
     for table in (requests, usage):
-        if "estimated" not in {each["name"] for each in inspect(connection).get_columns(table.name)}:
-            kind = table.c.estimated.type.compile(connection.dialect)
-            connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN estimated {kind} NOT NULL DEFAULT 0")
+        _widen(connection, table, ("estimated",), "0")
+
+
+def from_4(connection: Connection) -> None:
+    """Give origins the columns that tell where a request was sent."""
+    _widen(connection, origins, ("method", "path"), "''")
+
+
+def _widen(connection: Connection, table: Table, names: Sequence[str], usual: str) -> None:
+    """Add columns that are not there yet; both databases do that without rewriting rows."""
+    there = {each["name"] for each in inspect(connection).get_columns(table.name)}
+    for name in (each for each in names if each not in there):
+        kind = table.c[name].type.compile(connection.dialect)
+        connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {name} {kind} NOT NULL DEFAULT {usual}")
 
 
 def _add(connection: Connection, rows: Sequence[Any]) -> None:
-    found = [(row, known(Traits(**{name: getattr(row, name) for name in Traits._fields}))) for row in rows]
+    found = [(row, known(Traits(**{name: getattr(row, name) for name in (*TEXTS_1, "status")}))) for row in rows]
     add(connection, kinds, [(row.id, row.first, row.last, each.origin[0], each.ending[0]) for row, each in found])
     add(connection, origins, [*{each.origin for _, each in found}])
     add(connection, endings, [*{each.ending for _, each in found}])

@@ -325,6 +325,8 @@ def _make(connection: Connection, upgrade: bool) -> int:  # noqa: FBT001 (the dr
     if found in {log_upgrade.FIRST_VERSION, log_upgrade.SECOND_VERSION}:
         log_upgrade.from_2(connection)
     if found:
+        log_upgrade.from_4(connection)
+    if 0 < found < log_upgrade.SUMMED:
         log_sums.fill(connection)
     connection.execute(log_version.delete())
     connection.execute(log_version.insert().values(number=VERSION))
