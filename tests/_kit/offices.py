@@ -131,11 +131,14 @@ _made: list[Path] = []
 
 
 @contextlib.asynccontextmanager
-async def office_at(folder: Path, **settings: Any) -> AsyncIterator[Office]:
-    """A console with a database of its own, whose models are those of the scripted server; one that is there stays."""
+async def office_at(folder: Path, url: str = "", **settings: Any) -> AsyncIterator[Office]:
+    """A console with a database of its own, whose models are those of the scripted server; one that is there stays.
+
+    `url` is that of another database, with our tables.
+    """
     if not (folder / "office.db").exists():
         shutil.copytree(await _empty(), folder, dirs_exist_ok=True)
-    url = f"sqlite+aiosqlite:///{folder / 'office.db'}"
+    url = url or f"sqlite+aiosqlite:///{folder / 'office.db'}"
     vault = Vault()
     store = await Store.open(url, vault)
     registry = Registry(store, 60.0)

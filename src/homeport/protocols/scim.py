@@ -35,12 +35,17 @@ from homeport.protocols._scim_schemas import (
 from homeport.store.records import Team, User
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from homeport.domain.errors import HomeportError
     from homeport.protocols import Arrival, Method
     from homeport.protocols._endpoint import Door
     from homeport.store.database import Store
+    from homeport.store.directory import Directory
+
+    Wanted = Callable[[dict[str, Any]], dict[str, Any]]
+    """Of the resource as it is: as it shall be."""
 
 NEED = Need("scim")
 BY = "SCIM"
@@ -270,18 +275,14 @@ async def search(door: Door, body: Document, arrival: Arrival) -> Reply:
 # one user
 
 
-async def _user(door: Door, arrival: Arrival) -> tuple[User, dict[str, Any]]:
+async def _user(at: Store | Directory, arrival: Arrival, base: str) -> tuple[User, dict[str, Any]]:
     """Whom an address means, and how SCIM shows them; raises Unknown."""
-    store = _store(door)
-    found = await _by_id(store, arrival.tail)
-    return found, user_resource(found, Place(_base(door, arrival), await store.team_ids()))
-
-
-async def _by_id(store: Store, id_: str) -> User:
     try:
-        return await store.user(id_=id_)
+        found = await at.user(id_=arrival.tail)
     except Unknown as problem:
-        raise Unknown(f"There is no user with the id {id_[:100]!r}.", "Look for them with a filter.") from problem
+        saw = f"There is no user with the id {arrival.tail[:100]!r}."
+        raise Unknown(saw, "Look for them with a filter.") from problem
+    return found, user_resource(found, Place(base, await at.team_ids()))
 
 
 def _unchanged(arrival: Arrival, resource: Mapping[str, Any]) -> None:
@@ -298,84 +299,92 @@ def _known(arrival: Arrival, resource: Mapping[str, Any]) -> bool:
 
 async def user(door: Door, _body: None, arrival: Arrival) -> Reply:
     """One person."""
-    _found, resource = await _user(door, arrival)
+    _found, resource = await _user(_store(door), arrival, _base(door, arrival))
     return Reply(b"", 304) if _known(arrival, resource) else _resource(resource, _query(arrival))
 
 
-async def _free(store: Store, name: str, but: str = "") -> None:
+def _changing(door: Door) -> AbstractAsyncContextManager[Directory]:
+    """One transaction for all that a request looks at and changes: a failure in the middle leaves nothing half done."""
+    return _store(door).directory(by=BY)
+
+
+async def _free(at: Directory, name: str, but: str = "") -> None:
     """Raise Taken for a name that somebody has, in whatever case."""
-    alike = await store.users_like("name", name)
+    alike = await at.users_like("name", name)
     if any(each.name.casefold() == name.casefold() and each.id != but for each in alike):
         raise Taken("Somebody has this userName already.", "Find them with a filter.", param="userName")
 
 
 async def add_user(door: Door, body: Document, arrival: Arrival) -> Reply:
     """Let somebody in: with a seat if one is free."""
-    store = _store(door)
-    fields = user_fields(form(body.said(), attributes_of(USER)))
-    await _free(store, fields["name"])
-    made = await store.add_user(User(**fields), by=BY, must_sit=False)
-    place = Place(_base(door, arrival), {})
-    return _resource(user_resource(made, place), _query(arrival), 201)
+    fields, query = user_fields(form(body.said(), attributes_of(USER))), _query(arrival)
+    async with _changing(door) as at:
+        await _free(at, fields["name"])
+        made = await at.add_user(User(**fields))
+    return _resource(user_resource(made, Place(_base(door, arrival), {})), query, 201)
 
 
-async def _store_user(door: Door, before: User, shaped: Mapping[str, Any], arrival: Arrival) -> Reply:
-    store = _store(door)
+async def _store_user(at: Directory, before: User, shaped: Mapping[str, Any]) -> None:
     fields = user_fields(shaped)
     if fields["name"] != before.name:
-        await _free(store, fields["name"], but=before.id)
+        await _free(at, fields["name"], but=before.id)
     changes = {name: value for name, value in fields.items() if getattr(before, name) != value}
-    after = await store.edit_user(before.name, changes, by=BY) if changes else before
-    place = Place(_base(door, arrival), await store.team_ids())
-    return _resource(user_resource(after, place), _query(arrival))
+    if changes:
+        await at.edit_user(before.name, changes)
 
 
 async def replace_user(door: Door, body: Document, arrival: Arrival) -> Reply:
     """Say everything about somebody anew; who is not said to be active or not stays as they are."""
-    before, resource = await _user(door, arrival)
-    _unchanged(arrival, resource)
-    return await _store_user(door, before, form(body.said(), attributes_of(USER)), arrival)
+    return await _changed_user(door, arrival, lambda _resource: body.said())
 
 
 async def patch_user(door: Door, body: Document, arrival: Arrival) -> Reply:
     """Change some of what is known of somebody."""
-    before, resource = await _user(door, arrival)
-    _unchanged(arrival, resource)
-    after = patched(resource, USER, body.said())
-    return await _store_user(door, before, form(after, attributes_of(USER)), arrival)
+    return await _changed_user(door, arrival, lambda resource: patched(resource, USER, body.said()))
+
+
+async def _changed_user(door: Door, arrival: Arrival, wanted: Wanted) -> Reply:
+    base, query = _base(door, arrival), _query(arrival)
+    async with _changing(door) as at:
+        before, resource = await _user(at, arrival, base)
+        _unchanged(arrival, resource)
+        await _store_user(at, before, form(wanted(resource), attributes_of(USER)))
+        _after, resource = await _user(at, arrival, base)
+    return _resource(resource, query)
 
 
 async def remove_user(door: Door, _body: None, arrival: Arrival) -> Reply:
     """Delete somebody; in the console it can be undone for a while."""
-    before, resource = await _user(door, arrival)
-    _unchanged(arrival, resource)
-    await _store(door).remove_user(before.name, by=BY)
+    async with _changing(door) as at:
+        before, resource = await _user(at, arrival, _base(door, arrival))
+        _unchanged(arrival, resource)
+        await at.remove_user(before.name)
     return Reply(b"", 204, TYPE)
 
 
 # one group
 
 
-async def _group(door: Door, arrival: Arrival, id_: str = "") -> tuple[Team, dict[str, Any]]:
-    store, id_ = _store(door), id_ or arrival.tail
+async def _group(at: Store | Directory, id_: str, base: str) -> tuple[Team, dict[str, Any]]:
+    """Which team is meant, and how SCIM shows it; raises Unknown."""
     try:
-        found = await store.team(id_=id_)
+        found = await at.team(id_=id_)
     except Unknown as problem:
         raise Unknown(f"There is no group with the id {id_[:100]!r}.", "Look for it with a filter.") from problem
-    members = await store.people_of(found.id)
-    return found, group_resource(found, members.get(found.id, ()), _base(door, arrival))
+    members = await at.people_of(found.id)
+    return found, group_resource(found, members.get(found.id, ()), base)
 
 
 async def group(door: Door, _body: None, arrival: Arrival) -> Reply:
     """One team."""
-    _found, resource = await _group(door, arrival)
+    _found, resource = await _group(_store(door), arrival.tail, _base(door, arrival))
     return Reply(b"", 304) if _known(arrival, resource) else _resource(resource, _query(arrival))
 
 
-async def _members(store: Store, shaped: Mapping[str, Any]) -> set[str]:
+async def _members(at: Directory, shaped: Mapping[str, Any]) -> set[str]:
     """The names of the members of a group; raises BadValue for one who is nobody."""
     ids = {str(each.get("value", "")) for each in shaped.get("members", ()) if isinstance(each, dict)}
-    names = await store.names_of(sorted(ids))
+    names = await at.names_of(sorted(ids))
     lost = sorted(ids - names.keys())
     if lost:
         raise BadValue(f"There is no user with the id {lost[0][:100]!r}.", "Make them first.", param="members")
@@ -389,55 +398,61 @@ def _called(shaped: Mapping[str, Any]) -> str:
     return name
 
 
-async def _only_one(store: Store, name: str, but: str = "") -> None:
+async def _only_one(at: Directory, name: str, but: str = "") -> None:
     """Raise Taken for a name that a team has, in whatever case."""
-    if any(each.casefold() == name.casefold() and id_ != but for each, id_ in (await store.team_ids()).items()):
+    if any(each.casefold() == name.casefold() and id_ != but for each, id_ in (await at.team_ids()).items()):
         raise Taken("There is a group with this displayName.", "Find it with a filter.", param="displayName")
 
 
 async def add_group(door: Door, body: Document, arrival: Arrival) -> Reply:
     """A new team."""
-    store, shaped = _store(door), form(body.said(), attributes_of(GROUP))
+    shaped, query = form(body.said(), attributes_of(GROUP)), _query(arrival)
     name = _called(shaped)
-    await _only_one(store, name)
-    members = tuple(sorted(await _members(store, shaped)))
-    made = await store.add_team(Team(name=name, external_id=shaped.get("externalId", ""), members=members), by=BY)
-    _found, resource = await _group(door, arrival, made.id)
-    return _resource(resource, _query(arrival), 201)
+    async with _changing(door) as at:
+        await _only_one(at, name)
+        members = tuple(sorted(await _members(at, shaped)))
+        made = await at.add_team(Team(name=name, external_id=shaped.get("externalId", ""), members=members))
+        _found, resource = await _group(at, made.id, _base(door, arrival))
+    return _resource(resource, query, 201)
 
 
-async def _store_group(door: Door, before: Team, shaped: Mapping[str, Any]) -> None:
-    store, name, external = _store(door), _called(shaped), shaped.get("externalId", "")
-    members, held = await _members(store, shaped), set(before.members)
+async def _store_group(at: Directory, before: Team, shaped: Mapping[str, Any]) -> None:
+    name, external = _called(shaped), shaped.get("externalId", "")
+    members, held = await _members(at, shaped), set(before.members)
     if name != before.name:
-        await _only_one(store, name, but=before.id)
+        await _only_one(at, name, but=before.id)
     if members != held:
-        await store.change_members(before.name, join=members - held, leave=held - members, by=BY)
+        await at.change_members(before.name, join=members - held, leave=held - members)
     if (name, external) != (before.name, before.external_id):
-        await store.edit_team(before.name, to=name, external_id=external, by=BY)
+        await at.edit_team(before.name, to=name, external_id=external)
 
 
 async def replace_group(door: Door, body: Document, arrival: Arrival) -> Reply:
     """Say everything about a team anew, its members too."""
-    before, resource = await _group(door, arrival)
-    _unchanged(arrival, resource)
-    await _store_group(door, before, form(body.said(), attributes_of(GROUP)))
-    return _resource((await _group(door, arrival))[1], _query(arrival))
+    return await _changed_group(door, arrival, lambda _resource: body.said())
 
 
 async def patch_group(door: Door, body: Document, arrival: Arrival) -> Reply:
     """Change a team's name or members."""
-    before, resource = await _group(door, arrival)
-    _unchanged(arrival, resource)
-    await _store_group(door, before, form(patched(resource, GROUP, body.said()), attributes_of(GROUP)))
-    return _resource((await _group(door, arrival))[1], _query(arrival))
+    return await _changed_group(door, arrival, lambda resource: patched(resource, GROUP, body.said()))
+
+
+async def _changed_group(door: Door, arrival: Arrival, wanted: Wanted) -> Reply:
+    base, query = _base(door, arrival), _query(arrival)
+    async with _changing(door) as at:
+        before, resource = await _group(at, arrival.tail, base)
+        _unchanged(arrival, resource)
+        await _store_group(at, before, form(wanted(resource), attributes_of(GROUP)))
+        _after, resource = await _group(at, arrival.tail, base)
+    return _resource(resource, query)
 
 
 async def remove_group(door: Door, _body: None, arrival: Arrival) -> Reply:
     """Forget a team; its members stay."""
-    before, resource = await _group(door, arrival)
-    _unchanged(arrival, resource)
-    await _store(door).remove_team(before.name, by=BY)
+    async with _changing(door) as at:
+        before, resource = await _group(at, arrival.tail, _base(door, arrival))
+        _unchanged(arrival, resource)
+        await at.remove_team(before.name)
     return Reply(b"", 204, TYPE)
 
 

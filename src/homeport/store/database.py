@@ -32,6 +32,7 @@ from homeport.store import (
     tokens,
 )
 from homeport.store.audit import EVERYTHING
+from homeport.store.directory import Directory
 from homeport.store.engine import BUSY_S, Turn, close, connect, parse, reading, writing
 from homeport.store.people import EVERYBODY
 from homeport.store.plan import FeatureChange, ModelChange, Plan
@@ -387,6 +388,17 @@ class Store:
         async with self._change(by) as change:
             return await people.restore(change, name)
 
+    @asynccontextmanager
+    async def directory(self, *, by: str) -> AsyncIterator[Directory]:
+        """People and teams for one request of a directory: what it changes is changed when the block ends well.
+
+        Where nothing was changed, that is no change either: the revision stays.
+        """
+        async with self._change(by) as change:
+            yield Directory(change)
+            if not change.recorded:
+                await change.connection.rollback()
+
     async def seats(self) -> Seats:
         """How many people may use what AI does, and how many do."""
         async with reading(self._engine) as connection:
@@ -411,11 +423,6 @@ class Store:
         """Id and name of everybody in a team, or in each, by the team's id."""
         async with reading(self._engine) as connection:
             return await teams.people_of(connection, id_)
-
-    async def names_of(self, ids: Sequence[str]) -> dict[str, str]:
-        """The names of people, by id; whoever is nobody is missing."""
-        async with reading(self._engine) as connection:
-            return await people.names(connection, ids)
 
     async def team_sizes(self) -> dict[str, int]:
         """How many people are in each team, by its name."""
@@ -616,7 +623,8 @@ class Store:
             await connection.execute(update(revision).values(number=revision.c.number + 1))
             who = checks.name(by, of="caller")
             yield Writing(connection=connection, vault=self._vault, by=who, at=datetime.now(UTC))
-        for listener in self._listeners:
+            kept = connection.in_transaction()
+        for listener in self._listeners if kept else ():
             await listener()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert
@@ -27,6 +27,8 @@ class Writing:
     vault: Vault
     by: str
     at: datetime
+    recorded: list[str] = field(default_factory=list)
+    """What was done in it so far."""
 
     async def record(
         self,
@@ -40,3 +42,4 @@ class Writing:
         event = {"at": self.at, "who": self.by, "what": what, "subject": subject, "before": before, "after": after}
         event["address"] = peer()
         await self.connection.execute(insert(audit_events).values(event))
+        self.recorded.append(what)
