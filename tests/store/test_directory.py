@@ -1,4 +1,4 @@
-"""A request of a directory, through the front door, is one change: whatever fails in its middle leaves nothing of it."""
+"""A request of a directory, through the front door, is one change: a failure in its middle leaves nothing of it."""
 
 from __future__ import annotations
 
@@ -25,20 +25,17 @@ if TYPE_CHECKING:
 
 USER, GROUP = "urn:ietf:params:scim:schemas:core:2.0:User", "urn:ietf:params:scim:schemas:core:2.0:Group"
 REFUSAL = {
-    "sqlite": (
-        "CREATE TRIGGER refusal BEFORE INSERT ON audit_events WHEN NEW.what = '{what}' "
-        "BEGIN SELECT RAISE(ABORT, 'refused'); END",
-    ),
-    "postgresql": (
-        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused'; END $$",
-        "CREATE TRIGGER refusal BEFORE INSERT ON audit_events FOR EACH ROW WHEN (NEW.what = '{what}') "
-        "EXECUTE FUNCTION refuse()",
-    ),
+    "sqlite": """
+        CREATE TRIGGER refusal BEFORE INSERT ON audit_events WHEN NEW.what = '{what}'
+        BEGIN SELECT RAISE(ABORT, 'refused'); END
+    """,
+    "postgresql": """
+        CREATE TRIGGER refusal BEFORE INSERT ON audit_events
+        FOR EACH ROW WHEN (NEW.what = '{what}') EXECUTE FUNCTION refuse()
+    """,
 }
-ACCEPTANCE = {
-    "sqlite": ("DROP TRIGGER refusal",),
-    "postgresql": ("DROP TRIGGER refusal ON audit_events", "DROP FUNCTION refuse"),
-}
+REFUSE = "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused'; END $$"
+ACCEPTANCE = {"sqlite": "DROP TRIGGER refusal", "postgresql": "DROP FUNCTION refuse CASCADE"}
 
 
 class Entra:
@@ -73,9 +70,9 @@ async def entra(url: str, tmp_path: Path) -> AsyncIterator[Entra]:
 @asynccontextmanager
 async def refusing(url: str, kind: str, what: str) -> AsyncIterator[None]:
     """A database that refuses one kind of change."""
-    await run_sql(url, *(each.format(what=what) for each in REFUSAL[kind]))
+    await run_sql(url, *(REFUSE,) * (kind == "postgresql"), REFUSAL[kind].format(what=what))
     yield
-    await run_sql(url, *ACCEPTANCE[kind])
+    await run_sql(url, ACCEPTANCE[kind])
 
 
 async def staffed(entra: Entra) -> tuple[dict[str, str], Answer]:
