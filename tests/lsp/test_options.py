@@ -23,6 +23,7 @@ GIVEN = Options(url="https://ai.example.com", token="hp_of_the_environment")
         (None, GIVEN.url, GIVEN.token),
         ({"token": " hp_b\n"}, GIVEN.url, "hp_b"),
         ({"url": "https://ai.example.com/"}, GIVEN.url, GIVEN.token),
+        ({"url": "https://ai.example.com/v1/"}, GIVEN.url, GIVEN.token),
         ({"url": "https://elsewhere.example.com"}, "https://elsewhere.example.com", ""),
         ({"url": "https://ai.example.com.evil.example"}, "https://ai.example.com.evil.example", ""),
         ({"url": "https://elsewhere.example.com", "token": "hp_c"}, "https://elsewhere.example.com", "hp_c"),

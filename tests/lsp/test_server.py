@@ -300,16 +300,21 @@ async def test_what_an_editor_sends_wrongly_is_a_sentence(instance: Instance, ed
     [
         (None, "", "wants a token and none is set"),
         (None, "hp_wrong", "`homeport tokens create` makes one"),
-        ("http://127.0.0.1:9", "hp_any", "Nothing answers at http://127.0.0.1:9"),
+        ("http://127.0.0.1:9", "hp_any", "Nothing answers at http://127.0.0.1:9. Start it with `homeport up`"),
+        ("127.0.0.1:9", "hp_any", "'127.0.0.1:9' is no address: one begins with http: or https:."),
+        ("https://127.0.0.1:{}", "hp_any", "speaks plain HTTP. Set HOMEPORT_URL=http://127.0.0.1:"),
+        ("http://homeport:canary@127.0.0.1:9", "hp_any", "An address with a user or a password in it is not taken."),
     ],
 )
 async def test_each_failure_says_what_to_do(instance: Instance, url: str | None, token: str, says: str) -> None:
+    url = url and url.format(instance.url.rpartition(":")[2])
     homeport = Homeport(Options(url=url or instance.url, token=token), "tests")
     with pytest.raises(Trouble, match=re.escape(says)) as caught:
         await homeport.complete(Place("x = ", 4, "x.py", "python"))
     await homeport.close()
     assert "HOMEPORT_" in caught.value.text
     assert "hp_" not in caught.value.text
+    assert "canary" not in caught.value.text
 
 
 @pytest.mark.parametrize("said", [{"choices": {"text": "x"}}, {"choices": ["x"]}, ["x"], {}], ids=str)

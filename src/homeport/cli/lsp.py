@@ -74,10 +74,10 @@ def command(  # noqa: PLR0913 (each is an option)
     {"token": …}. An editor may also set url, model, chatModel, pauseMs, contextCharacters, maxTokens and
     menu there; another url gets no token but the one that the editor names with it.
     """
-    from homeport.lsp.options import Options  # noqa: PLC0415 (only this command pays for it)
+    from homeport.lsp.options import Options, address  # noqa: PLC0415 (only this command pays for it)
 
     options = Options(
-        url=(url or os.environ.get("HOMEPORT_URL") or DEFAULT_URL).rstrip("/"),
+        url=address(url or os.environ.get("HOMEPORT_URL") or DEFAULT_URL),
         token=_token(token_file),
         model=model,
         pause_ms=pause_ms,

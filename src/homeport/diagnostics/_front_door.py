@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from homeport.diagnostics import _token
+from homeport.diagnostics._nobody import nobody, unspoken
 from homeport.domain.errors import HomeportError
 from homeport.kit.journal import new_id
 from homeport.kit.upstream import Call, TransportError, Truncated, Unreachable, UpstreamTooLate
@@ -146,14 +147,13 @@ class FrontDoor:
     def _broken(self, error: TransportError) -> HomeportError:
         """What a failure on the wire means to somebody who typed a command."""
         if isinstance(error, Unreachable):
-            why = "" if error.why == "refused" else f" ({error.detail or error.why})"
-            return HomeportError(f"Nothing answers at {self.url}{why}.", "Start it with `homeport up`.")
+            return nobody(self.url, error)
         if isinstance(error, UpstreamTooLate):
             saw = f"Homeport at {self.url} takes too long to answer ({error.phase})."
             return HomeportError(saw, "`homeport doctor` finds out where it waits.")
         if isinstance(error, Truncated):
             return HomeportError("The answer broke off.", "Try again; `homeport doctor` looks at the whole path.")
-        return HomeportError(f"What answers at {self.url} does not speak HTTP as expected.", "Is it Homeport?")
+        return unspoken(self.url)
 
 
 def _parsed(data: bytes) -> Any:  # noqa: ANN401 (any JSON document)

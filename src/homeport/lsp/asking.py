@@ -96,7 +96,7 @@ class Homeport:
         try:
             answer = await self._door.ask(path, body, id=asked, more=self._more, within_s=WITHIN_S)
         except HomeportError as error:
-            raise unreachable(self.options.url, error.saw) from error
+            raise unreachable(self.options.url, error.saw, error.fix) from error
         if not answer.fine:
             raise trouble_of(answer.status, answer.problem, known=bool(self.options.token))
         return answer

@@ -51,7 +51,7 @@ def told(given: Options, by_editor: object) -> Options:
     their address alone: who names another address must give its token too.
     """
     said: Mapping[str, Any] = by_editor if isinstance(by_editor, dict) else {}
-    url, token = _text(said, "url").rstrip("/"), _text(said, "token")
+    url, token = address(_text(said, "url")), _text(said, "token")
     elsewhere = bool(url) and url != given.url
     numbers = {_FIELDS[name]: said[name] for name in NUMBERS if _fits(name, said.get(name))}
     menu = said.get("menu")
@@ -65,6 +65,11 @@ def told(given: Options, by_editor: object) -> Options:
         wrong=tuple(_wrong(said)),
         **numbers,
     )
+
+
+def address(url: str) -> str:
+    """Homeport's address of what somebody gives as such: other clients want the same with `/v1` behind it."""
+    return url.strip().rstrip("/").removesuffix("/v1").rstrip("/")
 
 
 def _text(said: Mapping[str, Any], name: str) -> str:

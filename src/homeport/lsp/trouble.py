@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from homeport.diagnostics._nobody import START
+
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 60.0
 """How long nothing is asked after a failure; it doubles with each one that follows."""
 _QUIET = frozenset({408, 409, 425, 429, 499, 503, 504, 529})
@@ -24,8 +26,11 @@ class Trouble(Exception):
         """It passes by itself; nobody needs to know."""
 
 
-def unreachable(url: str, saw: str) -> Trouble:
+def unreachable(url: str, saw: str, fix: str = START) -> Trouble:
     """Nobody answers there, or nobody who should."""
+    if fix != START:
+        where = " (or with --url, or initializationOptions.url)" if "HOMEPORT_URL=" in fix else ""
+        return Trouble("unreachable", f"{saw} {fix}{where}")
     fix = "Start it with `homeport up`, or say where it is: HOMEPORT_URL, --url or initializationOptions.url."
     return Trouble("unreachable", f"{saw if url in saw else f'{url}: {saw}'} {fix}")
 

@@ -111,6 +111,30 @@ async def another_program_at_the_address(site: Site) -> Breaking:
     site.environment["HOMEPORT_URL"] = None
 
 
+@broken("server", saw="is no address", fix="HOMEPORT_URL=http://127.0.0.1:")
+async def an_address_without_its_scheme(site: Site) -> Breaking:
+    """Homeport's address is given without its `http://`."""
+    site.environment["HOMEPORT_URL"] = site.instance.url.removeprefix("http://")
+    yield
+    site.environment["HOMEPORT_URL"] = None
+
+
+@broken("server", saw="speaks plain HTTP", fix="HOMEPORT_URL=http://127.0.0.1:")
+async def https_where_homeport_speaks_http(site: Site) -> Breaking:
+    """Homeport's address says https, and it speaks plain HTTP."""
+    site.environment["HOMEPORT_URL"] = site.instance.url.replace("http:", "https:")
+    yield
+    site.environment["HOMEPORT_URL"] = None
+
+
+@broken("server", saw="has a path behind it", fix="HOMEPORT_URL=http://127.0.0.1:")
+async def an_address_with_a_path(site: Site) -> Breaking:
+    """Homeport's address ends in the `/v1` that clients ask for."""
+    site.environment["HOMEPORT_URL"] = f"{site.instance.url}/v1"
+    yield
+    site.environment["HOMEPORT_URL"] = None
+
+
 async def _version(site: Site, version: str) -> None:
     # apart from the loop, on which whoever reads just now has to finish
     await asyncio.to_thread(_write_version, site, version)
