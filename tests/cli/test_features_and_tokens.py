@@ -102,6 +102,25 @@ def test_a_whole_section() -> None:
     assert homeport("features", "apply", "Nonsense", "coder").code == 2
 
 
+@pytest.mark.usefixtures("coder")
+def test_a_change_is_undone_with_all_that_it_changed() -> None:
+    homeport("features", "set", "code_completions", "coder", "--fallback", "small")
+    ran = homeport("features", "apply", "Code Suggestions", "small", "--json")
+    assert "homeport features undo code_completions" in ran.err
+    assert {row["model"] for row in ran.json} == {"small"}
+    assert homeport("features", "set", "chat", "coder").code == 0
+    undone = homeport("features", "undo", "code_generations")
+    assert undone.out.splitlines() == [
+        "code_completions: coder, then small again.",
+        "code_generations: unassigned again.",
+    ]
+    assert [row["feature"] for row in homeport("features", "undo", "chat", "--json").json["features"]] == ["chat"]
+    listed = {row["feature"]: row for row in homeport("features", "list", "--json").json}
+    assert (listed["chat"]["serves"], listed["code_completions"]["fallbacks"]) == (None, ["small"])
+    nothing = homeport("features", "undo", "code_review")
+    assert (nothing.code, "no change of what serves code_review in the last hour" in nothing.err) == (1, True)
+
+
 def test_what_is_not_there() -> None:
     ran = homeport("features", "set", "chat", "nobody")
     assert ran.code == 1

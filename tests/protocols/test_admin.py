@@ -116,6 +116,28 @@ async def test_a_feature_and_what_is_in_use(api: Api) -> None:
     assert (await api.ask("DELETE", "/models/coder")).status == 200
 
 
+async def test_a_change_of_features_is_undone(api: Api) -> None:
+    for name in ("coder", "spare"):
+        await api.ask("POST", "/models", {**CODER, "name": name})
+    await api.ask("PUT", "/features/chat", {"model": "coder", "fallbacks": ["spare"]})
+    before = (await api.ask("GET", "/features")).json
+    await api.ask("PUT", "/sections/Chat", {"model": "spare"})
+    (latest,) = (await api.ask("GET", "/feature-changes")).json
+    assert latest["by"] == "api:ada"
+    assert latest["features"][0]["before"]["fallbacks"] == ["spare"]
+    undone = await api.ask("DELETE", f"/feature-changes/{latest['id']}")
+    assert (undone.status, undone.json["notes"]) == (200, [])
+    assert {each["feature"] for each in undone.json["features"]} == {each["feature"] for each in latest["features"]}
+    assert (await api.ask("GET", "/features")).json == before
+    again = await api.ask("DELETE", f"/feature-changes/{latest['id']}")
+    assert (again.status, "chat stays as it is: it was set otherwise since." in again.json["error"]["message"]) == (
+        409,
+        True,
+    )
+    for wrong in ("0", "x", "9" * 30, "-1"):
+        assert (await api.ask("DELETE", f"/feature-changes/{wrong}")).status == 404
+
+
 async def test_a_token_is_shown_once_and_works_until_it_is_revoked(api: Api) -> None:
     made = await api.ask("POST", "/tokens", {"name": "laptop", "user": "ada", "scopes": ["duo_chat"]})
     assert made.status == 201

@@ -88,7 +88,7 @@ async def test_a_helper_that_is_gone_too_keeps_a_feature_from_coming_back(filled
     await filled.remove_model("big", by="ada", force=True)
     assert list(await filled.removed_models()) == ["big", "coder"]
     back = await filled.restore_model("coder", by="ada")
-    assert back.notes[0] == "chat stays as it is: it needs big, too, which is gone."
+    assert back.notes[0] == "chat stays as it is: it needs big, which is gone."
     assert (await filled.features())["chat"].assignment == "unassigned"
 
 

@@ -10,14 +10,17 @@ import click
 from homeport.cli._command import SET_UP, Group, json_option
 from homeport.cli._output import note, result, table, warn
 from homeport.cli._session import in_store, load, whoami
+from homeport.domain.errors import Unknown
 from homeport.domain.models import FeatureSetting
+from homeport.store.plan import FeatureChange, Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from homeport.domain.models import Model, Snapshot
     from homeport.features import Feature
     from homeport.store.database import Store
+    from homeport.store.records import Undone
 
 WORDS = ("unassigned", "disabled", "inherit")
 """What may stand in place of a model."""
@@ -132,6 +135,7 @@ def set_(  # noqa: PLR0913 (one for each option)
     for sentence in _away(served, setting):
         warn(sentence)
     _done([setting], model, as_json=as_json)
+    _say_the_way_back(feature)
     if setting.assignment == "model" and feature == "code_completions":
         note("Try it:  homeport complete FILE:LINE:COLUMN")
 
@@ -159,14 +163,51 @@ def apply(*, section: str, model: str, as_json: bool) -> None:
         sections = dict.fromkeys(offer.section for offer in _shelf().values() if offer.listed)
         message = f"There is no section {section!r}. Known: {', '.join(map(repr, sections))}."
         raise click.UsageError(message)
-    settings = [_setting(feature, model, ()) for feature in members]
-
-    async def change(store: Store) -> None:
-        for setting in settings:
-            await store.set_feature(setting, by=whoami())
-
-    in_store(change, make=True)
+    settings = in_store(lambda store: _apply(store, [_setting(feature, model, ()) for feature in members]), make=True)
     _done(settings, model, as_json=as_json)
+    _say_the_way_back(members[0])
+
+
+async def _apply(store: Store, wanted: Sequence[FeatureSetting]) -> list[FeatureSetting]:
+    """Set all of them in one step; models that help the first one of a feature go on helping another."""
+    revision, now = await store.revision(), await store.features()
+    settings = [now[each.feature].led_by(each.model) if each.model and each.feature in now else each for each in wanted]
+    pairs = [(now.get(each.feature), each) for each in settings]
+    changes = tuple(FeatureChange(name=new.feature, before=old, after=new) for old, new in pairs if old != new)
+    if changes:
+        await store.carry_out(Plan(revision=revision, changes=changes), by=whoami())
+    return settings
+
+
+def _say_the_way_back(feature: str) -> None:
+    note(f"Within an hour this undoes it:  homeport features undo {feature}")
+
+
+@command.command("undo", examples=("homeport features undo", "homeport features undo code_completions"))
+@click.argument("feature", required=False)
+@json_option
+def undo(*, feature: str | None, as_json: bool) -> None:
+    """Undo the latest change of what serves features, or FEATURE, within the last hour.
+
+    What was set in the same step, a whole section, is undone with it.
+    """
+    undone = in_store(lambda store: _undo(store, feature))
+    for each in undone.notes:
+        warn(each)
+    settings = [{"feature": each.feature, **_shown(each)} for each in undone.settings]
+    lines = (f"{each.feature}: {each.route or each.assignment} again." for each in undone.settings)
+    result({"features": settings, "notes": list(undone.notes)}, as_json=as_json, people=lambda: "\n".join(lines))
+
+
+async def _undo(store: Store, feature: str | None) -> Undone:
+    changes = await store.feature_changes()
+    fits = (each for each in changes if not feature or feature in {before.feature for before, _ in each.settings})
+    latest = next(fits, None)
+    if latest is None:
+        which = f"what serves {feature}" if feature else "what serves features"
+        saw = f"There is no change of {which} in the last hour that is still in force."
+        raise Unknown(saw, "The audit has older ones:  homeport audit --kind feature")
+    return await store.undo_features(latest.id, by=whoami())
 
 
 def _shelf() -> dict[str, Feature]:
@@ -209,14 +250,7 @@ def _weights(given: tuple[str, ...]) -> dict[str, int]:
 
 
 def _shown(setting: FeatureSetting) -> dict[str, Any]:
-    return {
-        "assignment": setting.assignment,
-        "model": setting.model or None,
-        "fallbacks": list(setting.fallbacks),
-        "weights": dict(setting.weights),
-        "sticky": setting.sticky,
-        "shadow": setting.shadow or None,
-    }
+    return setting.said() | {"model": setting.model or None, "shadow": setting.shadow or None}
 
 
 def _done(settings: list[FeatureSetting], model: str, *, as_json: bool) -> None:

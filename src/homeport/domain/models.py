@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from typing_extensions import override
@@ -171,6 +171,17 @@ class FeatureSetting:
     """Requests about one file or conversation go to one model, whose server still knows their beginning."""
     shadow: str = ""
     """A model that is asked the same and whose answers nobody sees."""
+
+    def said(self) -> dict[str, Any]:
+        """All of it but the feature's name, for JSON."""
+        return {
+            "assignment": self.assignment,
+            "model": self.model,
+            "fallbacks": list(self.fallbacks),
+            "weights": dict(self.weights),
+            "sticky": self.sticky,
+            "shadow": self.shadow,
+        }
 
     def led_by(self, name: str) -> FeatureSetting:
         """The same with `name` as its first model: those that help the first stay."""

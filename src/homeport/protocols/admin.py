@@ -41,9 +41,12 @@ if TYPE_CHECKING:
     from homeport.domain.models import Model
     from homeport.protocols import Arrival, Reply
     from homeport.protocols._endpoint import Door
+    from homeport.store.records import FeaturesChanged
 
+DIGITS = 18
+"""Of the largest number that a database counts to."""
 MODELS, FEATURES, TOKENS = "/api/admin/v1/models", "/api/admin/v1/features", "/api/admin/v1/tokens"
-REMOVED = "/api/admin/v1/deleted-models"
+REMOVED, CHANGES = "/api/admin/v1/deleted-models", "/api/admin/v1/feature-changes"
 
 
 class NewModel(ModelChanges):
@@ -233,6 +236,19 @@ async def set_feature(door: Door, body: Setting, arrival: Arrival) -> Reply:
     return reply(_feature(door, setting))
 
 
+async def feature_changes(door: Door, _body: None, _arrival: Arrival) -> Reply:
+    """What can be undone, the latest first: who changed which features, and what was before."""
+    return reply([_changed(each) for each in await store_of(door).feature_changes()])
+
+
+async def undo_features(door: Door, _body: None, arrival: Arrival) -> Reply:
+    """Undo one change; the notes name the features that were set otherwise since and stay so."""
+    given = arrival.tail
+    number = int(given) if given.isascii() and given.isdigit() and len(given) <= DIGITS else 0
+    undone = await store_of(door).undo_features(number, by=by(arrival))
+    return reply({"features": [_feature(door, each) for each in undone.settings], "notes": list(undone.notes)})
+
+
 async def list_tokens(door: Door, _body: None, _arrival: Arrival) -> Reply:
     """Every token, but never the token itself."""
     return reply([_token(each) for each in await store_of(door).tokens()])
@@ -283,8 +299,12 @@ def _model(door: Door, found: Model, seen: Mapping[str, tuple[datetime, Any]]) -
 def _feature(door: Door, setting: FeatureSetting) -> dict[str, Any]:
     offer = door.bench.features[setting.feature]
     about = {"title": offer.title, "section": offer.section, "inherits": offer.inherits or None}
-    said = asdict(setting) | {"fallbacks": list(setting.fallbacks), "weights": dict(setting.weights)}
-    return said | about
+    return {"feature": setting.feature} | setting.said() | about
+
+
+def _changed(change: FeaturesChanged) -> dict[str, Any]:
+    pairs = [{"feature": old.feature, "before": old.said(), "after": new.said()} for old, new in change.settings]
+    return {"id": str(change.id), "at": change.at.isoformat(), "by": change.by, "features": pairs}
 
 
 def _token(token: Token) -> dict[str, Any]:
@@ -388,6 +408,20 @@ PROTOCOL = WireProtocol(
             body=Setting,
             summary="Let models serve a feature.",
             example={"model": "coder", "fallbacks": ["small"]},
+        ),
+        Act(
+            paths=(CHANGES,),
+            need=ADMIN,
+            act=feature_changes,
+            method="GET",
+            summary="List the changes of features to undo.",
+        ),
+        Act(
+            paths=(f"{CHANGES}/{{id}}",),
+            need=ADMIN,
+            act=undo_features,
+            method="DELETE",
+            summary="Undo a change of features.",
         ),
         Act(paths=(TOKENS,), need=ADMIN, act=list_tokens, method="GET", summary="List the tokens."),
         Act(

@@ -18,6 +18,7 @@ from homeport.store import (
     audit,
     capabilities,
     checks,
+    feature_changes,
     features,
     identities,
     invitations,
@@ -55,12 +56,14 @@ if TYPE_CHECKING:
         AuditEvent,
         Described,
         Edited,
+        FeaturesChanged,
         Identity,
         Invitation,
         Restored,
         Seats,
         Session,
         Team,
+        Undone,
         User,
         WantedTokens,
     )
@@ -254,6 +257,16 @@ class Store:
         """Say which model serves a feature; raises BadRequest or Unknown."""
         async with self._change(by) as change:
             await features.put(change, setting)
+
+    async def feature_changes(self) -> list[FeaturesChanged]:
+        """The changes of what serves features that can be undone, the latest first."""
+        async with reading(self._engine) as connection:
+            return await feature_changes.lately(connection, datetime.now(UTC))
+
+    async def undo_features(self, id_: int, *, by: str) -> Undone:
+        """Undo one of them; raises Unknown, or Outdated where all was set otherwise since."""
+        async with self._change(by) as change:
+            return await feature_changes.undo(change, id_)
 
     async def tokens(self) -> list[Token]:
         """Every token, the revoked ones too, oldest first."""

@@ -13,10 +13,14 @@ from homeport.store.tables import feature_fallbacks, feature_settings, feature_s
 from homeport.store.tables import models as model_table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from homeport.store.writing import Writing
 
+SET = "feature.set"
+"""What the audit calls a change of a setting."""
 _ASSIGNMENTS = ("unassigned", "disabled", "model", "inherit")
 _MOST_WEIGHT = 1000
 _SETTINGS = select(
@@ -76,7 +80,25 @@ async def put(writing: Writing, setting: FeatureSetting) -> None:
         await writing.connection.execute(insert(feature_fallbacks).values(fallback))
     if shares:
         await writing.connection.execute(insert(feature_shares), shares)
-    await writing.record("feature.set", setting.feature, before=_shown(before), after=_shown(setting))
+    await writing.record(SET, setting.feature, before=_shown(before), after=_shown(setting))
+
+
+async def give_back(writing: Writing, pairs: Iterable[tuple[FeatureSetting, FeatureSetting]]) -> dict[str, str]:
+    """Replace settings by what they were before; pairs are of what was and what became of it.
+
+    A feature that was set otherwise since, or needs a model that is gone, stays; gives a sentence for each.
+    """
+    notes: dict[str, str] = {}
+    now, known = await load(writing.connection), await models.ids(writing.connection)
+    for before, after in pairs:
+        lost = sorted(set(before.models) - known.keys())
+        if lost:
+            notes[before.feature] = f"{before.feature} stays as it is: it needs {', '.join(lost)}, which is gone."
+        elif now.get(before.feature) != after:
+            notes[before.feature] = f"{before.feature} stays as it is: it was set otherwise since."
+        else:
+            await put(writing, before)
+    return notes
 
 
 def _check(setting: FeatureSetting) -> None:

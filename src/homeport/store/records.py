@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from datetime import datetime
 
-    from homeport.domain.models import Model
+    from homeport.domain.models import FeatureSetting, Model
 
 Role = Literal["admin", "auditor", "user"]
 
@@ -32,6 +32,33 @@ class Restored:
     """The features that it served and does not serve again: somebody set them otherwise since."""
     notes: tuple[str, ...] = ()
     """One sentence for each of these, with the reason, and for a key that cannot be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeaturesChanged:
+    """What serves features was changed: one feature, or several in one step."""
+
+    id: int
+    """Of the first of its events in the audit."""
+    at: datetime
+    by: str
+    settings: tuple[tuple[FeatureSetting, FeatureSetting], ...]
+    """What was, and what it became."""
+
+    def stands(self, setting: FeatureSetting) -> bool:
+        """Whether a feature is as this change left it."""
+        return any(after == setting != before for before, after in self.settings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undone:
+    """Features that are as they were before a change."""
+
+    settings: tuple[FeatureSetting, ...]
+    kept: tuple[str, ...] = ()
+    """Those that were set otherwise since, or need a model that is gone: they stay."""
+    notes: tuple[str, ...] = ()
+    """One sentence for each of these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

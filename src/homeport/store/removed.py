@@ -96,7 +96,7 @@ async def restore(writing: Writing, name: str) -> Restored:
     await writing.connection.execute(delete(removed_models).where(removed_models.c.id == row.id))
     built, problems = models.build([await models.find(writing.connection, name)], writing.vault)
     await writing.record("model.restore", name, after=models.shown(built[name]))
-    kept = await _serve(writing, row)
+    kept = await features.give_back(writing, ((_setting(old), _setting(left)) for old, left in row.features))
     return Restored(model=built[name], kept=tuple(kept), notes=(*problems, *kept.values()))
 
 
@@ -109,22 +109,6 @@ async def _find(writing: Writing, name: str) -> Row[Any]:
         )
     same = (removed_models.c.name == name, removed_models.c.removed == known[name])
     return (await writing.connection.execute(select(removed_models).where(*same))).one()
-
-
-async def _serve(writing: Writing, row: Row[Any]) -> dict[str, str]:
-    """Give the features their settings back; gives a sentence for each that was changed in between."""
-    notes: dict[str, str] = {}
-    now, known = await features.load(writing.connection), await models.ids(writing.connection)
-    for old, left in row.features:
-        before, after = _setting(old), _setting(left)
-        lost = sorted(set(before.models) - known.keys())
-        if lost:
-            notes[before.feature] = f"{before.feature} stays as it is: it needs {', '.join(lost)}, too, which is gone."
-        elif now.get(before.feature) != after:
-            notes[before.feature] = f"{before.feature} stays as it is: it was set otherwise since."
-        else:
-            await features.put(writing, before)
-    return notes
 
 
 def _setting(kept: Mapping[str, Any]) -> FeatureSetting:

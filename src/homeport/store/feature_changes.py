@@ -1,0 +1,72 @@
+"""Changes of what serves features, from the audit, and the way back while nothing was set otherwise since."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from homeport.domain.errors import Outdated, Unknown
+from homeport.domain.models import FeatureSetting
+from homeport.store import features
+from homeport.store.records import FeaturesChanged, Undone
+from homeport.store.tables import audit_events
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Row
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from homeport.store.writing import Writing
+
+KEPT = timedelta(hours=1)
+"""How long a change can be undone."""
+MOST = 2_000
+"""Events of the audit that are looked through."""
+
+
+async def lately(connection: AsyncConnection, now: datetime) -> list[FeaturesChanged]:
+    """The changes that can be undone, the latest first: one of their features at least is as they left it."""
+    current = await features.load(connection)
+    return [
+        each for each in await _changes(connection, now) if any(each.stands(setting) for setting in current.values())
+    ]
+
+
+async def _changes(connection: AsyncConnection, now: datetime) -> list[FeaturesChanged]:
+    """Every change since then; what one transaction did has one moment."""
+    events = audit_events.c
+    asked = select(audit_events).where(events.what == features.SET, events.at > now - KEPT)
+    found: dict[tuple[datetime, str], list[Row[Any]]] = {}
+    for row in await connection.execute(asked.order_by(events.id.desc()).limit(MOST)):
+        found.setdefault((row.at, row.who), []).insert(0, row)
+    return [_change(rows) for rows in found.values()]
+
+
+def _change(rows: Sequence[Row[Any]]) -> FeaturesChanged:
+    pairs = tuple((_setting(row.subject, row.before), _setting(row.subject, row.after)) for row in rows)
+    return FeaturesChanged(id=rows[0].id, at=rows[0].at, by=rows[0].who, settings=pairs)
+
+
+def _setting(feature: str, shown: Mapping[str, Any] | None) -> FeatureSetting:
+    said = {**(shown or {})}
+    return FeatureSetting(feature=feature, **{**said, "fallbacks": tuple(said.get("fallbacks", ()))})
+
+
+async def undo(writing: Writing, id_: int) -> Undone:
+    """Give features the settings that a change replaced; those that were set otherwise since stay, and notes say so.
+
+    Raises Unknown for no change of the last hour, Outdated when nothing of it can be undone.
+    """
+    change = next((each for each in await _changes(writing.connection, writing.at) if each.id == id_), None)
+    if change is None:
+        saw = f"What serves features was not changed within the last hour by a change {id_}."
+        raise Unknown(saw, "The audit says what was before: set it as it was.", param="change")
+    kept = await features.give_back(writing, change.settings)
+    if len(kept) == len(change.settings):
+        raise Outdated(" ".join(kept.values()), "Nothing was changed. Set it as you want it.")
+    back = tuple(before for before, _ in change.settings if before.feature not in kept)
+    return Undone(settings=back, kept=tuple(kept), notes=tuple(kept.values()))
