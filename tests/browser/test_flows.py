@@ -274,6 +274,15 @@ INKED = """figure => {
 """How many pixels of a chart have the colour of its last line, which is drawn over the others."""
 
 
+DRAWN = """const times = new Map(), clear = CanvasRenderingContext2D.prototype.clearRect;
+CanvasRenderingContext2D.prototype.clearRect = function (...area) {
+  times.set(this.canvas, (times.get(this.canvas) ?? 0) + 1);
+  window.drawn = [...times.values()];
+  clear.apply(this, area);
+};"""
+"""Counts how often each chart is drawn, which begins with clearing it."""
+
+
 async def test_a_value_between_gaps_is_seen(visit: Visit) -> None:
     await settle_in(visit.office)
     await visit.go("/console")
@@ -281,6 +290,37 @@ async def test_a_value_between_gaps_is_seen(visit: Visit) -> None:
     await expect(waits.locator("canvas")).to_be_visible()
     await expect(waits.locator("canvas")).to_have_count(1)
     assert await waits.evaluate(INKED) > 0
+
+
+async def test_links_and_forms_leave_the_scripts_where_they_are(visit: Visit) -> None:
+    page = visit.page
+    await settle_in(visit.office)
+    await visit.go("/console/people")
+    await page.evaluate("window.same = true")
+    await page.locator('nav a[href="/console/audit"]').click()
+    await heading(visit, "Audit")
+    await page.get_by_role("searchbox").fill("qwen")
+    await page.keyboard.press("Enter")
+    await expect(page).to_have_url(re.compile("find=qwen"))
+    await page.locator('nav a[href="/console/teams"]').click()
+    await link(visit, "Make a team").click()
+    await page.locator("#team").fill("Search")
+    await page.keyboard.press("Enter")
+    await expect(said(visit)).to_contain_text("Search is there")
+    assert await page.evaluate("window.same")
+
+
+async def test_charts_are_drawn_once_and_again_in_another_size(visit: Visit) -> None:
+    await settle_in(visit.office)
+    await visit.page.add_init_script(DRAWN)
+    await visit.go("/console")
+    first = visit.page.locator(".plot canvas").first
+    await expect(visit.page.locator(".plot canvas")).to_have_count(2)
+    await visit.page.wait_for_load_state("networkidle")
+    assert await visit.page.evaluate("window.drawn") == [1, 1]
+    wide = await first.evaluate("each => each.clientWidth")
+    await visit.page.set_viewport_size({"width": 700, "height": 900})
+    await expect(first).not_to_have_js_property("clientWidth", wide)
 
 
 @seen(DAY)

@@ -67,6 +67,7 @@ def charted(*figures: Renderable) -> Fragment:
     """Charts beside each other, with what draws them."""
     return fragment[
         link(rel="stylesheet", href=asset("uplot/uplot.css")),
+        link(rel="modulepreload", href=asset("uplot/uplot.js")),
         div(".charts")[figures],
         script(type="module", src=asset("charts.js")),
     ]

@@ -158,7 +158,7 @@ def page(asked: Asked, name: str, *content: Node, scripts: tuple[str, ...] = ())
         return door(name, *content)
     return html(lang=tag())[
         _head(name, scripts=("htmx.js", "homeport.js", *scripts)),
-        body(hx_boost="true")[
+        body[
             a(".skip", href="#content")[t("To the content")],
             div(".frame")[
                 header(".side")[

@@ -309,7 +309,8 @@ def _form(shelf: Shelf, key: str) -> Renderable:
         input(type="hidden", name="was", value=was),
         label(".out", for_=f"serves-{key}")[t("What serves {title}", title=feature.title)],
         _select(shelf, key, _words(shelf, feature), asked.form.get("serves", was) if again else was, key),
-        button(".quiet", id=f"save-{key}", type="submit", aria_label=t("Save {title}", title=feature.title))[t("Save")],
+        # without a type it sends the form all the same, and htmx does not look at each
+        button(".quiet", id=f"save-{key}", aria_label=t("Save {title}", title=feature.title))[t("Save")],
         span(".good.small", role="status")[t("✓ saved")] if asked.query.get("at") == key else None,
         _more(shelf, key),
     ]
@@ -342,7 +343,7 @@ def _apply(shelf: Shelf, section: str, keys: Sequence[str]) -> Renderable:
         input(type="hidden", name="section", value=section),
         label(".out", for_=f"serves-{slug}")[t("What shall serve all of {section}", section=section)],
         _select(shelf, keys[-1], words, "", slug),
-        button(id=f"save-{slug}", type="submit", data_sure=sure)[t("Apply to all of this section")],
+        button(id=f"save-{slug}", data_sure=sure)[t("Apply to all of this section")],
         span(".good.small", role="status")[t("✓ saved")] if shelf.asked.query.get("at") == section else None,
     ]
 

@@ -1,5 +1,5 @@
 // Draws the tables of figures as lines; colours are those of the page, and change with them.
-const COLOURS = ["ink", "soft", "line"];
+const COLOURS = ["ink", "soft", "line"], FONT = "12px system-ui";
 
 // of all names at once: each look at a style that was just changed has the browser work out those of the whole page
 function colours(names) {
@@ -21,7 +21,17 @@ function read(figure) {
 
 // counts and milliseconds: no axis needs fractions
 const WHOLE = Array.from({ length: 10 }, (_, power) => [1, 2, 5].map((each) => each * 10 ** power)).flat();
-const amount = (unit) => (value) => (value === null || value === undefined ? t("none") : `${Math.round(value).toLocaleString(document.documentElement.lang)}${unit ? ` ${unit}` : ""}`);
+const kept = new Map();
+// making one costs a hundred times what using it does
+function format(kind, language, wanted) {
+  const key = JSON.stringify([kind.name, wanted]);
+  if (!kept.has(key)) kept.set(key, new kind(language, wanted));
+  return kept.get(key);
+}
+function amount(unit) {
+  const whole = format(Intl.NumberFormat, document.documentElement.lang, { maximumFractionDigits: 0 });
+  return (value) => (value === null || value === undefined ? t("none") : `${whole.format(Math.round(value))}${unit ? ` ${unit}` : ""}`);
+}
 
 // days are those of the table, which begin at midnight UTC
 const CLOCK = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }, DAY = { month: "short", day: "numeric", timeZone: "UTC" };
@@ -35,8 +45,8 @@ function options(figure, heads, data, width) {
   const { ink, soft, line } = known;
   const told = amount(figure.dataset.unit);
   const long = data[0].at(-1) - data[0][0] > LONG;
-  const clock = (at) => (long ? new Date(at * 1000).toLocaleDateString([], DAY) : new Date(at * 1000).toLocaleTimeString([], CLOCK));
-  const axis = { stroke: soft, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 }, font: "12px system-ui" };
+  const clock = (at) => format(Intl.DateTimeFormat, [], long ? DAY : CLOCK).format(at * 1000);
+  const axis = { stroke: soft, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 }, font: FONT };
   const one = (head, at) => ({
     label: head.textContent, stroke: known[head.dataset.shade], width: 2, dash: at ? [6, 4] : [], spanGaps: false,
     fill: at ? undefined : known[`${head.dataset.shade}-soft`], points: { show: false, filter: lonely, size: 6, fill: known[head.dataset.shade] }, value: (plot, value) => (plot.cursor.idx === null ? "" : told(value)),
@@ -52,21 +62,33 @@ function options(figure, heads, data, width) {
 
 const drawn = new Map();
 
+// Each in a task of its own: between two the page answers to whoever uses it. What is done for the first time takes long.
+const task = () => new Promise((go) => { setTimeout(go); });
+const measure = () => Object.assign(document.createElement("canvas").getContext("2d"), { font: FONT }).measureText("0");
+const ready = soon(learn, measure);
+
 async function draw(figure) {
-  const { default: Plot } = await import(figure.dataset.chart);
-  // each in a task of its own: between two the page answers to whoever uses it
-  await new Promise((go) => { setTimeout(go); });
+  const coming = import(figure.dataset.chart);
+  await ready;
+  const { default: Plot } = await coming;
+  await task();
   const place = figure.querySelector(".plot");
   const { heads, data } = read(figure);
   // nothing to draw: the sentence above says so
   place.hidden = !data.slice(1).some((each) => each.some(Boolean));
   if (place.hidden) return;
+  const wanted = options(figure, heads, data, place.clientWidth);
+  await task();
   drawn.get(figure)?.destroy();
-  drawn.set(figure, new Plot(options(figure, heads, data, place.clientWidth), data, place));
+  drawn.set(figure, new Plot(wanted, data, place));
 }
 
 const sizes = new ResizeObserver((entries) => {
-  for (const { target, contentRect } of entries) drawn.get(target.parentElement)?.setSize({ width: contentRect.width, height: 200 });
+  for (const { target } of entries) {
+    const plot = drawn.get(target.parentElement);
+    // it is told of the first size, too, which is drawn already
+    if (plot && plot.width !== target.clientWidth) plot.setSize({ width: target.clientWidth, height: 200 });
+  }
 });
 
 function start() {

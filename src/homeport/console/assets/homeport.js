@@ -10,17 +10,38 @@ function tn(one, many, count, values = {}) {
   return filled(said, { count, ...values });
 }
 
-const ago = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "auto" });
+// Made when a time is to be told. The first question about languages has the browser look through all it knows,
+// which takes a phone a tenth of a second: that is asked in a task of its own.
+const learn = () => Intl.NumberFormat.supportedLocalesOf("en");
+let words;
+const inWords = () => {
+  words ??= {
+    ago: new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "auto" }),
+    clock: new Intl.DateTimeFormat([], { dateStyle: "short", timeStyle: "short" }),
+  };
+  return words;
+};
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
 function tellTimes(root) {
-  for (const each of root.querySelectorAll("time[datetime]")) {
+  const times = root.querySelectorAll("time[datetime]");
+  if (!times.length) return;
+  const { ago, clock } = inWords();
+  for (const each of times) {
     const then = new Date(each.dateTime);
-    if ("clock" in each.dataset) { each.textContent = then.toLocaleString([], { dateStyle: "short", timeStyle: "short" }); continue; }
+    if ("clock" in each.dataset) { each.textContent = clock.format(then); continue; }
     const seconds = (then - Date.now()) / 1000;
     const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? UNITS[3];
     each.textContent = ago.format(Math.round(seconds / size), unit);
     each.title = then.toLocaleString();
+  }
+}
+
+// Each in a task of its own: between two the page answers to whoever uses it.
+async function soon(...doings) {
+  for (const each of doings) {
+    await new Promise((go) => { setTimeout(go); });
+    each();
   }
 }
 
@@ -31,6 +52,21 @@ window.addEventListener("beforeprint", () => {
   for (const each of document.querySelectorAll("time[datetime]")) each.textContent = new Date(each.dateTime).toLocaleString();
 });
 window.addEventListener("afterprint", () => tellTimes(document));
+
+// --- ways between pages that leave the scripts where they are
+
+// A link or a form is htmx's from when somebody uses it: to give it every one of a page with hundreds takes long.
+function takeOver(each) {
+  if (!each || each.closest("[hx-boost]") || each.matches("[hx-get], [hx-post]")) return;
+  each.setAttribute("hx-boost", "true");
+  htmx.process(each);
+}
+// the click before the submission, too: htmx keeps in mind which button it was
+document.addEventListener("click", ({ target }) => {
+  takeOver(target.closest("a[href]"));
+  takeOver(target.closest("button, input")?.form);
+}, true);
+document.addEventListener("submit", ({ target }) => takeOver(target), true);
 
 // --- what was typed and is not saved
 
@@ -257,7 +293,8 @@ const places = new ResizeObserver((changed) => {
 });
 document.addEventListener("htmx:load", (event) => {
   for (const each of event.target.querySelectorAll(".scroll:not([tabindex])")) places.observe(each);
-  tellTimes(event.target);
+  if (words) tellTimes(event.target);
+  else if (event.target.querySelector("time[datetime]")) soon(learn, inWords, () => tellTimes(document));
   showTheme(event.target);
   showKeys(event.target);
   for (const each of event.target.querySelectorAll("[data-scripted]")) each.hidden = false;
