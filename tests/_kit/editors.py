@@ -146,7 +146,9 @@ def _listen(editor: Editor) -> None:
 
 
 @asynccontextmanager
-async def editing(root: Path, *arguments: str, capabilities: Any = EVERYTHING, **options: Any) -> AsyncIterator[Editor]:
+async def editing(
+    root: Path, *arguments: str, capabilities: Any = EVERYTHING, name: str = "Scripted editor", **options: Any
+) -> AsyncIterator[Editor]:
     """An editor with our language server in a project; `options` are its initializationOptions."""
     client = LanguageClient("Scripted editor", "1")
     editor = Editor(client, root)
@@ -157,7 +159,7 @@ async def editing(root: Path, *arguments: str, capabilities: Any = EVERYTHING, *
     await client.initialize_async(
         types.InitializeParams(
             able,
-            client_info=types.ClientInfo("Scripted editor", "1"),
+            client_info=types.ClientInfo(name, "1"),
             workspace_folders=[types.WorkspaceFolder(root.as_uri(), root.name)],
             initialization_options=options or None,
         )

@@ -284,6 +284,30 @@ async def test_an_action_is_cancelled_where_its_progress_is_shown(instance: Inst
     assert editor.shown == []
 
 
+async def test_emacs_takes_keys_while_a_model_writes(instance: Instance, project: Path) -> None:
+    token, written = (instance.settings.data_dir / "token").read_text().strip(), asyncio.Event()
+
+    async def play(peer: Peer) -> None:
+        await written.wait()
+        await says("```\n1\n```")(peer)
+
+    instance.models.play = play
+    able = {"workspace": {"applyEdit": True, "workspaceEdit": {"documentChanges": True}}}
+    async with editing(project, "--url", instance.url, capabilities=able, name="Eglot", token=token) as editor:
+        editor.open("held.py", FIXED)
+        assert await editor.run((await editor.actions("held.py", FIXED))["Homeport: fix"]) is None
+        assert editor.edits == []
+        assert editor.messages == ["Homeport: fix: a model is asked; go on meanwhile."]
+        written.set()
+        await eventually(lambda: bool(editor.edits))
+        assert editor.edits[0].document_changes[0].edits[0].new_text == "1\n"
+        instance.models.play = Peer.hang
+        await editor.run((await editor.actions("held.py", FIXED))["Homeport: explain"])
+        peer = await instance.models.next(2)
+    await eventually(peer.closed.is_set)
+    assert not editor.complaints
+
+
 async def test_what_an_editor_sends_wrongly_is_a_sentence(instance: Instance, editor: Editor) -> None:
     del instance
     for arguments in ([], ["file:///nowhere.py", 3], [None, None]):

@@ -121,6 +121,8 @@ class _Report:
 async def _progress(server: Server, title: str) -> AsyncIterator[_Report]:
     window = server.client_capabilities.window
     if window is None or not window.work_done_progress:
+        if server.held_up:
+            server.tell(f"{title}: a model is asked; go on meanwhile.", types.MessageType.Info)
         yield _Report(server, "")
         return
     token = uuid.uuid4().hex

@@ -43,6 +43,8 @@ ACCEPTED = "homeport.accepted"
 TRIGGERS = (".", "(", "[", "{", "=", ":", ",", " ")
 OPEN = 6
 """Open documents, those looked at last, that are sent beside one."""
+HELD_UP = frozenset({"eglot", "emacs"})
+"""Editors that take no key until a command is answered, and give up after ten seconds; an older one gives no name."""
 FRESH_S = 10.0
 """How long what was found beside a document is taken for current while only the document itself changes."""
 FIRST_S = 0.15
@@ -63,6 +65,9 @@ class Server(LanguageServer):
         self._looked: dict[str, None] = {}
         """URIs of documents, the one that was looked at last at the end."""
         self._beside: dict[str, _Beside] = {}
+        self._doing: set[asyncio.Task[Any]] = set()
+        self.held_up = False
+        """The editor waits for the answer to a command, and for nothing else."""
         self._ended = True
         """Nothing is to be let go of: no editor has begun yet, or it has left."""
 
@@ -81,8 +86,9 @@ class Server(LanguageServer):
         """Take what the editor says of itself; needs the running loop."""
         self._ended = False
         self.options = told(self.options, params.initialization_options)
-        editor = params.client_info.name if params.client_info else "an editor"
-        self.homeport = Homeport(self.options, _agent(editor), self._ca_file)
+        editor = params.client_info.name if params.client_info else ""
+        self.held_up = not editor or editor.lower() in HELD_UP
+        self.homeport = Homeport(self.options, _agent(editor or "an editor"), self._ca_file)
         self.reports = Reports(self.homeport.report)
         self.completing = Completing(
             self.homeport.complete, self.beside, self.reports, self.tell, pause_s=self.options.pause_ms / 1000
@@ -183,11 +189,28 @@ class Server(LanguageServer):
         finally:
             found.at, found.looking = time.monotonic(), None
 
+    async def act(self, action: Action, arguments: Sequence[Any]) -> dict[str, str] | None:
+        """Do something with selected code; for an editor that would be held up, behind its back."""
+        doing = acting.perform(self, action, arguments)
+        if not self.held_up:
+            return await doing
+        task = asyncio.create_task(doing)
+        self._doing.add(task)
+        task.add_done_callback(self._done)
+        return None
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._doing.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.report_server_error(error if isinstance(error, Exception) else RuntimeError(), None)
+
     async def end(self) -> None:
         """Tell what is to be told, and let go of everything; a second time it does nothing."""
         if self._ended:
             return
         self._ended = True
+        for task in self._doing:
+            task.cancel()
         for uri in list(self._looked):
             self.reports.left(uri)
         await self.reports.flush()
@@ -330,7 +353,7 @@ def build(options: Options, ca_file: Path | None = None) -> Server:
 
 def _performs(action: Action) -> Any:  # noqa: ANN401 (what pygls takes as a command)
     async def act(ls: Server, *arguments: Any) -> dict[str, str] | None:  # noqa: ANN401 (see `accepted`)
-        return await acting.perform(ls, action, arguments)
+        return await ls.act(action, arguments)
 
     return act
 

@@ -10,9 +10,8 @@ CLIENT = Client(
     order=44,
     steps=(
         Step(
-            "Into init.el, where lsp-mode 9.0.1 or newer is set up; it runs beside a language's own server:",
+            "Into init.el, where lsp-mode is set up; beside a language's own server, and inline from lsp-mode 9.0.1 on:",
             """(with-eval-after-load 'lsp-mode
-  (require 'lsp-inline-completion)
   (lsp-register-client
    (make-lsp-client
     :new-connection (lsp-stdio-connection '("homeport" "lsp" "--url" "@ADDRESS@"))
@@ -20,7 +19,8 @@ CLIENT = Client(
     :activation-fn (lambda (&rest _) t)
     :add-on? t
     :server-id 'homeport))
-  (add-hook 'lsp-mode-hook #'lsp-inline-completion-mode))""",
+  (when (require 'lsp-inline-completion nil t)
+    (add-hook 'lsp-mode-hook #'lsp-inline-completion-mode)))""",
             "elisp",
         ),
     ),
