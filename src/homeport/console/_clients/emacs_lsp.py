@@ -10,7 +10,7 @@ CLIENT = Client(
     order=44,
     steps=(
         Step(
-            "Into init.el, where lsp-mode is set up; beside a language's own server, and inline from lsp-mode 9.0.1 on:",
+            "Into init.el, where lsp-mode is set up; it runs beside others, and suggests inline from 9.0.1 on:",
             """(with-eval-after-load 'lsp-mode
   (lsp-register-client
    (make-lsp-client
