@@ -345,6 +345,21 @@ async def test_a_server_that_wants_a_key(admin: Office) -> None:
     assert "It wants another API key" in shown.text
 
 
+@pytest.mark.parametrize(
+    ("status", "fix"),
+    [(404, "It runs, and lists no models at this path: mend the path of the endpoint"), (500, "It runs: its own log")],
+)
+async def test_a_server_that_answers_is_not_to_be_started(admin: Office, status: int, fix: str) -> None:
+    async def elsewhere(peer: Peer) -> None:
+        await peer.document({"detail": "no"}, status)
+
+    admin.house.models.catalogue = elsewhere
+    url = admin.house.models.url.removesuffix("/v1")
+    text = (await admin.send(NEW, "detect", **filled(admin, endpoint=f"{url}/api"))).text
+    assert f"The server at {url}/api" in text
+    assert (str(status) in text, fix in text, "Start it" in text) == (True, True, False)
+
+
 async def test_testing_says_each_step(admin: Office) -> None:
     shown = await admin.send(NEW, "test", **filled(admin, name=""))
     assert "It works." in shown.text
@@ -462,8 +477,16 @@ async def test_a_doubt_is_mended_by_a_button(admin: Office) -> None:
     assert "does not end in /v1" in (await admin.get(f"{LIST}/coder")).text
     wanted = {"field": "endpoint", "value": "http://gpu1.internal:8000/v1"}
     assert (await admin.send(f"{LIST}/coder", "mend", field="endpoint", value="http://evil.test/v1")).status == 400
-    assert (await admin.send(f"{LIST}/coder", "mend", **wanted)).status == 303
-    assert (await admin.store.model("coder")).endpoint == wanted["value"]
+    mended = await admin.send(f"{LIST}/coder", "mend", **wanted)
+    assert (mended.status, (await admin.store.model("coder")).endpoint) == (303, wanted["value"])
+    # whether it answers now is asked at once
+    step = """hx-vals="{&#34;do&#34;: &#34;test&#34;, &#34;step&#34;"""
+    assert (step in (await admin.get(mended.location)).body, step in (await admin.get(f"{LIST}/coder")).body) == (
+        True,
+        False,
+    )
+    await admin.sign_in("dewi", "auditor")
+    assert step not in (await admin.get(mended.location)).body
 
 
 async def test_the_embedded_model_keeps_what_its_form_does_not_show(admin: Office) -> None:

@@ -13,8 +13,8 @@ from homeport.console import _model_form as model_form
 from homeport.console._layout import guard
 from homeport.console._texts import mark, rich, t
 from homeport.diagnostics._connection import STEPS, Step
-from homeport.diagnostics._served import of_the_server, wants_a_key
-from homeport.domain.errors import CallerError, UpstreamError
+from homeport.diagnostics._served import NO_SUCH_PATH, of_the_server, wants_a_key
+from homeport.domain.errors import CallerError, UpstreamError, UpstreamRefused, UpstreamTimeout, UpstreamUnreachable
 from homeport.families import UNKNOWN, guess
 
 if TYPE_CHECKING:
@@ -129,12 +129,23 @@ def _pick(values: Mapping[str, str], name: str, address: str) -> Node:
 
 
 def _not_served(model: Model, error: UpstreamError) -> Renderable:
-    fix = error.fix
-    if model.endpoint:
-        fix = t("Start it, or mend the endpoint: up to and including /v1 where it has one.")
+    return div(".note.bad", role="alert")[p[strong[of_the_server(model, error)]], p[_remedy(model, error)]]
+
+
+def _remedy(model: Model, error: UpstreamError) -> str:
+    """What to do about a server that does not say what it serves; one that answered needs no starting."""
     if wants_a_key(error):
-        fix = t("It wants another API key.") if model.key else t("It wants an API key: fill it in and detect again.")
-    return div(".note.bad", role="alert")[p[strong[of_the_server(model, error)]], p[fix]]
+        return t("It wants another API key.") if model.key else t("It wants an API key: fill it in and detect again.")
+    if not model.endpoint:
+        return error.fix
+    if isinstance(error, UpstreamUnreachable | UpstreamTimeout):
+        return t("Start it, or mend the endpoint: up to and including /v1 where it has one.")
+    if isinstance(error, UpstreamRefused) and error.upstream_status in NO_SUCH_PATH:
+        return t(
+            "It runs, and lists no models at this path: mend the path of the endpoint, which often is just /v1. "
+            "A server that never lists them may work all the same: type the identifier and test the connection."
+        )
+    return t("It runs: its own log says why it answers so.") if isinstance(error, UpstreamRefused) else error.fix
 
 
 # whether it answers

@@ -20,9 +20,7 @@ from htpy import (
     h2,
     li,
     meter,
-    option,
     p,
-    select,
     span,
     strong,
     table,
@@ -34,11 +32,11 @@ from htpy import (
     ul,
 )
 from htpy import input as field
-from htpy import label as tag
 
 from homeport.console import Asked, Page, Sent, _release, go
 from homeport.console import _model_form as model_form
 from homeport.console import _model_help as model_help
+from homeport.console._forms import choice
 from homeport.console._layout import guard, page, problem
 from homeport.console._texts import mark, rich, t, tn
 from homeport.diagnostics._health import ILL, how_is, trouble_of
@@ -79,8 +77,9 @@ async def view(asked: Asked) -> Renderable:
         return _deleting(asked, model)
     mends = {"mend", "switch", "measure"}
     typed = asked.form if asked.form and asked.form.get("do") not in mends else None
-    just_added = asked.query.get("said") == "added" and asked.person.role == "admin"
-    beside = model_help.at_once(model_form.address(model.name)) if just_added and not asked.form else None
+    fresh = asked.query.get("said") == "added" or "test" in asked.query
+    ask = fresh and asked.person.role == "admin" and not asked.form
+    beside = model_help.at_once(model_form.address(model.name)) if ask else None
     return await _page(asked, model, typed or model_form.values_of(model, asked.desk.providers), beside=beside)
 
 
@@ -339,7 +338,7 @@ async def mend(asked: Asked) -> Sent:
     changed = {part: {name: value}} if part else {name: value}
     edited = await asked.desk.store.edit_model(stored.name, changed, by=asked.person.name)
     said = "moved" if edited.notes else "saved"
-    return go(f"{model_form.address(stored.name)}?said={said}&about={quote(stored.name)}")
+    return go(f"{model_form.address(stored.name)}?said={said}&about={quote(stored.name)}&test")
 
 
 async def switch(asked: Asked) -> Sent:
@@ -377,19 +376,17 @@ def _instead(asked: Asked, model: Model, users: Sequence[FeatureSetting]) -> Nod
     """By whom it is used, and who shall serve that instead."""
     chosen = asked.form.get("instead", "")
     others = [each for each in asked.desk.bench.snapshot().models.values() if each.enabled and each.name != model.name]
+    offered = (
+        ("", t("Choose …")),
+        *((each.name, _with_trouble(asked, each)) for each in others),
+        (NOBODY, t("Nobody: they lose it")),
+    )
     return (
         div(".note.warn")[
             strong[t("It is in use:")],
             ul(".plainly")[(li[_title(asked, each.feature), f" ({_role(each, model.name)})"] for each in users)],
         ],
-        div(".field")[
-            tag(for_="instead")[t("Who shall serve them instead?")],
-            select("#instead", name="instead", required=True)[
-                option(value="")[t("Choose …")],
-                (option(value=each.name, selected=each.name == chosen)[_with_trouble(asked, each)] for each in others),
-                option(value=NOBODY, selected=chosen == NOBODY)[t("Nobody: they lose it")],
-            ],
-        ],
+        choice("instead", t("Who shall serve them instead?"), offered, chosen, about="name", required=True),
     )
 
 
