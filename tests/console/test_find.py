@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from homeport.domain.models import Model
+from homeport.store.records import User
 
 if TYPE_CHECKING:
     from offices import Office, Shown
@@ -43,6 +44,22 @@ async def test_models_and_features_by_letters(desk: Office) -> None:
     assert found(await desk.get("/console/find?q=general+chat")) == ["/console/features/chat"]
     nothing = await desk.get("/console/find?q=zzzz")
     assert (nothing.status, found(nothing), "Nothing is called so" in nothing.text) == (200, [], True)
+
+
+async def test_people_by_a_part_of_what_they_are_called(desk: Office) -> None:
+    for name, display in (("bea", "Beatrice Stone"), ("carlos.mendes@example.com", ""), (XSS, "")):
+        await desk.store.add_user(User(name=name, display=display), by="tests")
+    assert found(await desk.get("/console/find?q=stone+bea")) == ["/console/people?name=bea"]
+    assert found(await desk.get("/console/find?q=MENDES")) == ["/console/people?name=carlos.mendes%40example.com"]
+    assert "Beatrice Stone" in (await desk.get("/console/find?q=bea")).text
+    assert "/console/people?name=bea" not in found(await desk.get("/console/find"))
+    shown = await desk.get("/console/find?q=onerror")
+    assert (len(found(shown)), XSS in shown.body, XSS in shown.text) == (1, False, True)
+    assert (await desk.get("/console/find?q=%00")).status == 200
+    await desk.sign_in("dewi", "auditor")
+    assert found(await desk.get("/console/find?q=stone")) == ["/console/people?find=bea"]
+    await desk.sign_in("ben", "user")
+    assert found(await desk.get("/console/find?q=stone")) == []
 
 
 @pytest.mark.parametrize("typed", ["password", "dark", "theme", "sign+out"])

@@ -1,10 +1,10 @@
-"""Find a page, a feature or a model by a few letters: a page of its own, and with a script a dialog over any other."""
+"""Find a page, a feature, a model or a person by a few letters: a page, and with a script a dialog over any other."""
 
 from __future__ import annotations
 
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from htpy import (
     Fragment,
@@ -27,13 +27,17 @@ from htpy import (
 from homeport.console import RANK, Asked, Page, Sent
 from homeport.console._layout import page
 from homeport.console._texts import mark, t
+from homeport.store.records import WantedPeople
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 ADDRESS = "/console/find"
+PEOPLE = "/console/people"
 MOST = 24
 """What is shown of each kind."""
+SOUGHT = 200
+"""People with the longest word, among whom those are chosen who have the others, too."""
 PLACES = (
     ("/console/account", mark("Your account"), mark("password, light or dark theme, sign out")),
     ("/console/keys", mark("Keyboard"), ""),
@@ -52,23 +56,25 @@ class Hit(NamedTuple):
 
 async def view(asked: Asked) -> Renderable | Sent:
     """The search and what it found; alone, when it is shown over another page."""
-    content = _content(asked)
+    content = await _content(asked)
     return Sent(content) if asked.htmx else page(asked, t("Find"), content)
 
 
-def _content(asked: Asked) -> Fragment:
+async def _content(asked: Asked) -> Fragment:
     typed = asked.query.get("q", "")[:100]
+    words = typed.casefold().split()
+    called = t("Find a page, a feature, a model or a person")
     line = input(
-        type="search", name="q", value=typed, aria_label=t("Find a page, a feature or a model"), placeholder=t("Find…"),
+        type="search", name="q", value=typed, aria_label=called, placeholder=t("Find…"),
         autocomplete="off", autofocus=True, hx_get=ADDRESS, hx_trigger="input changed delay:60ms", hx_target="#found",
         hx_select="#found", hx_swap="outerHTML", hx_sync="this:replace",
     )  # fmt: skip
     search = form(".joined", method="get", action=ADDRESS, role="search")[line, button(type="submit")[t("Find")]]
-    return fragment[h1[t("Find")], search, _found(asked, typed.casefold().split())]
+    return fragment[h1[t("Find")], search, _found(asked, words, await _people(asked, words))]
 
 
-def _found(asked: Asked, words: list[str]) -> Renderable:
-    groups = [(called, _matching(hits, words)) for called, hits in _kinds(asked)]
+def _found(asked: Asked, words: list[str], people: Iterable[Hit]) -> Renderable:
+    groups = [(called, _matching(hits, words)) for called, hits in (*_kinds(asked), (t("People"), people))]
     count = sum(len(found) for _, found in groups)
     said = t("{count} found.", count=count) if count else t("Nothing is called so. Try fewer letters.")
     return div("#found")[
@@ -97,6 +103,18 @@ def _kinds(asked: Asked) -> Iterator[tuple[str, Iterable[Hit]]]:
             t("Models"),
             (Hit(each.name, f"/console/models/{quote(each.name, safe='')}", each.family) for each in models),
         )
+
+
+async def _people(asked: Asked, words: list[str]) -> Iterable[Hit]:
+    """Those of whom somebody typed a part: they may be thousands."""
+    if not words or not all(map(str.isprintable, words)) or not _may(asked, PEOPLE):
+        return ()
+    by = "name" if asked.person.role == "admin" else "find"
+    found = await asked.desk.store.users(WantedPeople(find=max(words, key=len)), SOUGHT)
+    return [
+        Hit(each.name, f"{PEOPLE}?{urlencode({by: each.name})}", " ".join(filter(None, (each.display, each.email))))
+        for each in found
+    ]
 
 
 def _pages(asked: Asked) -> Iterator[Hit]:

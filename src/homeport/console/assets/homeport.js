@@ -236,6 +236,7 @@ function walk(event, dialog) {
   if (event.key === "ArrowDown") ways[Math.min(at + 1, ways.length - 1)]?.focus();
   else if (event.key === "ArrowUp") (ways[at - 1] ?? line)?.focus();
   else if (event.key === "Enter" && event.target === line) ways[0]?.click();
+  else if (event.key === "Escape") dialog.close(); // a search line would take the first one to be emptied
   else {
     if (at >= 0 && event.key.length === 1 && !event.ctrlKey && !event.metaKey) line?.focus();
     return;
