@@ -77,11 +77,28 @@ async def test_a_role_is_changed(office: Office) -> None:
     await office.sign_in()
     card = (await office.get(f"{PEOPLE}?name=ben")).body
     assert '<option value="user" selected>' in card
-    shown = await office.send(PEOPLE, "role", name="ben", role="auditor")
+    shown = await office.send(PEOPLE, "role", name="ben", role="auditor", was="user")
     assert shown.location == f"{PEOPLE}?said=role&about=ben"
     assert "ben has another role now." in (await office.get(shown.location)).text
     event = (await office.store.audit(1))[0]
     assert (event.who, event.what, event.after) == ("ada", "user.set", {"role": "auditor", "disabled": False})
+
+
+async def test_who_changes_a_role_that_somebody_else_changed_is_told(office: Office) -> None:
+    await add(office)
+    await office.sign_in()
+    await office.store.edit_user("ben", {"role": "auditor"}, by="eve")
+    told = await office.send(PEOPLE, "role", name="ben", role="admin", was="user")
+    assert (told.status, "Now it is Role: auditor." in told.text) == (409, True)
+    assert '<option value="admin" selected>' in told.body
+    assert (await office.store.user("ben")).role == "auditor"
+    # each form of the page keeps what it showed itself
+    first, second = re.findall(r'name="was" value="([^"]*)"', told.body)
+    assert (first, "auditor" in second) == ("auditor", False)
+    assert (await office.send(PEOPLE, "role", name="ben", role="admin", was=first)).status == 303
+    refused = await office.send(PEOPLE, "about", name="ben", was="{}")
+    assert re.findall(r'name="was" value="([^"]*)"', refused.body)[0] == "admin"
+    assert (await office.send(PEOPLE, "role", name="ben", role="user")).status == 409
 
 
 async def shown(office: Office, name: str) -> dict[str, str]:
@@ -104,7 +121,7 @@ async def test_who_saves_what_somebody_else_changed_meanwhile_is_told(office: Of
     assert 'value="Uma T."' in told.body
     uma = await office.store.user("uma")
     assert (uma.seat, uma.display) == (False, "")
-    was = unescape(re.findall(r'name="was" value="([^"]*)"', told.body)[0])
+    was = unescape(re.findall(r'name="was" value="([^"]*)"', told.body)[1])
     assert was != stale["was"]
     assert (await office.send(PEOPLE, "about", **{**stale, "display": "Uma T.", "was": was})).status == 303
     uma = await office.store.user("uma")
@@ -167,7 +184,7 @@ async def test_another_link_and_signing_out_everywhere(office: Office) -> None:
     assert (await office.get("/console")).status == 200
 
 
-@pytest.mark.parametrize(("do", "fields"), [("disable", {}), ("role", {"role": "user"}), ("role", {"role": "auditor"})])
+@pytest.mark.parametrize(("do", "fields"), [("disable", {}), ("role", {"role": "user", "was": "admin"})])
 async def test_the_last_administrator_stays(office: Office, do: str, fields: dict[str, str]) -> None:
     await add(office, "eve", "admin", disabled=True)
     await office.sign_in()

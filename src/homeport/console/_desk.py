@@ -12,6 +12,7 @@ from htpy import h1, p
 
 from homeport.access import sessions
 from homeport.console import RANK, Asked, Page, Person, Sent, go
+from homeport.console._forms import refuse
 from homeport.console._languages import wanted
 from homeport.console._texts import speak, t
 from homeport.domain.errors import BadRequest, CallerError, HomeportError, NotAllowed, Outdated, Unknown, WrongMethod
@@ -99,6 +100,7 @@ class Desk:
 
     async def answer(self, asked: Request) -> Answer:
         """One request for a page; errors are pages too."""
+        refuse()
         speak(wanted(self.languages, asked.headers.get(b"accept-language", b"").decode("latin-1")))
         if asked.method in {"GET", "HEAD"} and asked.path.endswith("/"):
             return _finished(_without_slash(asked), asked)
@@ -164,6 +166,7 @@ class Desk:
             if isinstance(error, Outdated):
                 # they have been told: the form is shown with the mark of what sending it again replaces
                 call = call._replace(form={name: value for name, value in call.form.items() if name != WAS})
+            refuse(str(error), error.param)
             shown = _as_sent(await page.view(call._replace(problem=str(error))))
             return shown._replace(status=error.status)
 
@@ -278,6 +281,7 @@ async def _shown_again(page: Page, call: Asked) -> Sent:
     from homeport.console._ended import again  # noqa: PLC0415 (it draws a page)
 
     why = NotAllowed(t("The form is not from your session."), t("Look at it and send it again."))
+    refuse(str(why))
     shown = _as_sent(await page.view(call._replace(problem=str(why))))
     return again(shown, part=call.htmx)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
 from htpy import (
@@ -10,9 +11,11 @@ from htpy import (
     a,
     button,
     div,
+    fieldset,
     form,
     input,  # noqa: A004 (the element)
     label,
+    legend,
     nav,
     optgroup,
     option,
@@ -38,31 +41,82 @@ Choices = tuple[tuple[str, str], ...]
 """Values and what they are called."""
 
 
+class Refusal(NamedTuple):
+    """Why the form of this request came back; what draws a field asks whether it is the one."""
+
+    said: str = ""
+    about: tuple[str, ...] = ()
+    """What was refused, as the error names it: none where it is no field, several where one of them is wrong."""
+
+    def of(self, *names: str) -> bool:
+        """Whether it is about the field that has one of these names."""
+        return any(each in names for each in self.about)
+
+    def begins_at(self, *names: str) -> bool:
+        """Whether that field is the first to mend."""
+        return self.of(*names) and self.about[0] in names
+
+
+_NONE = Refusal()
+_refusal: ContextVar[Refusal] = ContextVar("refusal", default=_NONE)
+
+
+def refuse(said: str = "", about: str | None = None) -> None:
+    """From here on this request draws the field that `about` names as refused; without a text, none is."""
+    _refusal.set(Refusal(said, tuple(about.split(",")) if about else ()))
+
+
+def is_whole() -> bool:
+    """Whether no field alone is refused: what was said is where to go on."""
+    return not _refusal.get().about
+
+
 def doings() -> Renderable:
     """The head of a column of links and buttons, for those who hear it."""
     return span(".out")[t("What can be done")]
 
 
-def field(name: str, called: Node, control: Renderable, tip: Node = None, *more: Node) -> Renderable:
-    """A control that was made with `tied(name)`, under its label and over its help."""
+def field(name: str, called: Node, control: Renderable, tip: Node = None, *more: Node, about: str = "") -> Renderable:
+    """A control that was made with `tied(name)`, under its label and over its help and what was wrong with it."""
     told = span(".help", id=f"{name}-help")[tip] if tip else None
-    return div(".field")[label(for_=name)[called], control, told, more]
+    why = wrong(name, about)
+    return div(class_=["field", {"wrong": why is not None}])[label(for_=name)[called], control, why, told, more]
 
 
-def tied(name: str, tip: Node = None) -> dict[str, Any]:
-    """The attributes by which a control belongs to its label and its help."""
-    return {"id": name, "name": name, "aria_describedby": f"{name}-help" if tip else None}
+def wrong(name: str, about: str = "") -> Node:
+    """What was wrong with a field, for those who see it and for those who hear it; None where nothing was."""
+    refusal = _refusal.get()
+    return span(".why", id=f"{name}-wrong")[refusal.said] if refusal.of(name, about) else None
 
 
-def text(name: str, /, called: Node, value: str, tip: Node = None, **more: Any) -> Renderable:  # noqa: ANN401 (attributes)
-    """One line to type; `more` are attributes of the input, as in `choice`."""
-    return field(name, called, input(**{"type": "text", "value": value, **tied(name, tip), **more}), tip)
+def tied(name: str, tip: Node = None, about: str = "") -> dict[str, Any]:
+    """The attributes by which a control belongs to its label, its help, and to why it was refused.
+
+    `about` is what errors call it, where they do not say `name`.
+    """
+    refusal = _refusal.get()
+    refused = refusal.of(name, about)
+    described = [*((f"{name}-wrong",) if refused else ()), *((f"{name}-help",) if tip else ())]
+    plain = {"id": name, "name": name, "aria_describedby": " ".join(described) or None}
+    return plain | {"aria_invalid": "true", "autofocus": refusal.begins_at(name, about)} if refused else plain
 
 
-def lines(name: str, called: Node, value: str, tip: Node = None, **more: Any) -> Renderable:  # noqa: ANN401 (attributes)
+def _made(tied_: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """All attributes of a control: a form that came back begins at what was refused, wherever it usually does."""
+    kept = more if not _refusal.get().said else {name: value for name, value in more.items() if name != "autofocus"}
+    return {**tied_, **kept}
+
+
+def text(name: str, /, called: Node, value: str, tip: Node = None, about: str = "", **more: Any) -> Renderable:  # noqa: ANN401 (attributes)
+    """One line to type; `about` as in `tied`, `more` are attributes of the input, as in `choice`."""
+    made = _made({"type": "text", "value": value, **tied(name, tip, about)}, more)
+    return field(name, called, input(**made), tip, about=about)
+
+
+def lines(name: str, called: Node, value: str, tip: Node = None, about: str = "", **more: Any) -> Renderable:  # noqa: ANN401 (attributes)
     """Several lines to type."""
     # what begins with a line end would lose it
-    return field(name, called, textarea(**{**tied(name, tip), **more})["\n" + value], tip)
+    return field(name, called, textarea(**_made(tied(name, tip, about), more))["\n" + value], tip, about=about)
 
 
 def choice(
@@ -72,6 +126,7 @@ def choice(
     choices: Choices | Mapping[str, Sequence[tuple[str, str]]],
     value: str,
     tip: Node = None,
+    about: str = "",
     **more: Any,  # noqa: ANN401 (attributes)
 ) -> Renderable:
     """One of several, perhaps in groups; a value that is none of them stays visible as the first.
@@ -86,7 +141,7 @@ def choice(
         else None
     )
     drawn = [_group(title, group, value) for title, group in groups.items()]
-    return field(name, called, select(**{**tied(name, tip), **more})[odd, drawn], tip)
+    return field(name, called, select(**_made(tied(name, tip, about), more))[odd, drawn], tip, about=about)
 
 
 def _group(title: str, group: Sequence[tuple[str, str]], value: str) -> Node:
@@ -98,15 +153,22 @@ def check(name: str, called: Node, *, on: bool, tip: Node = None) -> Renderable:
     """Yes or no; its field is "on" or missing."""
     box = input(type="checkbox", checked=on, **tied(name, tip))
     return div(".field")[
-        label(".check", for_=name)[box, called], span(".help", id=f"{name}-help")[tip] if tip else None
+        label(".check", for_=name)[box, called], wrong(name), span(".help", id=f"{name}-help")[tip] if tip else None
     ]
+
+
+def group(name: str, called: Node, *boxes: Node) -> Renderable:
+    """Boxes made with `ticked` under what they are together."""
+    refused = wrong(name) is not None
+    began: dict[str, Any] = {"class_": "wrong", "tabindex": "-1", "autofocus": True} if refused else {}
+    return fieldset(**began)[legend[called], wrong(name), boxes]
 
 
 def ticked(asked: Asked, name: str, value: str, called: Node, *, on: bool) -> Renderable:
     """A box of a group that may have several; what was sent wins over `on`."""
     on = value in asked.lists.get(name, ()) if asked.form else on
-    box = input(id=f"{name}-{value}", type="checkbox", name=name, value=value, checked=on)
-    return label(".check", for_=f"{name}-{value}")[box, span[called]]
+    more = {"id": f"{name}-{value}", "type": "checkbox", "value": value, "checked": on, "autofocus": False}
+    return label(".check", for_=f"{name}-{value}")[input(**{**tied(name), **more}), span[called]]
 
 
 def finder(asked: Asked, called: str, *more: Node) -> Renderable:

@@ -39,6 +39,7 @@ from markupsafe import Markup
 from homeport import __version__
 from homeport.console import RANK
 from homeport.console._desk import FORM_KEY, WAS
+from homeport.console._forms import is_whole
 from homeport.console._texts import mark, rich, spoken, t, tag
 from homeport.domain.verbose import until_of
 
@@ -175,8 +176,10 @@ def page(asked: Asked, name: str, *content: Node, scripts: tuple[str, ...] = ())
 
 
 def problem(asked: Asked) -> Node:
-    """What was wrong with the form, above it."""
-    return div(".note.bad", role="alert")[p[asked.problem]] if asked.problem else None
+    """What was wrong with the form, above it; where no field alone was wrong, one goes on from here."""
+    if not asked.problem:
+        return None
+    return div(".note.bad", role="alert", tabindex="-1", autofocus=is_whole())[p[asked.problem]]
 
 
 def guard(asked: Asked, do: str) -> Node:
@@ -191,9 +194,10 @@ def guard(asked: Asked, do: str) -> Node:
     )
 
 
-def was(asked: Asked, now: str) -> Renderable:
+def was(asked: Asked, now: str, do: str) -> Renderable:
     """The hidden field that tells what a form is about to replace; kept until somebody was told of another state."""
-    return input(type="hidden", name=WAS, value=asked.form.get(WAS) or now)
+    kept = asked.form.get(WAS) if asked.form.get("do") == do else ""
+    return input(type="hidden", name=WAS, value=kept or now)
 
 
 def brand(address: str) -> Renderable:
@@ -269,6 +273,7 @@ SAID = {
     "invited": mark("{name} may sign in."),
     "revoked": mark("{name} works no longer."),
     "role": mark("{name} has another role now."),
+    "welcome": mark("Welcome. From now on you sign in as {name}."),
     "closed": mark("{name} may sign in no longer."),
     "reopened": mark("{name} may sign in again."),
     "left": mark("{name} is signed out everywhere."),

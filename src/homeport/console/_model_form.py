@@ -203,6 +203,7 @@ def complete(model: Model, desk: Desk, *, named: bool = True) -> Model:
         raise BadRequest(
             t("{name} has spaces: no request could name it.", name=f"{model.name!r}"),
             t("Write it like {better}", better=better),
+            param="name",
         )
     if named and model.name in desk.bench.features:
         raise BadRequest(
@@ -292,14 +293,15 @@ def _options(values: Mapping[str, str], key: str, options: Mapping[str, Option])
 
 def _option(values: Mapping[str, str], key: str, name: str, known: Option) -> Renderable:
     field, called = f"{key}.{name}", name.replace("_", " ").capitalize()
+    about = f"options.{name}" if key in {WAY, values.get("platform")} else ""
     value = values.get(field, "")
     tip = known.text.replace("`", "")
     if known.variables:
         tip = t("{tip} Empty: the server's {variables}.", tip=tip, variables=known.variables[0])
     if known.values:
         empty = t("as usual ({default})", default=known.default) if known.default else t("as usual")
-        return _forms.choice(field, called, (("", empty), *((each, each) for each in known.values)), value, tip)
-    return _forms.text(field, called, value, tip, placeholder=known.default or None, autocomplete="off")
+        return _forms.choice(field, called, (("", empty), *((each, each) for each in known.values)), value, tip, about)
+    return _forms.text(field, called, value, tip, about, placeholder=known.default or None, autocomplete="off")
 
 
 def where(asked: Asked, values: Mapping[str, str], drawn: Drawn, *, swap: bool = False) -> Renderable:
@@ -385,7 +387,9 @@ def _key_field(asked: Asked, stored: Model | None) -> Node:
         return p(".note")[t("A key is stored.") if kept else t("No key is stored.")]
     tip = t("Leave empty to keep the stored key.") if kept else t("Only if its server wants one.")
     tip = f"{tip} {t('It is stored encrypted, goes to this endpoint alone, and is never shown again.')}"
-    drawn = _forms.text("api_key", t("API key"), "", tip, type="password", autocomplete="off", maxlength=16_384)
+    drawn = _forms.text(
+        "api_key", t("API key"), "", tip, about="key", type="password", autocomplete="off", maxlength=16_384
+    )
     typed = bool(asked.form.get("api_key", "").strip())
     again = (
         p(".note.warn", role="status")[t("Type the API key again: it is never sent back to a page.")] if typed else None

@@ -93,7 +93,8 @@ def _whose(asked: Asked) -> Renderable:
 
 
 def _secret(name: str, called: str, kind: str, tip: str | None = None) -> Renderable:
-    return text(name, called, "", tip, type="password", autocomplete=kind, required=True, maxlength=MOST)
+    about = "password" if name == "new" else ""
+    return text(name, called, "", tip, about, type="password", autocomplete=kind, required=True, maxlength=MOST)
 
 
 def _sessions(asked: Asked, found: Mapping[bytes, Session]) -> Node:

@@ -19,8 +19,6 @@ from htpy import (
     form,
     h1,
     h2,
-    input,  # noqa: A004 (the element)
-    label,
     li,
     ol,
     option,
@@ -31,7 +29,7 @@ from htpy import (
 from homeport.console import RANK, Asked, Page, Sent, go
 from homeport.console._asking import can_be_tried
 from homeport.console._desk import WAS
-from homeport.console._forms import check, choice, field
+from homeport.console._forms import check, choice, text
 from homeport.console._layout import guard, page, problem, was
 from homeport.console._texts import mark, rich, t, tn
 from homeport.domain.errors import BadRequest, Outdated, Unknown
@@ -163,11 +161,15 @@ def setting_from(key: str, typed: Typed) -> FeatureSetting:
         return FeatureSetting(feature=key, assignment=WORDS[typed.serves])
     model = typed.serves.removeprefix(MODEL)
     if model == typed.serves or not model:
-        raise BadRequest(t("That is no choice for a feature."), t("Choose a model, or one of the other entries."))
+        raise BadRequest(
+            t("That is no choice for a feature."), t("Choose a model, or one of the other entries."), param="serves"
+        )
     names = [model, *(name for name, _ in typed.sharing)]
-    if len(set(names)) < len(names):
-        raise BadRequest(t("A model shares the work twice."), t("Name each once, with the weight that it shall have."))
-    weights = {model: _number(typed.weight)} | {name: _number(weight) for name, weight in typed.sharing}
+    if again := next((at for at, name in enumerate(names) if name in names[:at]), 0):
+        saw, fix = t("A model shares the work twice."), t("Name each once, with the weight that it shall have.")
+        raise BadRequest(saw, fix, param=f"share-{again}")
+    others = {name: _number(weight, f"weight-{at}") for at, (name, weight) in enumerate(typed.sharing, 1)}
+    weights = {model: _number(typed.weight, "own")} | others
     return FeatureSetting(
         feature=key,
         assignment="model",
@@ -179,10 +181,11 @@ def setting_from(key: str, typed: Typed) -> FeatureSetting:
     )
 
 
-def _number(text: str) -> int:
+def _number(text: str, place: str) -> int:
     text = text.strip() or "1"
     if not (text.isascii() and text.isdigit() and len(text) < 6):  # noqa: PLR2004 (digits)
-        raise BadRequest(t("{text} is no weight.", text=f"{text[:20]!r}"), t("Give a whole number from 1 to 1000."))
+        saw = t("{text} is no weight.", text=f"{text[:20]!r}")
+        raise BadRequest(saw, t("Give a whole number from 1 to 1000."), param=place)
     return int(text)
 
 
@@ -203,7 +206,7 @@ def _form(asked: Asked, stored: FeatureSetting, typed: Typed, groups: Groups) ->
     nobody: Groups = {"": [("", t("nobody"))], **groups}
     return form(".stack", method="post")[
         guard(asked, "save"),
-        was(asked, _mark(stored)),
+        was(asked, _mark(stored), "save"),
         fieldset(".bare", disabled=not may)[
             _first(asked, typed, groups),
             _sharing(typed, nobody),
@@ -224,7 +227,7 @@ def _first(asked: Asked, typed: Typed, groups: Groups) -> Renderable:
     words = [first, ("disabled", t("Disabled"))]
     models = {name: [(MODEL + each, said) for each, said in group] for name, group in groups.items()}
     help_ = t("Answers what people ask of this feature. The others below only help a model that is chosen here.")
-    return choice("serves", t("Served by"), {"": words, **models}, typed.serves, help_)
+    return choice("serves", t("Served by"), {"": words, **models}, typed.serves, help_, about="model")
 
 
 def _sharing(typed: Typed, nobody: Groups) -> Renderable:
@@ -237,10 +240,7 @@ def _sharing(typed: Typed, nobody: Groups) -> Renderable:
                 "A model with weight 2 gets twice as much as one with weight 1."
             )
         ],
-        div(".field")[
-            label(for_="own")[t("Weight of the model above")],
-            input(".weight", id="own", name="own", value=typed.weight, inputmode="numeric", maxlength="4"),
-        ],
+        _weight("own", "own", t("Weight of the model above"), typed.weight, about="weights"),
         [_place(at, name, weight, nobody) for at, (name, weight) in enumerate(places, 1)],
         check(
             "sticky",
@@ -254,18 +254,18 @@ def _sharing(typed: Typed, nobody: Groups) -> Renderable:
 def _place(at: int, name: str, weight: str, nobody: Groups) -> Renderable:
     return div(".pair.model")[
         _other(f"share-{at}", "share", t("Model {at}", at=at + 1), nobody, name),
-        div(".field")[
-            label(for_=f"weight-{at}")[t("Weight")],
-            input(".weight", id=f"weight-{at}", name="weight", value=weight, inputmode="numeric", maxlength="4"),
-        ],
+        _weight(f"weight-{at}", "weight", t("Weight"), weight),
     ]
+
+
+def _weight(at: str, name: str, called: str, value: str, about: str = "") -> Renderable:
+    return text(at, called, value, about=about, class_="weight", name=name, inputmode="numeric", maxlength="4")
 
 
 def _other(at: str, name: str, called: str, nobody: Groups, value: str) -> Renderable:
     """A model that helps: chosen from a list, or typed where there are too many to look through."""
     if sum(map(len, nobody.values())) > MOST:
-        typed = input(id=at, name=name, value=value, list="models", placeholder=t("nobody"), autocomplete="off")
-        return field(at, called, typed)
+        return text(at, called, value, name=name, list="models", placeholder=t("nobody"), autocomplete="off")
     return choice(at, called, nobody, value, name=name)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from htpy import Renderable, a, button, div, form, h1, p
 from htpy import input as control
@@ -65,8 +66,14 @@ def _form(asked: Asked, code: str) -> Renderable:
     return form(".stack", method="post", action=asked.path)[
         guard(asked, "join"),
         control(type="hidden", name="code", value=code[:100]),
-        text("name", t("Name"), asked.form.get("name", ""), t("It is what you sign in with."), **named),
-        text("new", t("Password"), "", tip, **secret),
+        text(
+            "name",
+            t("Name"),
+            asked.form.get("name", ""),
+            t("It is what you sign in with. Spaces at its ends are left out."),
+            **named,
+        ),
+        text("new", t("Password"), "", tip, about="password", **secret),
         text("again", t("Password, once more"), "", **secret),
         div(".buttons")[button(".first", type="submit")[t("Join")]],
     ]
@@ -86,12 +93,21 @@ async def join(asked: Asked) -> Sent:
         raise BadRequest(t(SPENT), t("Ask whoever invited you for another one."), param="code")
     if form_.get("new", "") != form_.get("again", ""):
         raise BadRequest(t("The password was not typed twice alike."), t("Type it again."), param="again")
-    name, hashed = form_.get("name", "").strip(), await desk.passwords.hash(form_.get("new", ""))
+    name, hashed = _name(form_.get("name", "").strip()), await desk.passwords.hash(form_.get("new", ""))
     await desk.store.accept_invitation(digest, name, hashed)
     desk.doorkeeper.forgive(keys)
     value = sessions.mint()
     await desk.store.begin_session(sessions.digest(desk.pepper, value), name, sessions.LONGEST)
-    return go("/console", cookie(value, secure=asked.secure))
+    return go(f"/console?{urlencode({'said': 'welcome', 'about': name})}", cookie(value, secure=asked.secure))
+
+
+def _name(typed: str) -> str:
+    """What was typed; raises BadRequest for spaces that nobody who reads the name can type again."""
+    better = " ".join(typed.split())
+    if better != typed:
+        saw = t("{name} has spaces in it that cannot be told from one.", name=f"{typed[:100]!r}")
+        raise BadRequest(saw, t("Write it like {better}", better=better[:100]), param="name")
+    return typed
 
 
 PAGE = Page(

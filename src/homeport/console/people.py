@@ -14,11 +14,9 @@ from htpy import (
     button,
     datalist,
     div,
-    fieldset,
     form,
     h1,
     h2,
-    legend,
     option,
     p,
     span,
@@ -36,7 +34,7 @@ from homeport.access import SCOPES, sessions
 from homeport.console import Asked, Page, Sent, go
 from homeport.console._connect import address_of, copied, reach
 from homeport.console._desk import WAS
-from homeport.console._forms import PER_PAGE, check, choice, doings, finder, page_of, pager, sifter, text, ticked
+from homeport.console._forms import PER_PAGE, check, choice, doings, finder, group, page_of, pager, sifter, text, ticked
 from homeport.console._layout import CALLED, guard, page, problem, was
 from homeport.console._render import cell
 from homeport.console._texts import choices, mark, rich, t, tn
@@ -294,10 +292,13 @@ def _card(asked: Asked, user: User, teams: Sequence[str]) -> Renderable:
 
 
 def _role(asked: Asked, user: User) -> Renderable:
+    # who is the last administrator can be disabled as little, which is another form's matter
+    about = "user" if asked.form.get("do") == "role" else ""
     return form(".stack", method="post", action=asked.path)[
         guard(asked, "role"),
+        was(asked, user.role, "role"),
         control(type="hidden", name="name", value=user.name),
-        choice("role", t("Role"), choices(ROLES), asked.form.get("role", user.role)),
+        choice("role", t("Role"), choices(ROLES), asked.form.get("role", user.role), about=about),
         div(".buttons")[
             button(".first", type="submit")[t("Change the role")], a(".button", href=asked.path)[t("Done")]
         ],
@@ -312,7 +313,7 @@ def _about(asked: Asked, user: User, teams: Sequence[str]) -> Renderable:
     held = user.scopes if user.scopes is not None else frozenset(LICENSED)
     return form(".stack", method="post", action=asked.path)[
         guard(asked, "about"),
-        was(asked, orjson.dumps(told).decode()),
+        was(asked, orjson.dumps(told).decode(), "about"),
         control(type="hidden", name="name", value=user.name),
         # Translators: the name of a person as others shall see it
         text("display", t("Called"), said["display"], maxlength=100),
@@ -320,10 +321,11 @@ def _about(asked: Asked, user: User, teams: Sequence[str]) -> Renderable:
         _teams(said["teams"], teams),
         check("seat", t("Has a seat"), on="seat" in typed if typed is not None else user.seat),
         choice("licence", t("May use"), choices(LICENCE), said["licence"]),
-        fieldset[
-            legend[t("Of AI, if not everything")],
+        group(
+            "scope",
+            t("Of AI, if not everything"),
             (ticked(asked, "scope", each, SCOPES[each], on=each in held) for each in LICENSED),
-        ],
+        ),
         div(".buttons")[button(".first", type="submit")[t("Save")]],
     ]
 
@@ -341,8 +343,9 @@ def _values(user: User) -> dict[str, str]:
 
 
 def _teams(value: str, teams: Sequence[str]) -> Node:
+    tip = t("Names, separated by commas.")
     return [
-        text("teams", t("Teams"), value, t("Names, separated by commas."), list="known-teams", maxlength=2000),
+        text("teams", t("Teams"), value, tip, about="team", list="known-teams", maxlength=2000),
         datalist(id="known-teams")[(option(value=each) for each in teams[:TEAMS])],
     ]
 
@@ -396,10 +399,23 @@ def _wanted(asked: Asked) -> Role:
 
 
 async def set_role(asked: Asked) -> Sent:
-    """Give somebody another role; raises InUse for the last administrator."""
+    """Give somebody another role; raises InUse for the last administrator, Outdated."""
     user = await _user(asked)
-    await asked.desk.store.edit_user(user.name, {"role": _wanted(asked)}, by=asked.person.name)
+    await asked.desk.store.describe_user(user.name, partial(_recast, asked), by=asked.person.name)
     return _back(asked, "role", user)
+
+
+def _recast(asked: Asked, user: User) -> Described:
+    """Another role and the same teams; raises Outdated when somebody else gave them another one meanwhile."""
+    if asked.form.get(WAS) != user.role:
+        raise _outdated(user, t("{what}: {now}", what=t("Role"), now=t(CALLED[user.role])))
+    role = _wanted(asked)
+    return Described({"role": role} if role != user.role else {}, frozenset(user.teams))
+
+
+def _outdated(user: User, changes: str) -> Outdated:
+    saw = t("Somebody changed {name} while you did. Now it is {changes}.", name=user.name, changes=changes)
+    return Outdated(saw, t("Yours is still below and not saved: save again to keep yours, or reload to see theirs."))
 
 
 async def about(asked: Asked) -> Sent:
@@ -431,10 +447,7 @@ def _still(shown: str, user: User) -> None:
         if before.get(name) != now[name] and (name != "scope" or now["licence"])
     ]
     if changed:
-        saw = t(
-            "Somebody changed {name} while you did. Now it is {changes}.", name=user.name, changes="; ".join(changed)
-        )
-        raise Outdated(saw, t("Yours is still below and not saved: save again to keep yours, or reload to see theirs."))
+        raise _outdated(user, "; ".join(changed))
 
 
 def _in_words(name: str, value: str) -> str:

@@ -13,6 +13,7 @@ from homeport.access import sessions
 from homeport.access.errand import inside
 from homeport.console import Asked, Page, Sent, go
 from homeport.console._desk import cookie
+from homeport.console._forms import text
 from homeport.console._layout import guard, page, problem
 from homeport.console._sso import HERE, chosen, passwords_open
 from homeport.console._texts import mark, rich, t
@@ -51,8 +52,8 @@ def _with_password(asked: Asked, wanted: str, *, first: bool) -> Renderable:
     return form(".stack", method="post")[
         guard(asked, "password"),
         field(type="hidden", name="next", value=wanted),
-        _labelled(t("Name"), field(name="name", autocomplete="username", required=True, autofocus=first)),
-        _labelled(t("Password"), field(name="password", type="password", autocomplete="current-password")),
+        text("name", t("Name"), asked.form.get("name", ""), autocomplete="username", required=True, autofocus=first),
+        text("password", t("Password"), "", type="password", autocomplete="current-password"),
         button(class_="first" if first else None, type="submit")[t("Sign in")],
     ]
 
@@ -83,12 +84,6 @@ def _with_code(asked: Asked) -> tuple[Node, ...]:
     )
 
 
-def _labelled(label: str, control: Renderable) -> Renderable:
-    from htpy import label as tag  # noqa: PLC0415 (the name is the parameter's here)
-
-    return div(".field")[tag[label, control]]
-
-
 async def with_password(asked: Asked) -> Sent:
     """Begin a session for who knows the password; slower after each failure."""
     desk, name = asked.desk, asked.form.get("name", "").strip()
@@ -104,7 +99,8 @@ async def with_password(asked: Asked) -> Sent:
     stored = await desk.store.password(name) if name and name.isprintable() else None
     if not await desk.passwords.matches(stored, asked.form.get("password", "")):
         desk.doorkeeper.failed(keys, time.monotonic())
-        raise BadRequest(t("The name or the password is wrong."), t("Check both; capital letters count."))
+        wrong, fix = t("The name or the password is wrong."), t("Check both; capital letters count.")
+        raise BadRequest(wrong, fix, param="name,password")
     desk.doorkeeper.forgive(keys)
     return await _begun(asked, name)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from htpy import Renderable, a, aside, button, code, div, form, h1, h2, li, p, pre, span, ul
 from htpy import input as control
@@ -114,12 +114,13 @@ async def _form(asked: Asked, said: dict[str, str], *, may: bool) -> Renderable:
     shown = {**said, **_typed(asked)} if asked.form else said
     return form(".stack.card", method="post", action=asked.path, autocomplete="off")[
         guard(asked, "save"),
+        None if may else p(".note")[t("An administrator may change this.")],
         control(type="hidden", name="was", value=sso.mark(said)),
         _provider(asked, shown),
         await _secret(asked, said),
         _roles(asked, shown),
         _access(asked, shown),
-        _doings() if may else p(".soft")[t("An administrator may change this.")],
+        _doings() if may else None,
     ]
 
 
@@ -130,7 +131,7 @@ def _doings() -> Renderable:
     ]
 
 
-def _tied(asked: Asked, name: str, tip: str) -> tuple[str, dict[str, bool]]:
+def _tied(asked: Asked, name: str, tip: str) -> tuple[str, dict[str, Any]]:
     """The help of a field; one that was set before the start cannot be changed here."""
     if asked.person.role == "admin" and not sso.given(asked.desk.settings, name):
         return tip, {}

@@ -166,12 +166,11 @@ def _leaving(asked: Asked, team: Team, name: str) -> Renderable:
 
 def _joining(asked: Asked, team: Team) -> Renderable:
     typed = asked.form.get("people", "") if asked.form.get("do") == "join" else ""
+    tip = t("Names, one a line or separated by commas.")
     return form(".stack", method="post", action=asked.path)[
         guard(asked, "join"),
         _hidden(team),
-        lines(
-            "people", t("Let people in"), typed, t("Names, one a line or separated by commas."), rows="2", required=True
-        ),
+        lines("people", t("Let people in"), typed, tip, about="members", rows="2", required=True),
         div(".buttons")[button(".first", type="submit")[t("Let them in")]],
     ]
 
@@ -181,7 +180,7 @@ def _renaming(asked: Asked, team: Team) -> Renderable:
     return form(".stack", method="post", action=asked.path)[
         guard(asked, "rename"),
         _hidden(team),
-        text("to", t("Name"), typed, required=True, maxlength=100),
+        text("to", t("Name"), typed, about="name", required=True, maxlength=100),
         div(".buttons")[button(type="submit")[t("Rename")]],
     ]
 
@@ -204,7 +203,7 @@ def _new(asked: Asked) -> Renderable:
     return form(".stack.card", method="post", action=asked.path, autocomplete="off")[
         guard(asked, "add"),
         h2[t("A new team")],
-        text("team", t("Name"), asked.form.get("team", ""), required=True, maxlength=100, autofocus=True),
+        text("team", t("Name"), asked.form.get("team", ""), about="name", required=True, maxlength=100, autofocus=True),
         div(".buttons")[button(".first", type="submit")[t("Make it")], a(".button", href=asked.path)[t("Cancel")]],
     ]
 

@@ -12,12 +12,10 @@ from htpy import (
     button,
     datalist,
     div,
-    fieldset,
     form,
     h1,
     h2,
     h3,
-    legend,
     option,
     p,
     span,
@@ -34,7 +32,7 @@ from htpy import input as control
 from homeport.access import COMMON, SCOPES, tokens
 from homeport.console import RANK, Asked, Page, Sent, go
 from homeport.console._connect import address_of, copied, reach, setups
-from homeport.console._forms import PER_PAGE, choice, doings, finder, page_of, pager, sifter, text, ticked
+from homeport.console._forms import PER_PAGE, choice, doings, finder, group, page_of, pager, sifter, text, ticked
 from homeport.console._layout import guard, page, problem
 from homeport.console._render import cell
 from homeport.console._texts import choices, mark, rich, t, tn
@@ -77,7 +75,6 @@ ADMINISTRATION = frozenset({"admin", "scim"})
 """Scopes that administrators alone hand out."""
 NAMED = 4
 """Scopes of a token that are spelt out in the list."""
-NAME = {"required": True, "maxlength": 100}
 TOLD = 50
 """Tokens that end soon among which those are looked for that are told."""
 SOON = timedelta(days=7)
@@ -288,18 +285,20 @@ def _form(asked: Asked, people: Sequence[str], *, stranger: bool) -> Renderable:
             t("Name"),
             asked.form.get("name", ""),
             t("What you will know it by."),
-            **NAME,
-            autofocus=not stranger,
+            required=True,
+            maxlength=100,
+            autofocus=True,
         ),
         _owner(asked, people, stranger=stranger) if asked.person.role == "admin" else None,
-        fieldset[
-            legend[t("It may")],
+        group(
+            "scope",
+            t("It may"),
             (
                 ticked(asked, "scope", each, SCOPES[each], on=each in USUAL)
                 for each in OFFERED_SCOPES
                 if each not in ADMINISTRATION or asked.person.role == "admin"
             ),
-        ],
+        ),
         choice("lasts", t("It works for"), choices(LASTS), asked.form.get("lasts", "90")),
         div(".buttons")[button(".first", type="submit")[t("Make it")], a(".button", href=asked.path)[t("Cancel")]],
     ]
@@ -308,10 +307,9 @@ def _form(asked: Asked, people: Sequence[str], *, stranger: bool) -> Renderable:
 def _owner(asked: Asked, people: Sequence[str], *, stranger: bool) -> Node:
     explained = t("Whoever signs in under this name sees it and may revoke it. A service has no owner.")
     owner = asked.form.get("owner", asked.person.name)
-    wrong = {"aria_invalid": "true", "autofocus": True} if stranger else {}
     return [
         choice("kind", t("Belongs to"), choices(KINDS), asked.form.get("kind", "personal")),
-        text("owner", t("Owner"), owner, explained, maxlength=100, list="people", **wrong),
+        text("owner", t("Owner"), owner, explained, maxlength=100, list="people"),
         p[
             rich(
                 "{add} or {invite}",
