@@ -100,7 +100,7 @@ def listed() -> str:
     shown = {named(path): (path, page) for path, page in addresses().items()}
     parts = [
         "# Every page of the console",
-        "Made by `.venv/bin/python tools/screenshots.py`: each page in light and dark, 1280 and 390 pixels wide.",
+        "Made by `.venv/bin/python tools/screenshots.py`: each page in light and dark, 1280 and 360 pixels wide.",
     ]
     for name, (path, page) in shown.items():
         parts += [

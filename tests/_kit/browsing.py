@@ -42,7 +42,7 @@ class Look(NamedTuple):
         return self.width < 600
 
 
-THEMES, WIDTHS = ("light", "dark"), (1280, 390)
+THEMES, WIDTHS = ("light", "dark"), (1280, 360)
 LOOKS = tuple(Look(theme, width) for theme in THEMES for width in WIDTHS)
 
 
