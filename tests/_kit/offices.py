@@ -131,16 +131,16 @@ _made: list[Path] = []
 
 
 @contextlib.asynccontextmanager
-async def office_at(folder: Path, url: str = "", **settings: Any) -> AsyncIterator[Office]:
+async def office_at(folder: Path, database: str = "", **settings: Any) -> AsyncIterator[Office]:
     """A console with a database of its own, whose models are those of the scripted server; one that is there stays.
 
-    `url` is that of another database, with our tables.
+    `database` is the address of another one, with our tables.
     """
     if not (folder / "office.db").exists():
         shutil.copytree(await _empty(), folder, dirs_exist_ok=True)
-    url = url or f"sqlite+aiosqlite:///{folder / 'office.db'}"
+    database = database or f"sqlite+aiosqlite:///{folder / 'office.db'}"
     vault = Vault()
-    store = await Store.open(url, vault)
+    store = await Store.open(database, vault)
     registry = Registry(store, 60.0)
     await registry.refresh()
     made = partial(_desk, store, vault)
