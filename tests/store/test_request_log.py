@@ -14,7 +14,7 @@ from homeport.domain.entries import Content, Entry, Exchange, Offered, Phases, R
 from homeport.domain.errors import StoreBusy, StoreSchema, StoreUnavailable
 from homeport.store import engine, log_rows, log_search, request_log
 from homeport.store.log_search import Sought, Tried
-from homeport.store.log_tables import VERSION
+from homeport.store.log_tables import LONGEST, VERSION
 from homeport.store.log_upgrade import TEXTS_1
 from homeport.store.log_usage import Asked, percentile
 from homeport.store.request_log import Kept, RequestLog
@@ -193,6 +193,19 @@ async def test_usage_by_everything(kept: RequestLog) -> None:
 )
 def test_percentiles(counts: list[int], share: float, expected: int) -> None:
     assert percentile(counts, share) == expected
+
+
+async def test_no_percentile_is_longer_than_the_slowest(kept: RequestLog) -> None:
+    hour = NOW // 3600 * 3600
+    times = (210_000, 220_000, 230_400)
+    await filled(kept, *(entry(number, hour, who="ada", took=took) for number, took in enumerate(times)))
+    await filled(kept, entry(9, hour - 3600, who="bob", took=101_000))
+    day = Asked(hour - 4 * DAY, hour + 3600)
+    for asked in (day, Asked(hour - 7200, hour + 3600), day._replace(by="who"), day._replace(by="who", model="big")):
+        longest = max(await kept.usage(asked), key=lambda each: each.took_ms[2])
+        assert 220 < longest.took_ms[2] <= 230
+    (of_bob,) = await kept.usage(day._replace(who="bob"))
+    assert of_bob.took_ms == (100, 101, 101)
 
 
 async def test_what_is_too_old_goes(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -424,12 +437,13 @@ async def test_an_older_log_is_brought_up_to_date(address: str) -> None:
 
 
 async def test_a_log_without_paths_gets_them(address: str) -> None:
-    """Version 4 did not tell where a request was sent; its sums stay as they are."""
+    """Version 4 did not tell where a request was sent, nor the longest time; its sums stay as they are."""
     log = await RequestLog.open(address)
     await filled(log, *map(entry, range(5)))
     used = await log.usage(Asked(NOW - DAY, NOW + DAY, "who"))
     await log.close()
-    dropped = (f"ALTER TABLE logged_origins DROP COLUMN {name}" for name in ("method", "path"))
+    gone = [("logged_origins", ("method", "path")), ("usage", LONGEST), ("usage_sums", LONGEST)]
+    dropped = (f"ALTER TABLE {table} DROP COLUMN {name}" for table, names in gone for name in names)
     await run_sql(address, *dropped, "UPDATE log_version SET number = 4")
     again = await RequestLog.open(address)
     await filled(again, entry(5, method="POST", path="/v1/models/{model}"))
@@ -439,6 +453,12 @@ async def test_a_log_without_paths_gets_them(address: str) -> None:
     assert {each.traits.path for each in found if each.correlation_id != "id-5"} == {""}
     (now,) = await again.usage(Asked(NOW - DAY, NOW + DAY, "who"))
     assert (now.requests, used[0].requests) == (6, 5)
+    # of times that nobody knows, the bucket's end counts
+    assert (used[0].took_ms[2], now.took_ms[2]) == (200, 200)
+    assert (used[0].first_ms[2], now.first_ms[2]) == (100, 100)
+    await filled(again, entry(6, NOW - 2 * 3600, took=160_000))
+    hours = await again.usage(Asked(NOW - 3 * 3600, NOW + 1, over_time=True))
+    assert [each.took_ms[2] for each in hours] == [160, 200]
     await again.close()
 
 

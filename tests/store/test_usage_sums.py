@@ -72,6 +72,7 @@ def apart(entry: Entry) -> Iterator[tuple[float, Traits, Counts]]:
     counts["estimated"] = (entry.prompt_tokens + entry.answer_tokens) * entry.estimated
     counts["took", bisect_left(BOUNDS_MS, took / 1000)] += 1
     counts["first", bisect_left(BOUNDS_MS, first / 1000)] += first > 0
+    counts.update({"took": took, "first": first})
     yield entry.at, traits, counts
     for each in entry.offered:
         told = traits._replace(model=each.model, language=each.language, outcome="", error_code="")
@@ -89,7 +90,10 @@ def summed(entries: Sequence[Entry], asked: Asked) -> list[Used]:
             continue
         of_team = [asked.team] if asked.team else teams
         for name in of_team if asked.by == "team" else [getattr(traits, asked.by) if asked.by else ""]:
-            groups.setdefault((start * asked.over_time, name), Counter()).update(counts)
+            kept = groups.setdefault((start * asked.over_time, name), Counter())
+            longest = {each: max(kept[each], counts[each]) for each in ("took", "first")}
+            kept.update(counts)
+            kept.update({each: longest[each] - kept[each] for each in longest})
     found = [used(start, name, counts) for (start, name), counts in groups.items()]
     return sorted(found, key=lambda each: (each.start, -each.requests, each.name))
 
@@ -103,7 +107,8 @@ def used(start: int, name: str, counts: Counts) -> Used:
     times = {}
     for what in ("took", "first"):
         buckets = [counts[what, number] for number in range(len(BOUNDS_MS) + 1)]
-        times[f"{what}_ms"] = (percentile(buckets, 0.5), percentile(buckets, 0.95), percentile(buckets, 0.99))
+        times[f"{what}_ms"] = tuple(percentile(buckets, share, counts[what]) for share in (0.5, 0.95, 0.99))
+        assert times[f"{what}_ms"][-1] <= round(counts[what] / 1000)
     return Used(name=name, start=start, **plain, **times)  # type: ignore[arg-type]  # fields by their names
 
 

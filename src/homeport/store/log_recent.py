@@ -88,18 +88,19 @@ async def last_day(connection: AsyncConnection, now: float) -> list[Point]:
     last = int(now) // HOUR * HOUR
     counts = [cast(func.sum(sums.c[name]), BigInteger) for name in ("failed", "requests", "refused", *FIRST)]
     wanted = (sums.c.span == HOUR, sums.c.trait == "feature", sums.c.start > last - HOURS * HOUR, sums.c.name != "")
-    asked = select(sums.c.start, *counts).where(*wanted).group_by(sums.c.start)
+    most = func.max(sums.c.first_most)
+    asked = select(sums.c.start, most, *counts).where(*wanted).group_by(sums.c.start)
     found = {row[0]: _point(*row) for row in await connection.execute(asked)}
     starts = range(last - (HOURS - 1) * HOUR, last + HOUR, HOUR)
     return [found.get(start, Point(start)) for start in starts]
 
 
-def _point(start: int, failed: int, asked: int, refused: int, *firsts: int) -> Point:
+def _point(start: int, most: int, failed: int, asked: int, refused: int, *firsts: int) -> Point:
     began = any(firsts)
     return Point(
         start,
         asked - refused,
         failed,
-        percentile(firsts, 0.5) if began else None,
-        percentile(firsts, 0.95) if began else None,
+        percentile(firsts, 0.5, most) if began else None,
+        percentile(firsts, 0.95, most) if began else None,
     )

@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy import BigInteger, Integer, SmallInteger
 
 from homeport.domain.entries import Report
-from homeport.store.log_tables import BOUNDS_MS, COUNTED, ENDING, ORIGIN, SUMS, USAGE_TRAITS
+from homeport.store.log_tables import BOUNDS_MS, COUNTED, ENDING, LONGEST, ORIGIN, SUMS, USAGE_TRAITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -263,6 +263,7 @@ def _count(found: list[int], entry: Entry) -> None:
     found[len(SUMS) + bisect_left(BOUNDS_MS, took / 1000)] += 1
     if first:
         found[len(SUMS) + BUCKETS + bisect_left(BOUNDS_MS, first / 1000)] += 1
+    found[-2:] = max(found[-2], took), max(found[-1], first)
 
 
 def _said(row: int, content: Content) -> Row:
@@ -308,5 +309,14 @@ _TYPES: dict[type[Any], str] = {BigInteger: "bigint", Integer: "integer", SmallI
 
 def adding(table: Table, key: str, names: Sequence[str]) -> str:
     """What becomes of sums that are there already."""
-    added = ", ".join(f"{name} = {table.name}.{name} + excluded.{name}" for name in names)
-    return f"({key}) DO UPDATE SET {added}"
+    return f"({key}) DO UPDATE SET {', '.join(f'{name} = {_together(table.name, name)}' for name in names)}"
+
+
+def _together(table: str, name: str) -> str:
+    old, new = f"{table}.{name}", f"excluded.{name}"
+    return f"CASE WHEN {old} > {new} THEN {old} ELSE {new} END" if name in LONGEST else f"{old} + {new}"
+
+
+def summed(name: str, of: str = "") -> str:
+    """What is told of several rows."""
+    return f"{'MAX' if name in LONGEST else 'SUM'}({of}{name})"

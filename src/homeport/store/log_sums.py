@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects import sqlite
 
 from homeport.store.log_endings import ended_as
-from homeport.store.log_rows import DAY, adding, as_sent, unnested
+from homeport.store.log_rows import DAY, adding, as_sent, summed, unnested
 from homeport.store.log_tables import COUNTED, ENDS, sums, usage, usage_kinds
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def into_usage(given: str) -> str:
 
 def days(given: str) -> str:
     """Rows of days, from those of hours."""
-    counts = ", ".join(f"SUM({name})" for name in COUNTED)
+    counts = ", ".join(summed(name) for name in COUNTED)
     return f"SELECT {DAY}, start / {DAY} * {DAY}, kind, {counts} FROM {given} GROUP BY 1, 2, 3"  # noqa: S608 (as above)
 
 
@@ -75,7 +75,7 @@ def days(given: str) -> str:
 def into_sums(given: str) -> str:
     """The statement that adds the same by each trait; in the order of keys, as several writers may be at it."""
     names = (*COUNTED, *ENDS)
-    counts = ", ".join(f"SUM({name})" for name in names)
+    counts = ", ".join(summed(name) for name in names)
     return f"""
         WITH folded (span, trait, start, name, {", ".join(names)}) AS MATERIALIZED ({_folded(given)})
         {_SUMS} SELECT * FROM folded UNION ALL
@@ -92,7 +92,7 @@ def of_what_is_there(span: int, start: int) -> str:
 def _folded(given: str, where: str = "1 = 1") -> str:
     traits = " UNION ALL ".join(f"SELECT '{trait}' AS trait" for trait in ("", *TRAITS))
     names = " ".join(f"WHEN '{trait}' THEN {usage_kinds.name}.{trait}" for trait in TRAITS)
-    counts = [f"SUM(given.{name})" for name in COUNTED]
+    counts = [summed(name, "given.") for name in COUNTED]
     ends = [
         f"SUM(CASE WHEN {_written(ended_as(usage_kinds, ending))} THEN given.requests ELSE 0 END)"
         for ending in ENDS.values()

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from homeport.domain.entries import FAILED, LEFT, REFUSED
 from homeport.store.tables import NAMING, Number
 
-VERSION = 5
+VERSION = 6
 """Of these tables."""
 
 ORIGIN = (
@@ -51,7 +51,11 @@ BOUNDS_MS = (25, 50, 100, 150, 200, 300, 500, 750, 1000, 1500, 2500, 5000, 10_00
 """Upper ends of the histograms' buckets; one more takes what is longer."""
 TOOK = tuple(f"took_{number}" for number in range(len(BOUNDS_MS) + 1))
 FIRST = tuple(f"first_{number}" for number in range(len(BOUNDS_MS) + 1))
-COUNTED = (*SUMS, *TOOK, *FIRST)
+LONGEST = ("took_most", "first_most")
+"""The longest of the times that are in the histograms, in microseconds: of sums the largest."""
+UNKNOWN = 2**62
+"""More than any: what is known of the longest where requests were counted before it was written down."""
+COUNTED = (*SUMS, *TOOK, *FIRST, *LONGEST)
 ENDS = {"failed": FAILED, "cancelled": LEFT, "refused": REFUSED}
 """How many of the requests ended so: sums by one trait have it written down."""
 
@@ -144,6 +148,7 @@ usage = Table(
     Column("kind", BigInteger, primary_key=True, autoincrement=False),
     *(Column(name, BigInteger, nullable=False, server_default="0") for name in SUMS),
     *(Column(name, Integer, nullable=False) for name in (*TOOK, *FIRST)),
+    *(Column(name, BigInteger, nullable=False, server_default=str(UNKNOWN)) for name in LONGEST),
     sqlite_with_rowid=False,
 )
 """Sums of an hour or of a day (UTC): `span` seconds from `start`, in Unix seconds; `took` is in microseconds.
@@ -160,6 +165,7 @@ sums = Table(
     Column("name", String(200), primary_key=True),
     *(Column(name, BigInteger, nullable=False) for name in (*SUMS, *ENDS)),
     *(Column(name, Integer, nullable=False) for name in (*TOOK, *FIRST)),
+    *(Column(name, BigInteger, nullable=False, server_default=str(UNKNOWN)) for name in LONGEST),
     sqlite_with_rowid=False,
 )
 """The same by one trait alone: what it is, by name. An empty trait and name: of everything."""

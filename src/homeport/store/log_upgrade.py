@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, ins
 
 from homeport.domain.entries import Traits
 from homeport.store.log_rows import as_sent, insert, known
-from homeport.store.log_tables import endings, kinds, origins, requests, usage
+from homeport.store.log_tables import LONGEST, UNKNOWN, endings, kinds, origins, requests, sums, usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,6 +53,12 @@ def from_2(connection: Connection) -> None:
 def from_4(connection: Connection) -> None:
     """Give origins the columns that tell where a request was sent."""
     _widen(connection, origins, ("method", "path"), "''")
+
+
+def from_5(connection: Connection) -> None:
+    """Give sums the columns that tell the longest time."""
+    for table in (usage, sums):
+        _widen(connection, table, LONGEST, str(UNKNOWN))
 
 
 def _widen(connection: Connection, table: Table, names: Sequence[str], usual: str) -> None:

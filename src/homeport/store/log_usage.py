@@ -14,7 +14,7 @@ from homeport.store.log_endings import ended_as
 from homeport.store.log_rows import DAY, HOUR
 from homeport.store.log_search import in_team
 from homeport.store.log_sums import TRAITS
-from homeport.store.log_tables import BOUNDS_MS, COUNTED, ENDS, FIRST, TOOK, sums, usage, usage_kinds
+from homeport.store.log_tables import BOUNDS_MS, COUNTED, ENDS, FIRST, LONGEST, TOOK, UNKNOWN, sums, usage, usage_kinds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,7 @@ AT_ONCE = 150
 """Rows that are worked on without letting others have their turn."""
 TEXTS = 20_000
 """Different lists of teams that are summed up; each person has one."""
-COUNTS = (*PLAIN, *TOOK, *FIRST)
+COUNTS = (*PLAIN, *TOOK, *FIRST, *LONGEST)
 BEYOND_MS = BOUNDS_MS[-1]
 """What is told of a percentile in a histogram's last bucket, which has no end: no request need have taken longer."""
 
@@ -183,7 +183,8 @@ def _sums_of_all() -> Sequence[Any]:
 
 
 def _sum(name: str, counted: ColumnElement[int]) -> Any:  # noqa: ANN401 (a labelled sum)
-    return cast(func.sum(counted), BigInteger).label(name)
+    of_all = func.max if name in LONGEST else func.sum
+    return cast(of_all(counted), BigInteger).label(name)
 
 
 async def usage_of(connection: AsyncConnection, asked: Asked) -> list[Used]:
@@ -221,9 +222,15 @@ def _by_team(rows: Sequence[Any], only: str) -> list[Sums]:
     for row in rows:
         for name in row.name.split("\n"):
             if not only or name == only:
-                found.setdefault((row.start, name), Counter()).update(_sums(row).counts)
+                _join(found.setdefault((row.start, name), Counter()), _sums(row).counts)
     made = [Sums(name, start, dict.fromkeys(COUNTS, 0) | counts) for (start, name), counts in found.items()]
     return sorted(made, key=lambda each: (each.start, -each.counts["requests"], each.name))
+
+
+def _join(kept: Counter[str], counts: dict[str, int]) -> None:
+    most = {name: max(kept[name], counts[name]) for name in LONGEST}
+    kept.update(counts)
+    dict.update(kept, most)
 
 
 def _used(found: Sums) -> Used:
@@ -232,21 +239,24 @@ def _used(found: Sums) -> Used:
         name=found.name,
         start=found.start,
         **{name: counts[name] for name in PLAIN},
-        took_ms=_percentiles([counts[name] for name in TOOK]),
-        first_ms=_percentiles([counts[name] for name in FIRST]),
+        took_ms=_percentiles([counts[name] for name in TOOK], counts["took_most"]),
+        first_ms=_percentiles([counts[name] for name in FIRST], counts["first_most"]),
     )
 
 
-def _percentiles(counts: Sequence[int]) -> tuple[int, int, int]:
-    return percentile(counts, 0.5), percentile(counts, 0.95), percentile(counts, 0.99)
+def _percentiles(counts: Sequence[int], most: int) -> tuple[int, int, int]:
+    return percentile(counts, 0.5, most), percentile(counts, 0.95, most), percentile(counts, 0.99, most)
 
 
-def percentile(counts: Sequence[int], share: float) -> int:
-    """Milliseconds within which this share of a histogram lies, interpolated in its bucket; `BEYOND_MS` at most."""
+def percentile(counts: Sequence[int], share: float, most: int = UNKNOWN) -> int:
+    """Milliseconds within which this share of a histogram lies, interpolated in its bucket; `BEYOND_MS` at most.
+
+    The last bucket with something in it ends with the longest of all (`most`, in microseconds).
+    """
     total = sum(counts)
     if not total:
         return 0
-    wanted, edges = share * total, (0, *BOUNDS_MS, BEYOND_MS)
+    wanted, edges = share * total, [min(each, most / 1000) for each in (0, *BOUNDS_MS, BEYOND_MS)]
     upto = list(accumulate(counts))
     at = next(number for number, reached in enumerate(upto) if reached >= wanted and counts[number])
     part = (wanted - (upto[at] - counts[at])) / counts[at]

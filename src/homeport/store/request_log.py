@@ -326,6 +326,7 @@ def _make(connection: Connection, upgrade: bool) -> int:  # noqa: FBT001 (the dr
         log_upgrade.from_2(connection)
     if found:
         log_upgrade.from_4(connection)
+        log_upgrade.from_5(connection)
     if 0 < found < log_upgrade.SUMMED:
         log_sums.fill(connection)
     connection.execute(log_version.delete())
