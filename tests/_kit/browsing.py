@@ -7,13 +7,15 @@ import os
 import shutil
 from typing import TYPE_CHECKING, NamedTuple
 
-from playwright.async_api import async_playwright
+from playwright.async_api import async_playwright, expect
+
+from homeport.domain.models import FeatureSetting, Model
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from offices import Office
-    from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, Request
+    from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Dialog, Locator, Page, Request
 
 CHROMIUM = (
     os.environ.get("HOMEPORT_TEST_CHROMIUM")
@@ -23,6 +25,7 @@ CHROMIUM = (
 MISSING = "" if CHROMIUM else "needs Chromium (Debian: apt-get install chromium), or HOMEPORT_TEST_CHROMIUM=/path/to/it"
 PATIENCE_MS = 20_000
 """How long a page may take where this machine is busy; a quiet one waits for none of it."""
+expect.set_options(timeout=PATIENCE_MS)
 
 
 class Look(NamedTuple):
@@ -137,3 +140,39 @@ async def visiting(browser: Browser, office: Office, look: Look = LOOKS[0]) -> A
         assert not visit.odd, visit.odd
     finally:
         await context.close()
+
+
+async def furnish(visit: Visit, *names: str) -> None:
+    """Models that the scripted server serves; the first one completes code and chats."""
+    store, first = visit.office.store, names[0]
+    for name in names:
+        endpoint = visit.office.house.models.url
+        model = Model(name=name, platform="openai", family="qwen_coder", endpoint=endpoint, identifier=f"served-{name}")
+        await store.add_model(model, by="tests")
+    for feature in ("code_completions", "chat"):
+        await store.set_feature(FeatureSetting(feature=feature, assignment="model", model=first), by="tests")
+
+
+def button(visit: Visit, name: str) -> Locator:
+    """A button of the page itself."""
+    return visit.page.locator("main").get_by_role("button", name=name, exact=True)
+
+
+def link(visit: Visit, name: str) -> Locator:
+    """A link of the page itself."""
+    return visit.page.locator("main").get_by_role("link", name=name, exact=True)
+
+
+def field(visit: Visit, label: str) -> Locator:
+    """A control by its label."""
+    return visit.page.locator("main").get_by_label(label, exact=True)
+
+
+def said(visit: Visit) -> Locator:
+    """What the page says came of a form."""
+    return visit.page.locator("main .note").first
+
+
+async def heading(visit: Visit, name: str) -> None:
+    """Wait for a page."""
+    await expect(visit.page.get_by_role("heading", name=name, exact=True, level=1)).to_be_visible()

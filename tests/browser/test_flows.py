@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from browsing import LOOKS, PATIENCE_MS, Look, visiting
+from browsing import LOOKS, Look, button, field, furnish, heading, link, said, visiting
 from house import PEPPER, eventually
 from playwright.async_api import expect
 from script import piece
@@ -14,17 +14,16 @@ from townsfolk import settle_in
 
 from homeport.access import SCOPES, sessions, tokens
 from homeport.cli._first_run import provision
-from homeport.domain.models import FeatureSetting, Model, Token
+from homeport.domain.models import Token
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from browsing import Visit
-    from playwright.async_api import Browser, Locator
+    from playwright.async_api import Browser
     from script import Peer
 
-expect.set_options(timeout=PATIENCE_MS)
 DAY, NIGHT = (LOOKS[0], LOOKS[3]), (LOOKS[1], LOOKS[2])
 """Light at a desk and dark on a phone; light on a phone and dark at a desk."""
 CODER = "Qwen/Qwen2.5-Coder-7B"
@@ -36,43 +35,17 @@ def seen(looks: tuple[Look, ...]) -> Callable[[Any], Any]:
     return pytest.mark.parametrize("look", looks, ids=[each.name for each in looks])
 
 
-async def furnish(visit: Visit, *names: str) -> None:
-    """Models that the scripted server serves; the first one completes code and chats."""
-    store, first = visit.office.store, names[0]
-    for name in names:
-        endpoint = visit.office.house.models.url
-        model = Model(name=name, platform="openai", family="qwen_coder", endpoint=endpoint, identifier=f"served-{name}")
-        await store.add_model(model, by="tests")
-    for feature in ("code_completions", "chat"):
-        await store.set_feature(FeatureSetting(feature=feature, assignment="model", model=first), by="tests")
-
-
-def button(visit: Visit, name: str) -> Locator:
-    return visit.page.locator("main").get_by_role("button", name=name, exact=True)
-
-
-def link(visit: Visit, name: str) -> Locator:
-    return visit.page.locator("main").get_by_role("link", name=name, exact=True)
-
-
-def field(visit: Visit, label: str) -> Locator:
-    return visit.page.locator("main").get_by_label(label, exact=True)
-
-
-def said(visit: Visit) -> Locator:
-    """What the page says came of a form."""
-    return visit.page.locator("main .note").first
-
-
-async def heading(visit: Visit, name: str) -> None:
-    """Wait for a page."""
-    await expect(visit.page.get_by_role("heading", name=name, exact=True, level=1)).to_be_visible()
-
-
 async def unfold(visit: Visit) -> None:
     """Open the menu, which is folded on a phone."""
     if visit.look.phone:
         await visit.page.locator(".unfold summary").click()
+
+
+async def lists(peer: Peer) -> None:
+    """Serve one model, below /v1."""
+    if peer.target != "/v1/models":
+        await peer.document({"detail": "Not Found"}, 404)
+    await peer.document({"object": "list", "data": [{"id": CODER}]})
 
 
 async def sign_in(visit: Visit, name: str, password: str) -> None:
@@ -127,11 +100,6 @@ async def test_the_first_sign_in(stranger: Visit, tmp_path: Path) -> None:
 
 @seen(NIGHT)
 async def test_a_model_is_added_tested_and_serves(visit: Visit) -> None:
-    async def lists(peer: Peer) -> None:
-        if peer.target != "/v1/models":
-            await peer.document({"detail": "Not Found"}, 404)
-        await peer.document({"object": "list", "data": [{"id": CODER}]})
-
     visit.office.house.models.catalogue = lists
     page = visit.page
     await visit.go("/console")
@@ -391,6 +359,12 @@ async def test_the_palette_with_the_keyboard(visit: Visit) -> None:
     await expect(page.locator("dialog #found a").nth(1)).to_be_focused()
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("dialog")).to_have_count(0)
+    await page.keyboard.press("ControlOrMeta+k")
+    await expect(line).to_be_focused()
+    await page.keyboard.type("ada")
+    await expect(page.locator("dialog #found a").last).to_have_attribute("href", "/console/people?name=ada")
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_have_count(0)
     await page.keyboard.press("?")
     await expect(page.get_by_role("dialog")).to_contain_text("Ctrl")
 
@@ -481,6 +455,19 @@ async def test_models_and_features_are_kept_in_order(visit: Visit) -> None:
     assert {name: each.model for name, each in changed.items() if each.model == "spare"}.keys() >= {"code_review"}
     assert changed["chat"].model == "coder"
 
+    # deleted while it is in use: another one takes its place, and all of it is undone
+    await visit.go("/console/models/coder")
+    await link(visit, "Delete …").click()
+    await heading(visit, "Delete coder?")
+    await expect(page.locator(".note.warn li")).to_contain_text(["General chat", "Code completion"])
+    await field(visit, "Who shall serve them instead?").select_option("spare")
+    await button(visit, "Reassign and delete").click()
+    await expect(said(visit)).to_have_text("coder is deleted. For an hour you can bring it back.")
+    assert {name: each.model for name, each in (await store.features()).items()}["chat"] == "spare"
+    await button(visit, "Undo: bring it back coder").click()
+    await expect(said(visit)).to_have_text("coder is back as it was.")
+    assert (await store.features())["chat"].model == "coder"
+
 
 async def test_settings_keys_and_the_verbose_banner(visit: Visit) -> None:
     page, vault = visit.page, visit.office.vault
@@ -509,6 +496,7 @@ async def test_settings_keys_and_the_verbose_banner(visit: Visit) -> None:
 
 
 async def test_everything_is_set_up_without_a_script(visit: Visit, browser: Browser) -> None:
+    visit.office.house.models.catalogue = lists
     context = await browser.new_context(java_script_enabled=False)
     try:
         page = await context.new_page()
@@ -523,9 +511,24 @@ async def test_everything_is_set_up_without_a_script(visit: Visit, browser: Brow
         await page.get_by_role("button", name="Sign in").click()
         await expect(page.get_by_role("heading", name="Overview", level=1)).to_be_visible()
         await page.goto(f"{visit.at}/console/models/new")
-        await page.get_by_label("Deployment name", exact=True).fill("coder")
+        name = page.get_by_label("Deployment name", exact=True)
+        await name.fill("my coder")
         await page.get_by_label("Endpoint", exact=True).fill(visit.office.house.models.url)
-        await page.get_by_label("Model identifier", exact=True).fill(CODER)
+        await page.get_by_role("button", name="Detect", exact=True).click()
+        await expect(page.get_by_label("Model identifier", exact=True)).to_have_value(CODER)
+        # the session ends in between: everything comes back after a sign-in in another tab
+        await visit.office.store.end_sessions("bea", by="tests")
+        await page.get_by_role("button", name="Add self-hosted model", exact=True).click()
+        await expect(page.get_by_role("heading", name="Your session has ended", level=1)).to_be_visible()
+        await visit.sign_in()
+        await context.add_cookies([{"name": "homeport", "value": visit.office.cookie, "url": visit.at}])
+        await page.get_by_role("button", name="Then go back to the form").click()
+        await expect(page.get_by_label("Model identifier", exact=True)).to_have_value(CODER)
+        await expect(name).to_have_value("my coder")
+        await page.get_by_role("button", name="Add self-hosted model", exact=True).click()
+        await expect(name).to_be_focused()
+        await expect(name).to_have_accessible_description(re.compile("Write it like my-coder"))
+        await name.fill("coder")
         await page.get_by_role("button", name="Add self-hosted model", exact=True).click()
         await expect(page.locator("main .note").first).to_contain_text("coder is registered")
         await page.goto(f"{visit.at}/console/features")

@@ -6,17 +6,14 @@ import asyncio
 import re
 from typing import TYPE_CHECKING
 
-from browsing import PATIENCE_MS
+from browsing import button, field, furnish, heading
 from house import eventually
 from playwright.async_api import expect
-
-from homeport.domain.models import FeatureSetting, Model
 
 if TYPE_CHECKING:
     from browsing import Visit
     from playwright.async_api import Locator, Route
 
-expect.set_options(timeout=PATIENCE_MS)
 QUESTION = "Go on without saving what you changed?"
 HOLDS = """() => {
   const leaving = new Event("beforeunload", { cancelable: true });
@@ -26,32 +23,9 @@ HOLDS = """() => {
 """Whether the browser asks before its tab is closed."""
 
 
-async def furnish(visit: Visit) -> None:
-    """Two models, the first of which chats."""
-    for name in ("coder", "spare"):
-        endpoint = visit.office.house.models.url
-        model = Model(name=name, platform="openai", family="qwen_coder", endpoint=endpoint, identifier=f"served-{name}")
-        await visit.office.store.add_model(model, by="tests")
-    setting = FeatureSetting(feature="chat", assignment="model", model="coder")
-    await visit.office.store.set_feature(setting, by="tests")
-
-
 def way(visit: Visit, name: str) -> Locator:
     """A link of the menu."""
     return visit.page.get_by_role("navigation", name="Pages").get_by_role("link", name=name, exact=True)
-
-
-def button(visit: Visit, name: str) -> Locator:
-    return visit.page.locator("main").get_by_role("button", name=name, exact=True)
-
-
-def field(visit: Visit, label: str) -> Locator:
-    return visit.page.locator("main").get_by_label(label, exact=True)
-
-
-async def heading(visit: Visit, name: str) -> None:
-    """Wait for a page."""
-    await expect(visit.page.get_by_role("heading", name=name, exact=True, level=1)).to_be_visible()
 
 
 async def asked(visit: Visit) -> None:
@@ -63,7 +37,7 @@ async def asked(visit: Visit) -> None:
 
 async def test_what_is_typed_is_not_left_without_a_word(visit: Visit) -> None:
     page, at = visit.page, f"{visit.at}/console/models/coder"
-    await furnish(visit)
+    await furnish(visit, "coder", "spare")
     await visit.go("/console")
     await way(visit, "Self-hosted models").click()
     await page.locator("main").get_by_role("link", name="coder", exact=True).click()
@@ -104,7 +78,7 @@ async def test_what_is_typed_is_not_left_without_a_word(visit: Visit) -> None:
 
 async def test_choices_of_other_rows_outlive_a_saved_one(visit: Visit) -> None:
     page = visit.page
-    await furnish(visit)
+    await furnish(visit, "coder", "spare")
     await visit.go("/console/features")
     await field(visit, "What serves Code completion").select_option("model:spare")
     await field(visit, "What serves General chat").select_option("model:spare")
@@ -139,7 +113,7 @@ async def test_choices_of_other_rows_outlive_a_saved_one(visit: Visit) -> None:
 
 async def test_a_server_that_is_slow_or_gone_is_told_of(visit: Visit) -> None:
     page = visit.page
-    await furnish(visit)
+    await furnish(visit, "coder", "spare")
     await visit.go("/console/models/coder")
     await field(visit, "Model identifier").fill("mine")
     await visit.context.set_offline(offline=True)
@@ -181,7 +155,7 @@ async def test_a_server_that_is_slow_or_gone_is_told_of(visit: Visit) -> None:
 
 async def test_times_grow_old_and_paper_is_light(visit: Visit) -> None:
     page = visit.page
-    await furnish(visit)
+    await furnish(visit, "coder", "spare")
     await page.clock.install()
     await visit.go("/console/audit")
     first = page.locator("tbody time").first

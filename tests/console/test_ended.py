@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import pytest
+from house import eventually
 
 from homeport import console
 from homeport.console import Page, _ended
+from homeport.domain.models import Model
 from homeport.kit.discover import discover
 
 if TYPE_CHECKING:
@@ -44,6 +47,24 @@ async def test_the_next_session_is_shown_it_and_nothing_is_done(office: Office) 
     assert office.key in shown.body
     assert "sk-typed" not in shown.body
     assert not await office.store.models()
+
+
+@pytest.mark.parametrize("path", [NEW, "/console/models/coder"])
+async def test_what_was_typed_before_a_server_was_asked_comes_back(office: Office, path: str) -> None:
+    model = Model(name="coder", platform="openai", family="qwen_coder", endpoint="http://gpu1/v1", identifier="x")
+    await office.store.add_model(model, by="tests")
+    await eventually(lambda: office.house.app.door.bench.snapshot().models)
+    typed = {"name": "my-coder", "platform": "azure", "endpoint": "http://gpu9/v1", "identifier": "mine"}
+    asks = urlencode({"do": "save", **typed, "limits.queue": "9"}) + "&do=detect"
+    shown = await office.ask("POST", path, asks.encode())
+    fields = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', shown.body)
+    assert (shown.status, [value for name, value in fields if name == "do"]) == (401, ["save", "detect"])
+    await office.sign_in()
+    back = await office.ask("POST", path, urlencode(fields).encode())
+    assert back.status == 403
+    drawn = re.findall(r"<input[^>]*>", back.body)
+    for name, value in (*typed.items(), ("limits.queue", "9")):
+        assert [each for each in drawn if f'name="{name}"' in each and f'value="{value}"' in each], name
 
 
 async def test_other_sites_are_told_nothing(office: Office) -> None:
