@@ -142,6 +142,8 @@ async def test_a_model_that_does_not_answer(instance: Instance) -> None:
     found = await examined(instance)
     assert failed(found) == ["model_answers"]
     assert "HTTP 500" in found["model_answers"]["saw"]
+    asked = [peer.headers["x-request-id"] for peer in instance.models.heard if peer.method == "POST"]
+    assert found["model_answers"]["fix"] == f"Look for the correlation id {asked[0]} in the model server's log."
 
 
 async def test_a_broken_model_that_nobody_uses_is_a_warning(instance: Instance) -> None:

@@ -189,7 +189,7 @@ async def test_tables_that_vanish_are_named(open_store: Opener, sql: Sql) -> Non
 
 async def test_a_file_that_is_no_database_is_told(tmp_path: Path, vault: Vault) -> None:
     (tmp_path / "homeport.db").write_bytes(b"not a database, but long enough to be read as one" * 100)
-    with pytest.raises(StoreUnavailable, match=r"database failed \(SQLITE_NOTADB\)"):
+    with pytest.raises(StoreUnavailable, match=r"is damaged \(SQLITE_NOTADB\)\. .*homeport db restore FILE"):
         await Store.open(f"sqlite+aiosqlite:///{tmp_path}/homeport.db", vault)
 
 

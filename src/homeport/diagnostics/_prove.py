@@ -49,6 +49,7 @@ HOLES = (
 )
 """The second and the third can only be filled by who has seen what follows."""
 FEW = 16
+MUTE = "It answers a question without a word."
 GATEWAY = {502, 503, 504}
 """What a proxy says when the server behind it is not there."""
 WITHIN_S = 60.0
@@ -182,6 +183,8 @@ class Trial:
             self.told("a chat, at length")
             longer = asked._replace(sampling=Sampling(max_tokens=MANY_WORDS))
             said = await self._said("a chat at length", longer) or said
+        if _is_mute(said):
+            self.problems["chat"] = MUTE
         return {"chat": True, "thinks": any(map(_thinks, said)), "thought_begun": _begun(said)}
 
     async def _stream(self, *, text: bool, thinks: bool) -> dict[str, Any]:
@@ -277,6 +280,11 @@ def _refuses(error: HomeportError) -> bool:
     if isinstance(error, UpstreamRefused):
         return not isinstance(error, UpstreamOverloaded) and error.upstream_status not in KEY_REFUSED | GATEWAY
     return isinstance(error, (UpstreamMalformed, ToolNotAvailable))
+
+
+def _is_mute(said: list[Chunk]) -> bool:
+    """Whether an answer that came to its end holds neither text nor thoughts."""
+    return said[-1].finish != "length" and not any(chunk.text.strip() or _thinks(chunk) for chunk in said)
 
 
 def _thinks(chunk: Chunk) -> bool:

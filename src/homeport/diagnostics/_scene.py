@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from homeport import families, features, providers
 from homeport.diagnostics import Finding
 from homeport.diagnostics._way import Knock, knock
-from homeport.domain.errors import HomeportError
+from homeport.domain.errors import HomeportError, UpstreamTruncated
 from homeport.domain.requests import EmbeddingRequest
 from homeport.families import Family
 from homeport.features import Feature
 from homeport.features._ask import setting_of
 from homeport.kit.discover import discover
+from homeport.kit.journal import new_id, open_event
 from homeport.kit.vault import KEY_FILE, Vault
 from homeport.providers import Provider
 
@@ -160,16 +161,27 @@ class Scene:
         return "The only model runs inside the server." if inside else "There is no model to ask."
 
     async def _one(self, ask: Callable[[Scene, Model], Awaitable[Finding]], model: Model) -> Finding:
+        asked = new_id()
+        open_event({"correlation_id": asked})
         try:
             return await ask(self, model)
+        except UpstreamTruncated as error:
+            return Finding(status="fail", saw=error.saw, fix=_CUT)
         except HomeportError as error:
-            return Finding(status="fail", saw=error.saw, fix=error.fix)
+            fix = error.fix.replace("the correlation id", f"the correlation id {asked}")
+            return Finding(status="fail", saw=error.saw, fix=fix)
 
     async def _weigh(self, model: Model, found: Finding) -> Finding:
         """A fault of a model that no feature uses is only a warning."""
         if found.status != "fail" or await self.serves(model.name):
             return found
         return Finding(status="warn", saw=f"{found.saw} (No feature uses it.)", fix=found.fix)
+
+
+_CUT = (
+    "Something ends connections before an answer is whole: see the model server's log, and the time limits of what is "
+    "in between (nginx: proxy_read_timeout)."
+)
 
 
 # questions look at these hundreds of times, and to look into the folders takes milliseconds

@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from homeport.diagnostics import Check, Finding, _inside
-from homeport.diagnostics._prove import Trial
+from homeport.diagnostics._prove import MUTE, Trial
 from homeport.diagnostics._scene import EMBEDDED
 from homeport.domain.requests import EmbeddingRequest
 from homeport.features._suits import COMPLETES
@@ -41,7 +41,7 @@ async def ask(scene: Scene, model: Model) -> Finding:
         provider=scene.providers[model.platform], upstream=scene.upstream, model=model, families=scene.families
     ).chats()
     if seen.chat:
-        return Finding(status="ok", saw=f"{model.name} holds a conversation.")
+        return _talks(model, mute=seen.problems.get("chat") == MUTE)
     problem = seen.problems.get("chat", "")
     saw = f"{model.name} continues text, but does not chat: its server has no chat template, or it is a base model."
     if unassigned:
@@ -49,6 +49,13 @@ async def ask(scene: Scene, model: Model) -> Finding:
     others = ", ".join(f"homeport features set {shlex.quote(key)} MODEL" for key in own)
     fix = f"Start its server with a chat template (vLLM: --chat-template FILE), or let another model chat: {others}"
     return Finding(status="fail", saw=f"{saw} ({problem})" if problem else saw, fix=fix)
+
+
+def _talks(model: Model, *, mute: bool) -> Finding:
+    if not mute:
+        return Finding(status="ok", saw=f"{model.name} holds a conversation.")
+    fix = "Ask its server the same by hand; if it is mute there too, its chat template or its stop words are wrong."
+    return Finding(status="fail", saw=f"{model.name} answers a question without a word.", fix=fix)
 
 
 def _is_talk(feature: Feature) -> bool:

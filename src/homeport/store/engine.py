@@ -270,10 +270,16 @@ _SQL_STATES: dict[str, type[StoreUnavailable]] = {
 }
 
 
+_DAMAGED = (
+    "The database file is damaged.",
+    "Stop Homeport, move the file away, and put the last backup in its place: homeport db restore FILE",
+)
+
+
 def meaning(error: Exception) -> StoreUnavailable:
     """What a failure of the driver means to whoever asked; the driver's own words stay in its cause."""
     kind, detail = _kind(error)
-    saw, fix = _SENTENCES[kind]
+    saw, fix = _DAMAGED if detail.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")) else _SENTENCES[kind]
     return kind(f"{saw[:-1]} ({detail})." if detail else saw, fix, retry_after_s=5)
 
 

@@ -173,6 +173,16 @@ async def a_read_only_disk(site: Site) -> Breaking:
     site.environment["HOMEPORT_DATABASE_URL"] = None
 
 
+@broken("database", saw="is damaged (SQLITE_NOTADB)", fix="homeport db restore FILE")
+async def a_damaged_database(site: Site) -> Breaking:
+    """The database file is damaged."""
+    file = site.folder / "damaged.db"
+    file.write_bytes(b"not a database, but long enough to be read as one" * 100)
+    site.environment["HOMEPORT_DATABASE_URL"] = f"sqlite+aiosqlite:///{file}"
+    yield
+    site.environment["HOMEPORT_DATABASE_URL"] = None
+
+
 @broken("database", saw="busy with someone else's change", fix="end that one's transaction")
 async def a_locked_database(site: Site) -> Breaking:
     """Another program holds the database locked."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from broken import Breaking, Site, broken
 from commands import KEY, LIMITS, SERVED
+from script import piece
 
 from homeport.domain.models import FeatureSetting
 
@@ -61,7 +62,7 @@ async def a_missing_key(site: Site) -> Breaking:
     await site.run("homeport models edit coder --api-key-env THE_KEY", THE_KEY=KEY)
 
 
-@broken("model_answers", saw="HTTP 500", fix="correlation id in the model server's log")
+@broken("model_answers", saw="HTTP 500", fix="Look for the correlation id ")
 async def a_server_that_fails(site: Site) -> Breaking:
     """The model's server lists its models and fails at every question."""
 
@@ -71,6 +72,37 @@ async def a_server_that_fails(site: Site) -> Breaking:
     site.play(fail)
     yield
     site.instance.models.play = site.instance.play
+
+
+@broken("model_chats", saw="without a word", fix="its chat template or its stop words are wrong")
+async def a_model_that_says_nothing(site: Site) -> Breaking:
+    """The model answers every question of a chat without a word."""
+    usual = site.instance.play
+
+    async def mute(peer: Peer) -> None:
+        await (site.instance.models.behave(peer, [""]) if peer.kind == "chat" else usual(peer))
+
+    site.play(mute)
+    yield
+    site.instance.models.play = usual
+
+
+@broken("model_streams", saw="broke off", fix="Something ends connections before an answer is whole")
+async def a_stream_that_breaks_off(site: Site) -> Breaking:
+    """What is between cuts every stream in its middle."""
+    usual = site.instance.play
+
+    async def cut(peer: Peer) -> None:
+        if peer.json.get("stream"):
+            await peer.head()
+            await peer.events([piece(peer.kind, "one")])
+            peer.close()
+        else:
+            await usual(peer)
+
+    site.play(cut)
+    yield
+    site.instance.models.play = usual
 
 
 def _refusing_chat(site: Site, status: int, said: str) -> None:
