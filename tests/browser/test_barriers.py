@@ -84,6 +84,18 @@ async def test_nothing_keeps_anybody_out(visitor: Visit, path: str) -> None:
     assert not visitor.odd
 
 
+async def test_nor_does_a_panel_over_a_page(visitor: Visit) -> None:
+    await visitor.keep_cookie()
+    await visitor.go("/console/features")
+    await visitor.page.locator("#open-chat").click()
+    await visitor.page.locator("dialog[open] #serves").wait_for()
+    await visitor.page.evaluate(axe())
+    for look in LOOKS:
+        await visitor.shown(look)
+        assert [*await barriers(visitor), *await spills(visitor)] == [], look.name
+    assert not visitor.odd
+
+
 def test_axe_is_what_was_recorded() -> None:
     record = json.loads((FOLDER / "vendored.json").read_text())
     assert hashlib.sha256(axe().encode()).hexdigest() == record["sha256"], "run: sh tools/assets.sh"

@@ -76,6 +76,58 @@ async def test_what_is_typed_is_not_left_without_a_word(visit: Visit) -> None:
     assert not await page.evaluate(HOLDS)
 
 
+async def test_a_panel_over_the_features_is_left_by_keys_and_nothing_is_lost(visit: Visit) -> None:
+    page, opener, panel = visit.page, visit.page.locator("#open-code_review"), visit.page.get_by_role("dialog")
+    await furnish(visit)
+    await visit.go("/console")
+    await way(visit, "AI-powered features").click()
+    await heading(visit, "AI-powered features")
+    await field(visit, "What serves Code completion").select_option("model:spare")
+    await opener.scroll_into_view_if_needed()
+    there = await page.evaluate("scrollY")
+    await opener.press("Enter")
+    await expect(panel.get_by_label("Served by", exact=True)).to_be_focused()
+    await expect(page).to_have_url(f"{visit.at}/console/features/code_review")
+    for _ in range(25):
+        await page.keyboard.press("Tab")
+    assert await page.evaluate("document.activeElement.closest('dialog') || document.activeElement === document.body")
+    await page.keyboard.press("Escape")
+    await expect(panel).to_have_count(0)
+    await expect(opener).to_be_focused()
+    await expect(page).to_have_url(f"{visit.at}/console/features")
+
+    await opener.press("Enter")
+    await panel.get_by_label("Weight of the model above").fill("x")
+    visit.declines = True
+    for leave in ("Escape", "ControlOrMeta+k"):
+        await page.keyboard.press(leave)
+        await asked(visit)
+    await page.evaluate("history.back()")
+    await asked(visit)
+    await panel.get_by_label("Served by", exact=True).select_option("model:spare")
+    await panel.get_by_label("Model 2", exact=True).select_option("coder")
+    await panel.get_by_role("button", name="Save").click()
+    await expect(panel.get_by_role("alert")).to_contain_text("'x' is no weight.")
+    await expect(panel.get_by_label("Weight of the model above")).to_be_focused()
+    await expect(panel.get_by_label("Weight of the model above")).to_have_value("x")
+    await page.keyboard.press("Escape")
+    await asked(visit)
+    await panel.get_by_label("Weight of the model above").fill("2")
+    await panel.get_by_role("button", name="Save").click()
+    await expect(page.locator("#row-code_review")).to_contain_text("Code review now uses spare, coder.")
+    await expect(panel).to_have_count(0)
+    await expect(opener).to_be_focused()
+    assert await page.evaluate("scrollY") == there
+    await expect(field(visit, "What serves Code completion")).to_have_value("model:spare")
+    visit.declines, visit.agrees = False, True
+
+    await opener.press("Enter")
+    await expect(panel.get_by_label("Served by", exact=True)).to_be_focused()
+    await page.reload()
+    await heading(visit, "Code review")
+    await expect(panel).to_have_count(0)
+
+
 async def test_choices_of_other_rows_outlive_a_saved_one(visit: Visit) -> None:
     page = visit.page
     await furnish(visit, "coder", "spare")

@@ -34,6 +34,7 @@ WAYS = {
     "feature.save": Ways(f"PUT {BASE}/features/{{feature}}", "features set"),
     "features.serve": Ways(f"PUT {BASE}/features/{{feature}}", "features set"),
     "features.section": Ways(f"PUT {BASE}/sections/{{section}}", "features apply"),
+    "features.undo": Ways(f"DELETE {BASE}/feature-changes/{{id}}", "features undo"),
     "health.examine": Ways(f"POST {BASE}/health", "doctor"),
     "invitations.add": Ways(f"POST {BASE}/invitations", "users invite"),
     "invitations.revoke": Ways(f"DELETE {BASE}/invitations/{{id}}", "users uninvite"),

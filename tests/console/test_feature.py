@@ -41,7 +41,7 @@ async def test_a_whole_setting(desk: Office) -> None:
     fields = [("serves", "model:one"), ("own", "3"), ("share", "two"), ("weight", "2"), ("share", ""), ("weight", "9")]
     more = [("fallback", ""), ("fallback", "three"), ("sticky", "on"), ("shadow", "four")]
     sent = await save(desk, *fields, *more)
-    assert (sent.status, sent.location) == (303, f"{PAGE}?said=assigned&about=General+chat")
+    assert (sent.status, sent.location) == (303, f"{PAGE}?saved=1")
     assert (await desk.store.features())["chat"] == FeatureSetting(
         feature="chat",
         assignment="model",
@@ -51,10 +51,38 @@ async def test_a_whole_setting(desk: Office) -> None:
         sticky=True,
         shadow="four",
     )
-    page = await desk.get(PAGE)
+    page = await desk.get(sent.location)
+    assert "General chat now uses one, two." in page.text
+    assert 'aria-label="Undo: General chat now uses one, two."' in page.body
     assert "one and two share the work 3 : 2" in page.text
     assert 'value="two" selected' in page.body
     assert (await desk.store.audit(1))[0].who == "ada"
+
+
+async def test_over_the_list_it_is_the_same_form_alone(desk: Office) -> None:
+    """A script asks for the part; what the form did is told by the list, what was wrong by the panel."""
+    panel, whole = await desk.get(PAGE, HX_Request="true"), await desk.get(PAGE)
+    assert panel.body.startswith('<div id="panel">')
+    back = await desk.get(PAGE, HX_Request="true", HX_History_Restore_Request="true")
+    assert back.body.startswith("<!doctype html>")  # who goes back to it has no list below it
+    forms = [
+        re.sub(r' hx-[a-z]+="[^"]*"', "", re.findall(r'<form class="stack".*?</form>', each, re.DOTALL)[0])
+        for each in (panel.body, whole.body)
+    ]
+    assert forms[0] == forms[1]
+    assert 'hx-target="#features"' in panel.body
+    assert "hx-target" not in re.findall(r'<form class="stack".*?>', whole.body)[0]
+    mark = re.findall(r'name="was" value="(\w+)"', panel.body)[0]
+    asked = {"do": "save", "key": desk.key, "was": mark, "serves": "model:one"}
+    wrong = urlencode(asked | {"own": "x", "share": "two"}).encode()
+    async with desk.house.line() as wire:
+        await wire.send(desk.asking("POST", PAGE, wrong, HX_Request="true"))
+        refused = await wire.answer()
+    assert (refused.status, refused.header("hx-retarget"), refused.header("hx-reselect")) == (400, "#panel", "#panel")
+    assert refused.body.startswith(b'<div id="panel">')
+    saved = await desk.ask("POST", PAGE, urlencode(asked).encode(), HX_Request="true")
+    assert (saved.status, saved.location) == (303, "/console/features?at=chat#row-chat")
+    assert (await desk.store.features())["chat"].model == "one"
 
 
 async def test_without_a_first_model_the_others_are_forgotten(desk: Office) -> None:

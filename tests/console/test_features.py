@@ -84,7 +84,9 @@ async def test_saving_one_keeps_its_helpers_and_the_place(office: Office) -> Non
     assert sent.location.endswith("#row-chat")
     setting = (await office.store.features())["chat"]
     assert (setting.model, setting.fallbacks, setting.weights) == ("two", ("three",), {"two": 3})
-    assert "✓ saved" in row(await office.get(sent.location.partition("#")[0]), "chat")
+    saved = row(await office.get(sent.location.partition("#")[0]), "chat")
+    assert "General chat now uses two." in saved
+    assert 'aria-label="Undo: General chat now uses two."' in saved
     event = (await office.store.audit(1))[0]
     assert (event.who, event.what, event.subject) == ("ada", "feature.set", "chat")
 
@@ -142,6 +144,62 @@ async def test_a_section_changes_as_a_whole_or_not(office: Office, section: str,
     await office.sign_in()
     assert (await office.send(PAGE, "section", section=section, serves=serves)).status == status
     assert await office.store.features() == {}
+
+
+def change(page: Shown, at: str) -> str:
+    """The number of the change that the way back beside a feature or a section undoes."""
+    found = re.findall(rf'name="change" value="(\d+)"><input type="hidden" name="at" value="{at}"', page.body)
+    assert found, at
+    return str(found[0])
+
+
+async def test_a_change_is_undone_and_done_again(office: Office) -> None:
+    await office.sign_in()
+    await models(office, one="mistral", two="mistral")
+    await assign(office, "chat", "one", fallbacks=("two",))
+    saved = await office.send(PAGE, "serve", feature="chat", was="model:one", serves="disabled")
+    page = await office.get(saved.location)
+    assert "General chat is disabled now." in row(page, "chat")
+    undone = await office.send(PAGE, "undo", change=change(page, "chat"), at="chat")
+    assert (undone.status, undone.location) == (303, f"{PAGE}?at=chat#row-chat")
+    setting = (await office.store.features())["chat"]
+    assert (setting.model, setting.fallbacks) == ("one", ("two",))
+    page = await office.get(undone.location)
+    assert "General chat now uses one." in row(page, "chat")
+    await office.send(PAGE, "undo", change=change(page, "chat"), at="chat")
+    assert (await office.store.features())["chat"].assignment == "disabled"
+    assert [(each.who, each.what) for each in await office.store.audit(2)] == [("ada", "feature.set")] * 2
+
+
+async def test_a_section_is_undone_but_for_what_was_set_otherwise_since(office: Office) -> None:
+    await office.sign_in()
+    await models(office, one="mistral", two="mistral")
+    saved = await office.send(PAGE, "section", section="Merge requests", serves="model:two")
+    page = await office.get(saved.location)
+    assert re.search(r"✓ \d features now use two\.", page.body)
+    number = change(page, "Merge requests")
+    await office.store.set_feature(FeatureSetting(feature="code_review", assignment="disabled"), by="eve")
+    undone = await office.send(PAGE, "undo", change=number, at="Merge requests")
+    assert "One feature was set otherwise since" in (await office.get(undone.location.partition("#")[0])).text
+    found = await office.store.features()
+    assert found.pop("code_review").assignment == "disabled"
+    assert {each.assignment for each in found.values()} == {"unassigned"}
+    refused = await office.send(PAGE, "undo", change=number, at="Merge requests")
+    assert (refused.status, "stays as it is: it was set otherwise since" in refused.text) == (409, True)
+
+
+async def test_what_others_changed_is_listed_for_an_hour_with_the_way_back(office: Office) -> None:
+    await models(office, one="mistral")
+    await assign(office, "chat", "one")
+    await office.sign_in()
+    page = await office.get(PAGE)
+    assert "Changed lately" in page.text
+    assert "General chat now uses one." in page.text
+    assert (await office.send(PAGE, "undo", change="x", at="chat")).status == 404
+    await office.sign_in("eve", "auditor")
+    assert "Changed lately" not in (await office.get(PAGE)).text
+    assert (await office.send(PAGE, "undo", change=change(page, "chat"), at="chat")).status == 403
+    assert (await office.store.features())["chat"].model == "one"
 
 
 async def test_an_auditor_looks_and_a_user_does_not(office: Office) -> None:

@@ -165,7 +165,7 @@ OTHERWISE = (
     "/console/tokens?find=7",
     "/console/teams?find=7",
     "/console/requests?find=77",
-    "/console/features/chat?said=assigned&about=7",
+    "/console/features/chat?saved=1",
 )
 
 

@@ -287,8 +287,8 @@ async def _shown_again(page: Page, call: Asked) -> Sent:
 
 
 def _is_part(asked: Request) -> bool:
-    """Whether only a part of the page is wanted."""
-    return b"hx-request" in asked.headers and b"hx-boosted" not in asked.headers
+    """Whether only a part of the page is wanted: neither by a link nor by going back to it."""
+    return b"hx-request" in asked.headers and not {b"hx-boosted", b"hx-history-restore-request"} & asked.headers.keys()
 
 
 def _as_sent(shown: Any) -> Sent:  # noqa: ANN401 (a Renderable or a Sent)

@@ -267,7 +267,6 @@ SAID = {
     "measured": mark("{name} was asked; below is what it can do."),
     "removed": mark("{name} is deleted. For an hour you can bring it back."),
     "recovered": mark("{name} is back as it was."),
-    "assigned": mark("{name} is set."),
     "enabled": mark("{name} may serve again."),
     "disabled": mark("{name} serves nobody until you enable it."),
     "invited": mark("{name} may sign in."),

@@ -6,7 +6,6 @@ from functools import reduce
 from hashlib import sha256
 from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlencode
 
 from htpy import (
     Renderable,
@@ -29,6 +28,7 @@ from htpy import (
 from homeport.console import RANK, Asked, Page, Sent, go
 from homeport.console._asking import can_be_tried
 from homeport.console._desk import WAS
+from homeport.console._features import ADDRESS, FITS, MODEL, WORDS, in_place, just_changed, told, undoing
 from homeport.console._forms import check, choice, text
 from homeport.console._layout import guard, page, problem, was
 from homeport.console._texts import mark, rich, t, tn
@@ -42,18 +42,12 @@ if TYPE_CHECKING:
 
     from htpy import Node
 
-    from homeport.domain.models import Assignment
     from homeport.features import Feature
 
-ADDRESS = "/console/features"
-MODEL = "model:"
-"""Before the name of a model, where something else could be chosen too."""
 SPARE = 2
 """Empty places for further models; when they are filled and saved, there are new ones."""
 MOST = 60
 """Models that lists of those that help offer; with more of them, names are typed."""
-FITS = {"fully": mark("Fully compatible"), "largely": mark("Largely compatible"), "not": mark("Not compatible")}
-WORDS: Mapping[str, Assignment] = {"disabled": "disabled", "inherit": "inherit", "unassigned": "unassigned"}
 Groups = dict[str, list[tuple[str, str]]]
 
 
@@ -69,30 +63,65 @@ class Typed(NamedTuple):
     shadow: str = ""
 
 
-async def view(asked: Asked) -> Renderable:
-    """The page; raises Unknown for a feature that nobody can assign."""
+async def view(asked: Asked) -> Renderable | Sent:
+    """The page, or its content alone for a panel over the list; raises Unknown for a feature that nobody can assign."""
     key, feature = _feature(asked)
     stored = (await asked.desk.store.features()).get(key) or FeatureSetting(feature=key)
     typed = typed_in(asked) if asked.problem else typed_from(stored, feature)
-    seen = {name: each for name, (_, each) in (await asked.desk.store.capabilities()).items()}
-    models = sorted(asked.desk.bench.snapshot().models.values(), key=lambda each: each.name)
-    fitting = by_fit(asked.desk.bench, feature, seen, models)
-    groups = {t(FITS[fit]): [(name, name) for name in names] for fit, names in fitting.items() if names}
+    drawn = (
+        p(".lead")[in_words(setting_of(asked.desk.bench.features, asked.desk.bench.snapshot(), key))],
+        problem(asked),
+        _form(asked, stored, typed, await _groups(asked, feature)),
+        _facts(key, feature),
+    )
+    if asked.htmx:
+        return _panel(asked, drawn)
     return page(
         asked,
         feature.title,
+        await _done(asked, key),
         p(".small")[a(href=ADDRESS)[t("AI-powered features")], span(".soft")[f" · {feature.section}"]],
-        div(".top")[
-            h1[feature.title],
-            div(".buttons")[a(".button", href=f"/console/playground?feature={key}")[t("Try it")]]
-            if can_be_tried(feature)
-            else None,
-        ],
-        p(".lead")[in_words(setting_of(asked.desk.bench.features, asked.desk.bench.snapshot(), key))],
-        problem(asked),
-        _form(asked, stored, typed, groups),
-        _facts(key, feature),
+        div(".top")[h1[feature.title], div(".buttons")[_try(key, feature)]],
+        drawn,
     )
+
+
+def _panel(asked: Asked, drawn: Node) -> Sent:
+    """The same over the list of features; when its form was refused it takes its own place, not the list's."""
+    key, feature = _feature(asked)
+    way_out = a(".button.quiet", href=ADDRESS, data_close=True, aria_label=t("Close"))["✕"]
+    content = div("#panel")[
+        div(".top")[
+            div[p(".small.soft")[feature.section], h1[feature.title]], div(".buttons")[_try(key, feature), way_out]
+        ],
+        drawn,
+    ]
+    itself = ((b"hx-retarget", b"#panel"), (b"hx-reselect", b"#panel"), (b"hx-reswap", b"outerHTML"))
+    return Sent(content, headers=itself if asked.problem else ())
+
+
+def _try(key: str, feature: Feature) -> Node:
+    if not can_be_tried(feature):
+        return None
+    return a(".button", href=f"/console/playground?feature={key}")[t("Try it")]
+
+
+async def _done(asked: Asked, key: str) -> Node:
+    """That a change is saved, and the way back."""
+    if not asked.query.get("saved"):
+        return None
+    change = await just_changed(asked, (key,))
+    if change is None:
+        return div(".note.good", role="status")[p[t("✓ saved")]]
+    return div(".note.good.done")[span(role="status")[told(asked, change)], undoing(asked, change, key)]
+
+
+async def _groups(asked: Asked, feature: Feature) -> Groups:
+    """Every model, by how well it suits."""
+    seen = {name: each for name, (_, each) in (await asked.desk.store.capabilities()).items()}
+    models = sorted(asked.desk.bench.snapshot().models.values(), key=lambda each: each.name)
+    fitting = by_fit(asked.desk.bench, feature, seen, models)
+    return {t(FITS[fit]): [(name, name) for name in names] for fit, names in fitting.items() if names}
 
 
 def in_words(setting: FeatureSetting | None) -> str:
@@ -204,7 +233,8 @@ def _feature(asked: Asked) -> tuple[str, Feature]:
 def _form(asked: Asked, stored: FeatureSetting, typed: Typed, groups: Groups) -> Renderable:
     may = RANK[asked.person.role] >= RANK["admin"]
     nobody: Groups = {"": [("", t("nobody"))], **groups}
-    return form(".stack", method="post")[
+    over_the_list = in_place() | {"hx_post": f"{ADDRESS}/{asked.tail}"} if asked.htmx else {}
+    return form(".stack", method="post", action=f"{ADDRESS}/{asked.tail}", **over_the_list)[
         guard(asked, "save"),
         was(asked, _mark(stored), "save"),
         fieldset(".bare", disabled=not may)[
@@ -213,7 +243,10 @@ def _form(asked: Asked, stored: FeatureSetting, typed: Typed, groups: Groups) ->
             _fallbacks(typed, nobody),
             _shadow(typed, nobody),
             _names(groups),
-            div(".buttons")[button(".first", type="submit")[t("Save")], a(".button.quiet", href=ADDRESS)[t("Cancel")]]
+            div(".buttons.end")[
+                button(".first", id="save-setting", type="submit")[t("Save")],
+                a(".button.quiet", href=ADDRESS, data_close=True)[t("Cancel")],
+            ]
             if may
             else p(".soft")[t("Only administrators change this.")],
         ],
@@ -332,7 +365,7 @@ async def save(asked: Asked) -> Sent:
             t("{title} has nothing to inherit from.", title=feature.title), t("Choose a model, or disable it.")
         )
     await asked.desk.store.set_feature(setting, by=asked.person.name)
-    return go(f"{ADDRESS}/{key}?{urlencode({'said': 'assigned', 'about': feature.title})}")
+    return go(f"{ADDRESS}?at={key}#row-{key}" if asked.htmx else f"{ADDRESS}/{key}?saved=1")
 
 
 PAGE = Page(

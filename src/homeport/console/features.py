@@ -9,6 +9,7 @@ from htpy import (
     Renderable,
     a,
     button,
+    details,
     div,
     form,
     h1,
@@ -20,6 +21,7 @@ from htpy import (
     p,
     select,
     span,
+    summary,
     table,
     tbody,
     td,
@@ -30,8 +32,10 @@ from htpy import (
 
 from homeport.console import RANK, Asked, Page, Sent, go
 from homeport.console._asking import can_be_tried
+from homeport.console._features import ADDRESS, FITS, MODEL, WORDS, in_place, just_changed, told, undoing
 from homeport.console._forms import doings
 from homeport.console._layout import guard, page, problem
+from homeport.console._requests import moment
 from homeport.console._texts import mark, rich, t, tn
 from homeport.diagnostics._health import is_paused, trouble_of
 from homeport.domain.errors import BadRequest, Outdated, Unknown
@@ -46,18 +50,15 @@ if TYPE_CHECKING:
     from htpy import Node
 
     from homeport.domain.capabilities import Capabilities
-    from homeport.domain.models import Assignment, Model, Snapshot
+    from homeport.domain.models import Model, Snapshot
     from homeport.features import Feature, Workbench
     from homeport.features._suits import Fit
+    from homeport.store.records import FeaturesChanged
 
-ADDRESS = "/console/features"
-MODEL = "model:"
-"""Before the name of a model, where something else could be chosen too."""
+DIGITS = 18
+"""Of the largest number that a database counts to."""
 MOST = 40
 """Models that a row offers; the feature's own page offers all."""
-FITS = {"fully": mark("Fully compatible"), "largely": mark("Largely compatible"), "not": mark("Not compatible")}
-WORDS: Mapping[str, Assignment] = {"disabled": "disabled", "inherit": "inherit", "unassigned": "unassigned"}
-"""What may be chosen beside a model."""
 TONES = {"fully": "good", "largely": "warn", "not": "bad"}
 
 
@@ -82,6 +83,8 @@ class Shelf(NamedTuple):
     seen: Mapping[str, Capabilities]
     fitting: dict[str, dict[Fit, list[str]]]
     """By scope and section: models by how well they suit; found once for all features that ask for the same."""
+    change: FeaturesChanged | None = None
+    """What who looks has just changed."""
 
     @property
     def bench(self) -> Workbench:
@@ -98,7 +101,8 @@ async def view(asked: Asked) -> Renderable:
     """The page."""
     snapshot = asked.desk.bench.snapshot()
     seen = {name: each for name, (_, each) in (await asked.desk.store.capabilities()).items()}
-    shelf = Shelf(asked, snapshot, seen, {})
+    shelf = Shelf(asked, snapshot, seen, {}, await _just(asked))
+    lately = await asked.desk.store.feature_changes() if shelf.may else []
     return page(
         asked,
         t("AI-powered features"),
@@ -106,9 +110,50 @@ async def view(asked: Asked) -> Renderable:
         p(".lead")[_lead(shelf)],
         None if snapshot.models else _empty(shelf),
         div("#features", data_keeps=True)[
-            problem(asked), (_section(shelf, *each) for each in sections(shelf.bench.features).items())
+            problem(asked),
+            _kept(shelf),
+            (_section(shelf, *each) for each in sections(shelf.bench.features).items()),
+            _lately(asked, lately),
         ],
     )
+
+
+async def _just(asked: Asked) -> FeaturesChanged | None:
+    """What who looks has just changed in the feature or section that the address names."""
+    at = asked.query.get("at", "")
+    return await just_changed(asked, sections(asked.desk.bench.features).get(at, [at])) if at else None
+
+
+def _kept(shelf: Shelf) -> Node:
+    """The features that an undoing left as they are."""
+    wanted = shelf.asked.query.get("kept", "").split(",")
+    titles = [offer.title for key, offer in shelf.bench.features.items() if key in wanted]
+    if not titles:
+        return None
+    said = tn(
+        "One feature was set otherwise since, or its model is gone; it stays as it is: {names}.",
+        "{count} features were set otherwise since, or their model is gone; they stay as they are: {names}.",
+        len(titles),
+        names=", ".join(titles),
+    )
+    return div(".note.warn", role="status")[p[said]]
+
+
+def _lately(asked: Asked, changes: Sequence[FeaturesChanged]) -> Node:
+    """The way back for who went elsewhere after a change, and for what others changed."""
+    if not changes:
+        return None
+    rows = (
+        tr[
+            th(scope="row")[told(asked, each), span(".sub")[each.by, ", ", moment(each.at.timestamp())]],
+            td(".right")[undoing(asked, each, each.settings[0][1].feature)],
+        ]
+        for each in changes[:MOST]
+    )
+    return details[
+        summary[t("Changed lately")],
+        div[p(".soft")[t("For an hour what served a feature before can serve it again.")], table[tbody[rows]]],
+    ]
 
 
 def sections(features: Mapping[str, Feature]) -> dict[str, list[str]]:
@@ -191,8 +236,9 @@ def _empty(shelf: Shelf) -> Renderable:
 
 def _section(shelf: Shelf, section: str, keys: Sequence[str]) -> Renderable:
     heads = (t("Feature"), t("Answers now"), t("Setting"), doings())
-    return div(".section")[
+    return div(".section", id=_slug(section))[
         div(".top")[h2[section], _apply(shelf, section, keys) if shelf.may and len(keys) > 1 else None],
+        _done(shelf, section),
         div(".scroll")[
             table(".wide.four")[thead[tr[(th[head] for head in heads)]], tbody[(_row(shelf, key) for key in keys)]]
         ],
@@ -203,9 +249,9 @@ def _row(shelf: Shelf, key: str) -> Renderable:
     feature = shelf.bench.features[key]
     now = answers(shelf.bench, shelf.snapshot, key)
     return tr(id=f"row-{key}")[
-        th(scope="row")[a(href=f"{ADDRESS}/{key}")[feature.title], span(".sub")[_helpers(shelf, key) or None]],
+        th(scope="row")[_way(key, feature.title), span(".sub")[_helpers(shelf, key) or None]],
         td(data_label=t("Answers now"))[_now(shelf, key, now)],
-        td(data_label=t("Setting"))[_form(shelf, key) if shelf.may else _told(shelf, key)],
+        td(data_label=t("Setting"))[[_form(shelf, key), _done(shelf, key)] if shelf.may else _told(shelf, key)],
         td(".nowrap")[
             a(href=f"/console/playground?feature={key}", aria_label=t("Try it: {title}", title=feature.title))[
                 t("Try it")
@@ -214,6 +260,11 @@ def _row(shelf: Shelf, key: str) -> Renderable:
             else None
         ],
     ]
+
+
+def _way(key: str, title: str) -> Renderable:
+    """To all that can be said of a feature: a page of its own, with a script a panel over this one."""
+    return a(id=f"open-{key}", href=f"{ADDRESS}/{key}", data_panel=True)[title]
 
 
 def _now(shelf: Shelf, key: str, now: Answers) -> Node:
@@ -303,7 +354,7 @@ def _form(shelf: Shelf, key: str) -> Renderable:
     feature, asked = shelf.bench.features[key], shelf.asked
     was = choice_of(shelf.snapshot.features.get(key), feature)
     again = bool(asked.problem) and asked.form.get("feature") == key
-    return form(".row", method="post", action=ADDRESS, data_refused=again, **_in_place())[
+    return form(".row", method="post", action=ADDRESS, data_refused=again, **in_place())[
         guard(asked, "serve"),
         input(type="hidden", name="feature", value=key),
         input(type="hidden", name="was", value=was),
@@ -311,9 +362,18 @@ def _form(shelf: Shelf, key: str) -> Renderable:
         _select(shelf, key, _words(shelf, feature), asked.form.get("serves", was) if again else was, key),
         # without a type it sends the form all the same, and htmx does not look at each
         button(".quiet", id=f"save-{key}", aria_label=t("Save {title}", title=feature.title))[t("Save")],
-        span(".good.small", role="status")[t("✓ saved")] if asked.query.get("at") == key else None,
         _more(shelf, key),
     ]
+
+
+def _done(shelf: Shelf, at: str) -> Node:
+    """That it is saved, and the way back."""
+    if shelf.asked.query.get("at") != at:
+        return None
+    if shelf.change is None:
+        return div(".done.good.small", role="status")[t("✓ saved")]
+    said = span(role="status")[f"✓ {told(shelf.asked, shelf.change)}"]
+    return div(".done.good.small")[said, undoing(shelf.asked, shelf.change, at, "undo", **in_place())]
 
 
 def _more(shelf: Shelf, key: str) -> Node:
@@ -321,30 +381,18 @@ def _more(shelf: Shelf, key: str) -> Node:
     return a(".small", href=f"{ADDRESS}/{key}")[t("All {count} models", count=count)] if count > MOST else None
 
 
-def _in_place() -> dict[str, str]:
-    """With a script the features are drawn again where they are, and who typed stays at the same control."""
-    return {
-        "hx_post": ADDRESS,
-        "hx_target": "#features",
-        "hx_select": "#features",
-        "hx_swap": "outerHTML",
-        "hx_sync": "this:drop",
-    }
-
-
 def _apply(shelf: Shelf, section: str, keys: Sequence[str]) -> Renderable:
     """One choice for a whole section."""
-    slug = "all-" + section.lower().replace(" ", "-")
+    slug = _slug(section)
     last = shelf.bench.features[keys[-1]]
     words = [("", t("Choose…")), *(each for each in _words(shelf, last) if each[0] != "unassigned")]
     sure = t("Replace what serves all {count} features of {section}?", count=len(keys), section=section)
-    return form(".row", method="post", action=ADDRESS, **_in_place())[
+    return form(".row", method="post", action=ADDRESS, **in_place())[
         guard(shelf.asked, "section"),
         input(type="hidden", name="section", value=section),
         label(".out", for_=f"serves-{slug}")[t("What shall serve all of {section}", section=section)],
         _select(shelf, keys[-1], words, "", slug),
         button(id=f"save-{slug}", data_sure=sure)[t("Apply to all of this section")],
-        span(".good.small", role="status")[t("✓ saved")] if shelf.asked.query.get("at") == section else None,
     ]
 
 
@@ -360,7 +408,7 @@ async def serve(asked: Asked) -> Sent:
         raise Outdated(saw, t("Look at what serves it now, and save again if you still want to."))
     setting = changed(now or FeatureSetting(feature=key), _possible(asked.form.get("serves", ""), feature))
     await store.set_feature(setting, by=asked.person.name)
-    return go(f"{ADDRESS}?{urlencode({'said': 'assigned', 'about': feature.title, 'at': key})}#row-{key}")
+    return go(_at(key, f"row-{key}"))
 
 
 def _possible(choice: str, feature: Feature) -> str:
@@ -389,7 +437,26 @@ async def apply(asked: Asked) -> Sent:
     changes = tuple(FeatureChange(name=key, before=settings.get(key), after=each) for key, each in wanted.items())
     if changes:
         await store.carry_out(Plan(revision=revision, changes=changes), by=asked.person.name)
-    return go(f"{ADDRESS}?{urlencode({'said': 'assigned', 'about': section, 'at': section}, quote_via=quote)}")
+    return go(_at(section, _slug(section)))
+
+
+async def undo(asked: Asked) -> Sent:
+    """Let serve what served before a change. Raises Unknown, or Outdated when all of it was set otherwise since."""
+    given, at = asked.form.get("change", ""), asked.form.get("at", "")
+    number = int(given) if given.isascii() and given.isdigit() and len(given) <= DIGITS else 0
+    undone = await asked.desk.store.undo_features(number, by=asked.person.name)
+    place = f"row-{at}" if at in asked.desk.bench.features else _slug(at)
+    return go(_at(at, quote(place), kept=",".join(undone.kept)))
+
+
+def _at(at: str, place: str, **more: str) -> str:
+    """The list, at the place where it tells what came of a change; `at` names a feature or a section."""
+    query = urlencode({"at": at} | {name: value for name, value in more.items() if value}, quote_via=quote)
+    return f"{ADDRESS}?{query}#{place}"
+
+
+def _slug(section: str) -> str:
+    return "all-" + section.lower().replace(" ", "-")
 
 
 PAGE = Page(
@@ -397,7 +464,7 @@ PAGE = Page(
     title=mark("AI-powered features"),
     see="auditor",
     view=view,
-    acts={"serve": serve, "section": apply},
+    acts={"serve": serve, "section": apply, "undo": undo},
     menu="Models",
     order=20,
 )

@@ -206,37 +206,70 @@ function showTheme(root) {
 // what was pressed is seen to be taken first
 const painted = () => new Promise((go) => { requestAnimationFrame(() => setTimeout(go)); });
 
-async function openDialog(address, label) {
-  document.querySelector("dialog.over")?.remove();
+async function openDialog(address, label, kind = "over") {
+  const open = document.querySelector("dialog[open]");
+  if (open && !leave(open)) return;
+  document.querySelector("dialog")?.remove();
   const dialog = document.createElement("dialog");
-  dialog.className = "over";
+  dialog.className = kind;
   dialog.setAttribute("aria-label", label);
-  dialog.addEventListener("close", () => dialog.remove());
-  dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+  dialog.addEventListener("close", () => { dialog.remove(); if (history.state?.panel) goBack(); });
+  dialog.addEventListener("cancel", (event) => { event.preventDefault(); leave(dialog); });
+  dialog.addEventListener("click", (event) => { if (event.target === dialog) leave(dialog); });
   document.body.append(dialog);
   await painted();
   await htmx.ajax("GET", address, { target: dialog, swap: "innerHTML" });
   if (!dialog.isConnected || !dialog.childElementCount) return;
   dialog.showModal();
-  (dialog.querySelector("input") ?? dialog).focus();
+  if (kind === "side-panel") history.pushState({ htmx: true, panel: true }, "", address);
+  (dialog.querySelector("input[type=search], select") ?? dialog).focus();
 }
+// Closing gives the focus back to what opened it; what was typed is not lost unasked.
+function leave(dialog) {
+  if (unsaved(dialog).length && !giveUp()) return false;
+  dialog.close();
+  return true;
+}
+// A panel has the address of the page that it is: going back closes it, and the page below stays as it is.
+let returning = false;
+function goBack() { returning = true; history.back(); }
+window.addEventListener("popstate", (event) => {
+  const panel = document.querySelector("dialog.side-panel[open]");
+  if (!returning && !panel) return;
+  event.stopImmediatePropagation();
+  const { pathname } = new URL(panel?.querySelector("form")?.action ?? "", location.href);
+  if (!returning && !leave(panel)) history.pushState({ htmx: true, panel: true }, "", pathname);
+  returning = false;
+}, true);
 document.addEventListener("click", (event) => {
-  const way = event.target.closest("a[data-dialog]");
+  const out = event.target.closest("dialog [data-close]");
+  const way = out ?? event.target.closest("a[data-dialog], a[data-panel]");
   if (!way || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
   event.stopPropagation();
-  openDialog(way.getAttribute("href"), way.firstChild.textContent);
+  if (out) leave(out.closest("dialog"));
+  else openDialog(way.getAttribute("href"), way.firstChild.textContent, "panel" in way.dataset ? "side-panel" : "over");
 }, true);
+// A panel's form that was carried out has drawn the list anew: the panel has done its work.
+document.addEventListener("htmx:afterSwap", ({ detail: { target, requestConfig } }) => {
+  const panel = document.querySelector("dialog.side-panel[open]");
+  if (!panel?.contains(requestConfig?.elt)) return;
+  if (target?.matches("[data-keeps]")) {
+    const key = new URL(requestConfig.path, location.href).pathname.split("/").pop();
+    panel.close();
+    document.getElementById(`open-${key}`)?.focus({ preventScroll: true });
+  }
+});
 
 // Arrows go through what was found, Enter takes the first, letters go on with the search.
 function walk(event, dialog) {
   const ways = [...dialog.querySelectorAll("#found a")];
   const at = ways.indexOf(document.activeElement);
   const line = dialog.querySelector("input[type=search]");
+  if (!line) return;
   if (event.key === "ArrowDown") ways[Math.min(at + 1, ways.length - 1)]?.focus();
   else if (event.key === "ArrowUp") (ways[at - 1] ?? line)?.focus();
   else if (event.key === "Enter" && event.target === line) ways[0]?.click();
-  else if (event.key === "Escape") dialog.close(); // a search line would take the first one to be emptied
   else {
     if (at >= 0 && event.key.length === 1 && !event.ctrlKey && !event.metaKey) line?.focus();
     return;
@@ -265,8 +298,11 @@ function single(event) {
   event.preventDefault();
 }
 document.addEventListener("keydown", (event) => {
-  const dialog = document.querySelector("dialog.over[open]");
-  if ((event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key.toLowerCase() === "k") {
+  const dialog = document.querySelector("dialog[open]");
+  if (dialog && event.key === "Escape") {
+    event.preventDefault();
+    leave(dialog);
+  } else if ((event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key.toLowerCase() === "k") {
     event.preventDefault();
     openDialog("/console/find", t("Find"));
   } else if (dialog) walk(event, dialog);
