@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
 from collections import Counter
 from functools import cache
 from itertools import accumulate
@@ -245,7 +246,8 @@ def _used(found: Sums) -> Used:
 
 
 def _percentiles(counts: Sequence[int], most: int) -> tuple[int, int, int]:
-    return percentile(counts, 0.5, most), percentile(counts, 0.95, most), percentile(counts, 0.99, most)
+    upto = list(accumulate(counts))
+    return _within(upto, 0.5, most), _within(upto, 0.95, most), _within(upto, 0.99, most)
 
 
 def percentile(counts: Sequence[int], share: float, most: int = UNKNOWN) -> int:
@@ -253,14 +255,18 @@ def percentile(counts: Sequence[int], share: float, most: int = UNKNOWN) -> int:
 
     The last bucket with something in it ends with the longest of all (`most`, in microseconds).
     """
-    total = sum(counts)
-    if not total:
+    return _within(list(accumulate(counts)), share, most)
+
+
+def _within(upto: Sequence[int], share: float, most: int) -> int:
+    """`upto`: how many are in a bucket and those before it."""
+    if not upto[-1]:
         return 0
-    wanted, edges = share * total, [min(each, most / 1000) for each in (0, *BOUNDS_MS, BEYOND_MS)]
-    upto = list(accumulate(counts))
-    at = next(number for number, reached in enumerate(upto) if reached >= wanted and counts[number])
-    part = (wanted - (upto[at] - counts[at])) / counts[at]
-    return round(edges[at] + (edges[at + 1] - edges[at]) * part)
+    wanted = share * upto[-1]
+    at = bisect_left(upto, wanted)
+    before, low = (upto[at - 1], BOUNDS_MS[at - 1]) if at else (0, 0)
+    high = min(BOUNDS_MS[at] if at < len(BOUNDS_MS) else BEYOND_MS, most / 1000)
+    return round(low + (high - low) * (wanted - before) / (upto[at] - before))
 
 
 COLUMNS = (
