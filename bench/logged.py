@@ -136,7 +136,8 @@ class Filling:
         """Add up sums; gives those of the hours that are over before this moment."""
         for span, start, kind, *sums in rows:
             found = self._sums.setdefault((span, start, kind), [0] * len(sums))
-            found[:] = map(int.__add__, found, sums)
+            added, longest = map(int.__add__, found[:-2], sums[:-2]), map(max, found[-2:], sums[-2:])
+            found[:] = [*added, *longest]
         over = [key for key in self._sums if key[1] + HOUR <= at]
         return [(*key, *self._sums.pop(key)) for key in over]
 

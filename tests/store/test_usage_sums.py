@@ -11,12 +11,15 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from homeport.domain.entries import Entry, Offered, Phases, Traits
+from homeport.store import request_log
 from homeport.store.log_tables import BOUNDS_MS
 from homeport.store.log_usage import BY, Asked, Used, percentile
 from homeport.store.request_log import Kept, RequestLog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    import pytest
 
 DAY = 86_400
 NOW = time.time()
@@ -125,8 +128,9 @@ async def same(log: RequestLog, entries: Sequence[Entry], days: float, chance: r
             assert in_order(await log.usage(each)) == summed(entries, each), each
 
 
-async def test_usage_is_as_counted_one_by_one(address: str, kept: RequestLog) -> None:
+async def test_usage_is_as_counted_one_by_one(address: str, kept: RequestLog, monkeypatch: pytest.MonkeyPatch) -> None:
     """Written by two processes at once, which both add to the same sums; asked again after a new start."""
+    monkeypatch.setattr(request_log, "PIECE", 2)
     chance = random.Random(8)  # noqa: S311 (made-up requests, the same each time)
     entries = [made_up(chance) for _ in range(200)]
     other = await RequestLog.open(address, Kept(days=1, usage_days=20))
@@ -145,4 +149,8 @@ async def test_usage_is_as_counted_one_by_one(address: str, kept: RequestLog) ->
     largest = Asked(NOW - 30 * DAY, NOW + 1, "who")
     whole, parts = await again.usage(largest), [largest._replace(first=first, most=3) for first in (0, 3, 6)]
     assert [await again.usage(part) for part in parts] == [whole[:3], whole[3:6], []]
+    for each in (largest, largest._replace(team="red"), largest._replace(by="team"), largest._replace(who="nobody")):
+        pieces = [piece async for piece in again.usage_pieces(each)]
+        assert max(map(len, pieces), default=0) <= (2 if each.by == "who" else 3)
+        assert in_order([one for piece in pieces for one in piece]) == in_order(await again.usage(each))
     await again.close()

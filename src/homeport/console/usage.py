@@ -23,7 +23,7 @@ from homeport.store.log_usage import BEYOND_MS, COLUMNS, Used, flat
 from homeport.store.log_usage import Asked as Wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncGenerator, Iterable, Sequence
 
     from htpy import Node
 
@@ -85,7 +85,7 @@ async def view(asked: Asked) -> Renderable | Sent:
     teams, team = await log.names("team"), asked.query.get("team", "")
     wanted = Wanted(now - int(days) * DAY, now + 1, team=team)
     if "export" in asked.query:
-        return _exported(asked.query["export"], by, await log.usage(wanted._replace(by=by)))
+        return await _exported(asked.query["export"], by, log.usage_pieces(wanted._replace(by=by)))
     beyond = (page_of(asked) - 1) * PER_PAGE
     found = await log.usage(wanted._replace(by=by, first=beyond, most=PER_PAGE + 1))
     whole, every = await log.usage(wanted._replace(of_features=True)), await log.usage(wanted)
@@ -218,18 +218,41 @@ def _row(used: Used, by: str) -> Renderable:
 # files
 
 
-def _exported(kind: str, by: str, found: Sequence[Used]) -> Sent:
-    if kind not in {"csv", "json"}:
+async def _exported(kind: str, by: str, pieces: AsyncGenerator[Sequence[Used]]) -> Sent:
+    """A file that is sent piece by piece, as that of the audit."""
+    if kind not in FILES:
         raise BadRequest(t("There is no such file."), t("Choose CSV or JSON."), param="export")
+    content_type, write = FILES[kind]
+    first = await anext(pieces, None) or ()  # what goes wrong ahead of it is still told by a page
     kept = (b"content-disposition", f'attachment; filename="usage.{kind}"'.encode())
-    if kind == "json":
-        text = orjson.dumps({"usage": [each._asdict() for each in found]}, option=orjson.OPT_INDENT_2).decode()
-        return Sent(text, headers=(kept,), content_type="application/json")
+    return Sent(write(by, first, pieces), headers=(kept,), content_type=content_type)
+
+
+async def _csv(by: str, first: Sequence[Used], rest: AsyncGenerator[Sequence[Used]]) -> AsyncGenerator[str]:
+    yield _lines([(by, *COLUMNS), *map(flat, first)])
+    async for found in rest:
+        yield _lines(map(flat, found))
+
+
+def _lines(rows: Iterable[Sequence[object]]) -> str:
     out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow((by, *COLUMNS))
-    writer.writerows(flat(each) for each in found)
-    return Sent(out.getvalue(), headers=(kept,), content_type="text/csv; charset=utf-8")
+    csv.writer(out).writerows(rows)
+    return out.getvalue()
+
+
+async def _json(_by: str, first: Sequence[Used], rest: AsyncGenerator[Sequence[Used]]) -> AsyncGenerator[str]:
+    """One name on a line."""
+    yield '{"usage": [\n' + _documents(first)
+    async for found in rest:
+        yield ",\n" + _documents(found)
+    yield "\n]}\n"
+
+
+def _documents(found: Sequence[Used]) -> str:
+    return ",\n".join(orjson.dumps(each._asdict()).decode() for each in found)
+
+
+FILES = {"csv": ("text/csv; charset=utf-8", _csv), "json": ("application/json", _json)}
 
 
 PAGE = Page(path="/console/usage", title=mark("Usage"), see="auditor", view=view, menu="Operate", order=25)

@@ -63,6 +63,8 @@ class Asked(NamedTuple):
     """How many of the largest are left out."""
     most: int = MOST
     """How many come then."""
+    names: tuple[str, ...] = ()
+    """Only those that are called so, where sums are told apart."""
 
     @property
     def span(self) -> int:
@@ -108,6 +110,13 @@ async def usage_rows(connection: AsyncConnection, asked: Asked) -> Sequence[Any]
     return list(await connection.execute(wanted))
 
 
+async def names_of(connection: AsyncConnection, asked: Asked) -> list[str]:
+    """What the sums are called that are asked for, the largest first; not of teams."""
+    trait = _alone(asked)
+    wanted = _of_all(asked, []) if trait is None else _part(asked, _largest(asked, trait))
+    return list(await connection.scalars(wanted))
+
+
 def _alone(asked: Asked) -> str | None:
     """The one trait that is asked about, empty for none; or None where there are several."""
     traits = {name for name in (*NARROWED, "team") if getattr(asked, name)} | ({asked.by} if asked.by else set())
@@ -117,25 +126,35 @@ def _alone(asked: Asked) -> str | None:
 
 def _of_one(asked: Asked, trait: str) -> Select[Any]:
     """From the sums by one trait alone, which are few."""
-    value = getattr(asked, trait) if trait in (*NARROWED, "team") else ""
-    narrowed = [sums.c.trait == trait, *([_is(sums.c.name, trait, value)] if value else [])]
-    narrowed += [sums.c.name != ""] if asked.of_features else []
-    wanted = _grouped(asked, sums, sums.c.name, _sums_of_one()).where(*narrowed)
-    if not asked.by or asked.by == "team" or asked.over_time:
+    wanted = _grouped(asked, sums, sums.c.name, _sums_of_one()).where(*_narrowed(asked, trait))
+    if not asked.by or asked.by == "team" or asked.over_time or asked.names:
         return _part(asked, wanted)
     # who they are first: of all others, the histograms need not be read
-    largest = _grouped(asked, sums, sums.c.name, []).with_only_columns(sums.c.name).where(*narrowed)
-    named = _part(asked, largest).subquery()
+    named = _part(asked, _largest(asked, trait)).subquery()
     return wanted.where(sums.c.name.in_(select(named.c.name)))
 
 
-def _of_all(asked: Asked) -> Select[Any]:
+def _largest(asked: Asked, trait: str) -> Select[Any]:
+    """The names of the sums by one trait."""
+    named = _grouped(asked, sums, sums.c.name, []).with_only_columns(sums.c.name)
+    return named.where(*_narrowed(asked, trait))
+
+
+def _narrowed(asked: Asked, trait: str) -> list[ColumnElement[bool]]:
+    value = getattr(asked, trait) if trait in (*NARROWED, "team") else ""
+    narrowed = [sums.c.trait == trait, *([_is(sums.c.name, trait, value)] if value else [])]
+    narrowed += [sums.c.name != ""] if asked.of_features else []
+    return [*narrowed, sums.c.name.in_(asked.names)] if asked.names else narrowed
+
+
+def _of_all(asked: Asked, counts: Sequence[Any] | None = None) -> Select[Any]:
     named = usage_kinds.c[asked.by] if asked.by else literal("")
-    wanted = _grouped(asked, usage, named, _sums_of_all())
+    wanted = _grouped(asked, usage, named, _sums_of_all() if counts is None else counts)
     narrowed = [
         _is(usage_kinds.c[name], name, value) for name in (*NARROWED, "team") if (value := getattr(asked, name))
     ]
     narrowed += [usage_kinds.c.feature != ""] if asked.of_features else []
+    narrowed += [named.in_(asked.names)] if asked.names else []
     # each hour and each kind by its name: the key of the table leads to their rows, past those of others
     times = select(sums.c.start).where(sums.c.span == asked.span, sums.c.trait == "", *_in_time(asked, sums))
     kinds = select(usage_kinds.c.id).where(*narrowed)

@@ -39,7 +39,7 @@ from homeport.store.log_tables import (
 from homeport.store.version import sqlite_file
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -75,6 +75,8 @@ CLOSE_S = 3.0
 PATIENCE_S = 5.0
 CACHE_KB = 32_000
 """Of SQLite's file in memory, for each of at most four connections: all kinds, and what a batch changes."""
+PIECE = 200
+"""Sums that are read at once for a file: some milliseconds of work."""
 UPGRADE_S = 600.0
 """How long tables of an older version may take to be brought up to date."""
 _LOCK = 0x686F6D656C6F6773  # "homelogs"
@@ -279,6 +281,16 @@ class RequestLog:
         """Sums of requests, by what is asked for."""
         async with reading(self._engine) as connection:
             return await log_usage.usage_of(connection, asked)
+
+    async def usage_pieces(self, asked: Asked) -> AsyncGenerator[Sequence[Used]]:
+        """The same a few at a time, so that many do not keep everybody else waiting; those of teams at once."""
+        if asked.by == "team":
+            yield await self.usage(asked)
+            return
+        async with reading(self._engine) as connection:
+            names = await log_usage.names_of(connection, asked)
+        for at in range(0, len(names), PIECE):
+            yield await self.usage(asked._replace(first=0, names=tuple(names[at : at + PIECE])))
 
     async def lately(self, now: float, *, by_hour: bool = False) -> Sequence[Point]:
         """The last hour by the minute, or the last day by the hour."""
