@@ -299,9 +299,11 @@ async def test_one_of_several_is_picked(admin: Office) -> None:
         await peer.document({"object": "list", "data": [{"id": "one"}, {"id": "llama-3.1-8b"}, {"id": XSS}]})
 
     admin.house.models.catalogue = catalogue
-    shown = await admin.send(NEW, "detect", **filled(admin, identifier=""))
+    shown = await admin.send(NEW, "detect", **filled(admin, identifier="", family=""))
     assert "Use one" in shown.text
     assert XSS not in shown.body
+    # none is chosen yet: the family is left open, so that it follows from whichever is typed
+    assert '<option value="" selected>Guess it from the identifier' in shown.body
     assert "&lt;script&gt;" in shown.body
     shown = await admin.send(NEW, "save", **filled(admin, identifier="", use="llama-3.1-8b"))
     assert 'value="llama-3.1-8b"' in shown.body

@@ -89,7 +89,8 @@ async def detect(asked: Asked, model: Model, values: Mapping[str, str], address:
     except UpstreamError as error:
         return Detected(values, (), _not_served(replace(model, name=model.name or "new"), error))
     identifier = _chosen(asked.form.get("use", ""), model.identifier, found.names)
-    family = guess(identifier, asked.desk.bench.families) or values.get("family") or UNKNOWN
+    # what nobody knows yet is guessed when it is saved: another identifier may be typed until then
+    family = guess(identifier, asked.desk.bench.families) or values.get("family", "")
     filled = {**values, "endpoint": found.endpoint, "identifier": identifier, "family": family}
     moved = found.endpoint if model.endpoint and found.endpoint != model.endpoint else ""
     return Detected(filled, found.names, _served(asked, filled, found.names, moved, address))
@@ -103,7 +104,7 @@ def _chosen(used: str, typed: str, names: Sequence[str]) -> str:
 
 
 def _served(asked: Asked, values: Mapping[str, str], names: Sequence[str], moved: str, address: str) -> Renderable:
-    family = asked.desk.bench.families.get(values["family"])
+    family = asked.desk.bench.families.get(values["family"] or UNKNOWN)
     return div(".card")[
         h2[t("What is served there")],
         p(".note.warn")[t("It answers at {moved}: the endpoint is set to that.", moved=moved)] if moved else None,
