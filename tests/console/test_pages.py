@@ -129,6 +129,7 @@ async def test_welcome_tells_a_stranger_no_names(house: House) -> None:
     reader = await read(house, "/")
     assert "1 model is registered" in reader.text
     assert "unassigned" in reader.text
+    assert "curl -s http://ai.lan:8080/v1/completions" in (await house.get("/", Host="ai.lan:8080")).body.decode()
 
 
 async def test_reference_shows_every_endpoint_and_field(house: House) -> None:

@@ -122,6 +122,7 @@ async def test_other_methods_are_refused_with_allow(house: House, way: Way) -> N
     for method in ("GET", "PUT", "DELETE", "OPTIONS", "PATCH"):
         answer = await house.ask(method, way.path)
         assert (answer.status, answer.header("allow")) == (405, "POST")
+        assert b'"param":"POST"' not in answer.body
         assert "Use POST" in error_text(way, answer)
     head = await house.ask("HEAD", way.path)
     assert (head.status, head.body) == (405, b"")

@@ -138,6 +138,7 @@ async def test_models(client: ollama.AsyncClient, house: House) -> None:
     assert shown.details.family == "general"
     assert shown.modelinfo == {"general.architecture": "general", "general.context_length": 32_768}
     assert ".Suffix" in (shown.template or "")
+    assert (await client.show(f"{FIM}:latest")).modelinfo == (await client.show(FIM)).modelinfo
     assert (await house.get("/api/version")).json == {"version": __version__}
 
 

@@ -145,7 +145,7 @@ class Desk:
         if asked.method in {"GET", "HEAD"}:
             return _as_sent(await page.view(call))
         if asked.method != "POST":
-            raise WrongMethod(t("Pages are read, and forms are sent."), t("Use GET or POST."), param="GET, POST")
+            raise WrongMethod(t("Pages are read, and forms are sent."), t("Use GET or POST."), spoken="GET, POST")
         return await self._acted(page, call, asked)
 
     async def _acted(self, page: Page, call: Asked, asked: Request) -> Sent:

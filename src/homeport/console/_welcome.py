@@ -16,7 +16,7 @@ from homeport.features._ask import setting_of
 if TYPE_CHECKING:
     from homeport.features import Workbench
 
-TRY = """curl -s http://127.0.0.1:5050/v1/completions \\
+TRY = """curl -s {}/v1/completions \\
   -H "Authorization: Bearer $TOKEN" \\
   -H "Content-Type: application/json" \\
   -d '{"prompt": "def is_even(n):\\n    return", "suffix": "\\n\\nprint(is_even(4))\\n"}'"""
@@ -25,8 +25,8 @@ TRY = """curl -s http://127.0.0.1:5050/v1/completions \\
 STATES = {"unassigned": mark("unassigned"), "disabled": mark("disabled"), "inherit": mark("inherit")}
 
 
-def draw(bench: Workbench, *, console: bool = False) -> Renderable:
-    """The page; `console` says whether there is one to go on to."""
+def draw(bench: Workbench, url: str, *, console: bool = False) -> Renderable:
+    """The page; `url` is our address, `console` says whether there is one to go on to."""
     menu = (*((("/console", t("Console")),) if console else ()), ("/docs", "API"), ("/openapi.json", "OpenAPI"))
     snapshot = bench.snapshot()
     models = sum(model.enabled for model in snapshot.models.values())
@@ -43,7 +43,7 @@ def draw(bench: Workbench, *, console: bool = False) -> Renderable:
         h2[t("Features")],
         _features(bench),
         h2[t("Ask for a completion")],
-        pre[code[TRY]],
+        pre[code[TRY.replace("{}", url, 1)]],
         p(".soft")[
             rich(
                 "The token is the one that {up} printed; make more with {create}.",

@@ -113,6 +113,11 @@ class WrongMethod(CallerError):
     code = "method_not_allowed"
     mend = "Use the method that the header `Allow` names."
 
+    def __init__(self, saw: str, fix: str = "", *, spoken: str = "") -> None:
+        super().__init__(saw, fix)
+        self.spoken = spoken
+        """What is, for `Allow`."""
+
 
 class InUse(CallerError):
     """It cannot be removed while something else depends on it."""

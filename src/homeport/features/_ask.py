@@ -56,6 +56,10 @@ def choose(bench: Workbench, feature: str, wanted: str | Model = "") -> Model:
     return model
 
 
+LATEST = ":latest"
+"""The tag that Ollama's clients put behind a name that has none: both mean the same there."""
+
+
 def meant(bench: Workbench, feature: str, wanted: str) -> Model:
     """As `choose`, for what is no request to the model: nothing is noted."""
     if not wanted or wanted in bench.features:
@@ -65,14 +69,21 @@ def meant(bench: Workbench, feature: str, wanted: str) -> Model:
 
 def named(snapshot: Snapshot, wanted: str) -> Model:
     """A model by its name, by the identifier that only one model has, or by an alias."""
-    model = snapshot.models.get(wanted)
-    if model is None:
-        same = [each for each in snapshot.models.values() if each.identifier == wanted]
-        model = same[0] if len(same) == 1 else aliased(snapshot.models.values(), wanted)
+    model = _called(snapshot, wanted)
+    if model is None and wanted.endswith(LATEST):
+        model = _called(snapshot, wanted.removesuffix(LATEST))
     if model is None or not model.enabled:
         known = ", ".join(sorted(name for name, each in snapshot.models.items() if each.enabled)) or "none yet"
         raise Unknown(f"There is no model {wanted!r}.", f"Registered models: {known}.", param="model")
     return model
+
+
+def _called(snapshot: Snapshot, wanted: str) -> Model | None:
+    model = snapshot.models.get(wanted)
+    if model is not None:
+        return model
+    same = [each for each in snapshot.models.values() if each.identifier == wanted]
+    return same[0] if len(same) == 1 else aliased(snapshot.models.values(), wanted)
 
 
 def aliased(models: Iterable[Model], wanted: str) -> Model | None:

@@ -14,6 +14,7 @@ from homeport.console import _layout, _reference, _welcome
 from homeport.console._languages import wanted
 from homeport.console._texts import speak
 from homeport.protocols import Act, Look, Reply, WireProtocol, _openai
+from homeport.protocols._instance import address
 from homeport.protocols._openapi import describe
 
 if TYPE_CHECKING:
@@ -34,17 +35,17 @@ def first(languages: Mapping[str, Language] | None) -> WireProtocol:
 
     async def welcome(door: Door, _body: None, arrival: Arrival) -> Reply:
         speak(wanted(languages or {}, arrival.header(b"accept-language")))
-        drawn = str(_welcome.draw(door.bench, console=languages is not None))
+        drawn = str(_welcome.draw(door.bench, address(door.url, arrival), console=languages is not None))
         return Reply(body=drawn.encode(), content_type=HTML, headers=_layout.HEADERS)
 
     page = Act(paths=("/",), need=PUBLIC, act=welcome, method="GET", summary="Welcome")
     looks: list[Act | Look] = [page]
     files = _layout.assets()
     if languages is None:
-        files = {address: file for address, file in files.items() if file[0] == _layout.TYPES["css"]}
-    for address, (kind, data) in files.items():
+        files = {path: file for path, file in files.items() if file[0] == _layout.TYPES["css"]}
+    for path, (kind, data) in files.items():
         file = Reply(body=data, content_type=kind, headers=(FOREVER, VARY))
-        looks.append(Look(paths=(address,), need=PUBLIC, look=partial(_same, file), summary="A file of the pages"))
+        looks.append(Look(paths=(path,), need=PUBLIC, look=partial(_same, file), summary="A file of the pages"))
     return WireProtocol(label="Console", routes=tuple(looks), error=_openai.error, kept=False)
 
 

@@ -196,7 +196,7 @@ class Endpoint:
         method = method_of(route)
         if visit.scope["method"] != method and (method, visit.scope["method"]) != ("GET", "HEAD"):
             spoken = self.spoken or method
-            raise WrongMethod(f"{visit.scope['method']} is not spoken at {self.path}.", f"Use {spoken}.", param=spoken)
+            raise WrongMethod(f"{visit.scope['method']} is not spoken at {self.path}.", f"Use {spoken}.", spoken=spoken)
         if isinstance(route, Talk):
             await self._talk(visit, receive, route)
             return

@@ -219,7 +219,7 @@ class Visit:
         if after is not None:
             more.append((b"retry-after", b"%d" % after))
         if isinstance(error, WrongMethod):
-            more.append((b"allow", (error.param or "").encode()))
+            more.append((b"allow", error.spoken.encode()))
         if isinstance(error, NotAuthenticated):
             more.append((b"www-authenticate", b"Bearer"))
         await self.reply(Reply(status=status, body=body, headers=tuple(more)))
