@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -263,6 +264,14 @@ async def test_max_completion_tokens_wins(house: House) -> None:
 async def test_model_by_name_identifier_or_feature(house: House, wanted: str) -> None:
     answer = await house.post("/v1/completions", {"model": wanted, "prompt": "a", "suffix": ""})
     assert answer.json["model"] == FIM
+
+
+@pytest.mark.parametrize("way", [CHAT, TEXT], ids=named)
+async def test_what_is_passed_on_names_the_model_as_its_server_does(house: House, way: Any) -> None:
+    for body in (way.plain, way.streaming):
+        answer = await house.post(way.path, body | {"model": FIM})
+        assert set(re.findall(r'"model": ?"([^"]*)"', answer.body.decode())) == {"served"}
+    assert {record["model"] for record in [await house.record(), await house.record(2)]} == {FIM}
 
 
 @pytest.mark.parametrize("way", [CHAT, TEXT, HOLE], ids=named)

@@ -377,6 +377,41 @@ async def test_who_waits_for_a_whole_answer_stays_while_its_server_is_there(
     assert not second.heard
 
 
+async def test_who_waits_for_a_whole_answer_goes_elsewhere_when_its_server_only_says_what_it_serves(
+    house: House, second: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its API answers and generation hangs: it is asked for one token, once at a time, and does not give it."""
+    monkeypatch.setattr(_turn, "UNKNOWN_S", (0.1, 0.1))
+    monkeypatch.setattr(_probe, "TOKEN_S", 0.3)
+    route(house, second, weights={}, fallbacks=("two",))
+    house.models.play = _hang
+    async with probing(house):
+        took = await asyncio.gather(*(seconds(house.post(CHAT_PATH, CHAT)) for _ in range(5)))
+    assert max(took) < 3
+    assert {record["model"] for record in house.records()} == {"two"}
+    tokens = [peer.json for peer in house.models.heard if peer.json.get("max_tokens") == 1]
+    assert [each["messages"] for each in tokens] == [[{"role": "user", "content": "Hi"}]]
+    assert not house.app.door.bench.health.allows(house.snapshot.models["one"])
+
+
+async def test_a_long_answer_is_waited_for_while_its_server_gives_tokens(
+    house: House, second: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_turn, "UNKNOWN_S", (0.1, 0.1))
+    monkeypatch.setattr(_probe, "TOKEN_S", 0.3)
+    route(house, second, weights={}, fallbacks=("two",))
+    slow = delayed(house.models, 1.0)
+
+    async def play(peer: Peer) -> None:
+        await (house.models.behave if peer.json.get("max_tokens") == 1 else slow)(peer)
+
+    house.models.play = play
+    async with probing(house):
+        assert (await house.post(CHAT_PATH, CHAT)).status == 200
+    assert [peer for peer in house.models.heard if peer.json.get("max_tokens") == 1]
+    assert not second.heard
+
+
 async def test_a_shadow_ends_when_its_client_leaves(house: House, second: ModelServer) -> None:
     route(house, second, weights={}, shadow="two")
     house.models.play = second.play = _hang

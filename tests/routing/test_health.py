@@ -149,6 +149,26 @@ def test_a_server_that_only_answers_probes_is_left_alone_all_the_same(health: He
     assert waits == [OPEN_S, 2 * OPEN_S, 4 * OPEN_S]
 
 
+def test_a_server_that_gives_no_token_is_left_alone_unless_it_answers_somebody_else(health: Health) -> None:
+    told = []
+    health.waiting(A).add(lambda: told.append("go"))
+    for answers in (True, False):
+        health.suspect(A)
+        assert health.is_suspected(A)
+        health.probed(A, answers=True)
+        assert not health.is_suspected(A)
+        health.asks_for_a_token(A)
+        if answers:
+            health.answered(A)
+        health.gave_no_token(A, "it hangs")
+        assert (health.allows(A), told) == (answers, [] if answers else ["go"])
+    last = health.last(A)
+    assert last is not None
+    assert last.why == "it hangs"
+    health.gave_no_token(A, "it hangs")
+    assert told == ["go"]
+
+
 def test_who_waits_is_told_each_time_the_circuit_opens_and_not_of_a_pause(health: Health, clock: Clock) -> None:
     told: list[float] = []
 

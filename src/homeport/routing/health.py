@@ -63,6 +63,7 @@ class _Record:
             "first_s",
             "in_a_row",
             "last",
+            "mute",
             "opened",
             "shut_until",
             "silent",
@@ -94,6 +95,8 @@ class _Record:
         """A probe went unanswered since the circuit opened."""
         self.suspected = False
         """Somebody has waited for long: a probe is to say whether it is there at all."""
+        self.mute = False
+        """Nobody has got an answer since it was asked for a token."""
         self.trial_until = 0.0
         self.waiting: set[Callable[[], None]] = set()
         """Called when the circuit opens, one for each request that waits and may go elsewhere."""
@@ -217,6 +220,7 @@ class Health:
         record.failed = record.failed << 1 & ((1 << LATELY) - 1)
         record.answers = min(record.answers + 1, LATELY)
         record.in_a_row = 0
+        record.mute = False
         record.last = None
         if first_s:
             _learn(record, first_s, completion=completion)
@@ -248,6 +252,22 @@ class Health:
     def suspect(self, model: Model) -> None:
         """Take in that it is silent for long, which may be right or not: a probe has to find out."""
         (self._records.get(key_of(model)) or self._new(model)).suspected = True
+
+    def is_suspected(self, model: Model) -> bool:
+        """Whether somebody has waited for long, and nobody has looked yet."""
+        record = self._records.get(key_of(model))
+        return record is not None and record.suspected
+
+    def asks_for_a_token(self, model: Model) -> None:
+        """Take in that it is asked for one token, to find out whether it generates at all."""
+        (self._records.get(key_of(model)) or self._new(model)).mute = True
+
+    def gave_no_token(self, model: Model, why: str) -> None:
+        """Take in that it did not come: the circuit opens, unless somebody else was answered meanwhile."""
+        record = self._records.get(key_of(model))
+        if record is not None and record.mute and not record.opened:
+            record.last = Outcome(self._clock(), why)
+            self._shut(model, record)
 
     def to_probe(self, model: Model) -> bool:
         """Whether it has to be found out if it is there."""
