@@ -78,7 +78,7 @@ async def test_what_is_typed_is_not_left_without_a_word(visit: Visit) -> None:
 
 async def test_a_panel_over_the_features_is_left_by_keys_and_nothing_is_lost(visit: Visit) -> None:
     page, opener, panel = visit.page, visit.page.locator("#open-code_review"), visit.page.get_by_role("dialog")
-    await furnish(visit)
+    await furnish(visit, "coder", "spare")
     await visit.go("/console")
     await way(visit, "AI-powered features").click()
     await heading(visit, "AI-powered features")
