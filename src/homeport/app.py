@@ -76,12 +76,14 @@ if TYPE_CHECKING:
     from homeport.kit.upstream import Upstream
     from homeport.protocols._endpoint import Endpoint, Several
     from homeport.store.database import Store
+    from homeport.store.following import Following
     from homeport.store.registry import Registry
     from homeport.store.request_log import RequestLog
 
 log = structlog.get_logger()
 
 LAST_USED_S = 15.0
+FORGET_S = 60.0
 RUN_FILE = "run.json"
 """In the data directory while an instance runs: its URL and process id."""
 ASSIGNED_BY = (
@@ -117,6 +119,8 @@ class Parts:
     """Whether models that requests carry are called unless the operator says otherwise."""
     log_content: LogContent = "never"
     """When prompts and answers are logged unless the operator says otherwise."""
+    follow: Callable[[Callable[[Settings], None]], None] = lambda _listener: None
+    """Calls a listener with the settings that count, now and whenever an administrator changed them."""
 
 
 def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics, logs: Logs) -> Homeport:
@@ -153,8 +157,19 @@ def build(settings: Settings, parts: Parts, upstream: Upstream, metrics: Metrics
         prober=prober,
     )
     _measure(metrics, bench, logs, parts)
-    routes = _routes(door, shelf, parts.desk(bench, prober) if parts.desk is not None else None)
+    desk = parts.desk(bench, prober) if parts.desk is not None else None
+    routes = _routes(door, shelf, desk)
+    parts.follow(partial(_obey, door, desk, upstream))
     return Homeport(routes, door, Lost(door, sorted(routes)))
+
+
+def _obey(door: Door, desk: Desk | None, upstream: Upstream, settings: Settings) -> None:
+    """Take in what an administrator set: others read it where it stands, without asking anybody."""
+    door.url = settings.url.rstrip("/")
+    if desk is not None:
+        desk.settings = settings
+    if isinstance(upstream, HttpUpstream):
+        upstream.deny(settings.closed_networks)
 
 
 def _routes(door: Door, shelf: Mapping[str, WireProtocol], desk: Desk | None) -> dict[str, Endpoint | Several]:
@@ -396,42 +411,38 @@ async def run_instance(
 ) -> None:
     """Both roles in one process, with the database. `before` may provision; `ready` is told the address."""
     # here, so that the gateway role never loads what knows SQL
-    from homeport.store import root_keys, schema  # noqa: PLC0415 (see above)
-    from homeport.store.database import Store  # noqa: PLC0415 (see above)
+    from homeport.store.following import Following  # noqa: PLC0415 (see above)
     from homeport.store.registry import Registry  # noqa: PLC0415 (see above)
 
-    url = settings.sqlalchemy_url()
     async with contextlib.AsyncExitStack() as stack:
         # first of all, so that a taken port is told before anything was started
         listener, where = _listen(stack, settings.host, settings.port)
         metrics = _measured(stack, settings, "127.0.0.1")
         on_step("database")
-        await schema.upgrade(url, on_wait=lambda what: log.warning("database locked", reason=what))
-        vault = await root_keys.vault_of(url, settings.data_dir)
-        store = await Store.open(url, vault)
-        stack.push_async_callback(store.close)
-        if before is not None:
-            await before(store)
+        store, vault = await _store(settings, stack, before)
         registry = Registry(store, settings.refresh_s)
         await registry.refresh()
         federation = _federation(settings, stack)
         pepper = vault.derive(tokens.PEPPER)
         gate = _gate(settings, lambda: registry.current, pepper, federation, lambda: registry.healthy)
+        following = Following(settings, registry)
         engine = Engine(threads=settings.embedded_threads, weights=settings.embedded_model)
         await _start(engine, registry.current, on_step, stack)
         _background(stack, registry.follow())
         _background(stack, _note_use(store, gate))
+        _background(stack, _forget_audit(store, following))
         on_step("listening")
         parts = Parts(
-            snapshot=_Located(registry, engine),
+            snapshot=_Located(registry, engine, following),
             gate=gate,
-            request_log=await _request_log(settings, url, stack),
+            request_log=await _request_log(settings, following, stack),
             llm_log=_llm_log(settings, stack),
             trouble=lambda: readiness.trouble(registry, engine) or readiness.missing_keys(federation),
             federation=federation,
             store=store,
             locate=engine.locate,
             desk=partial(_desk, settings, store, vault),
+            follow=following.tell,
         )
         told = partial(_announce, settings, stack, where, ready)
         await serve(settings, parts, logs, metrics=metrics, listener=listener, ready=told)
@@ -447,25 +458,37 @@ async def _start(
         stack.push_async_callback(engine.stop)
 
 
-async def _request_log(settings: Settings, url: str, stack: contextlib.AsyncExitStack) -> RequestLog | None:
+async def _store(
+    settings: Settings, stack: contextlib.AsyncExitStack, before: Callable[[Store], Awaitable[None]] | None
+) -> tuple[Store, Vault]:
+    """The database, brought up to date and open until the stack closes, and its root keys."""
+    from homeport.store import root_keys, schema  # noqa: PLC0415 (as in run_instance)
+    from homeport.store.database import Store  # noqa: PLC0415 (as above)
+
+    url = settings.sqlalchemy_url()
+    await schema.upgrade(url, on_wait=lambda what: log.warning("database locked", reason=what))
+    vault = await root_keys.vault_of(url, settings.data_dir)
+    store = await Store.open(url, vault)
+    stack.push_async_callback(store.close)
+    if before is not None:
+        await before(store)
+    return store, vault
+
+
+async def _request_log(settings: Settings, following: Following, stack: contextlib.AsyncExitStack) -> RequestLog | None:
     """The request log, written until the stack closes; what is wrong with it keeps nobody from being served."""
     from homeport.store import request_log  # noqa: PLC0415 (as in run_instance)
 
     if not settings.request_log_days:
         return None
-    kept = request_log.Kept(
-        days=settings.request_log_days,
-        rows=settings.request_log_rows,
-        content_days=settings.request_content_days,
-        content_bytes=settings.request_content_mb * 1_000_000,
-        usage_days=settings.usage_days,
-    )
+    address = request_log.address(settings.sqlalchemy_url(), str(settings.data_dir))
     try:
-        opened = await request_log.RequestLog.open(request_log.address(url, str(settings.data_dir)), kept)
+        opened = await request_log.RequestLog.open(address)
     except StoreUnavailable as error:
         log.warning("no request is written down: the request log cannot be opened", reason=str(error))
         return None
     stack.push_async_callback(opened.close)
+    following.tell(lambda found: opened.keep(request_log.kept(found)))
     _background(stack, opened.follow())
     _background(stack, opened.tidy_up())
     return opened
@@ -659,11 +682,15 @@ def _gate(
 
 
 class _Located:
-    """The registry's snapshot in which embedded models know where their engine answers; made anew only on change."""
+    """The registry's snapshot in which embedded models know where their engine answers, and all how long to wait.
 
-    def __init__(self, registry: Registry, engine: Engine) -> None:
+    It is made anew only on change.
+    """
+
+    def __init__(self, registry: Registry, engine: Engine, following: Following) -> None:
         self._registry = registry
         self._engine = engine
+        self._following = following
         self._of: tuple[Snapshot, str, str] | None = None
         self._made = Snapshot()
 
@@ -673,8 +700,9 @@ class _Located:
         why = "" if where else self._engine.trouble
         if self._of is None or self._of[0] is not current or self._of[1:] != (where, why):
             self._of = current, where, why
-            models = (each for each in current.models.values() if each.platform == PLATFORM)
-            self._made = current.with_models(*(self._engine.locate(model) for model in models))
+            waiting = current.with_models(*self._following.waiting(current.models.values()))
+            models = (each for each in waiting.models.values() if each.platform == PLATFORM)
+            self._made = waiting.with_models(*(self._engine.locate(model) for model in models))
         return self._made
 
 
@@ -734,3 +762,19 @@ async def _note_use(store: Store, gate: Gate) -> None:
             await store.forget_removed()
         except StoreUnavailable as error:
             log.warning("last use of tokens not written", reason=error.code)
+
+
+async def _forget_audit(store: Store, following: Following) -> None:
+    """Forget changes that are older than the settings say, now and then and when those were changed."""
+    changed = asyncio.Event()
+    following.tell(lambda _settings: changed.set())
+    while True:
+        changed.clear()
+        try:
+            days = following.current.audit_days
+            if gone := await store.forget_audit(days) if days else 0:
+                log.info("old changes forgotten in the audit", count=gone, older_than_days=days)
+        except StoreUnavailable as error:
+            log.warning("old changes not forgotten yet", reason=error.code)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(changed.wait(), FORGET_S)

@@ -25,6 +25,7 @@ from homeport.kit.logs import Logs
 from homeport.kit.metrics import Metrics
 from homeport.kit.settings import load
 from homeport.kit.upstream_http import HttpUpstream
+from homeport.store.following import Following
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, MutableMapping, Sequence
@@ -214,6 +215,7 @@ async def opened(  # noqa: PLR0913 (what a house may be given)
             known = partial(getattr, registry, "current")
             gate = Gate(known, PEPPER, verifiers=verifiers, editors=chosen.direct_connections)
             parts = replace(parts, snapshot=known, gate=gate, desk=desk and partial(desk, chosen), store=store)
+            parts = replace(parts, follow=Following(chosen, registry).tell)
         tracing = app._tracing(chosen, house.metrics, stack)  # noqa: SLF001 (as serve() does it)
         parts = replace(parts, request_log=request_log, llm_log=llm_log, tracing=tracing)
         house.app = app.build(chosen, parts, house.transport, house.metrics, logs)

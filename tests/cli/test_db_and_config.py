@@ -158,3 +158,47 @@ def test_nothing_changed_is_said(data_dir: Path, monkeypatch: pytest.MonkeyPatch
     for name in ("HOMEPORT_DATA_DIR", "HOMEPORT_PORT", *honoured()):
         monkeypatch.delenv(name, raising=False)
     assert homeport("config", "show", "--changed").out == "Every setting has its default.\n"
+
+
+def test_settings_are_changed_while_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_ = homeport("config", "set", "usage_days", "90", "--json")
+    assert set_.json == {"setting": "usage_days", "value": 90, "from": "database"}
+    assert homeport("config", "show", "--changed", "--json").json[-1] == set_.json
+    assert "Write a whole number from 1 to 3,650." in homeport("config", "set", "usage_days", "x").err
+    assert homeport("config", "set", "usage_days", "91", "--seen", "90").code == 0
+    assert "Somebody else" in homeport("config", "unset", "usage_days", "--seen", "90").err
+    assert homeport("config", "unset", "usage_days").out.strip() == "usage_days is 400 (default)."
+    assert [each["what"] for each in homeport("audit", "--json").json] == ["setting.set"] * 3
+    monkeypatch.setenv("HOMEPORT_USAGE_DAYS", "7")
+    assert "HOMEPORT_USAGE_DAYS" in homeport("config", "set", "usage_days", "5").err
+
+
+def test_a_way_out_is_opened_after_a_question() -> None:
+    homeport("config", "set", "allowed_networks", "10.0.0.0/8")
+    wider = ("config", "set", "allowed_networks", "10.0.0.0/8,172.16.0.0/12")
+    asked = homeport(*wider, typed="n\n")
+    assert ("in 172.16.0.0/12" in asked.err, asked.code) == (True, 130)
+    assert homeport(*wider, typed="y\n").code == 0
+    assert homeport("config", "unset", "allowed_networks", "--yes").code == 0
+    assert "database" not in homeport("config", "show", "--changed").out.split()
+
+
+def test_links_begin_with_the_public_address() -> None:
+    homeport("users", "add", "ada", "--role", "admin")
+    homeport("config", "set", "url", "https://ai.example")
+    assert homeport("users", "code", "ada").out.startswith("https://ai.example/console/sign-in?code=")
+    assert homeport("users", "invite").out.startswith("https://ai.example/console/join?code=")
+
+
+def test_a_configuration_file_says_settings(tmp_path: Path) -> None:
+    homeport("config", "set", "allowed_networks", "10.0.0.0/8")
+    assert 'allowed_networks = "10.0.0.0/8"' in homeport("config", "export").out
+    file = tmp_path / "wanted.toml"
+    file.write_text('[settings]\nallowed_networks = "10.0.0.0/8,172.16.0.0/12"\naudit_days = "60"\n')
+    assert "models may then be in 172.16.0.0/12" in homeport("config", "plan", str(file)).err
+    assert homeport("config", "apply", str(file)).code == 0
+    shown = {each["setting"]: each["value"] for each in homeport("config", "show", "--changed", "--json").json}
+    assert (shown["audit_days"], shown["allowed_networks"]) == (60, ["10.0.0.0/8", "172.16.0.0/12"])
+    file.write_text('[settings]\naudit_days = "1"\n')
+    refused = homeport("config", "plan", str(file))
+    assert (refused.code != 0, "line 2" in refused.err, "30 to 36,500, or 0" in refused.err) == (True, True, True)

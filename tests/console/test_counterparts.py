@@ -67,6 +67,7 @@ WAYS = {
     "playground.clear": Ways(only_here="it forgets what this tab of a browser keeps"),
     "request.replay": Ways(f"POST {BASE}/replays/{{id}}", "replay"),
     "settings.rotate": Ways(f"POST {BASE}/keys/rotate", "db rotate-keys"),
+    "settings.change": Ways(f"PATCH {BASE}/settings", "config set"),
     "settings.beta": Ways(f"PUT {BASE}/beta-families", "models beta"),
     "sign_in.password": SESSION,
     "sign_in.code": SESSION,

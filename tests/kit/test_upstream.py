@@ -425,6 +425,24 @@ async def test_not_http(server: ModelServer, upstream: HttpUpstream) -> None:
             await fetch(upstream, call(server))
 
 
+async def test_networks_that_are_denied_later(server: ModelServer, upstream: HttpUpstream) -> None:
+    answer = HEAD + b"Content-Length: 2\r\n\r\nok"
+    answer_with(server, answer[:-1])
+    in_use = await upstream.open(call(server))
+    answer_with(server, answer)
+    assert await fetch(upstream, call(server)) == b"ok"
+    upstream.deny(parse_networks(["127.0.0.0/8"]))
+    await server.heard[0].write(b"k")
+    assert await in_use.read(10) == b"ok"
+    in_use.close()
+    with pytest.raises(Unreachable) as refusal:
+        await upstream.open(call(server))
+    assert refusal.value.why == "denied"
+    upstream.deny(())
+    assert await fetch(upstream, call(server)) == b"ok"
+    assert connections(server) == 3
+
+
 # TLS
 
 

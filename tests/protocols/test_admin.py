@@ -419,3 +419,42 @@ async def test_a_family_that_is_not_generally_available_is_opted_into_once(api: 
     await api.ask("PUT", "/beta-families", {"allowed": False})
     assert (await api.ask("PATCH", "/models/b", {"family": "llama3"})).status == 400
     assert (await api.ask("PATCH", "/models/b", {"enabled": False})).status == 200
+
+
+async def test_settings_are_changed_while_it_runs(api: Api) -> None:
+    before = (await api.ask("GET", "/settings")).json
+    assert before["settings"]["usage_days"] | {"about": ""} == {
+        "value": 400,
+        "default": 400,
+        "from": "default",
+        "fixed": False,
+        "group": "retention",
+        "about": "",
+        "may_be": "a whole number from 1 to 3,650",
+    }
+    sent = {"usage_days": 90, "model_connect_s": 1.5, "url": "http://ai.example", "seen": before["version"]}
+    after = (await api.ask("PATCH", "/settings", sent)).json
+    told = {name: (each["value"], each["from"]) for name, each in after["settings"].items()}
+    assert (told["usage_days"], told["model_connect_s"]) == ((90, "database"), (1.5, "database"))
+    await api.ask("POST", "/users", {"name": "ben"})
+    link = (await api.ask("POST", "/sign-in-links", {"user": "ben"})).json
+    assert "http://ai.example/console/sign-in?code=" in str(link)
+    late = await api.ask("PATCH", "/settings", {"audit_days": 30, "seen": before["version"]})
+    assert (late.status, late.json["error"]["code"]) == (409, "outdated")
+    unsure = await api.ask("PATCH", "/settings", {"allowed_networks": ["10.0.0.0/8"]})
+    assert unsure.status == 200
+    unsure = await api.ask("PATCH", "/settings", {"allowed_networks": ["10.0.0.0/8", "172.16.0.0/12"]})
+    assert (unsure.status, unsure.json["error"]["code"]) == (409, "unconfirmed")
+    sure = await api.ask("PATCH", "/settings", {"allowed_networks": None, "usage_days": None, "sure": True})
+    assert sure.json["settings"]["allowed_networks"]["value"] == []
+    assert await api.office.store.settings() == {"model_connect_s": "1.5", "url": "http://ai.example"}
+    for wrong in (
+        {"usage_days": 0},
+        {"url": "x"},
+        {"denied_networks": ["x"]},
+        {"audit_days": 3},
+        {"model_idle_s": "x"},
+    ):
+        refused = await api.ask("PATCH", "/settings", wrong)
+        assert (refused.status, refused.json["error"]["code"]) == (400, "bad_request")
+        assert next(iter(wrong)) in refused.json["error"]["message"]

@@ -225,6 +225,24 @@ async def test_what_is_too_old_goes(address: str, monkeypatch: pytest.MonkeyPatc
     await log.close()
 
 
+async def test_keeping_less_counts_at_once(address: str) -> None:
+    log = await RequestLog.open(address, Kept(days=5))
+    await filled(log, entry(1, NOW - 3 * DAY), entry(2))
+    tidying = asyncio.create_task(log.tidy_up())
+
+    async def left(*wanted: int) -> bool:
+        return numbers(await log.search(Sought(), 10)) == list(wanted)
+
+    assert await left(2, 1)
+    log.keep(Kept(days=2))
+    async with asyncio.timeout(20):
+        while not await left(2):  # noqa: ASYNC110 (what is waited for has no event)
+            await asyncio.sleep(0)
+    tidying.cancel()
+    await asyncio.wait([tidying])
+    await log.close()
+
+
 async def test_what_is_too_much_goes_the_oldest_first(address: str) -> None:
     log = await RequestLog.open(address, Kept(rows=25, content_bytes=100))
     hour = NOW // 3600 * 3600

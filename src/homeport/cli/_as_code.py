@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,22 +11,23 @@ import click
 from homeport import families, features, providers
 from homeport.cli._models import doubts, shelf_of_platforms
 from homeport.cli._output import note, warn
-from homeport.cli._session import whoami
+from homeport.cli._session import load, whoami
+from homeport.diagnostics._change import concerns as concerns_of
 from homeport.domain.errors import BadConfiguration, BadRequest
 from homeport.domain.verbose import SETTING
 from homeport.families import BETA, Family, guess, resolve
 from homeport.features import Feature
 from homeport.kit.discover import discover
-from homeport.store import config_file
+from homeport.store import config_file, live
 from homeport.store.database import outdated
-from homeport.store.plan import A_KEY, NO_KEY, OTHER_KEY, FeatureChange, ModelChange, plan
+from homeport.store.plan import A_KEY, NO_KEY, OTHER_KEY, FeatureChange, ModelChange, SettingChange, plan
 from homeport.store.seats import LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from homeport.domain.models import FeatureSetting, Model
+    from homeport.domain.models import FeatureSetting, Model, Snapshot
     from homeport.store.database import Store
     from homeport.store.plan import Change, Desired, Plan
 
@@ -51,7 +53,7 @@ def _check_names(found: Desired) -> None:
     """Raise BadConfiguration for a setting that there is not."""
     from homeport.access import sso  # noqa: PLC0415 (loads cryptography)
 
-    known = (*sso.NAMES, BETA, SETTING, LIMIT)
+    known = (*sso.NAMES, BETA, SETTING, LIMIT, *live.LIVE)
     for name in found.settings:
         if name not in known:
             error = BadRequest("there is no such setting.", f"Known: {', '.join(known)}.", param="settings")
@@ -70,13 +72,22 @@ def write(file: Path, text: str, *, force: bool) -> None:
 
 async def look(store: Store, desired: Desired, *, prune: bool) -> Plan:
     """The plan for the database as it is; raises BadConfiguration for what cannot be, with its line."""
-    found = plan(await store.snapshot(), desired, prune=prune)
+    snapshot = await store.snapshot()
+    found = plan(snapshot, desired, prune=prune)
     for change in found.changes:
         try:
             _check(change)
         except BadRequest as error:
             raise desired.at(error, change.kind, change.name) from error
-    return found
+    return replace(found, warnings=(*found.warnings, *await _brought(snapshot, found)))
+
+
+async def _brought(snapshot: Snapshot, found: Plan) -> list[str]:
+    """What the changed settings bring about that somebody should know."""
+    settings = load()
+    changes = {each.name: each.after for each in found.changes if isinstance(each, SettingChange)}
+    then = live.counting(settings, live.after(snapshot.settings, changes))
+    return await concerns_of(live.counting(settings, snapshot.settings), then, snapshot)
 
 
 async def carry_out(store: Store, desired: Desired, *, prune: bool, expect: int | None, yes: bool) -> tuple[Plan, int]:
@@ -88,11 +99,11 @@ async def carry_out(store: Store, desired: Desired, *, prune: bool, expect: int 
         raise outdated(found.revision, expect)
     if found.losses and not yes:
         note(diff(found.changes))
-        _confirm(f"This removes {', '.join(found.losses)}.")
+        confirm(f"This removes {', '.join(found.losses)}.")
     return found, await store.carry_out(found, by=whoami())
 
 
-def _confirm(what: str) -> None:
+def confirm(what: str) -> None:
     """Raise Abort unless somebody says yes; where nobody can, tell which option does."""
     try:
         sure = click.confirm(f"{what} Go on?", err=True)
@@ -110,6 +121,8 @@ def _check(change: Change) -> None:
         _check_model(change.after, new=change.before is None)
     elif isinstance(change, FeatureChange) and change.after is not None:
         _check_feature(change.after)
+    elif isinstance(change, SettingChange) and change.after is not None and change.name in live.LIVE:
+        live.read(change.name, change.after)
 
 
 def _check_model(model: Model, *, new: bool) -> None:

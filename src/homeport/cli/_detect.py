@@ -16,7 +16,7 @@ import click
 from homeport import providers
 from homeport.cli import _models
 from homeport.cli._output import note, result, sheet, table, warn
-from homeport.cli._session import in_store, opened, whoami
+from homeport.cli._session import in_store, opened, remembered, whoami
 from homeport.cli._steps import Steps
 from homeport.diagnostics._prove import Trial, doubts
 from homeport.diagnostics._served import Served, of_the_server, served, wants_a_key
@@ -29,6 +29,7 @@ from homeport.kit.discover import discover
 from homeport.kit.upstream_http import HttpUpstream
 from homeport.providers import Unlisted
 from homeport.providers._engine import PLATFORM, Engine
+from homeport.store import live
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -266,7 +267,7 @@ def _paths(model: Model) -> list[str]:
 @asynccontextmanager
 async def _reached(settings: Settings) -> AsyncIterator[HttpUpstream]:
     upstream = HttpUpstream(
-        denied_networks=settings.closed_networks,
+        denied_networks=live.counting(settings, await remembered(settings)).closed_networks,
         ca_file=settings.ca_file,
         proxy=settings.proxy,
         no_proxy=settings.no_proxy,

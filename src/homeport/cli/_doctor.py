@@ -20,6 +20,7 @@ from homeport.diagnostics._run import run
 from homeport.diagnostics._scene import EMBEDDED, Scene
 from homeport.kit.discover import discover
 from homeport.kit.upstream_http import HttpUpstream
+from homeport.store import live
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
@@ -116,6 +117,13 @@ async def scene_of(
     ourselves = HttpUpstream(ca_file=settings.ca_file)
     address = (gateway_address if gateway else address_of)(settings)
     noted = {} if gateway else running(settings.data_dir)
+
+    def heed(snapshot: Snapshot) -> None:
+        if not wrong_settings:
+            models.deny(live.counting(settings, snapshot.settings).closed_networks)
+
+    if remembered is not None:
+        heed(remembered)
     try:
         yield Scene(
             settings=settings,
@@ -127,6 +135,7 @@ async def scene_of(
             wrong_settings=wrong_settings,
             only=only,
             remembered=remembered,
+            heed=heed,
         )
     finally:
         await models.close()

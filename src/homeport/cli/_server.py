@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from homeport.cli._data_dir import running
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from homeport.kit.settings import Settings
 
 
@@ -18,6 +20,13 @@ def address_of(settings: Settings) -> str:
         return settings.url.rstrip("/")
     noted = running(settings.data_dir).get("url")
     return str(noted) if noted else f"http://127.0.0.1:{settings.port}"
+
+
+def handed_out(settings: Settings, stored: Mapping[str, str]) -> str:
+    """The URL that links begin with: what counts of the operator's word and what administrators set, else the above."""
+    from homeport.store.live import counting  # noqa: PLC0415 (loads pydantic)
+
+    return counting(settings, stored).url.rstrip("/") or address_of(settings)
 
 
 def is_gateway(settings: Settings) -> bool:

@@ -74,6 +74,21 @@ def whoami() -> str:
         return "cli:unknown"
 
 
+async def remembered(settings: Settings) -> dict[str, str]:
+    """What administrators set, by name; nothing where no database is, or where it cannot be read, which is told."""
+    from homeport.domain.errors import StoreUnavailable  # noqa: PLC0415 (beside its only use)
+    from homeport.kit.vault import VaultError  # noqa: PLC0415 (loads cryptography)
+
+    try:
+        async with opened(settings) as store:
+            return await store.settings()
+    except (StoreUnavailable, VaultError) as error:
+        note(f"What administrators set in the database is left out: it cannot be read. {error}")
+    except HomeportError:
+        pass
+    return {}
+
+
 def in_store(work: Callable[[Store], Awaitable[T]], *, make: bool = False, patience_s: float | None = None) -> T:
     """What `work` gives when it is done with the store of the settings, which `make` sets up if there is none."""
 

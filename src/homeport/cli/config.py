@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shlex
 import tomllib
@@ -12,7 +13,7 @@ import click
 
 from homeport.cli._command import LOOK_AFTER, Group, json_option
 from homeport.cli._output import note, result, table, warn
-from homeport.cli._session import in_store, load
+from homeport.cli._session import in_store, load, remembered, whoami
 
 if TYPE_CHECKING:
     from homeport.domain.models import Snapshot
@@ -39,16 +40,18 @@ _prune = click.option(
     section=LOOK_AFTER,
     examples=(
         "homeport config show",
+        "homeport config set usage_days 90",
         "homeport config export --file configuration.toml",
         "homeport config plan configuration.toml",
         "homeport config apply configuration.toml",
     ),
 )
 def command() -> None:
-    """Look at the settings of before the start; keep models and features as a file.
+    """Look at the settings and change some while it runs; keep models and features as a file.
 
-    `show` is about what the operator decides before start. `export`, `plan` and `apply` are about what the
-    database holds: models, what serves each feature, settings.
+    `show` is about all settings. `set` and `unset` change those that can be changed while it runs, unless the
+    operator set them. `export`, `plan` and `apply` are about what the database holds: models, what serves each
+    feature, settings.
     """
 
 
@@ -58,16 +61,85 @@ def command() -> None:
 def show(*, changed: bool, as_json: bool) -> None:
     """Show each setting, its value and where it came from; secrets are masked.
 
-    Order of growing precedence: homeport.toml, HOMEPORT_* variables, AIGW_* variables, the command line.
+    Order of growing precedence: the database, homeport.toml, HOMEPORT_* variables, AIGW_* variables, the command line.
     """
-    from homeport.kit.effective import effective  # noqa: PLC0415 (loads pydantic)
+    from homeport.store.live import placed  # noqa: PLC0415 (loads pydantic)
 
-    found = [each for each in effective(load(), os.environ) if each.place != "default" or not changed]
+    settings = load()
+    stored = asyncio.run(remembered(settings))
+    found = [each for each in placed(settings, stored, os.environ) if each.place != "default" or not changed]
     result(
         [{"setting": each.name, "value": each.value, "from": each.place} for each in found],
         as_json=as_json,
         people=lambda: _listed(found),
     )
+
+
+_sure = click.option("--yes", is_flag=True, help="Do not ask about what else the change does.")
+_seen = click.option("--seen", metavar="VALUE", help="Change nothing unless this is what counts now.")
+
+
+@command.command(
+    "set",
+    examples=(
+        "homeport config set usage_days 90",
+        "homeport config set url https://homeport.example",
+        "homeport config set allowed_networks 10.0.0.0/8,192.168.0.0/16",
+    ),
+)
+@click.argument("name")
+@click.argument("value")
+@_seen
+@_sure
+@json_option
+def set_(*, name: str, value: str, seen: str | None, yes: bool, as_json: bool) -> None:
+    """Change a setting while it runs; a running server follows within two seconds.
+
+    What homeport.toml, a variable or the command line says wins, and is not changed here.
+    """
+    _change(name, value, seen=seen, yes=yes, as_json=as_json)
+
+
+@command.command("unset", examples=("homeport config unset usage_days",))
+@click.argument("name")
+@_seen
+@_sure
+@json_option
+def unset(*, name: str, seen: str | None, yes: bool, as_json: bool) -> None:
+    """Give a setting its default back while it runs."""
+    _change(name, "", seen=seen, yes=yes, as_json=as_json)
+
+
+def _change(name: str, value: str, *, seen: str | None, yes: bool, as_json: bool) -> None:
+    from homeport.domain.errors import Unconfirmed  # noqa: PLC0415 (beside its only use)
+
+    async def changed(store: Store) -> Effective:
+        return await _changed(store, name, value, seen, sure=yes)
+
+    try:
+        found = in_store(changed, make=True)
+    except Unconfirmed as error:
+        from homeport.cli._as_code import confirm  # noqa: PLC0415 (loads every family and platform)
+
+        confirm(error.saw)
+        yes = True
+        found = in_store(changed)
+    shown = {"setting": name, "value": found.value, "from": found.place}
+    result(shown, as_json=as_json, people=lambda: f"{name} is {found.plain} ({found.place}).")
+
+
+async def _changed(store: Store, name: str, value: str, seen: str | None, *, sure: bool) -> Effective:
+    """The setting as it counts then; raises BadRequest, Unconfirmed or Outdated."""
+    from homeport.diagnostics._change import checked  # noqa: PLC0415 (loads what resolves names)
+    from homeport.store import live  # noqa: PLC0415 (loads pydantic)
+
+    settings, snapshot = load(), await store.snapshot()
+    wanted = await checked(settings, snapshot, {name: value}, sure=sure)
+    was = live.counting(settings, snapshot.settings)
+    if seen is not None and seen != live.text_of(getattr(was, name)):
+        raise live.other()
+    await store.set_settings(wanted, check=live.as_seen(live.version(snapshot.settings)), by=whoami())
+    return next(each for each in live.placed(settings, await store.settings(), os.environ) if each.name == name)
 
 
 @command.command(

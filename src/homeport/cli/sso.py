@@ -116,24 +116,25 @@ def check(*, as_json: bool) -> None:
 
 async def _examined(settings: Settings) -> list[Step]:
     from homeport.access import oidc, sso, sso_check  # noqa: PLC0415 (loads cryptography)
-    from homeport.cli._server import address_of  # noqa: PLC0415 (beside its only use)
+    from homeport.cli._server import handed_out  # noqa: PLC0415 (beside its only use)
     from homeport.domain.errors import BadConfiguration  # noqa: PLC0415 (as above)
-    from homeport.kit.addresses import parse_networks  # noqa: PLC0415 (as above)
     from homeport.kit.upstream_http import HttpUpstream  # noqa: PLC0415 (as above)
+    from homeport.store import live  # noqa: PLC0415 (as above)
 
     async with opened(settings) as store:
-        chosen = sso.read(sso.gathered(settings, await store.settings()))
+        stored = await store.settings()
+        chosen = sso.read(sso.gathered(settings, stored))
         if chosen is None:
             raise BadConfiguration("Single sign-on is not set up.", "Name an issuer: homeport sso set --issuer URL")
         kept = (await store.secret(sso.SECRET, chosen.issuer)).reveal()
     secret = sso.plain(settings.sso_client_secret.get_secret_value() or kept)
     upstream = HttpUpstream(
-        denied_networks=parse_networks(settings.denied_networks),
+        denied_networks=live.counting(settings, stored).closed_networks,
         ca_file=settings.ca_file,
         proxy=settings.proxy,
         no_proxy=settings.no_proxy,
     )
-    redirect = f"{address_of(settings)}/console/sso"
+    redirect = f"{handed_out(settings, stored)}/console/sso"
     try:
         found = await sso_check.examine(upstream, chosen, oidc.Client(chosen.client_id, secret, redirect))
     finally:

@@ -104,13 +104,17 @@ def about(*, name: str, as_json: bool, **given: str | None) -> None:
 def code(*, name: str, as_json: bool) -> None:
     """Make a link that signs somebody in once, within an hour."""
     from homeport.access import sessions  # noqa: PLC0415 (beside its only use)
-    from homeport.cli._server import address_of  # noqa: PLC0415 (as above)
+    from homeport.cli._server import handed_out  # noqa: PLC0415 (as above)
 
     settings = load()
     made = sessions.mint()
     digest = sessions.digest(vault_of(settings).derive(sessions.PEPPER), made)
-    in_store(lambda store: store.add_sign_in_code(digest, name, sessions.CODE_LASTS, by=whoami()))
-    link = f"{address_of(settings)}/console/sign-in?code={made}"
+
+    async def linked(store: Store) -> str:
+        await store.add_sign_in_code(digest, name, sessions.CODE_LASTS, by=whoami())
+        return handed_out(settings, await store.settings())
+
+    link = f"{in_store(linked)}/console/sign-in?code={made}"
     result({"user": name, "link": link}, as_json=as_json, people=lambda: link)
     note("It works once, within an hour. Whoever opens it is signed in as this user: send it with care.")
 
@@ -239,14 +243,19 @@ async def _leave(store: Store, name: str) -> None:
 def invite(*, note_: str, role: Any, team: str, no_seat: bool, days: int, as_json: bool) -> None:  # noqa: ANN401 (one of ROLES, as click says)
     """Make a link with which one person joins and chooses a name and a password."""
     from homeport.access import sessions  # noqa: PLC0415 (beside its only use)
-    from homeport.cli._server import address_of  # noqa: PLC0415 (as above)
+    from homeport.cli._server import handed_out  # noqa: PLC0415 (as above)
     from homeport.store.records import Invitation  # noqa: PLC0415 (loads SQLAlchemy)
 
     settings, now, value = load(), datetime.now(UTC), sessions.mint()
     digest = sessions.digest(vault_of(settings).derive(sessions.PEPPER), value)
     wanted = Invitation(id="", role=role, team=team, seat=not no_seat, note=note_, created=now, expires=now)
-    made = in_store(lambda store: store.invite(digest, wanted, timedelta(days=days), by=whoami()))
-    link = f"{address_of(settings)}/console/join?code={value}"
+
+    async def invited(store: Store) -> tuple[Invitation, str]:
+        made = await store.invite(digest, wanted, timedelta(days=days), by=whoami())
+        return made, handed_out(settings, await store.settings())
+
+    made, where = in_store(invited)
+    link = f"{where}/console/join?code={value}"
     result({"id": made.id, "link": link, "expires": made.expires}, as_json=as_json, people=lambda: link)
     note(f"It works once, for {days} days, and is not shown again. Revoke it with: homeport users uninvite {made.id}")
 

@@ -52,10 +52,12 @@ class Asked(NamedTuple):
     """What the log calls this request."""
     address: str = ""
     """Where people reach this instance: as it was set, else as this browser did; nothing behind the port or path."""
-    itself: str = ""
-    """Where this instance reaches itself: as it was set, else where it listens; never what a browser said."""
+    here: str = ""
+    """Where this instance listens; never what a browser said."""
     problem: str = ""
     """What was wrong with the form, when it is shown again."""
+    code: str = ""
+    """The same as a stable word: an error's code."""
 
 
 class Sent(NamedTuple):

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from htpy import Element, Renderable, button, code, details, div, h2, p, pre, span, summary
+from htpy import Element, Renderable, a, button, code, details, div, h2, p, pre, span, summary
 
 from homeport.console import _clients
 from homeport.console._clients import GROUPS, Client, filled
@@ -41,18 +41,19 @@ def reach(asked: Asked) -> Node:
     settings = asked.desk.settings
     if settings.url:
         return None
-    setting = code["HOMEPORT_URL"]
+    name = t("the public address")
+    setting = a(href="/console/settings#url")[name] if asked.person.role == "admin" else name
     if not _is_here(urlsplit(address_of(asked)).hostname or ""):
         return p(".soft.small")[
             rich(
                 "The address begins as this browser reached Homeport. If others reach it by another one, "
-                "set {setting} to that and start Homeport again.",
+                "an administrator sets {setting} to that.",
                 setting=setting,
             )
         ]
     told = rich(
         "Nobody on another machine can open this address: it begins as this browser reached Homeport. "
-        "Set {setting} to the address that others use, such as {example}, and start Homeport again.",
+        "An administrator sets {setting} to the one that others use, such as {example}.",
         setting=setting,
         example=code[f"http://homeport.example:{settings.port}"],
     )

@@ -140,7 +140,7 @@ class Desk:
             cookies=_cookies(asked),
             correlation_id=asked.correlation_id,
             address=self.settings.url.rstrip("/") or _reached(asked),
-            itself=self.settings.url.rstrip("/") or asked.here,
+            here=asked.here,
         )
         if asked.method in {"GET", "HEAD"}:
             return _as_sent(await page.view(call))
@@ -167,7 +167,7 @@ class Desk:
                 # they have been told: the form is shown with the mark of what sending it again replaces
                 call = call._replace(form={name: value for name, value in call.form.items() if name != WAS})
             refuse(str(error), error.param)
-            shown = _as_sent(await page.view(call._replace(problem=str(error))))
+            shown = _as_sent(await page.view(call._replace(problem=str(error), code=error.code)))
             return shown._replace(status=error.status)
 
     async def _person(self, asked: Request) -> Person:

@@ -149,9 +149,9 @@ def _group(title: str, group: Sequence[tuple[str, str]], value: str) -> Node:
     return optgroup(label=title)[drawn] if title else drawn
 
 
-def check(name: str, called: Node, *, on: bool, tip: Node = None) -> Renderable:
-    """Yes or no; its field is "on" or missing."""
-    box = input(type="checkbox", checked=on, **tied(name, tip))
+def check(name: str, called: Node, *, on: bool, tip: Node = None, value: str = "on") -> Renderable:
+    """Yes or no; its field is the `value` or missing."""
+    box = input(type="checkbox", checked=on, value=None if value == "on" else value, **tied(name, tip))
     return div(".field")[
         label(".check", for_=name)[box, called], wrong(name), span(".help", id=f"{name}-help")[tip] if tip else None
     ]

@@ -39,6 +39,7 @@ from homeport.domain.models import Limits, Model, Secret, origin_of
 from homeport.families import UNKNOWN, guess
 from homeport.kit.extra_headers import holds_references
 from homeport.providers import COMMON
+from homeport.store.following import WAITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from homeport.console import Asked
     from homeport.console._desk import Desk
     from homeport.families import Family
+    from homeport.kit.settings import Settings
     from homeport.providers import Option
 
 LIST = "/console/models"
@@ -258,7 +260,7 @@ def _parts(asked: Asked, values: Mapping[str, str], drawn: Drawn) -> Iterator[No
     yield where(asked, values, drawn)
     if not inside:
         yield _key_field(asked, drawn.stored)
-    yield _limit_fields(values)
+    yield _limit_fields(values, asked.desk.settings)
     yield _way_fields(asked, values)
 
 
@@ -399,19 +401,21 @@ def _key_field(asked: Asked, stored: Model | None) -> Node:
     ]
 
 
-def _limit_fields(values: Mapping[str, str]) -> Renderable:
+def _limit_fields(values: Mapping[str, str], settings: Settings) -> Renderable:
+    """What is as it comes waits as long as the settings say; its field is empty, so that it goes on doing so."""
     usual = asdict(Limits())
-    changed = any(values.get(f"limits.{name}") not in {None, "", f"{usual[name]:g}"} for name in LIMITS)
-    return details(open=changed)[
+    own = {name: said for name in LIMITS if (said := values.get(f"limits.{name}", "")) != f"{usual[name]:g}"}
+    waits = {limit: getattr(settings, name) for name, limit in WAITS.items()}
+    shown = {name: own.get(name, "") if name in waits else values.get(f"limits.{name}", "") for name in LIMITS}
+    return details(open=any(own.values()))[
         summary[t("Limits")],
-        div(".pair")[(_limit(values, name, usual[name]) for name in LIMITS)],
+        div(".pair")[(_limit(name, shown[name], waits.get(name, usual[name])) for name in LIMITS)],
     ]
 
 
-def _limit(values: Mapping[str, str], name: str, usual: float) -> Renderable:
+def _limit(name: str, value: str, usual: float) -> Renderable:
     called, tip = map(t, LIMITS[name])
     step = "any" if name.endswith("_s") else "1"
-    value = values.get(f"limits.{name}", "")
     return _forms.text(
         f"limits.{name}", called, value, tip, type="number", min="0", step=step, placeholder=f"{usual:g}"
     )

@@ -94,7 +94,7 @@ def _line(known: Examination, name: str) -> Renderable:
 
 async def examine(asked: Asked) -> Sent:
     """Begin to ask everything, unless that goes on already."""
-    asked.desk.prober.examiner.begin(asked.itself)
+    asked.desk.prober.examiner.begin(asked.here)
     return go(ADDRESS)
 
 

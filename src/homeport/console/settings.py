@@ -1,17 +1,15 @@
-"""What the operator decided before the start, the root keys, and the configuration as a file."""
+"""What administrators change while it runs, the root keys, the configuration as a file, and every setting."""
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from htpy import Renderable, a, button, code, div, form, h1, h2, p, span, table, tbody, td, th, thead, time, tr
 
-from homeport.console import Asked, Page, Sent, _release, go
+from homeport.console import Asked, Page, Sent, _live, _release, go
 from homeport.console._forms import finder, sifter
 from homeport.console._layout import guard, page, problem
 from homeport.console._texts import choices, filled, mark, rich, t, tn
-from homeport.kit.effective import Effective, effective
 from homeport.store import config_file
 
 if TYPE_CHECKING:
@@ -19,6 +17,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from htpy import Node
+
+    from homeport.kit.effective import Effective
 
 
 PLACES = (("", mark("Every setting")), ("changed", mark("Those that are not the default")))
@@ -31,24 +31,19 @@ async def view(asked: Asked) -> Renderable | Sent:
         return await _export(asked)
     if asked.person.role == "admin" and ("rotate" in asked.query or asked.form.get("do") == "rotate"):
         return _rotating(asked)
-    found = [each for each in effective(asked.desk.settings, os.environ) if _matches(asked, each)]
+    every = _live.places(asked)
+    found = [each for each in every if _matches(asked, each)]
     sealed = await asked.desk.store.sealed()
     return page(
         asked,
         t("Settings"),
         h1[t("Settings")],
-        p(".lead")[
-            t(
-                "Read at the start from homeport.toml, environment variables and the command line; to change one, "
-                "change it there and start again."
-            )
-        ],
-        finder(asked, t("Name or value"), sifter(asked, "from", t("Which"), choices(PLACES))),
-        _table(found) if found else div(".empty")[h2[t("No setting is like this")], a(href=asked.path)[t("Show all")]],
-        problem(asked),
+        p(".lead")[t("A change counts in every process within two seconds, and is in the audit.")],
+        await _live.card(asked, {each.name: each for each in every}),
         _keys(asked, sealed),
         _release.switch(asked),
         _as_file(),
+        _every(asked, found),
     )
 
 
@@ -56,6 +51,21 @@ def _matches(asked: Asked, each: Effective) -> bool:
     typed = asked.query.get("find", "").strip().lower()
     wanted = asked.query.get("from") != "changed" or each.place != "default"
     return wanted and (typed in each.name or typed in each.plain.lower())
+
+
+def _every(asked: Asked, found: Sequence[Effective]) -> Renderable:
+    """All settings, those above among them."""
+    return div("#every")[
+        h2[t("Every setting")],
+        p(".soft")[
+            t(
+                "Read at the start from homeport.toml, environment variables and the command line; to change one that "
+                "is not above, change it there and start again."
+            )
+        ],
+        finder(asked, t("Name or value"), sifter(asked, "from", t("Which"), choices(PLACES))),
+        _table(found) if found else div(".empty")[h2[t("No setting is like this")], a(href=asked.path)[t("Show all")]],
+    ]
 
 
 def _table(found: Sequence[Effective]) -> Renderable:
@@ -143,6 +153,12 @@ async def rotate(asked: Asked) -> Sent:
     return go(f"{asked.path}?said=rotated")
 
 
+async def change(asked: Asked) -> Sent:
+    """Change settings; raises BadRequest, Unconfirmed or Outdated."""
+    await _live.change(asked)
+    return go(f"{asked.path}?said=set")
+
+
 async def beta(asked: Asked) -> Sent:
     """Allow or forbid families that are not settled."""
     await _release.decide(asked)
@@ -172,7 +188,7 @@ PAGE = Page(
     title=mark("Settings"),
     see="auditor",
     view=view,
-    acts={"rotate": rotate, "beta": beta},
+    acts={"rotate": rotate, "beta": beta, "change": change},
     menu="Operate",
     order=90,
 )

@@ -55,12 +55,15 @@ class Examiner:
     known: Examination | None = None
     """The last run, or the one that goes on."""
 
-    def begin(self, address: str) -> Examination:
-        """Begin to ask everything of the server at this address, or give the run that goes on."""
+    def begin(self, here: str) -> Examination:
+        """Begin to ask everything of this server, which listens `here`, or give the run that goes on.
+
+        Our own token goes to where the operator said that we are; never to what an administrator says.
+        """
         if self.known is None or not self.known.running:
             checks = {name: each for name, each in discover(diagnostics, Check).items() if each.role != "gateway"}
             self.known = Examination(checks=checks, began=datetime.now(UTC))
-            self.known.task = asyncio.create_task(self._examine(self.known, address))
+            self.known.task = asyncio.create_task(self._examine(self.known, self.settings.url.rstrip("/") or here))
         return self.known
 
     async def _examine(self, known: Examination, address: str) -> None:

@@ -53,6 +53,8 @@ class Scene:
     """The one model that is asked about; empty for all of them."""
     remembered: Snapshot | None = None
     """What the store holds, once it was read."""
+    heed: Callable[[Snapshot], None] = lambda _snapshot: None
+    """Told of what the store holds when it is read."""
     blamed: set[str] = field(default_factory=set)
     """Models that an earlier check found at fault: later ones leave them alone."""
     answered: set[str] = field(default_factory=set)
@@ -88,6 +90,7 @@ class Scene:
             store = await Store.open(self.settings.sqlalchemy_url(), vault)
             try:
                 self.remembered = await store.snapshot()
+                self.heed(self.remembered)
             finally:
                 await store.close()
         return self.remembered

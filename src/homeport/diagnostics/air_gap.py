@@ -11,6 +11,7 @@ from homeport.diagnostics import Check, Finding
 from homeport.domain.errors import HomeportError
 from homeport.kit.addresses import parse_networks
 from homeport.kit.vault import VaultError
+from homeport.store import live
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -21,19 +22,29 @@ if TYPE_CHECKING:
 async def look(scene: Scene) -> Finding:
     """Resolve each; without HOMEPORT_ALLOWED_NETWORKS what is public is only told."""
     hosts = await hosts_of(scene)
+    only = await _allowed(scene)
     found = dict(zip(hosts, await asyncio.gather(*map(addresses, hosts)), strict=True))
-    allowed = parse_networks(scene.settings.allowed_networks)
+    allowed = parse_networks(only)
     out = [
         f"{hosts[host]} {host} ({', '.join(each)})" for host, them in found.items() if (each := _outside(them, allowed))
     ]
     if not out:
-        return Finding(status="ok", saw=f"{_count(hosts)} within {_where(scene)}.")
+        return Finding(status="ok", saw=f"{_count(hosts)} within {', '.join(only) or 'private networks'}.")
     if not allowed:
         saw = f"Outside of private networks: {'; '.join(out)}. HOMEPORT_ALLOWED_NETWORKS would forbid it."
         return Finding(status="ok", saw=saw)
-    saw = f"Outside of {', '.join(scene.settings.allowed_networks)}: {'; '.join(out)}."
-    fix = "Mend its address or the name server, or add its network to HOMEPORT_ALLOWED_NETWORKS."
+    saw = f"Outside of {', '.join(only)}: {'; '.join(out)}."
+    fix = "Mend its address or the name server, or add its network to HOMEPORT_ALLOWED_NETWORKS (Settings, Outbound)."
     return Finding(status="fail", saw=saw, fix=fix)
+
+
+async def _allowed(scene: Scene) -> tuple[str, ...]:
+    """The networks that are allowed, as they count now."""
+    try:
+        stored = {} if scene.gateway else (await scene.snapshot()).settings
+    except (HomeportError, VaultError):
+        stored = {}
+    return live.counting(scene.settings, stored).allowed_networks
 
 
 async def hosts_of(scene: Scene) -> dict[str, str]:
@@ -90,10 +101,6 @@ def _within(
 
 def _count(hosts: Collection[str]) -> str:
     return "No host is configured that is not" if not hosts else f"{len(hosts)} host{'s' * (len(hosts) > 1)},"
-
-
-def _where(scene: Scene) -> str:
-    return ", ".join(scene.settings.allowed_networks) or "private networks"
 
 
 CHECK = Check(

@@ -143,6 +143,14 @@ class Outdated(CallerError):
     mend = "Read the present state and make the change again."
 
 
+class Unconfirmed(CallerError):
+    """The change would do more than its words say, and nobody said that this is meant."""
+
+    status = 409
+    code = "unconfirmed"
+    mend = "Make the change again with `sure` (the API) or `--yes` (the command) if that is what you want."
+
+
 class TooSlow(CallerError):
     """The caller took too long to send the request."""
 

@@ -31,6 +31,8 @@ class Pages(Endpoint):
         protocol = WireProtocol(label="Console", routes=(look,), error=_openai.error, kept=False)
         super().__init__(door, protocol, look, "/console")
         self._desk = desk
+        # what the operator said: an administrator who errs in an address would lock everybody out over plain HTTP
+        self._secure = desk.settings.url.startswith("https://")
 
     @override
     async def _serve(self, visit: Visit, receive: Receive) -> None:
@@ -45,7 +47,7 @@ class Pages(Endpoint):
             body=body,
             client=(scope.get("client") or ("",))[0],
             correlation_id=visit.id,
-            secure=self._desk.settings.url.startswith("https://"),
+            secure=self._secure,
             here=here(scope),
         )
         answer = await self._desk.answer(asked)

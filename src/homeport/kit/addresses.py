@@ -85,8 +85,13 @@ def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
 
 def outside(allowed: Iterable[Network]) -> tuple[Network, ...]:
     """Everything that is in none of these networks, as networks; this machine itself is never outside."""
-    rest: list[Network] = [ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0")]
-    for network in (*allowed, *_LOOPBACK):
+    return without(EVERYWHERE, (*allowed, *LOOPBACK))
+
+
+def without(networks: Iterable[Network], taken: Iterable[Network]) -> tuple[Network, ...]:
+    """What is left of networks when others are taken out of them."""
+    rest = list(networks)
+    for network in taken:
         rest = [part for each in rest for part in _without(each, network)]
     return tuple(rest)
 
@@ -103,7 +108,8 @@ def _without(whole: Network, part: Network) -> Iterable[Network]:
     return (whole,)
 
 
-_LOOPBACK: tuple[Network, ...] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
+EVERYWHERE: tuple[Network, ...] = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
+LOOPBACK: tuple[Network, ...] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 
 
 def literal(host: str) -> Address | None:

@@ -1,6 +1,7 @@
 """What the operator decides before start: read once, typed, frozen.
 
-What an administrator changes while it runs (models, features, tokens) is in the store.
+What an administrator changes while it runs (models, features, tokens) is in the store, and so are some of these
+settings, where the operator left the default (store/live.py).
 Order of growing precedence: homeport.toml, HOMEPORT_* variables, AIGW_* variables, the command line.
 """
 
@@ -146,6 +147,18 @@ class Settings(BaseSettings):
 
     model_timeout: float = Field(60.0, gt=0)
     """Seconds that one call of a model named in a body may take in all."""
+
+    model_connect_s: float = Field(3.0, gt=0)
+    """Seconds that connecting to a model may take, TLS included; a model whose own limit is another one keeps that."""
+
+    model_first_token_s: float = Field(60.0, gt=0)
+    """Seconds until an answer must begin; a model whose own limit is another one keeps that."""
+
+    model_idle_s: float = Field(60.0, gt=0)
+    """Seconds for which a stream may be silent; a model whose own limit is another one keeps that."""
+
+    model_total_s: float = Field(900.0, gt=0)
+    """Seconds that one answer may take in all; a model whose own limit is another one keeps that."""
 
     default_endpoint: str = ""
     """Base URL of a model for requests that name none, such as an editor's direct ones; for `gateway` alone."""
@@ -304,6 +317,9 @@ class Settings(BaseSettings):
 
     usage_days: float = Field(400, ge=1)
     """Days for which sums of requests are kept."""
+
+    audit_days: float = Field(0, ge=0)
+    """Days that the audit is kept; 0 keeps it for good."""
 
     body_limit: int = Field(4 * 1024 * 1024, ge=1024, le=32 * 1024 * 1024)
     """Bytes that a request body may have."""

@@ -141,6 +141,7 @@ class _Wire(asyncio.BufferedProtocol):
         "_paused",
         "_size",
         "_waiter",
+        "checked",
         "complete",
         "error",
         "headers",
@@ -157,6 +158,8 @@ class _Wire(asyncio.BufferedProtocol):
         self._loop = asyncio.get_running_loop()
         self._buffer = buffer
         self.place = place
+        self.checked: object = None
+        """The deny-list that its address was compared with."""
         self.transport: asyncio.Transport
         self.lost = False
         self.idle_since = 0.0
@@ -444,6 +447,14 @@ class HttpUpstream(Upstream):
         self.may_resend: Callable[[], bool] = lambda: True
         """Whether a request may go out once more that met a connection which its server had given up; it is counted."""
 
+    def deny(self, networks: Iterable[addresses.Network]) -> None:
+        """Let nobody be in these from now on; answers that are on their way end, and no connection is used again."""
+        found = tuple(networks)
+        if found != self._denied:
+            self._denied = found
+            for place in list(self._idle):
+                self._forget(place)
+
     @override
     async def open(self, call: Call) -> HttpReply:
         network = self._usual if call.network is None else call.network.over(self._usual)
@@ -457,7 +468,7 @@ class HttpUpstream(Upstream):
                 if error.why not in {"reset", "closed"}:
                     raise
                 # the server was just closing this one, most likely without having read the request, and others too
-                self._forget(place)
+                self._forget(place.key)
                 if not self.may_resend():
                     raise
         began = time.perf_counter()
@@ -507,15 +518,15 @@ class HttpUpstream(Upstream):
             wire.transport.abort()
         return None
 
-    def _forget(self, place: Place) -> None:
+    def _forget(self, key: Key) -> None:
         """Close the connections that wait for work there."""
-        for wire in self._idle.pop(place.key, ()):
+        for wire in self._idle.pop(key, ()):
             wire.transport.abort()
 
     def give_back(self, wire: _Wire) -> None:
         """Keep a connection whose answer was read to its end; cut any other."""
         self._busy.discard(wire)
-        if wire.reusable and not wire.parts:
+        if wire.reusable and not wire.parts and wire.checked is self._denied:
             wire.idle_since = self._clock.time()
             self._idle.setdefault(wire.place.key, []).append(wire)
             if self._sweep is None:
@@ -536,7 +547,10 @@ class HttpUpstream(Upstream):
     async def _connect(self, place: Place, seconds: float) -> _Wire:
         try:
             async with asyncio.timeout(seconds):
-                return await self._dial(place)
+                checked = self._denied
+                wire = await self._dial(place)
+                wire.checked = checked
+                return wire
         except TimeoutError as error:
             raise UpstreamTooLate(place.limit) from error
         except UnicodeError as error:

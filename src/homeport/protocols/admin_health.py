@@ -30,7 +30,7 @@ async def show(door: Door, _body: None, _arrival: Arrival) -> Reply:
 async def begin(door: Door, _body: None, arrival: Arrival) -> Reply:
     """Begin to ask everything, unless that goes on already; it takes some seconds."""
     store_of(door)
-    return reply(_told(door.prober.examiner.begin(door.url or arrival.here)), ACCEPTED)
+    return reply(_told(door.prober.examiner.begin(arrival.here)), ACCEPTED)
 
 
 def _told(known: Examination) -> dict[str, Any]:

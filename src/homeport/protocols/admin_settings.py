@@ -1,18 +1,21 @@
-"""What an administrator switches while it runs, and the configuration as a file, for programs."""
+"""What an administrator changes while it runs, and the configuration as a file, for programs."""
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
+from pydantic import Field, create_model
 
+from homeport.diagnostics._change import checked
 from homeport.domain.errors import NotAllowed
 from homeport.domain.verbose import LONGEST_S, SETTING, until_after, until_of
 from homeport.families import BETA
 from homeport.protocols import Act, Reply, WireProtocol
 from homeport.protocols._admin import ADMIN, Strict, by, reply, store_of
 from homeport.protocols._openai import error
+from homeport.store import live
 
 if TYPE_CHECKING:
     from homeport.domain.models import Snapshot
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
 VERBOSE, FAMILIES = "/api/admin/v1/verbose-logging", "/api/admin/v1/beta-families"
 CONFIGURATION = "/api/admin/v1/configuration"
+SETTINGS = "/api/admin/v1/settings"
 
 
 class ForHowLong(Strict):
@@ -33,6 +37,20 @@ class Decision(Strict):
     """Whether new models may be of a family that is beta or experimental."""
 
     allowed: bool
+
+
+class Said(Strict):
+    """What is said of settings besides their values."""
+
+    seen: str = Field("", description="The `version` that was read: refused with 409 if it is not the latest one.")
+    sure: bool = Field(False, description="True makes a change that is refused with 409 (`unconfirmed`) otherwise.")  # noqa: FBT003 (a default)
+
+
+if TYPE_CHECKING:
+    Changes = Said
+else:
+    _values = {name: (each.kind | None, Field(None, description=each.what)) for name, each in live.LIVE.items()}
+    Changes = create_model("Changes", __base__=Said, __doc__="What is left out stays; null is the default.", **_values)
 
 
 def _verbose(snapshot: Snapshot) -> Reply:
@@ -74,6 +92,35 @@ async def decide(door: Door, body: Decision, arrival: Arrival) -> Reply:
     return await families(door, None, arrival)
 
 
+async def show(door: Door, _body: None, _arrival: Arrival) -> Reply:
+    """Settings that can be changed while it runs: what counts, where that came from, and what may be written."""
+    settings, stored = door.prober.settings, await store_of(door).settings()
+    known = {each.name: each for each in live.placed(settings, stored, os.environ)}
+    shown: dict[str, Any] = {
+        name: {
+            "value": known[name].value,
+            "default": live.default(settings, name),
+            "from": known[name].place,
+            "fixed": live.fixed(settings, name),
+            "group": each.group,
+            "about": each.what,
+            "may_be": each.may,
+        }
+        for name, each in live.LIVE.items()
+    }
+    return reply({"settings": shown, "version": live.version(stored)})
+
+
+async def change(door: Door, body: Said, arrival: Arrival) -> Reply:
+    """Change some of them, for all processes at once; raises BadRequest, Unconfirmed or Outdated."""
+    said = body.model_dump(exclude_unset=True, exclude={"seen", "sure"})
+    wanted = {name: "" if value is None else live.text_of(value) for name, value in said.items()}
+    store = store_of(door)
+    stored = await checked(door.prober.settings, await store.snapshot(), wanted, sure=body.sure)
+    await store.set_settings(stored, check=live.as_seen(body.seen), by=by(arrival))
+    return await show(door, None, arrival)
+
+
 async def configuration(door: Door, _body: None, _arrival: Arrival) -> Reply:
     """Models, features and settings as TOML, as `homeport config export` writes them; without keys."""
     store = store_of(door)
@@ -106,6 +153,16 @@ PROTOCOL = WireProtocol(
             body=Decision,
             summary="Allow or forbid beta and experimental families.",
             example={"allowed": True},
+        ),
+        Act(paths=(SETTINGS,), need=ADMIN, act=show, method="GET", summary="Settings that can be changed."),
+        Act(
+            paths=(SETTINGS,),
+            need=ADMIN,
+            act=change,
+            method="PATCH",
+            body=Changes,
+            summary="Change settings while it runs.",
+            example={"usage_days": 90, "allowed_networks": ["10.0.0.0/8"], "sure": True},
         ),
         Act(paths=(CONFIGURATION,), need=ADMIN, act=configuration, method="GET", summary="Export the configuration."),
     ),

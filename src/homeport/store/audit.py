@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from homeport.domain.errors import BadRequest
 from homeport.store.records import AuditEvent
@@ -48,6 +48,8 @@ AMONG = 20_000
 NAMES_AT_ONCE = 500
 PIECE = 250
 """Events that are read at once for a file: a few milliseconds of work."""
+FORGOTTEN_AT_ONCE = 10_000
+"""Events that are forgotten in a row."""
 _DIGITS = 18
 """Of a number that fits 64 bits."""
 
@@ -112,6 +114,18 @@ async def load(connection: AsyncConnection, wanted: Wanted, limit: int) -> Seque
     if len(found) == limit or floor <= 0:
         return found
     return await _by_name(connection, wanted, limit)
+
+
+async def older(connection: AsyncConnection, before: datetime) -> Sequence[int]:
+    """The oldest few of the events that happened before, by number."""
+    events = audit_events.c
+    asked = select(events.id).where(events.at < before).order_by(events.at).limit(PIECE)
+    return (await connection.scalars(asked)).all()
+
+
+async def forget(connection: AsyncConnection, numbers: Sequence[int]) -> None:
+    """Forget these events."""
+    await connection.execute(delete(audit_events).where(audit_events.c.id.in_(numbers)))
 
 
 async def _newest(

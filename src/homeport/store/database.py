@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select, update
@@ -43,7 +43,6 @@ from homeport.store.writing import Writing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-    from datetime import timedelta
 
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -225,6 +224,22 @@ class Store:
         if stale:
             async with writing(self._engine) as connection:
                 await removed.forget(connection, datetime.now(UTC))
+
+    async def forget_audit(self, days: float) -> int:
+        """Forget changes that are older than so many days; gives how many they were. No change, as above.
+
+        A few at a time, so that nobody waits long, and so many at once at most.
+        """
+        before, gone = datetime.now(UTC) - timedelta(days=days), 0
+        while gone < audit.FORGOTTEN_AT_ONCE:
+            async with reading(self._engine) as connection:
+                old = await audit.older(connection, before)
+            if not old:
+                break
+            async with self._turn.taken(), writing(self._engine) as connection:
+                await audit.forget(connection, old)
+            gone += len(old)
+        return gone
 
     async def measured(self, name: str, seen: Capabilities, *, by: str) -> None:
         """Keep what a model was seen to do; raises Unknown."""
@@ -520,6 +535,20 @@ class Store:
         async with self._change(by) as change:
             await settings.put(change, name, value)
 
+    async def set_settings(
+        self,
+        values: Mapping[str, str | None],
+        *,
+        check: Callable[[Mapping[str, str]], None] = lambda _stored: None,
+        by: str,
+    ) -> None:
+        """Set several values in one step, or forget those that are None; raises BadRequest.
+
+        `check`: may raise for the settings that are stored now, when nobody else can change them any more.
+        """
+        async with self._change(by) as change:
+            await settings.put_all(change, values, check)
+
     async def set_single_sign_on(
         self,
         values: Mapping[str, str | None],
@@ -535,16 +564,12 @@ class Store:
         `check`: may raise for the settings that are stored now, when nobody else can change them any more.
         """
         async with self._change(by) as change:
-            check(await settings.load(change.connection))
+            await settings.put_all(change, values, check)
             if closes and not await identities.administered(change.connection, closes):
                 saw = "No administrator has signed in with this provider yet: passwords must stay."
                 raise InUse(
                     saw, "Sign in with it once as an administrator, then switch them off.", param="sso_passwords"
                 )
-            before = await settings.load(change.connection)
-            for name, value in values.items():
-                if before.get(name) != value:
-                    await settings.put(change, name, value)
             if secret is not None:
                 await secrets.put(change, *secret)
 

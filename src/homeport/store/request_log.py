@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from homeport.domain.entries import Content, Report
+    from homeport.kit.settings import Settings
     from homeport.store.log_rows import Row
     from homeport.store.log_search import Found, Sought
     from homeport.store.log_usage import Asked, Used
@@ -93,6 +94,17 @@ class Kept:
     usage_days: float = 400
 
 
+def kept(settings: Settings) -> Kept:
+    """What the settings say of it."""
+    return Kept(
+        days=settings.request_log_days,
+        rows=settings.request_log_rows,
+        content_days=settings.request_content_days,
+        content_bytes=settings.request_content_mb * 1_000_000,
+        usage_days=settings.usage_days,
+    )
+
+
 class RequestLog:
     """Takes finished requests, and finds them again."""
 
@@ -102,6 +114,7 @@ class RequestLog:
         self._kept = kept
         self._waiting: deque[Entry | Report] = deque()
         self._some = asyncio.Event()
+        self._keeps_otherwise = asyncio.Event()
         self._rows = Rows()
         self._dialect = engine.dialect.name
         self._statements = _statements(self._dialect)
@@ -233,11 +246,19 @@ class RequestLog:
     async def tidy_up(self) -> None:
         """Forget what is too old or too much, now and then, until this is cancelled."""
         while True:
+            self._keeps_otherwise.clear()  # before, so that what is said meanwhile is not lost
             try:
                 await self.tidy()
             except StoreUnavailable as error:
                 log.warning("old requests not forgotten yet", reason=error.code)
-            await asyncio.sleep(TIDY_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._keeps_otherwise.wait(), TIDY_S)
+
+    def keep(self, kept: Kept) -> None:
+        """Keep so long and so much from now on; what is too old or too much goes at once."""
+        if kept != self._kept:
+            self._kept = kept
+            self._keeps_otherwise.set()
 
     async def tidy(self) -> int:
         """Forget what is too old or too much; gives how many requests that were."""

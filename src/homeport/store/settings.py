@@ -10,9 +10,13 @@ from homeport.store import checks
 from homeport.store.tables import settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from homeport.store.writing import Writing
+
+    Check = Callable[[Mapping[str, str]], None]
 
 _MOST_CHARS = 20_000
 
@@ -37,3 +41,15 @@ async def put(writing: Writing, name: str, value: str | None) -> None:
         await writing.connection.execute(insert(settings).values(name=name, value=value))
     shown = None if before is None else {"value": before}
     await writing.record("setting.set", name, before=shown, after={"value": value})
+
+
+async def put_all(writing: Writing, values: Mapping[str, str | None], check: Check) -> None:
+    """Set those values that are others now, or forget them with None.
+
+    `check` may raise for the values that are stored now, when nobody else can change them any more.
+    """
+    before = await load(writing.connection)
+    check(before)
+    for name, value in values.items():
+        if before.get(name) != value:
+            await put(writing, name, value)
