@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from htpy import Renderable, a, button, code, div, form, h2, p, span, time
 
@@ -120,7 +120,7 @@ def _field(asked: Asked, each: Effective, last: AuditEvent | None, *, may: bool)
     name, settings = each.name, asked.desk.settings
     open_ = may and not live.fixed(settings, name)
     value = asked.form.get(name, shown(asked, name)) if open_ else shown(asked, name)
-    more = {"disabled": not open_, "spellcheck": "false", "autocomplete": "off"}
+    more: dict[str, Any] = {"disabled": not open_, "spellcheck": "false", "autocomplete": "off"}
     wrong = _wrong(name, value) if open_ and asked.form and _forms.wrong(name) is None else ""
     if wrong:
         more["aria_invalid"] = "true"
