@@ -40,7 +40,13 @@ async def test_what_helps_is_in_it_and_nothing_secret(instance: Instance, tmp_pa
         {"logger": "api.content", "message": "prompt", "prompt": f"{CANARY}-prompt"},
         {"logger": "homeport", "message": f"a key {KEY} and Bearer {CANARY}-abcdefghijklmnop.qrstuvwxyz"},
     ]
-    log.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    cut = json.dumps({"logger": "api.content", "prompt": f"{CANARY}-of-a-line-that-is-cut " * 50_000}) + "\n"
+    log.write_text(cut + "".join(json.dumps(line) + "\n" for line in lines))
+    said = {"correlation_id": "told-id", "prompt": [f"{CANARY}-asked"], "response_from_llm": [f"{CANARY}-said"]}
+    (instance.settings.data_dir / "llm.log").write_text(json.dumps(said) + "\n{\n")
+    asked = (await instance.run("chat", f"{CANARY}-question", "--json")).json["correlation_id"]
+    while not (await instance.run("logs", "--feature", "chat", "--json")).json:
+        pass
     file = tmp_path / "bundle.tar.gz"
     secrets = {
         "HOMEPORT_DEFAULT_API_KEY": f"{CANARY}-default-key",
@@ -58,6 +64,9 @@ async def test_what_helps_is_in_it_and_nothing_secret(instance: Instance, tmp_pa
         assert secret not in whole
     assert file.stat().st_mode & 0o077 == 0
     assert "kept-id" in files["homeport.log"]
+    assert files["llm.log"].startswith('{"correlation_id": "told-id"}\n')
+    (kept,) = [each for each in json.loads(files["requests.json"]) if each["correlation_id"] == asked]
+    assert (kept["feature"], kept["model"], kept["ending"], "context" in kept) == ("chat", "coder", "answered", False)
     assert {check["id"] for check in json.loads(files["doctor.json"])["checks"]} >= {"database", "model_served"}
     assert json.loads(files["schema.json"])["state"] == "current"
     (model,) = json.loads(files["registry.json"])["models"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import io
+import json
 import os
 import platform
 import re
@@ -11,6 +12,7 @@ import sqlite3
 import sys
 import tarfile
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -25,7 +27,7 @@ from homeport.kit.vault import KEY_FILE, VaultError
 from homeport.store import schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from homeport.domain.models import Model, Snapshot
@@ -33,6 +35,10 @@ if TYPE_CHECKING:
 
 TAIL = 1024 * 1024
 """Bytes of each log's end."""
+REQUESTS = 100
+"""Requests of each kind that are told."""
+SAID = frozenset({"prompt", "response_from_llm"})
+"""Fields of llm.log that hold prompts and answers."""
 CONTENT = "api.content"
 """The logger whose lines hold prompts and answers."""
 _ALSO_SECRET = re.compile(r"(\b(?:bearer|basic) |://[^\s:/@\"]*:)[\w.~+/=-]{8,}", re.IGNORECASE)
@@ -40,7 +46,9 @@ _ALSO_SECRET = re.compile(r"(\b(?:bearer|basic) |://[^\s:/@\"]*:)[\w.~+/=-]{8,}"
 PACKAGES = ("click", "cryptography", "httptools", "llama-cpp-python", "pydantic", "sqlalchemy", "uvicorn", "uvloop")
 
 
-def files_of(settings: Settings, snapshot: Snapshot | None, checked: Mapping[str, Any]) -> dict[str, str]:
+def files_of(
+    settings: Settings, snapshot: Snapshot | None, checked: Mapping[str, Any], requests: Sequence[Mapping[str, Any]]
+) -> dict[str, str]:
     """Each file of the bundle, by name; everything secret that is known, or looks so, is masked."""
     found = {
         "doctor.json": document(checked),
@@ -51,7 +59,11 @@ def files_of(settings: Settings, snapshot: Snapshot | None, checked: Mapping[str
         found["registry.json"] = document(_registry(snapshot))
     for name, file in (("homeport.log", settings.log_file), ("error.log", settings.data_dir / "error.log")):
         if file is not None and file.is_file():
-            found[name] = "".join(_without_content(file))
+            found[name] = "".join(line for line in _end(file) if CONTENT not in line)
+    if settings.llm_log_file.is_file():
+        found["llm.log"] = "".join(_facts(_end(settings.llm_log_file)))
+    if requests:
+        found["requests.json"] = document(requests)
     hidden = tuple(secrets_of(settings, snapshot))
     return {name: _ALSO_SECRET.sub(r"\1***", masked(text, hidden)) for name, text in found.items()}
 
@@ -106,14 +118,35 @@ def _model(model: Model) -> dict[str, Any]:
     }
 
 
-def _without_content(file: Path) -> Iterator[str]:
-    """The end of a log, but for the lines that hold what people wrote."""
+def _end(file: Path) -> Iterator[str]:
+    """The last whole lines of a log: of one that is cut, nobody could see whether it holds what people wrote."""
     with file.open("rb") as log:
-        log.seek(max(0, file.stat().st_size - TAIL))
+        if (before := file.stat().st_size - TAIL) > 0:
+            log.seek(before - 1)
+            log.readline()
         for line in log:
-            text = line.decode("utf-8", "replace")
-            if CONTENT not in text:
-                yield text
+            yield line.decode("utf-8", "replace")
+
+
+def _facts(lines: Iterator[str]) -> Iterator[str]:
+    """Lines of llm.log without what people and models said."""
+    for line in lines:
+        with suppress(ValueError):
+            yield json.dumps({name: value for name, value in json.loads(line).items() if name not in SAID}) + "\n"
+
+
+async def requests_of(settings: Settings) -> list[dict[str, Any]]:
+    """The newest requests, and the newest that failed or were refused; none where their log cannot be read."""
+    from homeport.cli._logged_requests import document as told  # noqa: PLC0415 (loads SQLAlchemy)
+    from homeport.cli._request_log import opened as log_of  # noqa: PLC0415 (the same)
+    from homeport.store.log_search import Sought  # noqa: PLC0415 (the same)
+
+    found: dict[int, dict[str, Any]] = {}
+    with suppress(HomeportError):
+        async with log_of(settings) as log:
+            for status in ("", "failed", "refused"):
+                found |= {each.row: told(each) for each in await log.search(Sought(status=status), REQUESTS)}
+    return [{name: found[row][name] for name in found[row] if name != "context"} for row in sorted(found)]
 
 
 def secrets_of(settings: Settings, snapshot: Snapshot | None) -> Iterator[str]:

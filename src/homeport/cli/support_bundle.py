@@ -26,7 +26,8 @@ from homeport.domain.errors import HomeportError
 def command(*, file: Path | None, as_json: bool) -> None:
     """Write a tar for support: doctor's findings, versions, settings, models, the end of the logs.
 
-    Keys, tokens, passwords, prompts and answers are not in it. Look into it before you send it.
+    The newest requests and failures are in it, with names of users; keys, tokens, passwords, prompts and
+    answers are not. Look into it before you send it.
     """
     from homeport.cli import _bundle, _doctor  # noqa: PLC0415 (loads the checks)
 
@@ -37,7 +38,8 @@ def command(*, file: Path | None, as_json: bool) -> None:
         raise HomeportError(f"There is a file {path} already.", "Choose another one with --file.")
     note("Asking what `homeport doctor` asks …")
     checked = asyncio.run(_doctor.checked(settings))
-    files = _bundle.files_of(settings, asyncio.run(_bundle.snapshot_of(settings)), checked)
+    requests = asyncio.run(_bundle.requests_of(settings))
+    files = _bundle.files_of(settings, asyncio.run(_bundle.snapshot_of(settings)), checked, requests)
     files["schema.json"] = asyncio.run(_bundle.schema_of(settings))
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
         out.write(_bundle.packed(files, name))
