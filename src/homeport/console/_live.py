@@ -142,7 +142,7 @@ def _tip(asked: Asked, each: Effective) -> Node:
 
 
 def _wrong(name: str, value: str) -> str:
-    """What is wrong with what was typed beside the one that the error is about; empty for nothing."""
+    """What is wrong with what was typed; empty for nothing."""
     try:
         if value.strip():
             live.read(name, value.strip())
@@ -203,6 +203,10 @@ def _said(asked: Asked) -> str:
 async def change(asked: Asked) -> None:
     """Store what was changed; raises BadRequest, Unconfirmed or Outdated."""
     desk, wanted = asked.desk, dict(_typed(asked))
+    for name, typed in wanted.items():
+        if why := _wrong(name, typed):
+            called = t(FIELDS[name][0])
+            raise BadRequest(t("{called} cannot be {text}.", called=called, text=f"{typed[:40]!r}"), why, param=name)
     sure = asked.form.get(SURE, "") == _said(asked)
     stored = await checked(desk.settings, desk.bench.snapshot(), wanted, sure=sure)
     await desk.store.set_settings(stored, check=live.as_seen(asked.form.get(WAS, "")), by=asked.person.name)
