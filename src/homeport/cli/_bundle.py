@@ -21,10 +21,11 @@ from homeport import __version__
 from homeport.cli._data_dir import kept_token
 from homeport.cli._output import document
 from homeport.domain.errors import HomeportError
-from homeport.kit.effective import SECRETS, effective
+from homeport.kit.effective import SECRETS
 from homeport.kit.journal import masked
 from homeport.kit.vault import KEY_FILE, VaultError
 from homeport.store import schema
+from homeport.store.live import placed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -50,10 +51,11 @@ def files_of(
     settings: Settings, snapshot: Snapshot | None, checked: Mapping[str, Any], requests: Sequence[Mapping[str, Any]]
 ) -> dict[str, str]:
     """Each file of the bundle, by name; everything secret that is known, or looks so, is masked."""
+    stored = {} if snapshot is None else snapshot.settings
     found = {
         "doctor.json": document(checked),
         "versions.json": document(versions()),
-        "configuration.json": document([_told(each) for each in effective(settings, os.environ)]),
+        "configuration.json": document([_told(each) for each in placed(settings, stored, os.environ)]),
     }
     if snapshot is not None:
         found["registry.json"] = document(_registry(snapshot))
