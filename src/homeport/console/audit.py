@@ -67,6 +67,8 @@ THINGS = (
 FILTERS = ("who", "thing", "find", "address", "from", "to")
 EXPORTED = 10_000
 """Events in one file; older ones are in the next, which begins below the last."""
+SOFT, SMALL, DIFF, UNSEEN = span(".soft"), code(".small"), ul(".diff"), span(".out")
+"""Made once for hundreds of rows."""
 FEW, LONG = 4, 160
 """Changes that are shown at once, and characters of a value."""
 
@@ -166,8 +168,8 @@ def _row(event: AuditEvent) -> Renderable:
 
 def _whence(address: str) -> Node:
     if address in {"", LOCAL}:
-        return span(".soft")[t("this machine") if address else t("not known")]
-    return code(".small")[address]
+        return SOFT[t("this machine") if address else t("not known")]
+    return SMALL[address]
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, str, str]]:
@@ -187,7 +189,7 @@ def _leaves(stem: str, tree: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _diff(found: Sequence[tuple[str, str, str]]) -> Node:
     if not found:
         return None
-    lines = ul(".diff")[(_change(*each) for each in found)]
+    lines = DIFF[(_change(*each) for each in found)]
     return (
         lines if len(found) <= FEW else details[summary[tn("{count} field", "{count} fields", len(found))], div[lines]]
     )
@@ -197,8 +199,8 @@ def _change(name: str, old: str, new: str) -> Renderable:
     """Words for readers who do not see how it is drawn."""
     return li[
         code[name],
-        [" ", span(".out")[t("was"), " "], del_[_cut(old)]] if old else None,
-        [" ", span(".out")[t("is"), " "], ins[_cut(new)]] if new else None,
+        [" ", UNSEEN[t("was"), " "], del_[_cut(old)]] if old else None,
+        [" ", UNSEEN[t("is"), " "], ins[_cut(new)]] if new else None,
     ]
 
 
