@@ -491,6 +491,7 @@ async def _request_log(settings: Settings, following: Following, stack: contextl
     following.tell(lambda found: opened.keep(request_log.kept(found)))
     _background(stack, opened.follow())
     _background(stack, opened.tidy_up())
+    _background(stack, opened.catch_up())
     return opened
 
 

@@ -7,9 +7,11 @@ import io
 import json
 import re
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from databases import run_sql
 from house import PEPPER
 
 from homeport.access import tokens
@@ -17,6 +19,8 @@ from homeport.domain.entries import Entry, Offered, Phases, Traits
 from homeport.domain.models import Model, Token
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from offices import Office
 
 PAGE = "/console/usage"
@@ -68,6 +72,19 @@ async def test_figures_a_chart_and_a_table(desk: Office) -> None:
     causes = " ".join((await desk.get(f"{PAGE}?by=error_code&days=1")).text.split())
     assert "upstream_timeout 1 1" in causes
     assert "no error 29 0" in causes
+
+
+async def test_what_is_not_summed_up_yet_is_told(desk: Office, tmp_path: Path) -> None:
+    day = int(time.time()) // 86_400 * 86_400 - 10 * 86_400
+    log = f"sqlite+aiosqlite:///{tmp_path / 'requests.db'}"
+    await run_sql(log, f"INSERT INTO usage_unsummed (span, start) VALUES (86400, {day}), (3600, {day})")  # noqa: S608 (numbers)
+    text = " ".join((await desk.get(PAGE)).text.split())
+    until = datetime.fromtimestamp(day + 86_400, UTC)
+    assert (
+        f"Requests from before {until:%Y-%m-%d} 00:00 UTC are still being added up: 2 hours and days are left." in text
+    )
+    await desk.request_log.catch_up()
+    assert "still being added up" not in (await desk.get(PAGE)).text
 
 
 async def test_refusals_of_callers_are_no_failures(desk: Office) -> None:

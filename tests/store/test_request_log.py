@@ -444,6 +444,7 @@ async def test_an_older_log_is_brought_up_to_date(address: str) -> None:
     assert await again[0].search(Sought(), 100) == before
     assert await again[0].find("id-7") == [each for each in before if each.correlation_id == "id-7"]
     assert await run_sql(address, "SELECT number FROM log_version") == [(VERSION,)]
+    await asyncio.gather(*(each.catch_up() for each in again))
     assert await again[0].usage(Asked(NOW - DAY, NOW + DAY, "who")) == used
     await filled(again[1], *many)
     assert len(await again[0].search(Sought(who="u3", text="took 2 s"), 100)) == 2 * len(
@@ -451,6 +452,33 @@ async def test_an_older_log_is_brought_up_to_date(address: str) -> None:
     )
     assert len(await run_sql(address, "SELECT id FROM logged_kinds")) == len({each.traits for each in many})
     for each in again:
+        await each.close()
+
+
+async def test_sums_of_an_older_log_are_made_while_it_is_in_use(address: str) -> None:
+    """Version 3 had none by one trait. Newest first, by two processes, beside requests that are added meanwhile."""
+    hour = int(NOW // 3600 * 3600)
+    log = await RequestLog.open(address)
+    await filled(log, *(entry(number, hour - 5 * DAY * number, who=f"u{number % 3}") for number in range(6)))
+    every = [Asked(NOW - 40 * DAY, NOW + DAY, by) for by in ("", "who", "team")]
+    await log.close()
+    await run_sql(address, "DROP TABLE usage_sums", "DROP TABLE usage_unsummed", "UPDATE log_version SET number = 3")
+    first, second = [await RequestLog.open(address) for _ in range(2)]
+    assert await first.behind() == (12, (hour // DAY + 1) * DAY)
+    assert await first.usage(every[0]) == []
+    late = entry(7, hour, who="u0", took=900_000)
+    await filled(second, late, late._replace(at=hour - 5 * DAY))  # of a day that is not summed up yet
+    assert [each.requests for each in await first.usage(every[0])] == [2]
+    await asyncio.gather(first.catch_up(), second.catch_up())
+    assert await first.behind() == await second.behind() == (0, 0)
+    assert await run_sql(address, "SELECT COUNT(*) FROM usage_unsummed") == [(0,)]
+    narrowed = [asked._replace(who="u0", model="big") for asked in every]  # those are read from the sums of all traits
+    assert [each.requests for each in await first.usage(every[0])] == [8]
+    assert {each.name: each.requests for each in await second.usage(every[1])} == {"u0": 4, "u1": 2, "u2": 2}
+    assert await first.usage(narrowed[0]) == [
+        each._replace(name="") for each in await second.usage(every[1]) if each.name == "u0"
+    ]
+    for each in (first, second):
         await each.close()
 
 

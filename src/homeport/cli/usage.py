@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -71,6 +72,10 @@ async def _used(by: str, days: int, only: dict[str, Any]) -> Sequence[Used]:
 
     now = time.time()
     async with opened(load()) as log:
+        left, until = await log.behind()
+        if left:
+            before = f"{datetime.fromtimestamp(until, UTC):%Y-%m-%d %H:%M} UTC"
+            click.echo(f"Requests from before {before} are still being added up, by the running instance.", err=True)
         return await log.usage(Asked(now - days * DAY, now + 1, by, **only))
 
 

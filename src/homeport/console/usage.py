@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import orjson
 from htpy import Fragment, Renderable, a, button, caption, div, form, h1, h2, p, table, tbody, th, thead, tr
+from htpy import time as moment
 
 from homeport.console import Asked, Page, Sent
 from homeport.console._chart import Series, chart, charted
@@ -17,7 +19,7 @@ from homeport.console._forms import PER_PAGE, page_of, pager, sifter
 from homeport.console._layout import page
 from homeport.console._render import cell
 from homeport.console._requests import log_of
-from homeport.console._texts import choices, mark, t, tn
+from homeport.console._texts import choices, filled, mark, t, tn
 from homeport.domain.errors import BadRequest
 from homeport.store.log_usage import BEYOND_MS, COLUMNS, Used, flat
 from homeport.store.log_usage import Asked as Wanted
@@ -101,6 +103,7 @@ async def view(asked: Asked) -> Renderable | Sent:
             _teams(asked, teams),
             button(type="submit")[t("Show")],
         ],
+        _behind(*await log.behind()),
         [
             _figures(whole[0], every[0].refused) if whole else None,
             [h2[t("Over time")], _over_time(times, wanted)] if times else None,
@@ -110,6 +113,20 @@ async def view(asked: Asked) -> Renderable | Sent:
         else _none(),
         pager(asked, beyond + len(found)),
     )
+
+
+def _behind(count: int, until: int) -> Node:
+    """What an older log has not summed up yet: the newest comes first."""
+    if not count:
+        return None
+    said = tn(
+        "Requests from before {time} are still being added up: {count} hour or day is left.",
+        "Requests from before {time} are still being added up: {count} hours and days are left.",
+        count,
+    )
+    at = datetime.fromtimestamp(until, UTC)
+    when = moment(datetime=at.isoformat(), data_clock=True)[t("{when} UTC", when=f"{at:%Y-%m-%d %H:%M}")]
+    return div(".note.warn", role="status")[p[filled(said, time=when)]]
 
 
 def _teams(asked: Asked, teams: Sequence[str]) -> Node:

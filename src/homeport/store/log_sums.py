@@ -8,12 +8,12 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.dialects import sqlite
 
 from homeport.store.log_endings import ended_as
 from homeport.store.log_rows import DAY, adding, as_sent, summed, unnested
-from homeport.store.log_tables import COUNTED, ENDS, sums, usage, usage_kinds
+from homeport.store.log_tables import COUNTED, ENDS, sums, unsummed, usage, usage_kinds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,10 +53,33 @@ async def write(connection: AsyncConnection, rows: Sequence[Row], piece: int) ->
         await connection.exec_driver_sql(statement)
 
 
-def fill(connection: Connection) -> None:
-    """Make the sums of what was counted before there were any."""
-    for start in connection.execute(select(usage.c.span, usage.c.start).distinct()).all():
-        connection.exec_driver_sql(of_what_is_there(*start))
+def put_off(connection: Connection) -> None:
+    """Note of what was counted before there were any sums that they are to be made."""
+    there = select(usage.c.span, usage.c.start).distinct()
+    connection.execute(insert(unsummed).from_select(["span", "start"], there))
+
+
+async def catch_up(connection: AsyncConnection) -> bool:
+    """Make those of the newest hour or day that has none; gives whether there was one.
+
+    What was added to them meanwhile is counted in `usage`, too, and made anew with the rest.
+    """
+    newest = select(unsummed).order_by(unsummed.c.start.desc(), unsummed.c.span).limit(1)
+    found = (await connection.execute(newest)).first()
+    if found is None:
+        return False
+    of_it = (unsummed.c.span == found.span, unsummed.c.start == found.start)
+    if (await connection.execute(delete(unsummed).where(*of_it))).rowcount:  # no other process was faster
+        key = (sums.c.span == found.span, sums.c.trait.in_(("", *TRAITS)), sums.c.start == found.start)
+        await connection.execute(delete(sums).where(*key))
+        await connection.exec_driver_sql(of_what_is_there(found.span, found.start))
+    return True
+
+
+async def behind(connection: AsyncConnection) -> tuple[int, int]:
+    """How many hours and days have none, and when the last of them ends (Unix seconds)."""
+    row = (await connection.execute(select(func.count(), func.max(unsummed.c.start + unsummed.c.span)))).one()
+    return int(row[0]), int(row[1] or 0)
 
 
 @cache

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from homeport.domain.entries import FAILED, LEFT, REFUSED
 from homeport.store.tables import NAMING, Number
 
-VERSION = 6
+VERSION = 7
 """Of these tables."""
 
 ORIGIN = (
@@ -169,3 +169,11 @@ sums = Table(
     sqlite_with_rowid=False,
 )
 """The same by one trait alone: what it is, by name. An empty trait and name: of everything."""
+
+unsummed = Table(
+    "usage_unsummed",
+    metadata,
+    Column("span", Integer, primary_key=True, autoincrement=False),
+    Column("start", Integer, primary_key=True, autoincrement=False),
+)
+"""Hours and days of an older log, of which there are no sums by one trait yet: those are made while it is in use."""

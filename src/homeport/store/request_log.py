@@ -11,7 +11,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 from sqlalchemy import func, inspect, select, text
@@ -39,7 +39,7 @@ from homeport.store.log_tables import (
 from homeport.store.version import sqlite_file
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Coroutine, Sequence
 
     from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from homeport.store.records import Point
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 WAITING = 50_000
 """Requests that may wait to be written; beyond that the oldest are lost."""
@@ -108,9 +110,10 @@ def kept(settings: Settings) -> Kept:
 class RequestLog:
     """Takes finished requests, and finds them again."""
 
-    def __init__(self, engine: AsyncEngine, kept: Kept) -> None:
+    def __init__(self, engine: AsyncEngine, kept: Kept, url: str) -> None:
         """For `open`, which makes the tables."""
         self._engine = engine
+        self._url = url
         self._kept = kept
         self._waiting: deque[Entry | Report] = deque()
         self._some = asyncio.Event()
@@ -123,6 +126,7 @@ class RequestLog:
         self._told = 0
         self._minutes: dict[int, Point] = {}
         self._names: dict[str, tuple[float, Sequence[str]]] = {}
+        self._caught_up = False
         self.lost = 0
         """Requests that were not written down."""
         self.lost_content = 0
@@ -143,7 +147,7 @@ class RequestLog:
         except BaseException:
             await close(engine)
             raise
-        return cls(engine, kept or Kept())
+        return cls(engine, kept or Kept(), url)
 
     def enter(self, entry: Entry | Report) -> None:
         """Have a request, or what became of a suggestion, written down soon."""
@@ -195,13 +199,7 @@ class RequestLog:
 
     async def _settled(self) -> None:
         """Write everything that waits; whoever ends this waits for the rows that are on their way."""
-        going_on = asyncio.ensure_future(self.settle())
-        try:
-            await asyncio.shield(going_on)
-        except asyncio.CancelledError:
-            with suppress(StoreUnavailable, TimeoutError):  # a transaction cut off would keep its lock
-                await asyncio.wait_for(going_on, CLOSE_S)
-            raise
+        await _whole(self.settle())
 
     async def settle(self) -> None:
         """Write everything that waits; raises StoreUnavailable when that must be tried again."""
@@ -242,6 +240,28 @@ class RequestLog:
         if self._rows.met_new:
             self._rows.met_new = False
             self._names.clear()
+
+    async def catch_up(self) -> None:
+        """Make the sums that an older log lacks, newest first; as long for others between two of them as one took."""
+        async with disposed(connect(self._url, patience_s=UPGRADE_S)) as patient:
+            while True:
+                began = time.monotonic()
+                try:
+                    if not await _whole(_caught_up(patient)):
+                        return
+                except StoreUnavailable as error:
+                    log.warning("older requests not summed up yet", reason=error.code)
+                    await asyncio.sleep(AGAIN_S)
+                await asyncio.sleep(time.monotonic() - began)
+
+    async def behind(self) -> tuple[int, int]:
+        """Of how many hours and days there are no sums yet, and when the last of them ends (Unix seconds)."""
+        if self._caught_up:
+            return 0, 0
+        async with reading(self._engine) as connection:
+            found = await log_sums.behind(connection)
+        self._caught_up = not found[0]
+        return found
 
     async def tidy_up(self) -> None:
         """Forget what is too old or too much, now and then, until this is cancelled."""
@@ -330,6 +350,22 @@ class RequestLog:
         await close(self._engine)
 
 
+async def _caught_up(engine: AsyncEngine) -> bool:
+    async with writing(engine) as connection:
+        return await log_sums.catch_up(connection)
+
+
+async def _whole(work: Coroutine[Any, Any, T]) -> T:
+    """Who is ended waits for what is on its way: a transaction cut off would keep its lock."""
+    going_on = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(going_on)
+    except asyncio.CancelledError:
+        with suppress(StoreUnavailable, TimeoutError):
+            await asyncio.wait_for(going_on, CLOSE_S)
+        raise
+
+
 def address(registry: str, folder: str) -> str:
     """Where the log of an instance is whose registry is there: a SQLite file of its own in `folder`, or the same."""
     return f"sqlite+aiosqlite:///{folder}/requests.db" if registry.startswith("sqlite") else registry
@@ -361,7 +397,7 @@ def _make(connection: Connection, upgrade: bool) -> int:  # noqa: FBT001 (the dr
         log_upgrade.from_4(connection)
         log_upgrade.from_5(connection)
     if 0 < found < log_upgrade.SUMMED:
-        log_sums.fill(connection)
+        log_sums.put_off(connection)
     connection.execute(log_version.delete())
     connection.execute(log_version.insert().values(number=VERSION))
     return VERSION
