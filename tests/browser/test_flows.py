@@ -366,7 +366,7 @@ async def test_the_palette_with_the_keyboard(visit: Visit) -> None:
     await expect(page.get_by_role("dialog")).to_have_count(0)
     await page.keyboard.press("ControlOrMeta+k")
     await expect(line).to_be_focused()
-    await page.keyboard.type("ada")
+    await line.fill("ada")
     await expect(page.locator("dialog #found a").last).to_have_attribute("href", "/console/people?name=ada")
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("dialog")).to_have_count(0)

@@ -67,7 +67,7 @@ async def _content(asked: Asked) -> Fragment:
     line = input(
         type="search", name="q", value=typed, aria_label=called, placeholder=t("Find…"),
         autocomplete="off", autofocus=True, hx_get=ADDRESS, hx_trigger="input changed delay:60ms", hx_target="#found",
-        hx_select="#found", hx_swap="outerHTML", hx_sync="this:replace",
+        hx_select="#found", hx_swap="outerHTML", hx_sync="this:queue last",
     )  # fmt: skip
     search = form(".joined", method="get", action=ADDRESS, role="search")[line, button(type="submit")[t("Find")]]
     return fragment[h1[t("Find")], search, _found(asked, words, await _people(asked, words))]
