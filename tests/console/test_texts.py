@@ -199,7 +199,7 @@ SAME = frozenset(
     {"Homeport", "Homeport ", " · Homeport", "Models", "People", "Operate"}
     | {"Ctrl K", "Esc", "Tab", "Ctrl Space", "Alt \\", "Alt ]", "Alt [", "Enter"}
     | {"never asked", "model disabled", "generally available", "ends soon", "owner disabled", "Run"}
-    | {"light dark", "closest form", "currentColor", "homeport up", "homeport users code NAME"}
+    | {"light dark", "closest form", "this:queue last", "currentColor", "homeport up", "homeport users code NAME"}
 )
 """Names, keys, commands, values of HTML, and words that are keys of a table of marked ones."""
 CODE = re.compile(
