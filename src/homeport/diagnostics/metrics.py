@@ -33,6 +33,11 @@ async def look(scene: Scene) -> Finding:
         return Finding(status="skip", saw="The metrics page of another host is for its own Prometheus.")
     host = scene.noted.get("metrics_host", scene.settings.metrics_host) or "127.0.0.1"
     url = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104 (compared, not bound)
+    found = await _asked(url)
+    return _UNTOLD if found.status == "fail" and not _is_told(scene) else found
+
+
+async def _asked(url: str) -> Finding:
     upstream = HttpUpstream()
     try:
         answer = await FrontDoor(upstream, url).ask("/metrics")
@@ -45,6 +50,17 @@ async def look(scene: Scene) -> Finding:
         saw = f"What answers at {url}/metrics is not Homeport."
         return Finding(status="fail", saw=saw, fix="Set HOMEPORT_METRICS_PORT to a port of its own, and restart.")
     return _whole(url, answer.raw.decode("utf-8", "replace"))
+
+
+_UNTOLD = Finding(
+    status="skip",
+    saw="Where its metrics page is, is not known here: HOMEPORT_METRICS_PORT says it, as the server was told.",
+)
+
+
+def _is_told(scene: Scene) -> bool:
+    """Whether somebody said where the page is: the server itself, or whoever asks."""
+    return "metrics_port" in scene.noted or "metrics_port" in scene.settings.model_fields_set
 
 
 def _whole(url: str, page: str) -> Finding:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from broken import Breaking, Site, broken
-from house import eventually
+from house import eventually, opened
 from issuer import rsa_key
 
 
@@ -84,6 +85,22 @@ async def an_issuer_that_fails(site: Site) -> Breaking:
     member._not_before = 0.0  # noqa: SLF001 (see above)
     member.ask()
     await eventually(lambda: not member.problem)
+
+
+@broken("issuers", where="gateway", saw="No keys of http://127.0.0.1:", fix="AIGW_GITLAB_URL must be the URL")
+async def an_issuer_that_never_answered(site: Site) -> Breaking:
+    """GitLab's keys could never be fetched: nobody is let in."""
+    site.issuer.mood = "failing"
+    site.house = house = await site.stack.enter_async_context(opened(gitlab_url=site.issuer.url))
+    house.snapshot = replace(house.snapshot, tokens={})
+    assert house.app.door.federation is not None
+    member = house.app.door.federation.issuers.members[0]
+    await eventually(lambda: member.problem)
+    yield
+    site.issuer.mood = "well"
+    member._not_before = 0.0  # noqa: SLF001 (see above)
+    member.ask()
+    await eventually(lambda: member.published)
 
 
 @broken("server", where="gateway", saw="Nothing answers at", fix="Start it with `homeport gateway`")
