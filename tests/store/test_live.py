@@ -14,6 +14,7 @@ from homeport import app
 from homeport.domain.errors import BadRequest, Outdated
 from homeport.domain.models import Limits, Model
 from homeport.kit.settings import Settings, load
+from homeport.providers._engine import Engine
 from homeport.store import live
 from homeport.store.engine import connect, writing
 from homeport.store.following import WAITS, Following
@@ -106,6 +107,18 @@ async def test_every_process_follows(open_store: Opener) -> None:
     assert (told[2], following.current, following.waiting([own, usual])) == ((), load(), [])
     looking.cancel()
     await asyncio.wait([looking])
+
+
+async def test_requests_see_how_long_models_wait(store: Store) -> None:
+    registry = Registry(store, 60)
+    await registry.refresh()
+    located = app._Located(registry, Engine(threads=1), Following(load(), registry))  # noqa: SLF001 (as run_instance does it)
+    await store.add_model(Model(name="m", platform="openai", endpoint="http://a.internal/v1"), by="ada")
+    assert located().models["m"].limits == Limits()
+    await store.set_settings({"model_first_token_s": "0.5"}, by="ada")
+    assert located().models["m"].limits == Limits(first_token_s=0.5)
+    assert located() is located()
+    assert (await store.model("m")).limits == Limits()
 
 
 async def test_all_or_nothing_is_set_and_told_of(store: Store) -> None:
