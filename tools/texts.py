@@ -6,13 +6,19 @@ python tools/texts.py --check   says whether it is up to date
 
 from __future__ import annotations
 
+import ast
 import io
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import write_po
+from texts_below import Room
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CONSOLE = Path(__file__).resolve().parent.parent / "src" / "homeport" / "console"
 FILE = CONSOLE / "texts" / "homeport.pot"
@@ -36,10 +42,26 @@ msgstr ""
 def catalogue() -> Catalog:
     """Every message, with the files that say it."""
     made = Catalog(charset="utf-8")
-    found = extract_from_dir(CONSOLE, METHODS, keywords=KEYWORDS, comment_tags=("Translators:",))
+    found = extract_from_dir(
+        CONSOLE, METHODS, keywords=KEYWORDS, comment_tags=("Translators:",), directory_filter=lambda _: True
+    )
     for file, _line, message, comments, _context in found:
         made.add(message, None, [(file, 1)], auto_comments=comments)
+    for file, message in _within_texts():
+        made.add(message, None, [(file, 1)])
+    for said in Room().said():
+        made.add(said.message, None, [(f"homeport/{said.file}", 1)])
     return made
+
+
+def _within_texts() -> Iterator[tuple[str, str]]:
+    """Messages of calls that stand within formatted texts, into which Babel does not look."""
+    for file in sorted(CONSOLE.rglob("*.py")):
+        texts = (each for each in ast.walk(ast.parse(file.read_text())) if isinstance(each, ast.JoinedStr))
+        for call in (each for text in texts for each in ast.walk(text) if isinstance(each, ast.Call)):
+            said = call.args[0] if call.args and ast.unparse(call.func) == "t" else None
+            if isinstance(said, ast.Constant):
+                yield str(file.relative_to(CONSOLE)), str(said.value)
 
 
 def text(made: Catalog) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from functools import cache
 from gettext import NullTranslations
 from html.parser import HTMLParser
 from string import ascii_letters
@@ -10,6 +12,7 @@ from string import ascii_letters
 from typing_extensions import override
 
 from homeport.console._texts import Language
+from homeport.console._told import CATALOGUE
 
 STRANGE = "ȧƀƈḓḗƒɠħīĵķŀḿƞǿƥɋřşŧŭṽẇẋẏẑȦƁƇḒḖƑƓĦĪĴĶĿḾȠǾƤɊŘŞŦŬṼẆẊẎẐ"
 LETTERS = str.maketrans(ascii_letters, STRANGE)
@@ -20,9 +23,18 @@ VERBATIM = frozenset({"code", "pre", "del", "ins", "kbd", "time", "textarea", "s
 VOID = frozenset({"meta", "link", "br", "img", "input", "hr"})
 
 
+@cache
+def messages() -> frozenset[str]:
+    """What is in the catalogue."""
+    entries = re.findall(r'(?m)^msgid(?:_plural)? ((?:".*"\n)+)', CATALOGUE.read_text("utf-8"))
+    return frozenset("".join(map(ast.literal_eval, entry.splitlines())) for entry in entries)
+
+
 class _Pseudo(NullTranslations):
     @override
     def gettext(self, message: str) -> str:
+        if message not in messages():
+            return message
         parts = re.split(r"(\{\w+\})", message)
         return f"⟦{''.join(part if at % 2 else part.translate(LETTERS) for at, part in enumerate(parts))}⟧"
 

@@ -235,8 +235,12 @@ def test_the_script_makes_text_and_nothing_else() -> None:
                 "createContextualFragment", "srcdoc", "setHTML", ".href", ".src"):  # fmt: skip
         assert way not in script
     made = set(re.findall(r'make\((?:"(\w+)"|number \? "(\w+)" : "(\w+)")', script))
+    # one kind of link: to our own pages, at addresses that the server chose
+    assert re.findall(r'make\("a"[^\n]*\n[^\n]*', script) == [
+        'make("a", "", t("Here: {page}", { page }));\n    way.setAttribute("href", address);'
+    ]
     assert {tag for each in made for tag in each if tag} <= {
-        "blockquote", "button", "code", "div", "em", "h3", "hr", "li", "ol", "p", "pre", "s", "span", "strong",
+        "a", "blockquote", "button", "code", "div", "em", "h3", "hr", "li", "ol", "p", "pre", "s", "span", "strong",
         "table", "tbody", "thead", "tr", "ul",
     }  # fmt: skip
     assert set(re.findall(r"import\((.*?)\)", script)) == {"form.dataset.editor", "form.dataset.highlight"}

@@ -13,17 +13,22 @@ from urllib.parse import urlencode
 
 import pytest
 from offices import office_at
-from pseudo import PSEUDO, Seen, left_over
+from pseudo import PSEUDO, Seen, left_over, messages
 from townsfolk import INVITED, MODELS, PEOPLE, SHOWN, addresses, settle_in
 
-from homeport import families, features, providers
-from homeport.access import SCOPES
-from homeport.console import _layout
+from homeport import diagnostics, families, features, providers
+from homeport.codetext.language import LANGUAGES
+from homeport.console import _clients, _layout
+from homeport.console._clients import Client
 from homeport.console._languages import language, languages, spoken_by, wanted
-from homeport.console._texts import Language, filled, rich, speak, t, tn
+from homeport.console._texts import Language, filled, places, rich, speak, t, tn
+from homeport.console._told import known, told
+from homeport.diagnostics import Check
+from homeport.domain.models import FeatureSetting, Model
 from homeport.families import Family
 from homeport.features import Feature
 from homeport.kit.discover import discover
+from homeport.kit.vault import KEY_FILE, Vault
 from homeport.providers import COMMON, Provider
 
 if TYPE_CHECKING:
@@ -45,10 +50,31 @@ NAMES = (
     SHOWN,
     INVITED,
 )
-THINGS = ("Homeport", "UTC", "ms", "CSV", "JSON", "openai_chat", "VS Code", "OpenAI-compatible", "http://gpu1:8000/v1")
-"""Proper names, units, forms of files and examples."""
-SUITS = (" holds conversations.", " is made to fill code in at the cursor.")
-"""Why a model suits a feature, behind the name of its family."""
+THINGS = (
+    "Connection refused",
+    "/nothing",
+    "/explain, /refactor, /fix, /tests, /clear",
+    "https://127.0.0.1:9/.well-known/openid-configuration",
+    "Homeport",
+    "admin",
+    "auditor",
+    "user",
+    "beta",
+    "king",
+    "UTC",
+    "ms",
+    "CSV",
+    "JSON",
+    "openai_chat",
+    "proxy",
+    "VS Code",
+    "OpenAI-compatible",
+    "http://gpu1:8000/v1",
+)
+"""Proper names, units, forms of files, keys of roles and options, and examples."""
+WHOLE = {"platform": "openai", "family": "general", "endpoint": "http://gpu1:8000/v1", "identifier": "x"}
+"""A form of a model that lacks only its name."""
+LATIN = re.compile("[A-Za-z][A-Za-z .]*[A-Za-z]|[A-Za-z]")
 GERMAN = """
 msgid ""
 msgstr ""
@@ -99,17 +125,15 @@ def recipe() -> str:
 
 
 def of_rooms_below() -> Iterator[str]:
-    """Texts of rooms that know no language: what the API, the command line and the log say, too."""
-    for key, feature in discover(features, Feature).items():
-        yield from (key, feature.title, feature.title.lower(), feature.section)
-    for key, family in discover(families, Family).items():
-        yield from (key, family.label)
+    """Names that rooms below give to things: they are the same in every language."""
+    yield from discover(features, Feature)
+    yield from (each.label for each in discover(_clients, Client).values() if each.label not in messages())
+    yield from (each.name for each in LANGUAGES)
+    yield from discover(families, Family)
+    yield from (family.label for family in discover(families, Family).values())
     for offer in discover(providers, Provider).values():
-        yield offer.label
-        for name, option in {**offer.options, **COMMON}.items():
-            yield from (name.replace("_", " ").capitalize(), option.text.replace("`", ""), option.default)
-            yield from (*option.values, *option.variables)
-    yield from (*SCOPES.values(), *SUITS)
+        for option in {**offer.options, **COMMON}.values():
+            yield from (option.default, *option.values, *option.variables)
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +180,7 @@ ANSWERS = {
     ("/console/models/qwen-coder", "save"): {"seen": "7"},
     ("/console/teams", "join"): {"team": "Payments"},
     ("/console/tokens", "nothing"): {},
+    ("/console/single-sign-on", "check"): {"sso_issuer": "https://127.0.0.1:9/", "sso_client_id": "7"},
 }
 OTHERWISE = (
     "/console/nothing",
@@ -182,10 +207,140 @@ async def test_answers_to_forms_and_what_is_not_there_are_too(town: Office, monk
     assert await english(town, found) == {}
 
 
-async def english(town: Office, found: dict[str, Shown]) -> dict[str, list[str]]:
-    """What stayed English on pages, and is neither data nor a text of the rooms below."""
+REFUSED = (
+    ("/console/models/new", "save", {"name": "a b!", "platform": "openai", "family": "general", "endpoint": "no url"}),
+    ("/console/models/new", "save", {**WHOLE, "name": "devstral"}),
+    ("/console/models/new", "save", {**WHOLE, "name": "m", "endpoint": "http://u:p@gpu1:8000/v1"}),
+    ("/console/models/new", "save", {**WHOLE, "name": "m", "limits.context_tokens": "-7"}),
+    ("/console/models/new", "save", {**WHOLE, "name": "m", "way.proxy": "7"}),
+    ("/console/models/new", "save", {**WHOLE, "name": "inherit"}),
+    ("/console/models/qwen-coder", "delete", {}),
+    ("/console/features/chat", "save", {"serves": "model:devstral", "fallback": "devstral"}),
+    ("/console/teams", "add", {"team": "Payments"}),
+    ("/console/teams", "join", {"team": "Payments", "people": "7"}),
+    ("/console/teams", "restore", {"team": "7"}),
+    ("/console/people", "add", {"name": "bea", "role": "user"}),
+    ("/console/people", "add", {"name": "a b", "role": "king"}),
+    ("/console/people", "role", {"name": "ada", "role": "user"}),
+    ("/console/people", "restore", {"name": "7"}),
+    ("/console/people", "seats", {"limit": "-7"}),
+    ("/console/invitations", "revoke", {"id": "7"}),
+    ("/console/tokens", "add", {"name": "ci", "owner": "7", "scope": "duo_chat", "lasts": "90"}),
+    ("/console/tokens", "revoke", {"name": "7"}),
+    ("/console/single-sign-on", "save", {"sso_issuer": "http://sso.example.com", "sso_client_id": "7"}),
+    ("/console/account", "password", {"new": "1", "again": "1"}),
+    ("/console/playground", "ask", {"feature": "chat", "message": "/nothing"}),
+    ("/console/playground", "ask", {"feature": "chat", "message": "7", "model": "codestral"}),
+)
+"""Forms that rooms below refuse."""
+
+
+async def test_what_rooms_below_refuse_is_told_in_it(town: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk_of(town), "languages", {PSEUDO.tag: PSEUDO})
+    await town.be("ada", "admin")
+    found = {}
+    for number, (path, do, fields) in enumerate(REFUSED):
+        body = urlencode({"do": do, "key": town.key, **fields}).encode()
+        found[f"{number} {path} {do}"] = await town.ask("POST", path, body, Accept_Language=PSEUDO.tag)
+    assert {key: each.status for key, each in found.items() if each.status in {303, 500}} == {}
+    assert {key for key, each in found.items() if 'role="alert"' not in each.body} == set()
+    assert await english(town, found) == {}
+
+
+BROKEN = {
+    "lost": {"endpoint": "http://127.0.0.1:9/v1"},
+    "nameless": {"endpoint": "http://no-such-host.invalid/v1"},
+    "encrypted": {"endpoint": "https://127.0.0.1:9/v1"},
+    "link-local": {"endpoint": "http://169.254.169.254/v1"},
+    "off": {"enabled": False},
+    "mistaken": {"identifier": "nobody-serves-this"},
+}
+"""Models of which none answers, and what is wrong with each."""
+SERVED_BY = {"chat": "off", "code_generations": "lost", "code_review": "mistaken", "cli_help": "link-local"}
+NAMES_OF_THINGS = re.compile(r"\b[0-9a-f]{32}\b|(?<=[\s(>])[^\s<>\"=]*[/_][^\s<>\"=]*(?=[^<>]*<)|HOMEPORT_\w+")
+"""Files, addresses and settings in what is told."""
+
+
+@pytest.fixture
+async def ruin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Office]:
+    """An office in which nothing answers, spoken of in the language that nobody speaks."""
+    monkeypatch.setenv("HOMEPORT_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("HOMEPORT_NOTHING", "1")
+    Vault(tmp_path / KEY_FILE)
+    url = f"sqlite+aiosqlite:///{tmp_path}/office.db"
+    async with office_at(tmp_path, data_dir=tmp_path, database_url=url) as office:
+        monkeypatch.setattr(desk_of(office), "languages", {PSEUDO.tag: PSEUDO})
+        await office.sign_in()
+        usual = {
+            "platform": "openai",
+            "family": "qwen_coder",
+            "identifier": "coder",
+            "endpoint": office.house.models.url,
+        }
+        for name, wrong in BROKEN.items():
+            await office.store.add_model(Model(name=name, **{**usual, **wrong}), by="ada")
+        for feature, name in SERVED_BY.items():
+            setting = FeatureSetting(feature=feature, assignment="model", model=name)
+            await office.store.set_feature(setting, by="ada")
+        yield office
+
+
+async def test_what_is_broken_is_told_in_it(ruin: Office) -> None:
+    await ruin.send("/console/health", "examine")
+    known = ruin.house.app.door.prober.examiner.known
+    assert known
+    assert known.task
+    await known.task
+    assert {"configuration", "registry", "model_dns", "model_tcp", "model_served"} <= {*known.broken, *known.odd}
+    asked = {"platform": "openai", "endpoint": BROKEN["lost"]["endpoint"], "identifier": "x", "family": "general"}
+    forms: list[tuple[str, str, dict[str, Any]]] = [
+        *(("/console/models/nameless", do, {"name": "nameless", **asked}) for do in ("test", "detect", "measure")),
+        ("/console/models/mistaken", "test", {"name": "mistaken", **asked, "endpoint": ruin.house.models.url}),
+        ("/console/playground", "ask", {"feature": "chat", "message": "7"}),
+        ("/console/playground", "ask", {"feature": "code_generations", "code": "7"}),
+    ]
+    found = {}
+    for number, (path, do, fields) in enumerate(forms):
+        body = urlencode({"do": do, "key": ruin.key, **fields}).encode()
+        found[f"{number} {path}"] = await ruin.ask("POST", path, body, Accept_Language=PSEUDO.tag)
+    await ruin.written()
+    for path in ("", "/health", "/models", "/features", "/models/lost", "/features/chat", "/requests"):
+        found[path] = await ruin.get(f"/console{path}", Accept_Language=PSEUDO.tag)
+    seen = {path: each._replace(body=NAMES_OF_THINGS.sub("", each.body)) for path, each in found.items()}
+    data = [str(each) for wrong in BROKEN.values() for each in wrong.values()]
+    assert await english(ruin, seen, *BROKEN, *discover(diagnostics, Check), "coder", "served", "delete", *data) == {}
+
+
+def test_every_sentence_of_rooms_below_is_known_again() -> None:
+    fixed, forms = known()
+    filled_in = [form.message for each in forms.values() for form in each]
+    assert min(len(fixed), len(filled_in)) > 400
+    speak(PSEUDO)
+    try:
+        for message in (*fixed, *filled_in):
+            said = filled(message, **dict.fromkeys(places(message), "7"))
+            heard = told("".join(map(str, said)))
+            assert not re.search("[A-Za-z]", heard), message
+    finally:
+        speak(None)
+
+
+def test_a_sentence_of_several_parts() -> None:
+    speak(PSEUDO)
+    try:
+        said = told("There is no model named 'a b'. Known: x, y. Nobody ever said this. Try again in a moment")
+        assert LATIN.findall(said) == ["a b", "x", "y", "Nobody ever said this"]
+        assert told("") == ""
+        assert LATIN.findall(told("connection test failed 3 minutes ago: nobody listens at its address")) == []
+    finally:
+        speak(None)
+    assert told("Try again in a moment.") == "Try again in a moment."
+
+
+async def english(town: Office, found: dict[str, Shown], *more: str) -> dict[str, list[str]]:
+    """What stayed English on pages and is no data."""
     hints = [each.hint for each in await town.store.tokens()]
-    data = [*NAMES, *PEOPLE, *THINGS, *of_rooms_below(), *hints, town.house.models.url]
+    data = [*more, *NAMES, *PEOPLE, *THINGS, *of_rooms_below(), *hints, town.house.models.url]
     data += [text for model in MODELS for text in model]
     assert {Seen(each.body).lang for each in found.values() if each.body} == {PSEUDO.tag}
     left = {path: left_over(each.body, data) for path, each in found.items()}
@@ -193,12 +348,12 @@ async def english(town: Office, found: dict[str, Shown]) -> dict[str, list[str]]
 
 
 WORDS = re.compile(r"[A-Z][a-z]+( |$|[.:,…])|[a-z]{2,} [a-z]{2,}")
-MARKED = frozenset({"t", "tn", "rich", "mark", "Step"})
-"""Functions whose texts are in the catalogue."""
+MARKED = frozenset({"t", "tn", "rich", "mark", "Step", "Way"})
+"""Functions whose texts are in the catalogue, and commands, which are the same in every language."""
 SAME = frozenset(
     {"Homeport", "Homeport ", " · Homeport", "Models", "People", "Operate"}
     | {"Ctrl K", "Esc", "Tab", "Ctrl Space", "Alt \\", "Alt ]", "Alt [", "Enter"}
-    | {"never asked", "model disabled", "generally available", "ends soon", "owner disabled", "Run"}
+    | {"never asked", "model disabled", "generally available", "ends soon", "owner disabled", "Run", "Run:"}
     | {"light dark", "closest form", "this:queue last", "currentColor", "homeport up", "homeport users code NAME"}
 )
 """Names, keys, commands, values of HTML, and words that are keys of a table of marked ones."""

@@ -14,11 +14,11 @@ from homeport.domain.errors import BadRequest, Unknown
 from homeport.domain.models import Caller
 from homeport.domain.prompts import PromptRequest
 from homeport.domain.requests import ChatRequest, CodeRequest, Message
-from homeport.features._hearing import Question, heard, named
+from homeport.features._hearing import Question, Result, heard, named
 from homeport.features._slash import COMMANDS, about_code
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 
     from homeport.features import Feature, Workbench
     from homeport.store.database import Store
@@ -140,14 +140,16 @@ async def refuse_unseated(store: Store, bench: Workbench, who: str, features: It
             raise withheld(Caller(subject=who, kind="personal", seat=person.seat), scope)
 
 
-async def lines(bench: Workbench, asked: Question, who: str) -> AsyncGenerator[str, None]:
-    """The answer as lines of JSON: pieces of `text`, then what came of it as `done` or why not as `error`."""
+async def lines(
+    bench: Workbench, asked: Question, who: str, close: Callable[[Result], str]
+) -> AsyncGenerator[str, None]:
+    """The answer as lines of JSON: pieces of `text`, then what came of it, as `close` tells it."""
     async with aclosing(heard(bench, asked, who)) as pieces:
         async for piece in pieces:
             if isinstance(piece, str):
                 yield line(text=piece)
             else:
-                yield line(done=piece._asdict())
+                yield close(piece)
 
 
 def line(**fields: Any) -> str:  # noqa: ANN401 (any JSON value)

@@ -15,6 +15,7 @@ from homeport.console import RANK, Asked, Page, Person, Sent, go
 from homeport.console._forms import refuse
 from homeport.console._languages import wanted
 from homeport.console._texts import speak, t
+from homeport.console._told import in_words
 from homeport.domain.errors import BadRequest, CallerError, HomeportError, NotAllowed, Outdated, Unknown, WrongMethod
 
 if TYPE_CHECKING:
@@ -166,8 +167,9 @@ class Desk:
             if isinstance(error, Outdated):
                 # they have been told: the form is shown with the mark of what sending it again replaces
                 call = call._replace(form={name: value for name, value in call.form.items() if name != WAS})
-            refuse(str(error), error.param)
-            shown = _as_sent(await page.view(call._replace(problem=str(error), code=error.code)))
+            said = in_words(error)
+            refuse(said, error.param)
+            shown = _as_sent(await page.view(call._replace(problem=said, code=error.code)))
             return shown._replace(status=error.status)
 
     async def _person(self, asked: Request) -> Person:
@@ -281,8 +283,9 @@ async def _shown_again(page: Page, call: Asked) -> Sent:
     from homeport.console._ended import again  # noqa: PLC0415 (it draws a page)
 
     why = NotAllowed(t("The form is not from your session."), t("Look at it and send it again."))
-    refuse(str(why))
-    shown = _as_sent(await page.view(call._replace(problem=str(why))))
+    said = in_words(why)
+    refuse(said)
+    shown = _as_sent(await page.view(call._replace(problem=said)))
     return again(shown, part=call.htmx)
 
 
@@ -297,10 +300,11 @@ def _as_sent(shown: Any) -> Sent:  # noqa: ANN401 (a Renderable or a Sent)
 
 def _trouble(desk: Desk, person: Person, asked: Request, error: HomeportError) -> Sent:
     from homeport.console._layout import page  # noqa: PLC0415 (it draws the menu, which is made of pages)
+    from homeport.console._ways import told_with_ways  # noqa: PLC0415 (as above)
 
     call = Asked(desk=desk, person=person, path=asked.path)
     title = {403: t("Not yours to see"), 404: t("Nothing here")}.get(error.status, t("That did not work"))
-    return Sent(page(call, title, h1[title], p(".lead")[str(error)]), error.status)
+    return Sent(page(call, title, h1[title], p(".lead")[told_with_ways(call, in_words(error))]), error.status)
 
 
 def _finished(sent: Sent, asked: Request) -> Answer:

@@ -59,7 +59,7 @@ def told(asked: Asked, change: FeaturesChanged) -> str:
 
 def _one(asked: Asked, before: FeatureSetting, setting: FeatureSetting) -> str:
     offer = asked.desk.bench.features.get(setting.feature)
-    title = offer.title if offer else setting.feature
+    title = t(offer.title) if offer else setting.feature
     if setting.model and before.pool.keys() == setting.pool.keys():
         return t("{feature} is set otherwise now.", feature=title)
     if setting.assignment == "model":
@@ -69,7 +69,7 @@ def _one(asked: Asked, before: FeatureSetting, setting: FeatureSetting) -> str:
     parent = asked.desk.bench.features.get(offer.inherits) if offer and offer.inherits else None
     if parent is None:
         return t("{feature} is unassigned now.", feature=title)
-    return t("{feature} now follows {parent}.", feature=title, parent=parent.title)
+    return t("{feature} now follows {parent}.", feature=title, parent=t(parent.title))
 
 
 def undoing(asked: Asked, change: FeaturesChanged, at: str, place: str | None = None, **more: str) -> Renderable:

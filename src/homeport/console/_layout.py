@@ -41,6 +41,7 @@ from homeport.console import RANK
 from homeport.console._desk import FORM_KEY, WAS
 from homeport.console._forms import is_whole
 from homeport.console._texts import mark, rich, spoken, t, tag
+from homeport.console._ways import told_with_ways
 from homeport.domain.verbose import until_of
 
 if TYPE_CHECKING:
@@ -179,7 +180,8 @@ def problem(asked: Asked) -> Node:
     """What was wrong with the form, above it; where no field alone was wrong, one goes on from here."""
     if not asked.problem:
         return None
-    return div(".note.bad", role="alert", tabindex="-1", autofocus=is_whole())[p[asked.problem]]
+    said = p[told_with_ways(asked, asked.problem)]
+    return div(".note.bad", role="alert", tabindex="-1", autofocus=is_whole())[said]
 
 
 def guard(asked: Asked, do: str) -> Node:

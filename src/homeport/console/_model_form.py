@@ -32,6 +32,7 @@ from homeport.console import _forms
 from homeport.console._layout import guard, problem
 from homeport.console._release import RELEASES, opt_in
 from homeport.console._texts import mark, t
+from homeport.console._told import told
 from homeport.diagnostics._registration import bare
 from homeport.diagnostics._scene import EMBEDDED
 from homeport.domain.errors import BadRequest
@@ -58,6 +59,8 @@ TOLD = 5
 """Names that are told where there is little room."""
 GUESS = ""
 """The choice of a family that leaves it to the identifier."""
+NEEDED = {"endpoint": mark("endpoint"), "identifier": mark("identifier")}
+"""What a platform may need of a model, in a sentence."""
 LIMITS = {
     "context_tokens": (
         mark("Context window"),
@@ -196,7 +199,7 @@ def complete(model: Model, desk: Desk, *, named: bool = True) -> Model:
     for what, needed in (("endpoint", offer.needs_endpoint), ("identifier", offer.needs_identifier)):
         if needed and not getattr(model, what):
             raise BadRequest(
-                t("{label} needs the {what}.", label=offer.label, what=what),
+                t("{label} needs the {what}.", label=t(offer.label), what=t(NEEDED[what])),
                 t("Fill it in, or let it be detected."),
                 param=what,
             )
@@ -274,7 +277,7 @@ def _platforms(asked: Asked, values: Mapping[str, str]) -> Node:
             div(".choice")[
                 label(".check")[
                     input(type="radio", name="platform", value=key, checked=key == chosen, required=True),
-                    offers[key].label,
+                    t(offers[key].label),
                 ],
                 _options(values, key, offers[key].options),
             ]
@@ -294,10 +297,10 @@ def _options(values: Mapping[str, str], key: str, options: Mapping[str, Option])
 
 
 def _option(values: Mapping[str, str], key: str, name: str, known: Option) -> Renderable:
-    field, called = f"{key}.{name}", name.replace("_", " ").capitalize()
+    field, called = f"{key}.{name}", t(name.replace("_", " ").capitalize())
     about = f"options.{name}" if key in {WAY, values.get("platform")} else ""
     value = values.get(field, "")
-    tip = known.text.replace("`", "")
+    tip = told(known.text).replace("`", "")
     if known.variables:
         tip = t("{tip} Empty: the server's {variables}.", tip=tip, variables=known.variables[0])
     if known.values:
@@ -369,7 +372,7 @@ def _family(asked: Asked, values: Mapping[str, str]) -> Renderable:
     guessed = guess(values.get("identifier", ""), asked.desk.bench.families)
     tip = t("How the model likes to be asked.")
     if guessed:
-        tip = t("Its name looks like {label}.", label=asked.desk.bench.families[guessed].label)
+        tip = t("Its name looks like {label}.", label=t(asked.desk.bench.families[guessed].label))
     groups = {"": (("", t("Guess it from the identifier")),), **by_release(asked.desk.bench.families)}
     return _forms.choice("family", t("Model family"), groups, chosen, tip)
 
@@ -378,7 +381,7 @@ def by_release(families: Mapping[str, Family]) -> dict[str, list[tuple[str, str]
     """Families by how settled they are, the most settled first."""
     groups: dict[str, list[tuple[str, str]]] = {}
     for key, family in sorted(families.items(), key=lambda each: (RELEASES.index(each[1].release), each[1].label)):
-        groups.setdefault(t(family.release).capitalize(), []).append((key, family.label))
+        groups.setdefault(t(family.release).capitalize(), []).append((key, t(family.label)))
     return groups
 
 

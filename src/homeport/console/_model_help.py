@@ -12,6 +12,7 @@ from homeport.console import Sent, _release
 from homeport.console import _model_form as model_form
 from homeport.console._layout import guard
 from homeport.console._texts import mark, rich, t
+from homeport.console._told import in_words, told
 from homeport.diagnostics._connection import STEPS, Step
 from homeport.diagnostics._served import NO_SUCH_PATH, of_the_server, wants_a_key
 from homeport.domain.errors import CallerError, UpstreamError, UpstreamRefused, UpstreamTimeout, UpstreamUnreachable
@@ -60,7 +61,7 @@ def beside(act: Callable[[Asked], Awaitable[Sent]]) -> Callable[[Asked], Awaitab
         except CallerError as error:
             if not asked.htmx:
                 raise
-            return Sent(div(".note.bad", role="alert")[p[str(error)]], error.status)
+            return Sent(div(".note.bad", role="alert")[p[in_words(error)]], error.status)
 
     return answered
 
@@ -68,7 +69,7 @@ def beside(act: Callable[[Asked], Awaitable[Sent]]) -> Callable[[Asked], Awaitab
 def called(change: Change) -> str:
     """The field that a change is about, as the form calls it."""
     name = change.field.rpartition(".")[2].replace("_", " ").capitalize()
-    return t(FIELDS[change.field]) if change.field in FIELDS else name
+    return t(FIELDS.get(change.field, name))
 
 
 # what is served
@@ -119,7 +120,7 @@ def _served(asked: Asked, values: Mapping[str, str], names: Sequence[str], moved
 
 def _of_family(asked: Asked, family: Family) -> Renderable:
     todo = _release.reminder(asked, family)
-    said = rich("Family: {label} ({release}).", label=strong[family.label], release=t(family.release))
+    said = rich("Family: {label} ({release}).", label=strong[t(family.label)], release=t(family.release))
     return p[said, f" {todo}" if todo else None]
 
 
@@ -130,7 +131,7 @@ def _pick(values: Mapping[str, str], name: str, address: str) -> Node:
 
 
 def _not_served(model: Model, error: UpstreamError) -> Renderable:
-    return div(".note.bad", role="alert")[p[strong[of_the_server(model, error)]], p[_remedy(model, error)]]
+    return div(".note.bad", role="alert")[p[strong[told(of_the_server(model, error))]], p[told(_remedy(model, error))]]
 
 
 def _remedy(model: Model, error: UpstreamError) -> str:
@@ -170,7 +171,7 @@ def _pending(step: Step, address: str) -> Renderable:
         hx_vals=f'{{"do": "test", "step": "{step.key}"}}',
         hx_swap="outerHTML",
         hx_target="this",
-    )[_mark(""), span[step.question], span(".soft.small")[t("asking …")]]
+    )[_mark(""), span[t(step.question)], span(".soft.small")[t("asking …")]]
 
 
 async def one(asked: Asked, model: Model, key: str, address: str) -> Node:
@@ -195,21 +196,21 @@ def _done(step: Step, found: Finding, took_s: float) -> Renderable:
     fix = _fix(found)
     return li[
         _mark(found.status),
-        span[step.question],
+        span[t(step.question)],
         span(".soft.small.nowrap")[f"{took_s * 1000:.0f} ms"],
-        span(".fix")[found.saw],
+        span(".fix")[told(found.saw)],
         span(".fix")[strong[fix]] if fix else None,
     ]
 
 
 def _fix(found: Finding) -> str:
     """What to do, in words of the form."""
-    words, command, _ = found.fix.partition(": homeport ")
+    words, command, _ = told(found.fix).partition(": homeport ")
     if found.change is None or not command:
         return words
     if found.change.value:
         return t("Set {called} to {value}", called=called(found.change), value=found.change.value)
-    return t("See the field {called}.", called=called(found.change)) if words == "Run" else f"{words}."
+    return t("See the field {called}.", called=called(found.change)) if found.fix.startswith("Run:") else f"{words}."
 
 
 def _verdict(*, well: bool) -> Renderable:
@@ -227,7 +228,7 @@ def _mark(status: str) -> Renderable:
 
 def doubted(asked: Asked, doubts: Iterable[Doubt], address: str) -> Node:
     """What looks odd about a registration, with a button where a change would mend it."""
-    drawn = [li[p[f"{each.said}."], _mend(asked, each.change, address)] for each in doubts]
+    drawn = [li[p[f"{told(each.said)}."], _mend(asked, each.change, address)] for each in doubts]
     return div(".note.warn")[strong[t("Worth a look")], ul(".plainly")[drawn]] if drawn else None
 
 

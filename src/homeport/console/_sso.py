@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from homeport.access import oidc, sso
 from homeport.console._texts import t
+from homeport.console._told import told
 from homeport.domain.errors import BadConfiguration, BadRequest
 from homeport.kit.vault import VaultError
 
@@ -39,7 +40,9 @@ async def secret_of(desk: Desk, issuer: str) -> str:
     try:
         return (await desk.store.secret(sso.SECRET, issuer)).reveal()
     except VaultError as error:
-        raise BadConfiguration(t("The client's secret cannot be read. {saw}", saw=error.saw), error.fix) from error
+        raise BadConfiguration(
+            t("The client's secret cannot be read. {saw}", saw=told(error.saw)), error.fix
+        ) from error
 
 
 def client(asked: Asked, chosen: SingleSignOn, secret: str) -> oidc.Client:

@@ -77,7 +77,7 @@ def rich(message: str, /, **parts: Node) -> Node:
 
 def filled(said: str, /, **parts: Node) -> Node:
     """A translated message with elements in its places, as `rich` makes it."""
-    found = _pieces(said)
+    found = in_pieces(said)
     return [parts.get(piece, f"{{{piece}}}") if odd % 2 else piece for odd, piece in enumerate(found) if piece]
 
 
@@ -88,17 +88,17 @@ def choices(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
 
 def places(message: str) -> frozenset[str]:
     """The names between braces."""
-    return frozenset(_pieces(message)[1::2])
+    return frozenset(in_pieces(message)[1::2])
 
 
 def _filled(said: str, values: Mapping[str, object]) -> str:
     """Never str.format: a catalogue's text reaches no attribute of a value."""
-    found = list(_pieces(said))
+    found = list(in_pieces(said))
     found[1::2] = [str(values.get(name, f"{{{name}}}")) for name in found[1::2]]
     return "".join(found)
 
 
 @lru_cache(maxsize=4096)
-def _pieces(message: str) -> tuple[str, ...]:
+def in_pieces(message: str) -> tuple[str, ...]:
     """Text and names, by turns."""
     return tuple(_PLACE.split(message))

@@ -68,8 +68,8 @@ def _features(bench: Workbench) -> Renderable:
         tbody[
             (
                 tr[
-                    td(".soft")[section],
-                    td[title],
+                    td(".soft")[t(section)],
+                    td[t(title)],
                     td[span(class_=["pill", "warn" if state in {"unassigned", "disabled"} else "good"])[state]],
                 ]
                 for section, title, (state, called) in rows
@@ -87,4 +87,4 @@ def _state(bench: Workbench, feature: str) -> tuple[str, str]:
         return off, t(STATES.get(off, off))
     if decides is own:
         return "model", t("assigned")
-    return "model", t("as {feature}", feature=bench.features[decides.feature].title.lower())
+    return "model", t("as {feature}", feature=t(bench.features[decides.feature].title).lower())

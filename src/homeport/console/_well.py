@@ -11,6 +11,7 @@ from htpy import Renderable, a, div, p
 
 from homeport.console import RANK, Asked
 from homeport.console._texts import filled, rich, t, tn
+from homeport.console._told import told
 from homeport.diagnostics._health import ILL, Health, how_is, is_paused
 from homeport.domain.entries import FAILED
 from homeport.domain.errors import StoreUnavailable
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from htpy import Node
 
+    from homeport.domain.models import Model
     from homeport.features import Workbench
 
 LATELY_MIN = 10
@@ -41,6 +43,13 @@ def ill(bench: Workbench) -> dict[str, Health]:
     """Registered models that failed when they were asked last, and how each is."""
     found = {model.name: how_is(bench, model) for model in bench.snapshot().models.values()}
     return {name: each for name, each in found.items() if each.state in ILL}
+
+
+def trouble_of(bench: Workbench, model: Model) -> str:
+    """A sentence on a model that failed when it was asked last; empty for any other."""
+    found = how_is(bench, model)
+    said = told(found.note) if found.state in ILL else ""
+    return f"{said[:1].upper()}{said[1:]}." if said else ""
 
 
 def unanswered(bench: Workbench) -> list[str]:
@@ -83,9 +92,9 @@ def _troubles(asked: Asked, seen: Lately) -> Iterator[Node]:
     bench = asked.desk.bench
     failed, spoilt = ill(bench), unanswered(bench)
     if trouble := bench.trouble():
-        yield trouble
+        yield told(trouble)
     for name in list(failed)[:NAMED]:
-        yield rich("{name}: {how}.", name=_named(asked, "/console/models", [name], [name]), how=failed[name].note)
+        yield rich("{name}: {how}.", name=_named(asked, "/console/models", [name], [name]), how=told(failed[name].note))
     if (more := len(failed) - NAMED) > 0:
         yield tn("{count} more model failed lately.", "{count} more models failed lately.", more)
     if others := bench.health.left_alone() - _now_left_alone(bench):
@@ -95,7 +104,7 @@ def _troubles(asked: Asked, seen: Lately) -> Iterator[Node]:
             others,
         )
     if spoilt:
-        titles = [bench.features[key].title if key in bench.features else key for key in spoilt]
+        titles = [t(bench.features[key].title) if key in bench.features else key for key in spoilt]
         yield _unserved(asked, spoilt, titles)
     if seen.failed:
         yield _failures(seen)

@@ -78,10 +78,10 @@ async def view(asked: Asked) -> Renderable | Sent:
         return _panel(asked, drawn)
     return page(
         asked,
-        feature.title,
+        t(feature.title),
         await _done(asked, key),
-        p(".small")[a(href=ADDRESS)[t("AI-powered features")], span(".soft")[f" · {feature.section}"]],
-        div(".top")[h1[feature.title], div(".buttons")[_try(key, feature)]],
+        p(".small")[a(href=ADDRESS)[t("AI-powered features")], span(".soft")[f" · {t(feature.section)}"]],
+        div(".top")[h1[t(feature.title)], div(".buttons")[_try(key, feature)]],
         drawn,
     )
 
@@ -92,7 +92,8 @@ def _panel(asked: Asked, drawn: Node) -> Sent:
     way_out = a(".button.quiet", href=ADDRESS, data_close=True, aria_label=t("Close"))["✕"]
     content = div("#panel")[
         div(".top")[
-            div[p(".small.soft")[feature.section], h1[feature.title]], div(".buttons")[_try(key, feature), way_out]
+            div[p(".small.soft")[t(feature.section)], h1[t(feature.title)]],
+            div(".buttons")[_try(key, feature), way_out],
         ],
         drawn,
     ]
@@ -255,7 +256,7 @@ def _form(asked: Asked, stored: FeatureSetting, typed: Typed, groups: Groups) ->
 
 def _first(asked: Asked, typed: Typed, groups: Groups) -> Renderable:
     feature = asked.desk.bench.features[asked.tail]
-    parent = asked.desk.bench.features[feature.inherits].title if feature.inherits else ""
+    parent = t(asked.desk.bench.features[feature.inherits].title) if feature.inherits else ""
     first = ("inherit", t("As {feature}", feature=parent)) if parent else ("unassigned", t("Unassigned"))
     words = [first, ("disabled", t("Disabled"))]
     models = {name: [(MODEL + each, said) for each, said in group] for name, group in groups.items()}
@@ -355,14 +356,14 @@ async def save(asked: Asked) -> Sent:
     key, feature = _feature(asked)
     now = (await asked.desk.store.features()).get(key) or FeatureSetting(feature=key)
     if asked.form.get(WAS) != _mark(now):
-        saw = t("Somebody else changed {title} since you opened this page.", title=feature.title)
+        saw = t("Somebody else changed {title} since you opened this page.", title=t(feature.title))
         there = t("Now: {setting}", setting=in_words(now))
         fix = t("Yours is still below and not saved: save again to keep yours, or reload to see theirs.")
         raise Outdated(f"{saw} {there}", fix)
     setting = setting_from(key, typed_in(asked))
     if setting.assignment == "inherit" and not feature.inherits:
         raise BadRequest(
-            t("{title} has nothing to inherit from.", title=feature.title), t("Choose a model, or disable it.")
+            t("{title} has nothing to inherit from.", title=t(feature.title)), t("Choose a model, or disable it.")
         )
     await asked.desk.store.set_feature(setting, by=asked.person.name)
     return go(f"{ADDRESS}?at={key}#row-{key}" if asked.htmx else f"{ADDRESS}/{key}?saved=1")

@@ -37,7 +37,9 @@ from homeport.console._forms import doings
 from homeport.console._layout import guard, page, problem
 from homeport.console._requests import moment
 from homeport.console._texts import mark, rich, t, tn
-from homeport.diagnostics._health import is_paused, trouble_of
+from homeport.console._told import told as in_language
+from homeport.console._well import trouble_of
+from homeport.diagnostics._health import is_paused
 from homeport.domain.errors import BadRequest, Outdated, Unknown
 from homeport.domain.models import FeatureSetting
 from homeport.features._ask import setting_of
@@ -127,7 +129,7 @@ async def _just(asked: Asked) -> FeaturesChanged | None:
 def _kept(shelf: Shelf) -> Node:
     """The features that an undoing left as they are."""
     wanted = shelf.asked.query.get("kept", "").split(",")
-    titles = [offer.title for key, offer in shelf.bench.features.items() if key in wanted]
+    titles = [t(offer.title) for key, offer in shelf.bench.features.items() if key in wanted]
     if not titles:
         return None
     said = tn(
@@ -237,7 +239,7 @@ def _empty(shelf: Shelf) -> Renderable:
 def _section(shelf: Shelf, section: str, keys: Sequence[str]) -> Renderable:
     heads = (t("Feature"), t("Answers now"), t("Setting"), doings())
     return div(".section", id=_slug(section))[
-        div(".top")[h2[section], _apply(shelf, section, keys) if shelf.may and len(keys) > 1 else None],
+        div(".top")[h2[t(section)], _apply(shelf, section, keys) if shelf.may and len(keys) > 1 else None],
         _done(shelf, section),
         div(".scroll")[
             table(".wide.four")[thead[tr[(th[head] for head in heads)]], tbody[(_row(shelf, key) for key in keys)]]
@@ -249,11 +251,11 @@ def _row(shelf: Shelf, key: str) -> Renderable:
     feature = shelf.bench.features[key]
     now = answers(shelf.bench, shelf.snapshot, key)
     return tr(id=f"row-{key}")[
-        th(scope="row")[_way(key, feature.title), span(".sub")[_helpers(shelf, key) or None]],
+        th(scope="row")[_way(key, t(feature.title)), span(".sub")[_helpers(shelf, key) or None]],
         td(data_label=t("Answers now"))[_now(shelf, key, now)],
         td(data_label=t("Setting"))[[_form(shelf, key), _done(shelf, key)] if shelf.may else _told(shelf, key)],
         td(".nowrap")[
-            a(href=f"/console/playground?feature={key}", aria_label=t("Try it: {title}", title=feature.title))[
+            a(href=f"/console/playground?feature={key}", aria_label=t("Try it: {title}", title=t(feature.title)))[
                 t("Try it")
             ]
             if can_be_tried(feature)
@@ -268,7 +270,7 @@ def _way(key: str, title: str) -> Renderable:
 
 
 def _now(shelf: Shelf, key: str, now: Answers) -> Node:
-    title = shelf.bench.features[now.inherited].title if now.inherited else ""
+    title = t(shelf.bench.features[now.inherited].title) if now.inherited else ""
     if not now.model:
         said = t("Disabled") if now.state == "disabled" else t("Nobody")
         pill = span(class_=f"pill {'bad' if now.trouble else 'soft'}")[said]
@@ -284,7 +286,7 @@ def _now(shelf: Shelf, key: str, now: Answers) -> Node:
         # what general chat has said is not said again in every row
         span(".sub")[rich("↳ as {link}", link=a(href="#row-" + now.inherited)[title])]
         if title
-        else span(".sub")[suit.why],
+        else span(".sub")[in_language(suit.why)],
         span(".sub.warn")[now.trouble] if now.trouble else None,
     )
 
@@ -319,7 +321,7 @@ def _words(shelf: Shelf, feature: Feature) -> list[tuple[str, str]]:
     if not feature.inherits:
         return [("unassigned", t("Unassigned")), ("disabled", t("Disabled"))]
     parent = answers(shelf.bench, shelf.snapshot, feature.inherits)
-    title = shelf.bench.features[feature.inherits].title
+    title = t(shelf.bench.features[feature.inherits].title)
     said = t("As {feature}: {model}", feature=title, model=parent.model or t("nobody yet"))
     return [("inherit", said), ("disabled", t("Disabled"))]
 
@@ -358,10 +360,10 @@ def _form(shelf: Shelf, key: str) -> Renderable:
         guard(asked, "serve"),
         input(type="hidden", name="feature", value=key),
         input(type="hidden", name="was", value=was),
-        label(".out", for_=f"serves-{key}")[t("What serves {title}", title=feature.title)],
+        label(".out", for_=f"serves-{key}")[t("What serves {title}", title=t(feature.title))],
         _select(shelf, key, _words(shelf, feature), asked.form.get("serves", was) if again else was, key),
         # without a type it sends the form all the same, and htmx does not look at each
-        button(".quiet", id=f"save-{key}", aria_label=t("Save {title}", title=feature.title))[t("Save")],
+        button(".quiet", id=f"save-{key}", aria_label=t("Save {title}", title=t(feature.title)))[t("Save")],
         _more(shelf, key),
     ]
 
@@ -386,11 +388,11 @@ def _apply(shelf: Shelf, section: str, keys: Sequence[str]) -> Renderable:
     slug = _slug(section)
     last = shelf.bench.features[keys[-1]]
     words = [("", t("Choose…")), *(each for each in _words(shelf, last) if each[0] != "unassigned")]
-    sure = t("Replace what serves all {count} features of {section}?", count=len(keys), section=section)
+    sure = t("Replace what serves all {count} features of {section}?", count=len(keys), section=t(section))
     return form(".row", method="post", action=ADDRESS, **in_place())[
         guard(shelf.asked, "section"),
         input(type="hidden", name="section", value=section),
-        label(".out", for_=f"serves-{slug}")[t("What shall serve all of {section}", section=section)],
+        label(".out", for_=f"serves-{slug}")[t("What shall serve all of {section}", section=t(section))],
         _select(shelf, keys[-1], words, "", slug),
         button(id=f"save-{slug}", data_sure=sure)[t("Apply to all of this section")],
     ]
@@ -404,7 +406,7 @@ async def serve(asked: Asked) -> Sent:
         raise Unknown(t("There is no such feature."), t("Choose one from the list."))
     now = (await store.features()).get(key)
     if choice_of(now, feature) != asked.form.get("was"):
-        saw = t("Somebody else changed {title} since you opened this page.", title=feature.title)
+        saw = t("Somebody else changed {title} since you opened this page.", title=t(feature.title))
         raise Outdated(saw, t("Look at what serves it now, and save again if you still want to."))
     setting = changed(now or FeatureSetting(feature=key), _possible(asked.form.get("serves", ""), feature))
     await store.set_feature(setting, by=asked.person.name)
@@ -415,7 +417,7 @@ def _possible(choice: str, feature: Feature) -> str:
     """The choice; raises BadRequest where the feature has nothing to inherit."""
     if choice == "inherit" and not feature.inherits:
         raise BadRequest(
-            t("{title} has nothing to inherit from.", title=feature.title), t("Choose a model, or disable it.")
+            t("{title} has nothing to inherit from.", title=t(feature.title)), t("Choose a model, or disable it.")
         )
     return choice
 

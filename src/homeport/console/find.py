@@ -95,7 +95,7 @@ def _kinds(asked: Asked) -> Iterator[tuple[str, Iterable[Hit]]]:
         features = asked.desk.bench.features.items()
         yield (
             t("Features"),
-            (Hit(each.title, f"/console/features/{quote(key)}", key) for key, each in features if each.listed),
+            (Hit(t(each.title), f"/console/features/{quote(key)}", key) for key, each in features if each.listed),
         )
     if _may(asked, "/console/models"):
         models = sorted(asked.desk.bench.snapshot().models.values(), key=lambda each: each.name)

@@ -10,6 +10,8 @@ from homeport.console import Asked, Page, Sent, go
 from homeport.console._layout import guard, page, problem
 from homeport.console._model_help import IN_WORDS, MARKS
 from homeport.console._texts import mark, rich, t
+from homeport.console._told import told
+from homeport.console._ways import drawn, told_with_ways
 
 if TYPE_CHECKING:
     from htpy import Node
@@ -55,7 +57,7 @@ def _list(asked: Asked, known: Examination) -> Renderable:
     names = sorted(known.checks, key=lambda name: (known.checks[name].order, name))
     return div("#checks.card", aria_live="polite", **awaited)[
         _verdict(known),
-        ol(".steps")[(_line(known, name) for name in names)],
+        ol(".steps")[(_line(asked, known, name) for name in names)],
         _begin(asked, known),
         p(".soft.small")[rich("{command} asks the same, also where no server runs.", command=code["homeport doctor"])],
     ]
@@ -74,8 +76,8 @@ def _verdict(known: Examination) -> Renderable:
     return div(".note.good", role="status")[p[strong[t("All is well.")], " ", at]]
 
 
-def _line(known: Examination, name: str) -> Renderable:
-    question = known.checks[name].question
+def _line(asked: Asked, known: Examination, name: str) -> Renderable:
+    question = t(known.checks[name].question)
     if name not in known.found:
         shade, sign = MARKS[""]
         waits = IN_WORDS["" if known.running else "skip"]
@@ -87,8 +89,8 @@ def _line(known: Examination, name: str) -> Renderable:
         span(class_=shade, title=t(IN_WORDS[found.status]))[sign],
         span[question, " ", span(".soft.small")[name]],
         span(".soft.small.nowrap")[took],
-        (span(".fix")[line] for line in found.saw.splitlines()),
-        (span(".fix")[strong[line]] for line in found.fix.splitlines()),
+        (span(".fix")[drawn(line)] for line in told(found.saw).splitlines()),
+        (span(".fix")[strong[told_with_ways(asked, line)]] for line in told(found.fix).splitlines()),
     ]
 
 

@@ -39,7 +39,9 @@ from homeport.console import _model_help as model_help
 from homeport.console._forms import choice
 from homeport.console._layout import guard, page, problem
 from homeport.console._texts import mark, rich, t, tn
-from homeport.diagnostics._health import ILL, how_is, trouble_of
+from homeport.console._told import told
+from homeport.console._well import trouble_of
+from homeport.diagnostics._health import ILL, how_is
 from homeport.diagnostics._prove import doubts as doubts_of_seen
 from homeport.diagnostics._registration import doubts
 from homeport.diagnostics._scene import EMBEDDED
@@ -137,7 +139,11 @@ def _state(asked: Asked, model: Model) -> str:
     if running:
         return tn("{count} request running now.", "{count} requests running now.", running)
     found = how_is(bench, here)
-    return t("Never asked yet.") if found.state == "never asked" else ", ".join(filter(None, (t("Ready"), found.note)))
+    return (
+        t("Never asked yet.")
+        if found.state == "never asked"
+        else ", ".join(filter(None, (t("Ready"), told(found.note))))
+    )
 
 
 def _actions(asked: Asked, model: Model) -> Node:
@@ -164,7 +170,7 @@ def _users(asked: Asked, name: str) -> list[FeatureSetting]:
 
 def _title(asked: Asked, feature: str) -> str:
     offer = asked.desk.bench.features.get(feature)
-    return offer.title if offer else feature
+    return t(offer.title) if offer else feature
 
 
 def _role(setting: FeatureSetting, name: str) -> str:
@@ -251,7 +257,7 @@ def _yes(value: bool | None) -> Node:  # noqa: FBT001 (what was seen)
 def _holes(asked: Asked, seen: Capabilities) -> Renderable:
     families = asked.desk.bench.families
     ranked = [
-        (families[layout].label if layout in families else t(LAYOUTS.get(layout, layout)), score)
+        (t(families[layout].label) if layout in families else t(LAYOUTS.get(layout, layout)), score)
         for layout, score in sorted(seen.holes.items(), key=lambda each: -each[1])
     ]
     rows = [
@@ -393,7 +399,7 @@ def _instead(asked: Asked, model: Model, users: Sequence[FeatureSetting]) -> Nod
 def _with_trouble(asked: Asked, model: Model) -> str:
     """Its name, and how it failed when it was asked last."""
     found = how_is(asked.desk.bench, model)
-    return f"{model.name} ({found.note})" if found.state in ILL else model.name
+    return f"{model.name} ({told(found.note)})" if found.state in ILL else model.name
 
 
 async def delete(asked: Asked) -> Sent:

@@ -36,6 +36,7 @@ from homeport.console._layout import guard, page, problem
 from homeport.console._render import cell
 from homeport.console._requests import today
 from homeport.console._texts import mark, rich, t, tn
+from homeport.console._told import told
 from homeport.diagnostics._health import how_is
 from homeport.diagnostics._scene import EMBEDDED
 from homeport.domain.errors import BadRequest
@@ -115,13 +116,13 @@ def _rows(asked: Asked, seen: Mapping[str, Capabilities], used: Mapping[str, int
     for setting in snapshot.features.values():
         offer = bench.features.get(setting.feature)
         for name in setting.models:
-            serves.setdefault(name, []).append(offer.title if offer else setting.feature)
+            serves.setdefault(name, []).append(t(offer.title) if offer else setting.feature)
     for model in snapshot.models.values():
         family, kind = bench.family(model), asked.desk.providers.get(model.platform)
         yield Row(
             model=model,
-            platform=kind.label.partition(" (")[0] if kind else model.platform,
-            family=family.label,
+            platform=t(kind.label).partition(" (")[0] if kind else model.platform,
+            family=t(family.label),
             release=family.release,
             serves=tuple(serves.get(model.name, ())),
             state=_state(asked, model),
@@ -133,7 +134,7 @@ def _rows(asked: Asked, seen: Mapping[str, Capabilities], used: Mapping[str, int
 
 def _state(asked: Asked, model: Model) -> tuple[str, str, str]:
     found = how_is(asked.desk.bench, model)
-    return SHADES.get(found.state, "soft"), found.state, found.note
+    return SHADES.get(found.state, "soft"), found.state, told(found.note)
 
 
 def _found(row: Row, wanted: str) -> bool:
@@ -195,7 +196,7 @@ def _undo(asked: Asked, removed: Sequence[str]) -> Node:
 def _kept(asked: Asked) -> Node:
     """The features that somebody set otherwise, which a model that is back does not serve again."""
     wanted = asked.query.get("kept", "").split(",")
-    titles = [offer.title for key, offer in asked.desk.bench.features.items() if key in wanted]
+    titles = [t(offer.title) for key, offer in asked.desk.bench.features.items() if key in wanted]
     if not titles:
         return None
     said = tn(

@@ -324,7 +324,7 @@ def _about(asked: Asked, user: User, teams: Sequence[str]) -> Renderable:
         group(
             "scope",
             t("Of AI, if not everything"),
-            (ticked(asked, "scope", each, SCOPES[each], on=each in held) for each in LICENSED),
+            (ticked(asked, "scope", each, t(SCOPES[each]), on=each in held) for each in LICENSED),
         ),
         div(".buttons")[button(".first", type="submit")[t("Save")]],
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from htpy import (
@@ -53,6 +53,8 @@ from homeport.console._asking import (
 from homeport.console._forms import choice, field, text, tied
 from homeport.console._layout import asset, guard, page, problem
 from homeport.console._texts import choices, mark, rich, t, tn
+from homeport.console._told import in_words, told
+from homeport.console._ways import told_with_ways, ways
 from homeport.domain.errors import BadRequest, CallerError, HomeportError
 from homeport.domain.requests import Message
 from homeport.features._ask import assigned
@@ -131,10 +133,10 @@ def _lead(asked: Asked, key: str, feature: Feature) -> str:
     bench = asked.desk.bench
     try:
         return t(
-            "{feature}, served by {model}.", feature=feature.title, model=assigned(bench, bench.snapshot(), key).name
+            "{feature}, served by {model}.", feature=t(feature.title), model=assigned(bench, bench.snapshot(), key).name
         )
     except HomeportError as error:
-        return f"{error.saw} {t('Choose a model below to try it all the same.')}"
+        return f"{told(error.saw)} {t('Choose a model below to try it all the same.')}"
 
 
 async def _models(asked: Asked, feature: Feature) -> Models:
@@ -147,7 +149,7 @@ async def _models(asked: Asked, feature: Feature) -> Models:
 
 def _tabs(asked: Asked, key: str) -> Renderable:
     others = [
-        (name, each.title)
+        (name, t(each.title))
         for name, each in asked.desk.bench.features.items()
         if can_be_tried(each) and name not in dict(TABS)
     ]
@@ -272,7 +274,7 @@ def _code(
             button(".quiet.scripted", type="button", data_stop=True, hidden=True)[t("Stop")],
             span(".soft.small", role="status", data_told=True),
         ],
-        div(".results")[(_result(each) for each in results)],
+        div(".results")[(_result(asked, each) for each in results)],
     )
 
 
@@ -288,18 +290,13 @@ def _keys() -> Renderable:
     return span(".scripted", hidden=True)[said]
 
 
-def _result(result: Result) -> Renderable:
+def _result(asked: Asked, result: Result) -> Renderable:
     return div(".card.result")[
         h3[result.model or t("Nobody answered")],
-        p(".bad", role="alert")[_in_words(result.error)] if result.error else None,
+        p(".bad", role="alert")[told_with_ways(asked, told(result.error))] if result.error else None,
         pre[code[result.text]] if result.text else None if result.error else p(".soft")[t("Nothing to add here.")],
         p(".soft.small")[figures(result)] if result.model and (result.text or not result.error) else None,
     ]
-
-
-def _in_words(error: str) -> Node:
-    """A sentence whose commands, between backticks, are drawn as code."""
-    return [code[part] if odd % 2 else part for odd, part in enumerate(error.split("`"))]
 
 
 def figures(result: Result) -> str:
@@ -331,7 +328,7 @@ def _chat(
         "chat",
         input(type="hidden", name="history", value=kept),
         ol(".turns", role="log", aria_label=t("Conversation"))[(_turn(each) for each in said)],
-        [p(".note.bad", role="alert")[_in_words(each.error)] for each in results if each.error],
+        [p(".note.bad", role="alert")[told_with_ways(asked, told(each.error))] for each in results if each.error],
         p(".soft.small")[[figures(each) for each in results if each.text]] if results else None,
         field(
             "message",
@@ -410,7 +407,7 @@ def _prompt(
             button(".scripted", type="button", data_stop=True, hidden=True)[t("Stop")],
             span(".soft.small", role="status", data_told=True),
         ],
-        div(".results")[(_result(each) for each in results)],
+        div(".results")[(_result(asked, each) for each in results)],
     )
 
 
@@ -450,8 +447,15 @@ async def stream(asked: Asked) -> Sent:
     try:
         chosen = (await _questions(asked, stream=True))[0]
     except CallerError as error:
-        return Sent(line(done=Result(error=str(error))._asdict()), content_type=STREAM)
-    return Sent(lines(asked.desk.bench, chosen, asked.person.name), headers=AT_ONCE, content_type=STREAM)
+        return Sent(_last(asked, Result(error=in_words(error))), content_type=STREAM)
+    close = partial(_last, asked)
+    return Sent(lines(asked.desk.bench, chosen, asked.person.name, close), headers=AT_ONCE, content_type=STREAM)
+
+
+def _last(asked: Asked, result: Result) -> str:
+    """The line that ends a stream: what came of it, and ways to pages that mend what went wrong."""
+    said = told(result.error)
+    return line(done={**result._replace(error=said)._asdict(), "ways": ways(asked, said)})
 
 
 async def clear(asked: Asked) -> Sent:

@@ -44,6 +44,8 @@ from homeport.console._forms import choice
 from homeport.console._layout import guard, page, problem
 from homeport.console._requests import ended, lasting, log_of, moment
 from homeport.console._texts import mark, rich, t
+from homeport.console._told import told
+from homeport.console._ways import told_with_ways
 from homeport.diagnostics._replay import Replayer, Wanted, spoken
 from homeport.domain.errors import BadRequest, Unknown
 
@@ -111,7 +113,7 @@ async def _drawn(asked: Asked, again: Replay | None) -> Renderable:
 def _one(asked: Asked, found: Found, content: Content | None, again: Replay | None) -> Renderable:
     return div(".card")[
         h2[ended(found.traits), " ", moment(found.began)],
-        div(".note.bad")[p[found.traits.error]] if found.traits.error else None,
+        div(".note.bad")[p[told_with_ways(asked, told(found.traits.error))]] if found.traits.error else None,
         _facts(found),
         h3[t("Where the time went")],
         _waterfall(found),
@@ -127,7 +129,7 @@ def _facts(found: Found) -> Renderable:
         (t("Team"), traits.team),
         (t("Token"), traits.token),
         (t("Client"), traits.client),
-        (t("Protocol"), traits.protocol),
+        (t("Protocol"), told(traits.protocol)),
         (t("Sent to"), traits.path and code[f"{traits.method} {traits.path}"]),
         (t("Feature"), traits.feature),
         (t("Model"), traits.model),
@@ -265,11 +267,11 @@ def _replay(asked: Asked, found: Found, content: Content, again: Replay | None) 
             choice(f"model-{found.row}", t("Of which model"), models, asked.form.get("model", ""), name="model"),
             div(".buttons")[button(".first", type="submit")[t("Ask")]],
         ],
-        _compared(again) if again else None,
+        _compared(asked, again) if again else None,
     ]
 
 
-def _compared(again: Replay) -> Renderable:
+def _compared(asked: Asked, again: Replay) -> Renderable:
     found, before, result = again
     return div(role="status")[
         div(".results")[
@@ -278,7 +280,9 @@ def _compared(again: Replay) -> Renderable:
             ],
             div(".result")[
                 h3[t("Now: {model}", model=result.model or t("nobody"))],
-                p(".bad", role="alert")[result.error] if result.error else pre[code[result.text]],
+                p(".bad", role="alert")[told_with_ways(asked, told(result.error))]
+                if result.error
+                else pre[code[result.text]],
                 _took(result.whole_ms * 1000),
             ],
         ],

@@ -34,6 +34,7 @@ from homeport.console._layout import page
 from homeport.console._render import cell
 from homeport.console._requests import ended, lasting, log_of, moment, tokens
 from homeport.console._texts import choices, mark, rich, t
+from homeport.console._told import told
 from homeport.domain.entries import ANSWERED, FAILED, LEFT, REFUSED
 from homeport.domain.errors import BadRequest
 from homeport.store.log_search import Sought
@@ -198,7 +199,7 @@ def _row(each: Found) -> Renderable:
     return tr[
         cell(t("When"), ".nowrap")[moment(each.at)],
         cell(t("Who"))[traits.who or span(".soft")[t("nobody")]],
-        cell(t("Feature"))[traits.feature or span(".soft")[traits.protocol or t("unknown path")]],
+        cell(t("Feature"))[traits.feature or span(".soft")[told(traits.protocol) or t("unknown path")]],
         cell(t("Model"))[traits.model or span(".soft")[t("none")]],
         cell(t("Outcome"))[ended(traits), " ", code[traits.error_code] if traits.error_code else None],
         cell(t("Took"), ".nowrap")[lasting(each.phases.took)],

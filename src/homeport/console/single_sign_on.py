@@ -16,6 +16,7 @@ from homeport.console._forms import check, choice, lines, text
 from homeport.console._layout import guard, page, problem
 from homeport.console._sso import HERE, chosen, client, secret_of, values
 from homeport.console._texts import choices, mark, t
+from homeport.console._told import in_words, told
 from homeport.domain.errors import BadConfiguration, BadRequest, HomeportError
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def _wrong(said: dict[str, str]) -> Node:
     try:
         sso.read(said)
     except BadRequest as error:
-        return div(".note.bad")[p[f"{t('As it is set, nobody can use it.')} {error}"]]
+        return div(".note.bad")[p[f"{t('As it is set, nobody can use it.')} {in_words(error)}"]]
     return None
 
 
@@ -79,7 +80,11 @@ def _told(steps: Sequence[Step]) -> Renderable:
 
 def _step(step: Step) -> Renderable:
     shade, sign, word = SIGNS[step.status]
-    return li[span(class_=shade, title=t(word))[sign], span[step.saw], span(".fix")[step.fix] if step.fix else None]
+    return li[
+        span(class_=shade, title=t(word))[sign],
+        span[told(step.saw)],
+        span(".fix")[told(step.fix)] if step.fix else None,
+    ]
 
 
 def _aside(asked: Asked) -> Renderable:
@@ -171,7 +176,7 @@ async def _secret(asked: Asked, said: dict[str, str]) -> Renderable:
     try:
         kept = await secret_of(asked.desk, said.get("sso_issuer", ""))
     except HomeportError as error:
-        kept, state = "", str(error)
+        kept, state = "", in_words(error)
     else:
         state = t("One is stored; leave this empty to keep it.") if kept else t("None is stored.")
     told, more = _tied(

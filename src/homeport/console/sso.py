@@ -17,6 +17,7 @@ from homeport.console._desk import SIGN_IN, cookie, safely
 from homeport.console._layout import CALLED, guard, page, problem
 from homeport.console._sso import HERE, client, secret_of, values
 from homeport.console._texts import mark, rich, t
+from homeport.console._told import in_words, told
 from homeport.domain.errors import (
     BadRequest,
     CallerError,
@@ -262,8 +263,8 @@ def _failed(asked: Asked, error: HomeportError) -> Sent:
         asked,
         title,
         h1[title],
-        div(".note.bad", role="alert")[p[t(error.saw)]],
-        p[t(error.fix)],
+        div(".note.bad", role="alert")[p[told(error.saw)]],
+        p[told(error.fix)],
         div(".buttons")[
             a(".button.first", href=_again(asked))[t("Try again")],
             _elsewhere(asked),
@@ -389,7 +390,7 @@ def _tried(asked: Asked, errand: Errand, vouched: Vouched) -> Sent:
             else t("They keep their role; somebody new is a user.")
         )
     except NotAllowed as error:
-        title, outcome = t("You would not be let in"), str(error)
+        title, outcome = t("You would not be let in"), in_words(error)
     facts = {
         t("Subject"): claims["sub"],
         t("Name of a new account"): sso.called(claims)

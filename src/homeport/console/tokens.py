@@ -221,7 +221,7 @@ def _scopes(scopes: frozenset[str]) -> str:
     if scopes >= SCOPES.keys():
         return t("everything")
     names = [name for name in SCOPES if name in scopes and (name != "read_models" or len(scopes) == 1)]
-    words = [t(BRIEF[name]) if name in BRIEF else SCOPES[name].partition(",")[0].lower() for name in names[:NAMED]]
+    words = [t(BRIEF[name]) if name in BRIEF else t(SCOPES[name]).partition(",")[0].lower() for name in names[:NAMED]]
     unknown = sorted(scopes - SCOPES.keys())
     more = len(names) - NAMED
     return ", ".join([*words, *unknown, *([t("and {count} more", count=more)] if more > 0 else [])])
@@ -294,7 +294,7 @@ def _form(asked: Asked, people: Sequence[str], *, stranger: bool) -> Renderable:
             "scope",
             t("It may"),
             (
-                ticked(asked, "scope", each, SCOPES[each], on=each in USUAL)
+                ticked(asked, "scope", each, t(SCOPES[each]), on=each in USUAL)
                 for each in OFFERED_SCOPES
                 if each not in ADMINISTRATION or asked.person.role == "admin"
             ),

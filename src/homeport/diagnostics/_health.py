@@ -30,8 +30,13 @@ class Health(NamedTuple):
     """The same for people."""
 
 
-AGES = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
-"""Units of time, the longest first, and their seconds."""
+AGES = (
+    (86_400, "1 day ago", "{count} days ago"),
+    (3_600, "1 hour ago", "{count} hours ago"),
+    (60, "1 minute ago", "{count} minutes ago"),
+    (1, "1 second ago", "{count} seconds ago"),
+)
+"""Units of time in seconds, the longest first, and how one and several of them are told."""
 
 
 def how_is(bench: Workbench, model: Model) -> Health:
@@ -64,15 +69,19 @@ def _back(in_s: float, tried: bool) -> str:  # noqa: FBT001 (of the lines above 
 
 
 def _went(last: Last) -> str:
-    what, how = ("connection test" if last.tested else "last request"), ("failed" if last.why else "passed")
-    return f"{what} {how} {ago(last.age_s)}"
+    when = ago(last.age_s)
+    if last.tested:
+        return f"connection test failed {when}" if last.why else f"connection test passed {when}"
+    return f"last request failed {when}" if last.why else f"last request passed {when}"
 
 
 def ago(age_s: float) -> str:
     """So many seconds ago, in words."""
-    unit, size = next((each for each in AGES if age_s >= each[1]), ("", 1))
-    count = int(age_s // size)
-    return f"{count} {unit}{'' if count == 1 else 's'} ago" if unit else "just now"
+    for size, one, several in AGES:
+        if age_s >= size:
+            count = int(age_s // size)
+            return one if count == 1 else several.replace("{count}", str(count))
+    return "just now"
 
 
 def _because(said: str, model: Model, last: Last | None) -> str:
@@ -81,12 +90,6 @@ def _because(said: str, model: Model, last: Last | None) -> str:
         return said
     why = last.why.removeprefix(f"The model {model.name!r} ").removeprefix("cannot be reached: ")
     return f"{said}: {why.partition(chr(10))[0].rstrip('.')}"
-
-
-def trouble_of(bench: Workbench, model: Model) -> str:
-    """A sentence on a model that failed when it was asked last; empty for any other."""
-    found = how_is(bench, model)
-    return f"{found.note[:1].upper()}{found.note[1:]}." if found.state in ILL else ""
 
 
 def is_paused(bench: Workbench, model: Model) -> bool:

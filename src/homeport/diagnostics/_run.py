@@ -12,7 +12,7 @@ from homeport.domain.errors import HomeportError
 from homeport.kit.vault import VaultError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from homeport.diagnostics._scene import Scene
 
@@ -47,13 +47,19 @@ async def _ask(
     await asyncio.gather(*(tasks[before] for before in (*check.after, *check.behind) if before in tasks))
     lacking = [before for before in check.after if before in tasks and before not in scene.passed]
     if lacking:
-        why = " and ".join(f"{before} {'failed' if before in scene.failed else 'was not tried'}" for before in lacking)
-        return Finding(status="skip", saw=f"Not tried because {why}."), 0.0
+        return Finding(status="skip", saw=_why_not(lacking, scene)), 0.0
     started = time.perf_counter()
     finding = await _look(check, scene)
     if finding.status != "skip":
         (scene.failed if finding.status == "fail" else scene.passed).add(name)
     return finding, time.perf_counter() - started
+
+
+def _why_not(lacking: Sequence[str], scene: Scene) -> str:
+    """Those that failed are the reason, and those that were not tried because of them are not told."""
+    if failed := [before for before in lacking if before in scene.failed]:
+        return f"Not tried because {', '.join(failed)} failed."
+    return f"Not tried because {', '.join(lacking)} was not tried."
 
 
 async def _look(check: Check, scene: Scene) -> Finding:

@@ -39,8 +39,9 @@ async def look(scene: Scene) -> Finding:
         return Finding(status="fail", saw=f"{error.saw} Nothing could be written for {PATIENCE_S:.0f} s.", fix=fix)
     if found.kind == "postgresql":
         return Finding(status="ok", saw=f"PostgreSQL at {found.location}, version {found.version}.")
-    why = "" if found.journal == "wal" else f" (SQLite {sqlite3.sqlite_version} is not safe with a write-ahead log)"
-    saw = f"SQLite {found.location}, version {found.version}, journal {found.journal}{why}."
+    saw = f"SQLite {found.location}, version {found.version}, journal {found.journal}."
+    if found.journal != "wal":
+        saw += f" SQLite {sqlite3.sqlite_version} is not safe with a write-ahead log."
     return Finding(status="ok", saw=saw)
 
 

@@ -49,10 +49,11 @@ async def ask(scene: Scene, model: Model) -> Finding:
 
 
 def _fix(model: Model, told: str) -> str:
-    _, colon, command = told.partition(": homeport ")
+    _, found, options = told.partition(": homeport ")
+    command = f"homeport {options}"
     return (
-        f"Run: homeport {command}"
-        if colon
+        f"Run: {command}"
+        if found
         else f"Choose the family that it is of: homeport models edit {shlex.quote(model.name)} --family NAME"
     )
 

@@ -59,11 +59,13 @@ def _any(snapshot: Snapshot) -> str:
 def _of_setting(snapshot: Snapshot, setting: FeatureSetting) -> Iterator[Finding]:
     model = snapshot.models.get(setting.model)
     if model is None or not model.enabled:
-        what = "disabled" if model else "not registered"
-        again = f"Run: homeport models enable {shlex.quote(setting.model)}, or " if model else ""
-        fix = f"{again}assign another: homeport features set {setting.feature} MODEL"
-        saw = f"{setting.feature} is to be served by {setting.model}, which is {what}."
-        yield Finding(status="fail", saw=saw, fix=fix[:1].upper() + fix[1:])
+        saw = f"{setting.feature} is to be served by {setting.model}, which is not registered."
+        fix = f"Assign another: homeport features set {setting.feature} MODEL"
+        if model is not None:
+            saw = f"{setting.feature} is to be served by {setting.model}, which is disabled."
+            enable = f"homeport models enable {shlex.quote(setting.model)}"
+            fix = f"Run: {enable}, or assign another: homeport features set {setting.feature} MODEL"
+        yield Finding(status="fail", saw=saw, fix=fix)
 
 
 def _of_model(scene: Scene, model: Model) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from homeport.console._clients import Client, Step
 from homeport.console._texts import mark
 
 CLIENT = Client(
-    label="Emacs (homeport lsp, by lsp-mode)",
+    label=mark("Emacs (homeport lsp, by lsp-mode)"),
     does=mark("completion as you type, code actions"),
     scopes=frozenset({"complete_code", "duo_chat"}),
     order=44,

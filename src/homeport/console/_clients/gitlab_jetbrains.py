@@ -4,7 +4,7 @@ from homeport.console._clients import Client, Step
 from homeport.console._texts import mark
 
 CLIENT = Client(
-    label="JetBrains, GitLab Duo plugin",
+    label=mark("JetBrains, GitLab Duo plugin"),
     does=mark("suggestions and chat, without a GitLab"),
     scopes=frozenset({"complete_code", "generate_code", "duo_chat"}),
     order=6,

@@ -4,7 +4,7 @@ from homeport.console._clients import Client, Step
 from homeport.console._texts import mark
 
 CLIENT = Client(
-    label="Neovim, GitLab's plugin",
+    label=mark("Neovim, GitLab's plugin"),
     does=mark("suggestions, without a GitLab"),
     scopes=frozenset({"complete_code", "generate_code"}),
     order=7,

@@ -4,7 +4,7 @@ from homeport.console._clients import Client, Step
 from homeport.console._texts import mark
 
 CLIENT = Client(
-    label="VS Code, GitLab's extension",
+    label=mark("VS Code, GitLab's extension"),
     does=mark("suggestions and chat, without a GitLab"),
     scopes=frozenset({"complete_code", "generate_code", "duo_chat"}),
     order=5,

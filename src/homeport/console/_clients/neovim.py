@@ -4,7 +4,7 @@ from homeport.console._clients import Client, Step
 from homeport.console._texts import mark
 
 CLIENT = Client(
-    label="Neovim, completion (minuet-ai.nvim)",
+    label=mark("Neovim, completion (minuet-ai.nvim)"),
     does=mark("completion as you type"),
     scopes=frozenset({"complete_code"}),
     order=40,

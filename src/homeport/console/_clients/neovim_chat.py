@@ -4,7 +4,7 @@ from homeport.console._clients import Client, Step
 from homeport.console._texts import mark
 
 CLIENT = Client(
-    label="Neovim, chat (codecompanion.nvim)",
+    label=mark("Neovim, chat (codecompanion.nvim)"),
     does=mark("chat and edit"),
     scopes=frozenset({"duo_chat"}),
     order=41,

@@ -4,7 +4,7 @@ from homeport.console._clients import Client, Step
 from homeport.console._texts import mark
 
 CLIENT = Client(
-    label="Ollama client (Python)",
+    label=mark("Ollama client (Python)"),
     does=mark("completion and chat in programs"),
     scopes=frozenset({"complete_code", "duo_chat"}),
     order=88,

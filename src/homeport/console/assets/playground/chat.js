@@ -95,7 +95,7 @@ export function chats(form) {
   const answered = (text, result, mine, theirs) => {
     if (result.model || form.elements.model.value) theirs.whole.firstChild.textContent = result.model || form.elements.model.value;
     if (result.error) {
-      theirs.said.append(alert(result.error));
+      theirs.said.append(alert(result));
       theirs.told.append(press(t("Ask again"), "", () => again(text, mine, theirs)));
     }
     if (result.text) theirs.told.append(copier(result.text, tell));

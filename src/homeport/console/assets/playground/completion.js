@@ -48,7 +48,7 @@ function pane(name) {
       said.hidden = !result.text;
       said.firstChild.textContent = result.text;
       told.textContent = result.model || result.stopped ? figures(result) : "";
-      if (result.error) told.before(alert(result.error));
+      if (result.error) told.before(alert(result));
       else if (!result.text) told.before(make("p", "soft", t("Nothing to add here.")));
       if (result.text) use.append(press(t("Insert"), "", onUse));
     },

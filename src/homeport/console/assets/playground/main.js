@@ -19,7 +19,7 @@ function prompts(form) {
     during(async (signal) => {
       const result = await answerOf(form, {}, signal, draw);
       if (result.model) whose.textContent = result.model;
-      draw.end(markdown(result.text), ...(result.error ? [alert(result.error)] : []));
+      draw.end(markdown(result.text), ...(result.error ? [alert(result)] : []));
       told.textContent = result.model || result.stopped ? figures(result) : "";
       tell(result.stopped ? t("Stopped.") : result.error ? "" : t("Answered."));
       colour(form, said);

@@ -6,9 +6,14 @@ export function make(tag, name, ...content) {
   return made;
 }
 
-// A sentence whose commands, between backticks, are drawn as code.
-export function alert(text) {
-  const made = make("p", "bad", ...text.split("`").map((part, at) => (at % 2 ? make("code", "", part) : part)));
+// What went wrong, with its commands between backticks drawn as code, and ways to the pages that do the same.
+export function alert({ error, ways = [] }) {
+  const made = make("p", "bad", ...error.split("`").map((part, at) => (at % 2 ? make("code", "", part) : part)));
+  for (const [address, page] of ways) {
+    const way = make("a", "", t("Here: {page}", { page }));
+    way.setAttribute("href", address);
+    made.append(" ", way);
+  }
   made.setAttribute("role", "alert");
   return made;
 }
