@@ -9,7 +9,7 @@ from html import unescape
 from typing import TYPE_CHECKING
 
 import pytest
-from offices import office_at
+from offices import Shown, office_at
 
 from homeport.domain.entries import Entry, Phases, Traits
 from homeport.domain.models import FeatureSetting, Model, Token
@@ -31,6 +31,25 @@ async def test_an_administrator_is_led_on(office: Office) -> None:
     assert {"/console/models/new", "/console/tokens", "/console/audit", "/console/models"} <= ways(body)
     for address in ways(body):
         assert (await office.get(address)).status == 200, address
+
+
+async def test_a_fresh_instance_says_what_to_do_first_and_is_well_once_something_serves(office: Office) -> None:
+    async def lead() -> str:
+        shown = await office.get("/console")
+        main = Shown(shown.status, shown.body.partition("<main")[2], "")
+        return " ".join(main.text.split()).partition("Overview ")[2]
+
+    for role, said in (("user", "No model serves anything yet. Ask an administrator."),
+                       ("auditor", "No model serves anything yet. 0 models")):  # fmt: skip
+        await office.sign_in("ben", role)
+        assert (await lead()).startswith(said)
+    await office.sign_in()
+    assert (await lead()).startswith("No model serves anything yet. Add a model first. Set up: 0 of")
+    model = Model(name="coder", platform="openai", endpoint=office.house.models.url, identifier="x")
+    await office.store.add_model(model, by="ada")
+    assert (await lead()).startswith("No model serves anything yet. Choose what serves what first. Set up:")
+    await office.store.set_feature(FeatureSetting(feature="chat", assignment="model", model="coder"), by="ada")
+    assert (await lead()).startswith("Everything is well. 1 model 1 feature")
 
 
 @pytest.mark.parametrize(("role", "audit"), [("auditor", True), ("user", False)])

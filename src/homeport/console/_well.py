@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from htpy import Node
 
-    from homeport.domain.models import Model
+    from homeport.domain.models import Model, Snapshot
     from homeport.features import Workbench
 
 LATELY_MIN = 10
@@ -81,11 +81,28 @@ async def lately(asked: Asked) -> Lately:
 
 
 def state(asked: Asked, seen: Lately) -> Renderable:
-    """What is wrong with the registry first, then who fails, then what that spoils."""
+    """What is wrong with the registry first, then who fails, then what that spoils; well is what serves something."""
     lines = list(_troubles(asked, seen))
-    if not lines:
-        return p(".lead")[t("Everything is well.")]
-    return div(".note.warn", role="alert")[(p[line] for line in lines)]
+    if lines:
+        return div(".note.warn", role="alert")[(p[line] for line in lines)]
+    return p(".lead")[t("Everything is well.") if serves(asked.desk.bench.snapshot()) else _nothing_yet(asked)]
+
+
+def serves(snapshot: Snapshot) -> bool:
+    """Whether a model serves any feature."""
+    return any(each.assignment == "model" for each in snapshot.features.values())
+
+
+def _nothing_yet(asked: Asked) -> Node:
+    """What to do first where nothing is set up, for those who may."""
+    if asked.person.role == "user":
+        return t("No model serves anything yet. Ask an administrator.")
+    if asked.person.role == "auditor":
+        return t("No model serves anything yet.")
+    way = a(href="/console/models/new")[t("Add a model")]
+    if asked.desk.bench.snapshot().models:
+        way = a(href="/console/features")[t("Choose what serves what")]
+    return rich("No model serves anything yet. {link} first.", link=way)
 
 
 def _troubles(asked: Asked, seen: Lately) -> Iterator[Node]:

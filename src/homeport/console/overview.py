@@ -14,7 +14,7 @@ from homeport.console._layout import done, page
 from homeport.console._requests import asked_today
 from homeport.console._sso import passwords_open
 from homeport.console._texts import filled, mark, rich, t, tn
-from homeport.console._well import ill, lately, state
+from homeport.console._well import ill, lately, serves, state
 from homeport.domain.errors import StoreUnavailable
 from homeport.store.log_recent import MINUTE_S
 
@@ -60,12 +60,10 @@ async def _of_all(asked: Asked, snapshot: Snapshot) -> Node:
     """For those who keep it running: what is served, how it is used, what to do, what was changed."""
     steps = [*await _no_password(asked), *steps_of(snapshot)] if asked.person.role == "admin" else []
     latest = await asked.desk.store.audit(LATEST)
-    return [
-        _figures(asked, snapshot, await asked_today(asked.desk.request_log)),
-        await _use(asked),
-        None if all(step.done for step in steps) else _next(steps),
-        _changes(latest) if latest else None,
-    ]
+    left = None if all(step.done for step in steps) else _next(steps)
+    used = (_figures(asked, snapshot, await asked_today(asked.desk.request_log)), await _use(asked))
+    # where nothing serves yet, there is nothing to see before what is to be done
+    return [(used, left) if serves(snapshot) else (left, used), _changes(latest) if latest else None]
 
 
 async def _own(asked: Asked, snapshot: Snapshot) -> Node:
