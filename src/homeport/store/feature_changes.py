@@ -14,7 +14,7 @@ from homeport.store.records import FeaturesChanged, Undone
 from homeport.store.tables import audit_events
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Row
@@ -31,9 +31,16 @@ MOST = 2_000
 async def lately(connection: AsyncConnection, now: datetime) -> list[FeaturesChanged]:
     """The changes that can be undone, the latest first: one of their features at least is as they left it."""
     current = await features.load(connection)
-    return [
-        each for each in await _changes(connection, now) if any(each.stands(setting) for setting in current.values())
-    ]
+    known = _with_later(await _changes(connection, now))
+    return [each for each, later in known if any(current.get(name) == after for name, after in each.left(later))]
+
+
+def _with_later(changes: Iterable[FeaturesChanged]) -> Iterator[tuple[FeaturesChanged, frozenset[str]]]:
+    """Each change, and the features that later ones changed."""
+    later: frozenset[str] = frozenset()
+    for each in changes:
+        yield each, later
+        later |= {name for name, _ in each.left()}
 
 
 async def _changes(connection: AsyncConnection, now: datetime) -> list[FeaturesChanged]:
@@ -43,12 +50,14 @@ async def _changes(connection: AsyncConnection, now: datetime) -> list[FeaturesC
     found: dict[tuple[datetime, str], list[Row[Any]]] = {}
     for row in await connection.execute(asked.order_by(events.id.desc()).limit(MOST)):
         found.setdefault((row.at, row.who), []).insert(0, row)
-    return [_change(rows) for rows in found.values()]
+    return [each for each in map(_change, found.values()) if each.settings]
 
 
 def _change(rows: Sequence[Row[Any]]) -> FeaturesChanged:
-    pairs = tuple((_setting(row.subject, row.before), _setting(row.subject, row.after)) for row in rows)
-    return FeaturesChanged(id=rows[0].id, at=rows[0].at, by=rows[0].who, settings=pairs)
+    """What was set to what it was already is none of it."""
+    pairs = ((_setting(row.subject, row.before), _setting(row.subject, row.after)) for row in rows)
+    changed = tuple((before, after) for before, after in pairs if before != after)
+    return FeaturesChanged(id=rows[0].id, at=rows[0].at, by=rows[0].who, settings=changed)
 
 
 def _setting(feature: str, shown: Mapping[str, Any] | None) -> FeatureSetting:
@@ -61,11 +70,13 @@ async def undo(writing: Writing, id_: int) -> Undone:
 
     Raises Unknown for no change of the last hour, Outdated when nothing of it can be undone.
     """
-    change = next((each for each in await _changes(writing.connection, writing.at) if each.id == id_), None)
+    known = _with_later(await _changes(writing.connection, writing.at))
+    change, later = next(((each, later) for each, later in known if each.id == id_), (None, frozenset[str]()))
     if change is None:
         saw = f"What serves features was not changed within the last hour by a change {id_}."
         raise Unknown(saw, "The audit says what was before: set it as it was.", param="change")
-    kept = await features.give_back(writing, change.settings)
+    kept = {name: features.otherwise(name) for name, _ in change.left() if name in later}
+    kept |= await features.give_back(writing, [each for each in change.settings if each[0].feature not in later])
     if len(kept) == len(change.settings):
         raise Outdated(" ".join(kept.values()), "Nothing was changed. Set it as you want it.")
     back = tuple(before for before, _ in change.settings if before.feature not in kept)

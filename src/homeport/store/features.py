@@ -95,10 +95,15 @@ async def give_back(writing: Writing, pairs: Iterable[tuple[FeatureSetting, Feat
         if lost:
             notes[before.feature] = f"{before.feature} stays as it is: it needs {', '.join(lost)}, which is gone."
         elif now.get(before.feature) != after:
-            notes[before.feature] = f"{before.feature} stays as it is: it was set otherwise since."
+            notes[before.feature] = otherwise(before.feature)
         else:
             await put(writing, before)
     return notes
+
+
+def otherwise(feature: str) -> str:
+    """Why a feature does not get an earlier setting back."""
+    return f"{feature} stays as it is: it was set otherwise since."
 
 
 def _check(setting: FeatureSetting) -> None:

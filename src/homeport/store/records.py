@@ -45,9 +45,9 @@ class FeaturesChanged:
     settings: tuple[tuple[FeatureSetting, FeatureSetting], ...]
     """What was, and what it became."""
 
-    def stands(self, setting: FeatureSetting) -> bool:
-        """Whether a feature is as this change left it."""
-        return any(after == setting != before for before, after in self.settings)
+    def left(self, but: Collection[str] = ()) -> list[tuple[str, FeatureSetting]]:
+        """The features that it changed, and how it left them; without some."""
+        return [(after.feature, after) for _, after in self.settings if after.feature not in but]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
