@@ -17,6 +17,8 @@ from house import PEPPER
 from homeport.access import tokens
 from homeport.domain.entries import Entry, Offered, Phases, Traits
 from homeport.domain.models import Model, Token
+from homeport.store.log_search import Sought
+from homeport.store.log_usage import Asked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,6 +74,21 @@ async def test_figures_a_chart_and_a_table(desk: Office) -> None:
     causes = " ".join((await desk.get(f"{PAGE}?by=error_code&days=1")).text.split())
     assert "upstream_timeout 1 1" in causes
     assert "no error 29 0" in causes
+
+
+async def test_only_administrators_ask_as_doctor_does(office: Office) -> None:
+    """Whoever else calls themselves so is counted, and not called so."""
+    for scopes in ({"admin", "duo_chat"}, {"duo_chat"}):
+        made, name = tokens.mint(), "-".join(sorted(scopes))
+        row = Token(name=name, owner="ada", digest=tokens.digest(PEPPER, made), hint="abcd", scopes=frozenset(scopes))
+        await office.store.add_token(row, by="tests")
+        body = {"messages": [{"role": "user", "content": "Hi"}]}
+        await office.house.post("/v1/chat/completions", body, made, User_Agent="homeport-doctor/1.0")
+    await office.written()
+    found = {each.traits.token: each.traits.client for each in await office.request_log.search(Sought(), 10)}
+    assert found == {"admin-duo_chat": "homeport-doctor", "duo_chat": ""}
+    (every,) = await office.request_log.usage(Asked(time.time() - 60, time.time() + 60))
+    assert every.requests == 1
 
 
 async def test_what_is_not_summed_up_yet_is_told(desk: Office, tmp_path: Path) -> None:

@@ -195,6 +195,16 @@ def test_percentiles(counts: list[int], share: float, expected: int) -> None:
     assert percentile(counts, share) == expected
 
 
+async def test_what_doctor_asks_is_written_down_and_not_counted(kept: RequestLog) -> None:
+    await filled(kept, entry(1), entry(2, client="homeport-doctor", model="spare"), entry(3, client="VS Code"))
+    assert numbers(await kept.search(Sought(client="homeport-doctor"), 10)) == [2]
+    for by in ("", "model", "who"):
+        assert [each.requests for each in await kept.usage(Asked(NOW - DAY, NOW + 60, by))] == [2]
+    assert [
+        sum(each.requests for each in await kept.lately(NOW + 1, by_hour=by_hour)) for by_hour in (False, True)
+    ] == [2, 2]
+
+
 async def test_no_percentile_is_longer_than_the_slowest(kept: RequestLog) -> None:
     hour = NOW // 3600 * 3600
     times = (210_000, 220_000, 230_400)

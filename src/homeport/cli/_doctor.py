@@ -15,7 +15,7 @@ from homeport.cli._server import address_of, gateway_address, is_gateway, is_kno
 from homeport.cli._session import opened
 from homeport.cli._steps import screen
 from homeport.diagnostics import Check, Finding, model_reachable
-from homeport.diagnostics._front_door import FrontDoor
+from homeport.diagnostics._front_door import AGENT, FrontDoor
 from homeport.diagnostics._run import run
 from homeport.diagnostics._scene import EMBEDDED, Scene
 from homeport.kit.discover import discover
@@ -128,7 +128,7 @@ async def scene_of(
         yield Scene(
             settings=settings,
             upstream=models,
-            door=FrontDoor(ourselves, address, token),
+            door=FrontDoor(ourselves, address, token, AGENT),
             gateway=gateway,
             guessed=not gateway and not is_known(settings),
             noted=noted if noted.get("url") == address else {},

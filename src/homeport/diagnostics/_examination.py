@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from homeport import diagnostics
 from homeport.diagnostics import Check, Finding
-from homeport.diagnostics._front_door import FrontDoor
+from homeport.diagnostics._front_door import AGENT, FrontDoor
 from homeport.diagnostics._run import run
 from homeport.diagnostics._scene import Scene
 from homeport.kit.discover import discover
@@ -72,7 +72,7 @@ class Examiner:
 
         ourselves = HttpUpstream(ca_file=self.settings.ca_file)
         try:
-            door = FrontDoor(ourselves, address, self.settings.known_token)
+            door = FrontDoor(ourselves, address, self.settings.known_token, AGENT)
             scene = Scene(settings=self.settings, upstream=self.upstream, door=door)
             await run(known.checks, scene, done=seen)
         finally:

@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from homeport import __version__
 from homeport.diagnostics import _token
 from homeport.diagnostics._nobody import nobody, unspoken
+from homeport.domain.entries import EXAMINER
 from homeport.domain.errors import HomeportError
 from homeport.kit.journal import new_id
 from homeport.kit.upstream import Call, TransportError, Truncated, Unreachable, UpstreamTooLate
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 OK = 200
 _LIMIT = 16 * 1024 * 1024
 FIRST_BYTE_S = 120.0
+AGENT = f"{EXAMINER}/{__version__}"
+"""What checks call themselves; our commands and editors are called otherwise."""
 _DATA = b"data:"
 _END = b"[DONE]"
 _UNSERVED = ("feature_unassigned", "feature_disabled")
@@ -61,9 +65,11 @@ class Answer:
 class FrontDoor:
     """Asks a running Homeport over HTTP, as an editor would."""
 
-    def __init__(self, upstream: Upstream, url: str, token: str = "") -> None:
+    def __init__(self, upstream: Upstream, url: str, token: str = "", agent: str = "") -> None:
+        """`agent`: as which program it asks."""
         self.url = url.rstrip("/")
         self.token = token
+        self.agent = agent
         self.upstream = upstream
 
     async def ask(
@@ -127,6 +133,7 @@ class FrontDoor:
         within_s: float = FIRST_BYTE_S,
     ) -> Reply:
         headers = {"X-Request-ID": correlation_id or new_id(), "Accept-Encoding": "identity"}
+        headers |= {"User-Agent": self.agent} if self.agent else {}
         headers |= {**_token.headers(self.token), **(more or {})}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"

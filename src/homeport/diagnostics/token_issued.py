@@ -28,7 +28,7 @@ async def look(scene: Scene) -> Finding:
             "The user needs a seat for code suggestions; AIGW_SELF_SIGNED_JWT__SIGNING_KEY must be a readable RSA key."
         )
         return Finding(status="fail", saw=f"No token is made for editors: {made.problem}", fix=fix)
-    answer = await FrontDoor(scene.door.upstream, scene.door.url, token).ask("/v1/models")
+    answer = await FrontDoor(scene.door.upstream, scene.door.url, token, scene.door.agent).ask("/v1/models")
     # such a token opens completion alone: to be known here, and sent elsewhere, is to be accepted
     if answer.status == REFUSED:
         fix = "Every gateway behind one address needs the same AIGW_SELF_SIGNED_JWT__SIGNING_KEY."

@@ -24,6 +24,10 @@ def _tree(root: type[CallerError]) -> list[type[CallerError]]:
     return [root, *(each for kind in root.__subclasses__() for each in _tree(kind))]
 
 
+EXAMINER = "homeport-doctor"
+"""The client of an administrator's `homeport doctor`: what it asks is written down and no use of anybody's."""
+
+
 class Traits(NamedTuple):
     """What many requests have in common; an empty text where there is nothing to say."""
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from homeport.codetext.language import language_of
-from homeport.domain.entries import Entry, Offered, Phases, Report, Traits
+from homeport.domain.entries import EXAMINER, Entry, Offered, Phases, Report, Traits
 from homeport.domain.errors import CallerError, NotAuthenticated, UpstreamRefused
 from homeport.kit.journal import ESTIMATED, settled
 from homeport.kit.logs import frame, moment
@@ -278,6 +278,8 @@ def entry(visit: Visit, outcome: str, at: float, took: float, asked_at: float) -
     caller, usage, get = visit.caller, visit.usage, visit.facts.get
     who, token = (caller.subject, caller.token) if caller is not None else (get("caller", ""), "")
     client, label = program(visit.headers.get(AGENT, b"")[:TEXT]), visit.protocol.label
+    if client == EXAMINER and (caller is None or "admin" not in caller.scopes):
+        client = ""  # nobody else leaves the usage by calling themselves so
     names = (get("feature", ""), get("model", ""), get("platform", ""), get("family", ""), get("lang") or "")
     failure = (visit.status, outcome, get("error_code", ""), get("error", ""))
     attempts = get("attempts")

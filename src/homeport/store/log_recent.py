@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import case, cast, func, select
 from sqlalchemy.types import BigInteger
 
-from homeport.domain.entries import FAILED, REFUSED
+from homeport.domain.entries import EXAMINER, FAILED, REFUSED
 from homeport.store.log_endings import ended_as
 from homeport.store.log_rows import HOUR, SPREAD, first_of
 from homeport.store.log_tables import FIRST, endings, kinds, origins, requests, sums
@@ -55,7 +55,8 @@ async def _minutes(connection: AsyncConnection, since: int, now: float) -> list[
         .join_from(requests, kinds, kinds.c.id == requests.c.kind)
         .join(origins, origins.c.id == kinds.c.origin)
         .join(endings, endings.c.id == kinds.c.ending)
-        .where(requests.c.id >= first_of(since), origins.c.feature != "", ~ended_as(endings, REFUSED))
+        .where(requests.c.id >= first_of(since), origins.c.feature != "", origins.c.client != EXAMINER)
+        .where(~ended_as(endings, REFUSED))
         .group_by("minute", "bad", "rounded")
     )
     counted: dict[int, list[tuple[int, int, int]]] = defaultdict(list)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 from sqlalchemy import BigInteger, Integer, SmallInteger
 
-from homeport.domain.entries import Report
+from homeport.domain.entries import EXAMINER, Report
 from homeport.store.log_tables import BOUNDS_MS, COUNTED, ENDING, LONGEST, ORIGIN, SUMS, USAGE_TRAITS
 
 if TYPE_CHECKING:
@@ -129,7 +129,8 @@ class Rows:
                 draft.contents.append(_said(row, entry.content))
             if entry.context:
                 draft.contexts.append((row, _files(entry.context)))
-            _count(draft.sums(entry.at, kind.use), entry)
+            if entry.traits.client != EXAMINER:
+                _count(draft.sums(entry.at, kind.use), entry)
             for each in entry.offered:
                 self._offer(draft, entry, each)
 
