@@ -7,6 +7,7 @@ import importlib
 import json
 import re
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -22,7 +23,7 @@ from homeport.console import _clients, _layout
 from homeport.console._clients import Client
 from homeport.console._languages import language, languages, spoken_by, wanted
 from homeport.console._texts import Language, filled, places, rich, speak, t, tn
-from homeport.console._told import known, told
+from homeport.console._told import LONGEST, known, told
 from homeport.diagnostics import Check
 from homeport.domain.models import FeatureSetting, Model
 from homeport.families import Family
@@ -321,6 +322,17 @@ def test_every_sentence_of_rooms_below_is_known_again() -> None:
             said = filled(message, **dict.fromkeys(places(message), "7"))
             heard = told("".join(map(str, said)))
             assert not re.search("[A-Za-z]", heard), message
+    finally:
+        speak(None)
+
+
+@pytest.mark.parametrize("part", ["(a) ", "a, ", "x: ", "http://a/b ", "There is no model x: y (z). "])
+def test_a_text_of_many_parts_does_not_take_long(part: str) -> None:
+    speak(PSEUDO)
+    try:
+        began = time.process_time()
+        assert told((part * LONGEST)[:LONGEST])
+        assert time.process_time() - began < 2
     finally:
         speak(None)
 

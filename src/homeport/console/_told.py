@@ -24,14 +24,16 @@ CATALOGUE = files("homeport.console").joinpath("texts", "homeport.pot")
 BELOW = "homeport/"
 """How the catalogue's references to files of rooms below begin."""
 REMEMBERED = 4096
-LONGEST = 1000
+LONGEST = 800
 """Characters of a text that is looked at; a longer one is no sentence of ours."""
 _ENDS = re.compile(r"(?<=[.!?]) |\n")
 _BETWEEN = re.compile(r", |: |; | \(|\)")
 """What stands between parts of a sentence that was put together."""
 _ADDRESS = re.compile(r"\S+://\S+( )")
+_MOST_GAPS = 10
+"""A text with more is looked at as a whole: to weigh each of its readings would take long."""
 _BY = 3
-"""Characters of a message's beginning by which it is looked up."""
+"""Characters of a message's beginning or end by which it is looked up."""
 
 
 class Heard(NamedTuple):
@@ -78,10 +80,13 @@ def heard(english: str) -> Heard:
     """The understanding by which most of a text is known; a word alone is a name."""
     if " " not in english.strip():
         return Heard(0, (english,))
-    sentences = _cut(english, (end.span() for end in _ENDS.finditer(english)))
-    parts = _cut(english, _gaps(english))
-    ways = (Heard(0, (english,)), *sentences, *_whole(english), *parts)
+    ways = (Heard(0, (english,)), *_sentences(english), *_whole(english), *_cut(english, _gaps(english)))
     return max(ways, key=lambda way: way.weight)
+
+
+def _sentences(text: str) -> Iterator[Heard]:
+    ends = [end.span() for end in _ENDS.finditer(text)]
+    return _cut(text, ends if len(ends) <= _MOST_GAPS else ())
 
 
 def _whole(text: str) -> Iterator[Heard]:
@@ -100,8 +105,9 @@ def _whole(text: str) -> Iterator[Heard]:
 
 def _gaps(text: str) -> Iterator[tuple[int, int]]:
     """Where the first part of a sentence ends, and the second begins."""
-    if between := _BETWEEN.search(text):
-        yield between.span()
+    between = [each.span() for each in _BETWEEN.finditer(text)]
+    if 0 < len(between) <= _MOST_GAPS:
+        yield between[0]
     if address := _ADDRESS.match(text):
         yield address.span(1)
 
@@ -118,7 +124,7 @@ def _form_of(text: str) -> tuple[str, int, dict[str, str]] | None:
     forms = known().forms
     found = (
         (form.weight, form.message, values)
-        for form in (*forms.get(text[:_BY], ()), *forms.get("", ()))
+        for form in (*forms.get((text[:_BY], ""), ()), *forms.get(("", text[-_BY:]), ()), *forms.get(("", ""), ()))
         if (values := _values(form.pieces, text)) is not None
     )
     weight, message, values = max(found, key=lambda each: each[0], default=(0, "", {}))
@@ -156,21 +162,26 @@ class Known(NamedTuple):
 
     fixed: frozenset[str]
     """Those without places."""
-    forms: Mapping[str, Sequence[Form]]
-    """The others, by how they begin; under "" those that begin with a place or nearly so."""
+    forms: Mapping[tuple[str, str], Sequence[Form]]
+    """The others, by how they begin, or end where they begin with a place, or neither."""
 
 
 @cache
 def known() -> Known:
     """What is read of the catalogue once."""
     every = [_message(each) for each in CATALOGUE.read_text("utf-8").split("\n\n") if f"#: {BELOW}" in each]
-    forms: dict[str, list[Form]] = defaultdict(list)
+    forms: dict[tuple[str, str], list[Form]] = defaultdict(list)
     for message in every:
         pieces = in_pieces(message)
         if len(pieces) > 1:
-            key = pieces[0][:_BY] if len(pieces[0]) >= _BY else ""
-            forms[key].append(Form(message, pieces, sum(map(len, pieces[::2]))))
+            forms[_key(pieces[0], pieces[-1])].append(Form(message, pieces, sum(map(len, pieces[::2]))))
     return Known(frozenset(each for each in every if len(in_pieces(each)) == 1), forms)
+
+
+def _key(head: str, tail: str) -> tuple[str, str]:
+    if len(head) >= _BY:
+        return head[:_BY], ""
+    return "", tail[-_BY:] if len(tail) >= _BY else ""
 
 
 def _message(entry: str) -> str:
