@@ -30,6 +30,7 @@ USER, TEAM = f"{BASE}/users/{{name}}", f"{BASE}/teams/{{name}}"
 WAYS = {
     "account.password": Ways(f"PUT {BASE}/passwords/{{name}}", "users password"),
     "account.end": SESSION,
+    "account.language": Ways(only_here="it is the language of these pages, which nothing else speaks"),
     "account.leave": Ways(f"DELETE {BASE}/sessions/{{name}}", "users leave"),
     "feature.save": Ways(f"PUT {BASE}/features/{{feature}}", "features set"),
     "features.serve": Ways(f"PUT {BASE}/features/{{feature}}", "features set"),
@@ -125,6 +126,7 @@ def test_there_is_an_endpoint_and_a_command(name: str) -> None:
 def test_what_only_a_browser_does_is_little() -> None:
     assert {name for name, ways in WAYS.items() if ways.only_here} == {
         "account.end",
+        "account.language",
         "join.join",
         "playground.clear",
         "sign_in.code",

@@ -57,6 +57,8 @@ THINGS = (
     "/explain, /refactor, /fix, /tests, /clear",
     "https://127.0.0.1:9/.well-known/openid-configuration",
     "Homeport",
+    "English",
+    "en-XA",
     "admin",
     "auditor",
     "user",
@@ -81,6 +83,9 @@ msgid ""
 msgstr ""
 "Content-Type: text/plain; charset=UTF-8\\n"
 "Plural-Forms: nplurals=2; plural=(n != 1);\\n"
+
+msgid "English"
+msgstr "Deutsch"
 
 #: overview.py
 msgid "Overview"
@@ -447,6 +452,30 @@ async def test_a_catalogue_in_the_folder_is_offered(town: Office) -> None:
         assert f"<h1>{title}</h1>" in shown.body
         assert f">{title}</a>" in shown.body
         assert ('<meta name="texts"' in shown.body) is (tag != "en")
+
+
+async def test_who_chose_a_language_is_spoken_to_in_it(town: Office) -> None:
+    await town.sign_in("gus", "user")
+    shown = await town.get("/console/account", Accept_Language="nl")
+    assert 'value="de">Deutsch (de)<' in shown.body
+    assert 'value="nl">nl<' in shown.body
+    for chosen, accepted, tag in (("de", "nl", "de"), ("en", "nl", "en"), ("", "nl", "nl")):
+        kept = await town.send("/console/account", "language", language=chosen)
+        assert (kept.status, kept.location) == (303, "/console/account?said=set")
+        shown = await town.get("/console/account", Accept_Language=accepted)
+        assert Seen(shown.body).lang == tag
+        assert f'<option value="{chosen}" selected>' in shown.body
+    refused = await town.send("/console/account", "language", language="xx")
+    assert (refused.status, "There is no such language." in refused.text) == (400, True)
+    latest = [(each.what, each.after) for each in await town.store.audit(20) if each.who == "gus"]
+    assert ("user.set", {"language": "de"}) in latest
+    await town.store.set_language("gus", "fr", by="gus")  # its catalogue was taken away
+    assert Seen((await town.get("/console", Accept_Language="nl")).body).lang == "nl"
+
+
+async def test_nothing_is_chosen_where_there_is_only_english(office: Office) -> None:
+    await office.sign_in()
+    assert 'name="language"' not in (await office.get("/console/account")).body
 
 
 async def test_sentences_with_parts_and_numbers(town: Office) -> None:

@@ -14,7 +14,7 @@ from homeport.access import sessions
 from homeport.console import RANK, Asked, Page, Person, Sent, go
 from homeport.console._forms import refuse
 from homeport.console._languages import wanted
-from homeport.console._texts import speak, t
+from homeport.console._texts import ENGLISH, speak, t
 from homeport.console._told import in_words
 from homeport.domain.errors import BadRequest, CallerError, HomeportError, NotAllowed, Outdated, Unknown, WrongMethod
 
@@ -182,7 +182,13 @@ class Desk:
         if session is None:
             return Person()
         await self._note(digest)
+        self._speak_as(session.user.language)
         return Person(session.user.name, session.user.role, digest, sessions.form_key(self.pepper, cookie))
+
+    def _speak_as(self, chosen: str) -> None:
+        """In the language that somebody chose, if it is still there; it wins over what the browser asks for."""
+        if chosen == ENGLISH or chosen in self.languages:
+            speak(self.languages.get(chosen))
 
     async def _note(self, digest: bytes) -> None:
         """Write down now and then that a session is used."""

@@ -12,10 +12,10 @@ from homeport.access import sessions
 from homeport.access.passwords import LEAST, MOST
 from homeport.console import Asked, Page, Sent, go
 from homeport.console._desk import SIGN_IN, cookie
-from homeport.console._forms import doings, text
+from homeport.console._forms import choice, doings, text
 from homeport.console._layout import guard, page, problem
 from homeport.console._sso import HERE, chosen
-from homeport.console._texts import mark, rich, t
+from homeport.console._texts import ENGLISH, mark, rich, t
 from homeport.domain.errors import BadRequest, TooMany
 
 if TYPE_CHECKING:
@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 
     from htpy import Node
 
+    from homeport.console._texts import Language
     from homeport.store.records import Session
 
+# Translators: the name of your own language, in it: Deutsch, Nederlands
+SELF = mark("English")
 CALLED = {"admin": mark("an administrator"), "auditor": mark("an auditor"), "user": mark("a user")}
 THEMES = (("", mark("As the system")), ("light", mark("Light")), ("dark", mark("Dark")))
 
@@ -44,8 +47,28 @@ async def view(asked: Asked) -> Renderable:
         _password(asked, known=stored is not None),
         _provider(asked),
         _sessions(asked, open_),
+        _language(asked, (await asked.desk.store.user(name)).language),
         _theme(),
     )
+
+
+def _language(asked: Asked, chosen: str) -> Node:
+    """Which language pages speak, where there is one to choose."""
+    known = asked.desk.languages
+    if not known:
+        return None
+    choices = (("", t("As the browser asks")), (ENGLISH, SELF), *((tag, _called(each)) for tag, each in known.items()))
+    return form(".stack.card", method="post", action=asked.path)[
+        guard(asked, "language"),
+        choice("language", t("Language"), choices, chosen, t("What has no translation stays English.")),
+        div(".buttons")[button(type="submit")[t("Keep it")]],
+    ]
+
+
+def _called(language: Language) -> str:
+    """What its catalogue calls it, and its tag."""
+    said = language.catalogue.gettext(SELF)
+    return language.tag if said == SELF else f"{said} ({language.tag})"
 
 
 def _password(asked: Asked, *, known: bool) -> Renderable:
@@ -173,6 +196,15 @@ async def _prove(asked: Asked, stored: str | None) -> None:
     keeper.forgive(keys)
 
 
+async def language(asked: Asked) -> Sent:
+    """Speak another language with who asks."""
+    chosen = asked.form.get("language", "")
+    if chosen not in {"", ENGLISH, *asked.desk.languages}:
+        raise BadRequest(t("There is no such language."), t("Choose one from the list."), param="language")
+    await asked.desk.store.set_language(asked.person.name, chosen, by=asked.person.name)
+    return go(f"{asked.path}?said=set")
+
+
 async def end(asked: Asked) -> Sent:
     """End one of one's own sessions."""
     try:
@@ -197,6 +229,6 @@ PAGE = Page(
     see="user",
     change="user",
     view=view,
-    acts={"password": password, "end": end, "leave": leave},
+    acts={"password": password, "language": language, "end": end, "leave": leave},
     order=0,
 )

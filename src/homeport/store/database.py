@@ -324,6 +324,11 @@ class Store:
         async with self._change(by) as change:
             await people.set_password(change, name, hashed)
 
+    async def set_language(self, name: str, language: str, *, by: str) -> None:
+        """Speak with a person in this language, by its tag, or in the browser's where that is empty; raises Unknown."""
+        async with self._change(by) as change:
+            await people.set_language(change, name, language)
+
     async def session(self, digest: bytes, idle: timedelta) -> Session | None:
         """Who signed in with this digest, if the session lasts."""
         async with reading(self._engine) as connection:

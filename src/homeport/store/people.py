@@ -152,6 +152,7 @@ def _user(row: Row[Any], groups: tuple[str, ...] = ()) -> User:
         seen=row.seen,
         changed=row.changed or row.created,
         deleted=row.deleted,
+        language=row.language,
     )
 
 
@@ -170,6 +171,15 @@ async def set_password(writing: Writing, name: str, hashed: str) -> None:
         raise _nobody(name)
     await _sign_out(writing, name)
     await writing.record("user.password", name)
+
+
+async def set_language(writing: Writing, name: str, language: str) -> None:
+    """Speak with a person in another language from now on; raises Unknown."""
+    row = await _row(writing.connection, name)
+    if row is None or row.deleted is not None:
+        raise _nobody(name)
+    await writing.connection.execute(update(users).where(users.c.name == name).values(language=language))
+    await writing.record("user.set", name, before={"language": row.language}, after={"language": language})
 
 
 async def put(writing: Writing, user: User) -> User:

@@ -89,6 +89,8 @@ class User:
     changed: datetime | None = field(default=None, compare=False)
     deleted: datetime | None = None
     """Deleted people are kept for a while, so that it can be undone."""
+    language: str = field(default="", compare=False)
+    """The tag of the language that pages speak with them; empty for what the browser asks for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,14 +22,13 @@ if TYPE_CHECKING:
 
 async def find(connection: AsyncConnection, digest: bytes, at: datetime, idle: timedelta) -> Session | None:
     """The session, if it lasts and its person may still sign in."""
-    wanted = select(
-        users.c.name, users.c.role, users.c.disabled, sessions.c.created, sessions.c.seen, sessions.c.expires
-    )
+    theirs = (users.c.name, users.c.role, users.c.disabled, users.c.language)
+    wanted = select(*theirs, sessions.c.created, sessions.c.seen, sessions.c.expires)
     mine = (sessions.c.digest == digest, users.c.deleted.is_(None))
     row = (await connection.execute(wanted.join(users).where(*mine))).first()
     if row is None or row.disabled or row.expires <= at or row.seen + idle <= at:
         return None
-    user = User(name=row.name, role=row.role)
+    user = User(name=row.name, role=row.role, language=row.language)
     return Session(user=user, created=row.created, seen=row.seen, expires=row.expires)
 
 

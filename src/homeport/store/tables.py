@@ -29,7 +29,7 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
 
-HEAD = "0012"
+HEAD = "0013"
 """The newest migration: what a database must be at to be opened. Four digits, so that newer sorts later."""
 
 NAMING = {
@@ -154,6 +154,7 @@ users = Table(
     Column("seen", Moment),
     Column("changed", Moment),
     Column("deleted", Moment),
+    Column("language", String(35), nullable=False, server_default=""),
 )
 Index("uq_users_id", users.c.id, unique=True)
 
