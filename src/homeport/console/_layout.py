@@ -73,6 +73,8 @@ HTMX = (
 """Errors are pages too and are shown: a form comes back with what was wrong. No style is copied: the policy forbids."""
 CALLED: Mapping[str, str] = {"admin": mark("administrator"), "auditor": mark("auditor"), "user": mark("user")}
 """What roles are called in sentences."""
+HELPED = {"homeport.js": "learn.js"}
+"""Scripts that have others run beside the page."""
 PARTS = (mark("Models"), mark("People"), mark("Operate"))
 """The parts of the menu, in their order; pages without one of these come first."""
 
@@ -131,7 +133,7 @@ def _head(name: str, *, scripts: tuple[str, ...] = (), themed: bool = True) -> R
         script(src=asset("theme.js")) if themed else None,
         link(rel="stylesheet", href=asset("homeport.css")),
         link(rel="icon", href=ICON),
-        (script(src=asset(each), defer=True) for each in scripts),
+        (script(src=asset(each), data_learn=HELPED.get(each) and asset(HELPED[each]), defer=True) for each in scripts),
     ]
 
 

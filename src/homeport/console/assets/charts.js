@@ -68,9 +68,8 @@ const measure = () => Object.assign(document.createElement("canvas").getContext(
 const ready = soon(learn, measure);
 
 async function draw(figure) {
-  const coming = import(figure.dataset.chart);
   await ready;
-  const { default: Plot } = await coming;
+  const { default: Plot } = await import(figure.dataset.chart);
   await task();
   const place = figure.querySelector(".plot");
   const { heads, data } = read(figure);

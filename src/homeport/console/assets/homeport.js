@@ -10,10 +10,17 @@ function tn(one, many, count, values = {}) {
   return filled(said, { count, ...values });
 }
 
-// Made when a time is to be told. The first question about languages has the browser look through all it knows,
-// which takes a phone a tenth of a second: that is asked in a task of its own.
-const learn = () => Intl.NumberFormat.supportedLocalesOf("en");
-let words;
+// Made when a time is to be told. The first question about languages has the browser look through all it knows, which
+// takes a phone a tenth of a second: that is asked where nobody waits for it.
+const teacher = document.currentScript.dataset.learn;
+let learned, words;
+function learn() {
+  learned ??= new Promise((go) => {
+    const apart = new Worker(teacher);
+    apart.onmessage = apart.onerror = () => { apart.terminate(); go(); };
+  });
+  return learned;
+}
 const inWords = () => {
   words ??= {
     ago: new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "auto" }),
@@ -41,7 +48,7 @@ function tellTimes(root) {
 async function soon(...doings) {
   for (const each of doings) {
     await new Promise((go) => { setTimeout(go); });
-    each();
+    await each();
   }
 }
 
