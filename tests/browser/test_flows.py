@@ -80,7 +80,7 @@ async def test_the_first_sign_in(stranger: Visit, tmp_path: Path) -> None:
     await visit.go(f"/console/sign-in?code={made.code}")
     await button(visit, "Sign in").click()
     await heading(visit, "Overview")
-    await expect(link(visit, "Add a model")).to_be_visible()
+    await expect(link(visit, "Add a model").first).to_be_visible()
 
     await unfold(visit)
     await page.get_by_role("link", name="admin", exact=True).click()
@@ -103,7 +103,7 @@ async def test_a_model_is_added_tested_and_serves(visit: Visit) -> None:
     visit.office.house.models.catalogue = lists
     page = visit.page
     await visit.go("/console")
-    await link(visit, "Add a model").click()
+    await link(visit, "Add a model").first.click()
     await heading(visit, "Add self-hosted model")
     await field(visit, "Deployment name").fill("coder")
     await field(visit, "Endpoint").fill(visit.office.house.models.url.removesuffix("/v1"))
