@@ -312,6 +312,12 @@ async def test_what_is_broken_is_told_in_it(ruin: Office) -> None:
     await ruin.written()
     for path in ("", "/health", "/models", "/features", "/models/lost", "/features/chat", "/requests"):
         found[path] = await ruin.get(f"/console{path}", Accept_Language=PSEUDO.tag)
+    way = '<a href="/console/models/lost">lost</a>'
+    command = "<code>homeport models edit lost --endpoint URL"
+    assert (command in found["/health"].body, way in found["/health"].body) == (True, True)
+    await ruin.sign_in("eve", "auditor")
+    health = (await ruin.get("/console/health", Accept_Language=PSEUDO.tag)).body
+    assert (command in health, way in health) == (True, False)
     seen = {path: each._replace(body=NAMES_OF_THINGS.sub("", each.body)) for path, each in found.items()}
     data = [str(each) for wrong in BROKEN.values() for each in wrong.values()]
     assert await english(ruin, seen, *BROKEN, *discover(diagnostics, Check), "coder", "served", "delete", *data) == {}
