@@ -129,6 +129,16 @@ def tokens() -> Iterator[dict[str, Any]]:
         }
 
 
+EDITED = {
+    "before": {"enabled": True, "limits": {"concurrency": 8}},
+    "after": {"enabled": False, "limits": {"concurrency": 16}},
+}
+SET = {
+    "before": {"assignment": "model", "model": "model-0001", "fallbacks": []},
+    "after": {"assignment": "model", "model": "model-0002", "fallbacks": ["model-0001"]},
+}
+
+
 def events(count: int) -> Iterator[dict[str, Any]]:
     """Changes over three years, of as many things as there are models, people and tokens."""
     whats = ("model.edit", "feature.set", "user.edit", "session.begin", "token.add", "model.add")
@@ -139,8 +149,7 @@ def events(count: int) -> Iterator[dict[str, Any]]:
             "who": f"user{number * 31 % PEOPLE}",
             "what": whats[number % 6],
             "subject": f"model-{thing % MODELS:04}" if number % 6 in {0, 5} else f"thing-{thing}",
-            "before": {"enabled": True, "limits": {"concurrency": 8}},
-            "after": {"enabled": False, "limits": {"concurrency": 16}},
+            **(SET if number % 6 == 1 else EDITED),
         }
 
 

@@ -86,3 +86,13 @@ async def test_for_an_hour(changed: Store, sql: Sql) -> None:
     for number in (latest.id, 0, 10**17):
         with pytest.raises(Unknown, match="not changed within the last hour"):
             await changed.undo_features(number, by="ben")
+
+
+@pytest.mark.parametrize("shown", ['{"enabled": true}', '{"fallbacks": 1}', "[]", '{"assignment": "model", "new": 1}'])
+async def test_what_another_version_wrote_is_passed_over(changed: Store, sql: Sql, shown: str) -> None:
+    known = await changed.feature_changes()
+    await sql(
+        "INSERT INTO audit_events (at, who, what, subject, before, after)"
+        f" SELECT at, 'eve', what, 'chat', before, '{shown}' FROM audit_events WHERE what = 'feature.set'"  # noqa: S608 (made up above)
+    )
+    assert await changed.feature_changes() == known

@@ -54,15 +54,18 @@ async def _changes(connection: AsyncConnection, now: datetime) -> list[FeaturesC
 
 
 def _change(rows: Sequence[Row[Any]]) -> FeaturesChanged:
-    """What was set to what it was already is none of it."""
+    """What was set to what it was already is none of it, nor what another version wrote and we do not understand."""
     pairs = ((_setting(row.subject, row.before), _setting(row.subject, row.after)) for row in rows)
-    changed = tuple((before, after) for before, after in pairs if before != after)
+    changed = tuple((before, after) for before, after in pairs if before and after and before != after)
     return FeaturesChanged(id=rows[0].id, at=rows[0].at, by=rows[0].who, settings=changed)
 
 
-def _setting(feature: str, shown: Mapping[str, Any] | None) -> FeatureSetting:
+def _setting(feature: str, shown: Mapping[str, Any] | None) -> FeatureSetting | None:
     said = {**(shown or {})}
-    return FeatureSetting(feature=feature, **{**said, "fallbacks": tuple(said.get("fallbacks", ()))})
+    try:
+        return FeatureSetting(feature=feature, **{**said, "fallbacks": tuple(said.get("fallbacks", ()))})
+    except TypeError:
+        return None
 
 
 async def undo(writing: Writing, id_: int) -> Undone:
