@@ -92,5 +92,6 @@ async def test_for_an_hour(changed: Store, sql: Sql) -> None:
 async def test_what_another_version_wrote_is_passed_over(changed: Store, sql: Sql, shown: str) -> None:
     known = await changed.feature_changes()
     added = "INSERT INTO audit_events (at, who, what, subject, before, after)"
-    await sql(f"{added} SELECT at, 'eve', what, 'chat', before, '{shown}' FROM audit_events WHERE what = 'feature.set'")
+    made = f"{added} SELECT at, 'eve', what, 'chat', before, '{shown}'"
+    await sql(f"{made} FROM audit_events WHERE what = 'feature.set'")
     assert await changed.feature_changes() == known
