@@ -44,9 +44,13 @@ def _with_later(changes: Iterable[FeaturesChanged]) -> Iterator[tuple[FeaturesCh
 
 
 async def _changes(connection: AsyncConnection, now: datetime) -> list[FeaturesChanged]:
-    """Every change since then; what one transaction did has one moment."""
+    """Every change since then; what one transaction did has one moment.
+
+    The first id keeps the database from going through the changes of years by their kind.
+    """
     events = audit_events.c
-    asked = select(audit_events).where(events.what == features.SET, events.at > now - KEPT)
+    first = select(events.id).where(events.at > now - KEPT).order_by(events.at, events.id).limit(1).scalar_subquery()
+    asked = select(audit_events).where(events.what == features.SET, events.id >= first, events.at > now - KEPT)
     found: dict[tuple[datetime, str], list[Row[Any]]] = {}
     for row in await connection.execute(asked.order_by(events.id.desc()).limit(MOST)):
         found.setdefault((row.at, row.who), []).insert(0, row)
