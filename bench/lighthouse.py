@@ -106,7 +106,11 @@ def judge(office: Office, lighthouse: str, path: str, folder: Path, times: float
         f"--throttling.cpuSlowdownMultiplier={times}",
         f"--extra-headers={json.dumps(cookie)}",
     ]
-    subprocess.run(command, check=True, env={**os.environ, "CHROME_PATH": CHROMIUM}, capture_output=True)
+    for last in (False, False, True):  # now and then it loses its browser
+        ended = subprocess.run(command, check=last, env={**os.environ, "CHROME_PATH": CHROMIUM}, capture_output=True)
+        if not ended.returncode:
+            break
+        print(f"  Lighthouse failed, and is tried again: {ended.stderr.decode()[-300:]}", flush=True)
     return judged(path, json.loads(out.read_bytes()))
 
 
