@@ -187,6 +187,18 @@ async def test_a_server_that_is_slow_or_gone_is_told_of(visit: Visit) -> None:
     await expect(field(visit, "Model identifier")).to_have_value("mine still")
     await page.unroute("**/console/models/coder")
 
+    async def away(route: Route) -> None:
+        """A page of ours that could not draw the form, as its database is away."""
+        ours = {"content-security-policy": "default-src 'self'"}
+        await route.fulfill(status=503, headers=ours, content_type="text/html", body="<h1>That did not work</h1>")
+
+    await page.route("**/console/models/coder", away)
+    await button(visit, "Save").click()
+    await expect(told).to_contain_text("Homeport could not do that. What you typed is still here: try again.")
+    await expect(page.get_by_text("That did not work")).to_have_count(0)
+    await expect(field(visit, "Model identifier")).to_have_value("mine still")
+    await page.unroute("**/console/models/coder")
+
     late = asyncio.Event()
 
     async def slow(route: Route) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import pytest
+from databases import run_sql
 from house import eventually
 
 from homeport import console
@@ -47,6 +48,20 @@ async def test_the_next_session_is_shown_it_and_nothing_is_done(office: Office) 
     assert office.key in shown.body
     assert "sk-typed" not in shown.body
     assert not await office.store.models()
+
+
+async def test_what_was_typed_stays_where_the_database_refuses_it(office: Office) -> None:
+    await office.sign_in()
+    refuse = "CREATE TRIGGER refusal BEFORE INSERT ON models BEGIN SELECT RAISE(ABORT, 'refused'); END"
+    url = office.store._engine.url.render_as_string()  # noqa: SLF001 (a test's way to its file)
+    await run_sql(url, refuse)
+    typed = TYPED | {"name": "coder", "family": "qwen_coder", "identifier": "qwen-of-mine"}
+    shown = await office.send(NEW, "save", **typed)
+    assert (shown.status, 'role="alert"' in shown.body) == (503, True)
+    assert 'value="qwen-of-mine"' in shown.body
+    assert "sk-typed" not in shown.body
+    await run_sql(url, "DROP TRIGGER refusal")
+    assert (await office.send(NEW, "save", **typed)).status == 303
 
 
 @pytest.mark.parametrize("path", [NEW, "/console/models/coder"])

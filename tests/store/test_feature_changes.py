@@ -95,3 +95,13 @@ async def test_what_another_version_wrote_is_passed_over(changed: Store, sql: Sq
     made = f"{added} SELECT at, 'eve', what, 'chat', before, '{shown}'"
     await sql(f"{made} FROM audit_events WHERE what = 'feature.set'")
     assert await changed.feature_changes() == known
+
+
+async def test_nothing_is_offered_that_needs_a_model_which_is_gone(changed: Store) -> None:
+    await changed.add_model(Model(name="four", platform="bedrock"), by="ada")
+    for model in ("four", "two"):
+        setting = FeatureSetting(feature="cli_help", assignment="model", model=model)
+        await changed.set_feature(setting, by="eve")
+    assert [each.by for each in await changed.feature_changes()] == ["eve", "ben"]
+    await changed.remove_model("four", by="ada")
+    assert [each.by for each in await changed.feature_changes()] == ["ben"]

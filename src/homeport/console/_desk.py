@@ -16,7 +16,7 @@ from homeport.console._forms import refuse
 from homeport.console._languages import wanted
 from homeport.console._texts import ENGLISH, speak, t
 from homeport.console._told import in_words
-from homeport.domain.errors import BadRequest, CallerError, HomeportError, NotAllowed, Outdated, Unknown, WrongMethod
+from homeport.domain.errors import BadRequest, HomeportError, NotAllowed, Outdated, Unknown, WrongMethod
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -163,13 +163,16 @@ class Desk:
             raise BadRequest(t("The form does not say what to do."), t("Reload the page and send it again."))
         try:
             return await act(call)
-        except CallerError as error:
+        except HomeportError as error:
             if isinstance(error, Outdated):
                 # they have been told: the form is shown with the mark of what sending it again replaces
                 call = call._replace(form={name: value for name, value in call.form.items() if name != WAS})
             said = in_words(error)
             refuse(said, error.param)
-            shown = _as_sent(await page.view(call._replace(problem=said, code=error.code)))
+            try:
+                shown = _as_sent(await page.view(call._replace(problem=said, code=error.code)))
+            except HomeportError:
+                raise error from None  # a database that is away cannot draw the form either
             return shown._replace(status=error.status)
 
     async def _person(self, asked: Request) -> Person:

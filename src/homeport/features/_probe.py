@@ -24,6 +24,8 @@ log = structlog.get_logger()
 EVERY_S = 1.0
 WITHIN_S = 2.0
 """How long a server may take to say what it serves."""
+AT_ONCE = 32
+"""Servers that are asked at the same time."""
 TOKEN_S = 10.0
 """How long it may take to give one token, while somebody waits for a whole answer."""
 ONE_TOKEN = Prompt("chat", messages=(Message("user", "Hi"),), sampling=Sampling(max_tokens=1), stream=True)
@@ -36,23 +38,26 @@ async def probe(bench: Workbench, served: Mapping[str, Callable[[Model], Awaitab
     Nothing is sent to servers that are well. One that is suspected and says what it serves is asked for one token.
     """
     asked: set[str] = set()
+    seats = asyncio.Semaphore(AT_ONCE)
     async with asyncio.TaskGroup() as group:
         while True:
             await asyncio.sleep(EVERY_S)
             ill = [
                 model for model in bench.snapshot().models.values() if model.enabled and bench.health.to_probe(model)
             ]
-            looks = (_look(bench, model, served[model.platform]) for model in ill if model.platform in served)
+            looks = (_look(bench, model, served[model.platform], seats) for model in ill if model.platform in served)
             for model in filter(None, await asyncio.gather(*looks)):
                 if model.name not in asked:
                     group.create_task(_ask(bench, model, asked))
 
 
-async def _look(bench: Workbench, model: Model, served: Callable[[Model], Awaitable[object]]) -> Model | None:
+async def _look(
+    bench: Workbench, model: Model, served: Callable[[Model], Awaitable[object]], seats: asyncio.Semaphore
+) -> Model | None:
     """Ask what it serves; gives the model if it was suspected and does say that."""
     suspected = bench.health.is_suspected(model)
     try:
-        async with asyncio.timeout(WITHIN_S):
+        async with seats, asyncio.timeout(WITHIN_S):
             await served(model.within(WITHIN_S))
     except (HomeportError, TimeoutError) as error:
         bench.health.probed(model, answers=False, silent=not isinstance(error, UpstreamRefused))

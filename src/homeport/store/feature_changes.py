@@ -9,12 +9,13 @@ from sqlalchemy import select
 
 from homeport.domain.errors import Outdated, Unknown
 from homeport.domain.models import FeatureSetting
-from homeport.store import features
+from homeport.store import features, models
 from homeport.store.records import FeaturesChanged, Undone
 from homeport.store.tables import audit_events
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from datetime import datetime
 
     from sqlalchemy import Row
@@ -29,10 +30,22 @@ MOST = 2_000
 
 
 async def lately(connection: AsyncConnection, now: datetime) -> list[FeaturesChanged]:
-    """The changes that can be undone, the latest first: one of their features at least is as they left it."""
-    current = await features.load(connection)
+    """The changes that can be undone, the latest first.
+
+    One of their features at least is as they left it, and the models that it had before are still there.
+    """
+    current, there = await features.load(connection), (await models.ids(connection)).keys()
     known = _with_later(await _changes(connection, now))
-    return [each for each, later in known if any(current.get(name) == after for name, after in each.left(later))]
+    return [each for each, later in known if _may_go_back(each, later, current, there)]
+
+
+def _may_go_back(
+    change: FeaturesChanged, later: AbstractSet[str], current: Mapping[str, FeatureSetting], there: AbstractSet[str]
+) -> bool:
+    return any(
+        after.feature not in later and current.get(after.feature) == after and there >= set(before.models)
+        for before, after in change.settings
+    )
 
 
 def _with_later(changes: Iterable[FeaturesChanged]) -> Iterator[tuple[FeaturesChanged, frozenset[str]]]:
@@ -40,7 +53,7 @@ def _with_later(changes: Iterable[FeaturesChanged]) -> Iterator[tuple[FeaturesCh
     later: frozenset[str] = frozenset()
     for each in changes:
         yield each, later
-        later |= {name for name, _ in each.left()}
+        later |= {after.feature for _, after in each.settings}
 
 
 async def _changes(connection: AsyncConnection, now: datetime) -> list[FeaturesChanged]:
@@ -82,7 +95,7 @@ async def undo(writing: Writing, id_: int) -> Undone:
     if change is None:
         saw = f"What serves features was not changed within the last hour by a change {id_}."
         raise Unknown(saw, "The audit says what was before: set it as it was.", param="change")
-    kept = {name: features.otherwise(name) for name, _ in change.left() if name in later}
+    kept = {name: features.otherwise(name) for name in (after.feature for _, after in change.settings) if name in later}
     kept |= await features.give_back(writing, [each for each in change.settings if each[0].feature not in later])
     if len(kept) == len(change.settings):
         raise Outdated(" ".join(kept.values()), "Nothing was changed. Set it as you want it.")

@@ -45,10 +45,6 @@ class FeaturesChanged:
     settings: tuple[tuple[FeatureSetting, FeatureSetting], ...]
     """What was, and what it became."""
 
-    def left(self, but: Collection[str] = ()) -> list[tuple[str, FeatureSetting]]:
-        """The features that it changed, and how it left them; without some."""
-        return [(after.feature, after) for _, after in self.settings if after.feature not in but]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undone:

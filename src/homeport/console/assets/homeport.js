@@ -18,7 +18,7 @@ function learn() {
   learned ??= new Promise((go) => {
     const apart = new Worker(teacher);
     apart.onmessage = apart.onerror = () => { apart.terminate(); go(); };
-  });
+  }).catch(() => {}); // a browser that gives us no worker learns it in the page
   return learned;
 }
 const inWords = () => {
@@ -157,11 +157,14 @@ function unreached({ requestConfig: { verb } }) {
     : t("Homeport cannot be reached, and as far as is known nothing was saved. What you typed is still here: try again."), "alert", "bad");
 }
 for (const each of ["htmx:sendError", "htmx:timeout"]) document.addEventListener(each, ({ detail }) => unreached(detail));
-// what a proxy says for a server that is gone takes no form's place: it has none of our headers
+// what a proxy says for a server that is gone takes no form's place: it has none of our headers; nor does a page
+// of ours that could not draw the form again
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
-  if (detail.xhr.status < 502 || detail.xhr.status > 504 || detail.xhr.getResponseHeader("content-security-policy")) return;
+  const { xhr: { status }, serverResponse, requestConfig: { verb } } = detail;
+  const ours = detail.xhr.getResponseHeader("content-security-policy");
+  if (ours ? status < 500 || verb === "get" || serverResponse.includes('role="alert"') : status < 502 || status > 504) return;
   detail.shouldSwap = false;
-  setTimeout(() => unreached(detail));
+  setTimeout(() => (ours ? tell(t("Homeport could not do that. What you typed is still here: try again."), "alert", "bad") : unreached(detail)));
 });
 
 // --- who uses keys or listens is where something happened, not at the top of nowhere
