@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -294,7 +295,7 @@ async def test_a_connection_test_answers_before_gitlab_gives_up_even_when_keys_c
         answer = await house.post("/v1/prompts/model_configuration%2Fcheck", {"inputs": {}})
         assert time.perf_counter() - began < 2.9
         assert answer.status == 421
-        assert "took too long" in answer.json["detail"]
+        assert re.search("took too long|did not answer within", answer.json["detail"])
         await eventually(house.quiet)
 
 

@@ -390,7 +390,8 @@ async def test_who_waits_for_a_whole_answer_goes_elsewhere_when_its_server_only_
     assert max(took) < 3
     assert {record["model"] for record in house.records()} == {"two"}
     tokens = [peer.json for peer in house.models.heard if peer.json.get("max_tokens") == 1]
-    assert [each["messages"] for each in tokens] == [[{"role": "user", "content": "Hi"}]]
+    assert {each["messages"][0]["content"] for each in tokens} == {"Hi"}
+    assert len(tokens) <= 2  # the next one, where somebody came to wait just as the first was given up
     assert not house.app.door.bench.health.allows(house.snapshot.models["one"])
 
 
