@@ -39,7 +39,7 @@ const LONG = 36 * 3600;
 // a value between gaps has no line to either side: without a point of its own it would not be seen
 const lonely = (plot, which) => plot.data[which].flatMap((each, at, all) => (each !== null && (all[at - 1] ?? null) === null && (all[at + 1] ?? null) === null ? [at] : []));
 
-function options(figure, heads, data, width) {
+function options(figure, heads, data) {
   const shades = heads.map((head) => head.dataset.shade);
   const known = colours([...COLOURS, ...shades, ...shades.map((shade) => `${shade}-soft`)]);
   const { ink, soft, line } = known;
@@ -52,7 +52,7 @@ function options(figure, heads, data, width) {
     fill: at ? undefined : known[`${head.dataset.shade}-soft`], points: { show: false, filter: lonely, size: 6, fill: known[head.dataset.shade] }, value: (plot, value) => (plot.cursor.idx === null ? "" : told(value)),
   });
   return {
-    width, height: 200, padding: [12, 20, 0, 0], cursor: { drag: { x: false, y: false } },
+    height: 200, padding: [12, 20, 0, 0], cursor: { drag: { x: false, y: false } },
     axes: [{ ...axis, space: 60, values: (_, ticks) => ticks.map(clock) }, { ...axis, size: 78, incrs: WHOLE, values: (_, ticks) => ticks.map(told) }],
     scales: { y: { range: (_, low, high) => [0, Math.max(high ?? 0, 1) * 1.1] } },
     series: [{ label: t("When"), value: (_, at) => (at ? clock(at) : "") }, ...heads.map(one)],
@@ -62,8 +62,7 @@ function options(figure, heads, data, width) {
 
 const drawn = new Map();
 
-// Each in a task of its own: between two the page answers to whoever uses it. What is done for the first time takes long.
-const task = () => new Promise((go) => { setTimeout(go); });
+// what is done for the first time takes long
 const measure = () => Object.assign(document.createElement("canvas").getContext("2d"), { font: FONT }).measureText("0");
 const ready = soon(learn, measure);
 
@@ -76,10 +75,10 @@ async function draw(figure) {
   // nothing to draw: the sentence above says so
   place.hidden = !data.slice(1).some((each) => each.some(Boolean));
   if (place.hidden) return;
-  const wanted = options(figure, heads, data, place.clientWidth);
+  const wanted = options(figure, heads, data);
   await task();
   drawn.get(figure)?.destroy();
-  drawn.set(figure, new Plot(wanted, data, place));
+  drawn.set(figure, new Plot({ ...wanted, width: place.clientWidth }, data, place)); // the window may be another size by now
 }
 
 const sizes = new ResizeObserver((entries) => {

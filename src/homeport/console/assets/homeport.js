@@ -45,9 +45,10 @@ function tellTimes(root) {
 }
 
 // Each in a task of its own: between two the page answers to whoever uses it.
+const task = () => new Promise((go) => { setTimeout(go); });
 async function soon(...doings) {
   for (const each of doings) {
-    await new Promise((go) => { setTimeout(go); });
+    await task();
     await each();
   }
 }
